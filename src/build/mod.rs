@@ -1,0 +1,1 @@
+//! Walks the graph, asks the cache, runs stages, publishes outputs.

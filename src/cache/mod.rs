@@ -1,0 +1,1 @@
+//! Content-addressed store, action records, stat cache, atomic file writing.

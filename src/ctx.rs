@@ -1,0 +1,92 @@
+//! What a stage may know of the outside: cancellation, progress, warnings. Nothing of terminals, TOML or the cache.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::error::{Error, Result};
+
+/// Receives progress and warnings of running stages. All methods may be called from any thread.
+pub trait Progress: Send + Sync {
+    /// A unit of work begins; `total` is its size in `unit`s where known.
+    fn start(&self, task: &str, total: Option<u64>, unit: &'static str);
+    /// `done` more units of `task` are finished.
+    fn advance(&self, task: &str, done: u64);
+    /// `task` is over.
+    fn finish(&self, task: &str);
+    /// Something the user should know although the work goes on.
+    fn warn(&self, message: &str);
+}
+
+/// Swallows everything; for tests and library use.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
+    fn advance(&self, _: &str, _: u64) {}
+    fn finish(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+}
+
+/// Which device computes; never what is computed: all backends give equal bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The fastest that is present; falls back to the CPU with one note.
+    #[default]
+    Auto,
+    /// The reference.
+    Cpu,
+    /// OpenCL, found at run time; an error where there is none.
+    OpenCl,
+    /// libtorch (cargo feature `torch`); an error in builds without it.
+    Torch,
+}
+
+impl Backend {
+    /// The name used on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::OpenCl => "opencl",
+            Self::Torch => "torch",
+        }
+    }
+}
+
+/// Handed to every stage. Cheap to clone.
+#[derive(Clone)]
+pub struct Ctx {
+    cancel: Arc<AtomicBool>,
+    progress: Arc<dyn Progress>,
+    /// The compute backend that was asked for.
+    pub backend: Backend,
+}
+
+impl Ctx {
+    /// A context that reports to `progress` and stops when `cancel` becomes true.
+    pub fn new(cancel: Arc<AtomicBool>, progress: Arc<dyn Progress>, backend: Backend) -> Self {
+        Self { cancel, progress, backend }
+    }
+
+    /// No progress, never cancelled, CPU.
+    pub fn silent() -> Self {
+        Self::new(Arc::new(AtomicBool::new(false)), Arc::new(Silent), Backend::Cpu)
+    }
+
+    /// Fails with [`Error::interrupted`] once the work was cancelled. Long loops call this every few milliseconds.
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+    }
+
+    /// The progress sink.
+    pub fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// Reports something that the user should know although the work goes on.
+    pub fn warn(&self, message: impl AsRef<str>) {
+        self.progress.warn(message.as_ref());
+    }
+}

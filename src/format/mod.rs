@@ -1,0 +1,5 @@
+//! File formats: bytes ↔ `net` types. One module a format; each documents the format and its limitations.
+
+pub mod nnue;
+pub mod npy;
+pub mod torch;

@@ -1,0 +1,1 @@
+//! The `.nnue` format, every generation from 2020 to 2026.

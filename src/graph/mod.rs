@@ -1,0 +1,1 @@
+//! Manifest → petgraph DAG of actions; keys and stale reasons.

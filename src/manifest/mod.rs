@@ -1,0 +1,1 @@
+//! `nnue.toml` → typed, spanned manifest; validation; JSON schema.

@@ -1,0 +1,6 @@
+//! What a network is: feature blocks, architectures as data, integer and float weights, permutations.
+//! Depends on nothing else of this crate but `error`.
+
+mod block;
+
+pub use block::{Block, ThreatTable};

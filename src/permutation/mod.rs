@@ -1,0 +1,1 @@
+//! Activation matrix, objective, search; backends.

@@ -1,0 +1,1 @@
+//! Training data readers, deterministic sampling, feature indices.

@@ -1,0 +1,2 @@
+//! One file a stage: pure functions of inputs and parameters.
+pub use crate::ctx::Ctx;
