@@ -1,6 +1,15 @@
 //! What a network is: feature blocks, architectures as data, integer and float weights, permutations.
 //! Depends on nothing else of this crate but `error`.
 
+mod architecture;
 mod block;
+mod features;
+mod quantized;
 
+pub use architecture::{
+    Architecture, DenseScale, FT127, FT255, FT256, FtLayout, GENERATIONS, Generation, OverflowBehaviour, QUANTIZATIONS, Quantization,
+    Wiring, ZeroRule, fc_hash, generation, generation_names, quantization,
+};
 pub use block::{Block, ThreatTable};
+pub use features::{FeatureSet, composed_hash, recursive_hash};
+pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};

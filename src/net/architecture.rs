@@ -1,0 +1,430 @@
+//! Architectures as data: one table entry per generation of networks, from October 2020 to August 2026.
+//!
+//! An architecture is all that fixes a file's bytes besides the weights. Code that reads, writes, quantizes or gathers asks the
+//! table; it never branches on a generation's name. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
+
+use std::fmt;
+
+use super::{Block, FeatureSet, ThreatTable};
+
+/// Order and element types of the feature transformer's tensors in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FtLayout {
+    /// bias · weights; no PSQT.
+    Plain,
+    /// bias · weights (all blocks, i16) · PSQT (all blocks).
+    Joined,
+    /// bias · weights block by block (i8 for threats, never compressed) · one PSQT tensor for all rows.
+    SplitWeights,
+    /// bias · for each block its weights, then its PSQT.
+    Segmented,
+}
+
+/// How the dense layers are connected, in terms of L1, L2 and L3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Wiring {
+    /// The transformer's outputs are multiplied in pairs (i, i + L1/2), giving L1 inputs; otherwise both halves enter: 2·L1.
+    pub pairwise: bool,
+    /// Rows of the first layer beyond L2 (the skip output).
+    pub skip_rows: usize,
+    /// The second layer sees the squares beside the clipped outputs: 2·L2 inputs.
+    pub squared: bool,
+    /// The output layer sees the outputs of both layers, squared and clipped: 2·L2 + 2·L3 inputs.
+    pub dense_output: bool,
+}
+
+impl Wiring {
+    const CLIPPED: Self = Self { pairwise: false, skip_rows: 0, squared: false, dense_output: false };
+    const SKIP: Self = Self { pairwise: true, skip_rows: 1, squared: false, dense_output: false };
+    const SKIP_SQUARED: Self = Self { pairwise: true, skip_rows: 1, squared: true, dense_output: false };
+    const DENSE: Self = Self { pairwise: true, skip_rows: 0, squared: true, dense_output: true };
+
+    /// Sizes `(outputs, inputs)` of the three dense layers.
+    pub fn dense_shapes(&self, l1: usize, l2: usize, l3: usize) -> [(usize, usize); 3] {
+        let first = if self.pairwise { l1 } else { 2 * l1 };
+        let second = if self.squared { 2 * l2 } else { l2 };
+        let output = if self.dense_output { 2 * l2 + 2 * l3 } else { l3 };
+        [(l2 + self.skip_rows, first), (l3, second), (1, output)]
+    }
+}
+
+/// Scale, and limit before scaling, of one kind of dense tensor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DenseScale {
+    /// Factor of the weights (i8).
+    pub weight: f64,
+    /// Weights are clamped to ± this before scaling, in the generations that clamped.
+    pub clamp: Option<f64>,
+    /// Factor of the biases (i32).
+    pub bias: f64,
+}
+
+/// When the engine's pairwise product of two transformer outputs is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ZeroRule {
+    /// Upper end of the clipped range; the lower end is 0.
+    pub clamp: i32,
+    /// The output is zero when the product of the two clipped values is below this.
+    pub limit: i32,
+}
+
+impl fmt::Display for ZeroRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.clamp, self.limit)
+    }
+}
+
+/// What the trainer of the time did with a value that does not fit its integer type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OverflowBehaviour {
+    /// It wrapped silently (transformer), dense weights being clamped.
+    Wrapped,
+    /// It refused, and the limits are symmetric: -max..=max.
+    RefusedSymmetric,
+}
+
+/// A set of scales, named by that of the feature transformer.
+#[derive(Debug, PartialEq)]
+pub struct Quantization {
+    /// `ft127`, `ft255` or `ft256`.
+    pub name: &'static str,
+    /// Factor of the transformer's weights and biases (i16; i8 for threats and pawn pairs).
+    pub ft: f64,
+    /// Factor of the PSQT weights (i32).
+    pub psqt: f64,
+    /// First, second and output layer.
+    pub dense: [DenseScale; 3],
+    /// What an engine computes from the transformer's outputs, for pairwise architectures.
+    pub zero_rule: ZeroRule,
+    /// What the trainer did with values out of range.
+    pub overflow: OverflowBehaviour,
+}
+
+const HIDDEN_64: DenseScale = DenseScale { weight: 64.0, clamp: Some(127.0 / 64.0), bias: 64.0 * 127.0 };
+const OUTPUT_9600: DenseScale =
+    DenseScale { weight: 600.0 * 16.0 / 127.0, clamp: Some(127.0 * 127.0 / (600.0 * 16.0)), bias: 600.0 * 16.0 };
+
+/// Scales until December 2025: 1.0 is 127 in the transformer.
+pub static FT127: Quantization = Quantization {
+    name: "ft127",
+    ft: 127.0,
+    psqt: 9600.0,
+    dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
+    zero_rule: ZeroRule { clamp: 127, limit: 128 },
+    overflow: OverflowBehaviour::Wrapped,
+};
+
+/// Scales from December 2025 to June 2026: 1.0 is 255 in the transformer.
+pub static FT255: Quantization = Quantization {
+    name: "ft255",
+    ft: 255.0,
+    psqt: 9600.0,
+    dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
+    zero_rule: ZeroRule { clamp: 255, limit: 512 },
+    overflow: OverflowBehaviour::Wrapped,
+};
+
+/// Scales since June 2026 (quantization-aware training): 1.0 is 256 in the transformer.
+pub static FT256: Quantization = Quantization {
+    name: "ft256",
+    ft: 256.0,
+    psqt: 9600.0,
+    dense: [
+        DenseScale { weight: 128.0, clamp: None, bias: 16384.0 },
+        DenseScale { weight: 64.0, clamp: None, bias: 8192.0 },
+        DenseScale { weight: 128.0, clamp: None, bias: 16384.0 },
+    ],
+    zero_rule: ZeroRule { clamp: 255, limit: 512 },
+    overflow: OverflowBehaviour::RefusedSymmetric,
+};
+
+/// All known scales, oldest first.
+pub static QUANTIZATIONS: [&Quantization; 3] = [&FT127, &FT255, &FT256];
+
+/// The scales of that name (`ft127`, `ft255`, `ft256`).
+pub fn quantization(name: &str) -> Option<&'static Quantization> {
+    QUANTIZATIONS.into_iter().find(|quantization| quantization.name == name)
+}
+
+/// One generation of networks.
+#[derive(Debug)]
+pub struct Generation {
+    /// The field's name, such as `SFNNv5`.
+    pub name: &'static str,
+    /// First word of a file.
+    pub version: u32,
+    /// Tensor order of the feature transformer.
+    pub ft_layout: FtLayout,
+    /// Threat weights are i8 in the file (i16 in the first generation that had them).
+    pub narrow_threats: bool,
+    /// PSQT buckets, 0 where there is no PSQT.
+    pub psqt_buckets: usize,
+    /// Layer stacks.
+    pub stacks: usize,
+    /// How the dense layers are connected.
+    pub wiring: Wiring,
+    /// Blocks of the nets that were trained in this generation, in file order.
+    pub blocks: &'static [Block],
+    /// The blocks were one feature set of the new, composed kind.
+    pub composed: bool,
+    /// The L1 that was trained.
+    pub l1: usize,
+    /// The L2 that was trained.
+    pub l2: usize,
+    /// The L3 that was trained.
+    pub l3: usize,
+    /// Scales that nets of this layout have had; the first is the one of the nets that were released.
+    pub quantizations: &'static [&'static Quantization],
+}
+
+impl PartialEq for Generation {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// The entry that all others are written as a difference to: one stack of two clipped layers behind 2·256 outputs.
+const BASE: Generation = Generation {
+    name: "SFNNv1",
+    version: 0x7AF3_2F16,
+    ft_layout: FtLayout::Plain,
+    narrow_threats: false,
+    psqt_buckets: 0,
+    stacks: 1,
+    wiring: Wiring::CLIPPED,
+    blocks: &[Block::HalfKp],
+    composed: false,
+    l1: 256,
+    l2: 32,
+    l3: 32,
+    quantizations: &[&FT127],
+};
+const PSQT: Generation = Generation { version: 0x7AF3_2F20, ft_layout: FtLayout::Joined, psqt_buckets: 8, stacks: 8, ..BASE };
+const SINGLE: Generation =
+    Generation { blocks: &[Block::HalfKaV2Hm], wiring: Wiring::SKIP_SQUARED, l1: 1024, l2: 15, quantizations: &[&FT127, &FT255], ..PSQT };
+const THREATS: Generation = Generation { ft_layout: FtLayout::SplitWeights, narrow_threats: true, quantizations: &[&FT255], ..SINGLE };
+const QAT: Generation =
+    Generation { version: 0x6A44_8AFA, ft_layout: FtLayout::Segmented, composed: true, quantizations: &[&FT256], ..THREATS };
+
+/// Every generation, oldest first.
+pub static GENERATIONS: [Generation; 21] = [
+    Generation { name: "T0", version: 0x7AF3_2F17, ..BASE },
+    BASE,
+    Generation { name: "SFNNv2", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, ..PSQT },
+    Generation { name: "SFNNv3", blocks: &[Block::HalfKaV2Hm], l1: 1024, l2: 8, ..PSQT },
+    Generation { name: "SFNNv4", wiring: Wiring::SKIP, quantizations: &[&FT127], ..SINGLE },
+    Generation { name: "SFNNv5", ..SINGLE },
+    Generation { name: "SFNNv6", l1: 1536, ..SINGLE },
+    Generation { name: "SFNNv7", l1: 2048, ..SINGLE },
+    Generation { name: "SFNNv8", l1: 2560, ..SINGLE },
+    Generation { name: "SFNNv9", l1: 3072, ..SINGLE },
+    Generation { name: "small", l1: 128, ..SINGLE },
+    Generation {
+        name: "SFNNv10a",
+        ft_layout: FtLayout::Joined,
+        narrow_threats: false,
+        blocks: &[Block::FullThreats(ThreatTable::T79856), Block::HalfKaV2Hm],
+        ..THREATS
+    },
+    Generation { name: "SFNNv10b", blocks: &[Block::FullThreats(ThreatTable::T79856), Block::HalfKaV2Hm], ..THREATS },
+    Generation { name: "SFNNv11", blocks: &[Block::FullThreats(ThreatTable::T66864), Block::HalfKaV2Hm], ..THREATS },
+    Generation { name: "SFNNv12", blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm], ..THREATS },
+    Generation { name: "SFNNv13", blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm], l2: 31, ..THREATS },
+    Generation {
+        name: "SFNNv13-newhash",
+        blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm],
+        l2: 31,
+        composed: true,
+        ..THREATS
+    },
+    Generation {
+        name: "SFNNv14",
+        blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm],
+        l2: 31,
+        composed: true,
+        ..THREATS
+    },
+    Generation { name: "SFNNv14.1", blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm], l2: 31, ..QAT },
+    Generation {
+        name: "SFNNv15",
+        blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm],
+        wiring: Wiring::DENSE,
+        l2: 32,
+        ..QAT
+    },
+    Generation {
+        name: "SFNNv16",
+        blocks: &[Block::FullThreats(ThreatTable::T59808), Block::Pp3Wide, Block::HalfKaV2Hm],
+        wiring: Wiring::DENSE,
+        l2: 32,
+        ..QAT
+    },
+];
+
+/// The generation of that name; case does not matter, and `v13 new hash` is accepted for `SFNNv13-newhash`.
+pub fn generation(name: &str) -> Option<&'static Generation> {
+    let name = if name.eq_ignore_ascii_case("v13 new hash") { "SFNNv13-newhash" } else { name };
+    GENERATIONS.iter().find(|generation| generation.name.eq_ignore_ascii_case(name))
+}
+
+/// Names of all generations, oldest first.
+pub fn generation_names() -> Vec<&'static str> {
+    GENERATIONS.iter().map(|generation| generation.name).collect()
+}
+
+impl Generation {
+    /// Whether the generation's nets are stored with `set` in its kind of file (other sets than the trained one occur).
+    pub fn stores(&self, set: &FeatureSet) -> bool {
+        let threats = |blocks: &[Block]| blocks.iter().find_map(|block| if let Block::FullThreats(t) = block { Some(*t) } else { None });
+        if self.blocks == set.blocks {
+            return self.composed == set.composed;
+        }
+        let plain = !set.blocks.iter().any(|block| block.is_narrow());
+        match (threats(self.blocks), threats(&set.blocks)) {
+            // A set without threats: in the old files any single-set generation holds it, in the newest the composed ones do.
+            (None, None) => plain && !set.composed,
+            (Some(_), None) => {
+                self.composed && self.ft_layout == FtLayout::Segmented && set.blocks.iter().all(|block| block.is_composable())
+            }
+            (Some(own), Some(other)) => own == other && self.composed == set.composed,
+            (None, Some(_)) => false,
+        }
+    }
+}
+
+/// A generation with its sizes and feature set: everything that fixes the bytes of a file besides weights and description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Architecture {
+    /// The table's entry.
+    pub generation: &'static Generation,
+    /// Blocks in file order, with the hash that the file carries.
+    pub features: FeatureSet,
+    /// Outputs of the feature transformer for one perspective. Even.
+    pub l1: usize,
+    /// Outputs of the first dense layer, without the skip row.
+    pub l2: usize,
+    /// Outputs of the second dense layer.
+    pub l3: usize,
+    /// Scales. Not recorded in a file; they matter for quantizing, dequantizing and the zero rule.
+    pub quantization: &'static Quantization,
+}
+
+impl Architecture {
+    /// First word of the file.
+    pub fn version(&self) -> u32 {
+        self.generation.version
+    }
+
+    /// Hash of the feature transformer: set hash xor 2·L1.
+    pub fn ft_hash(&self) -> u32 {
+        self.features.hash ^ l1_word(self.l1)
+    }
+
+    /// Hash of one layer stack.
+    pub fn fc_hash(&self) -> u32 {
+        let [(first, _), (second, _), _] = self.dense_shapes();
+        fc_hash(self.l1, first, second)
+    }
+
+    /// Second word of the file.
+    pub fn header_hash(&self) -> u32 {
+        self.ft_hash() ^ self.fc_hash()
+    }
+
+    /// Sizes `(outputs, inputs)` of the dense layers of a stack.
+    pub fn dense_shapes(&self) -> [(usize, usize); 3] {
+        self.generation.wiring.dense_shapes(self.l1, self.l2, self.l3)
+    }
+
+    /// Whether the weights of `block` are i8 in the file.
+    pub fn is_narrow(&self, block: Block) -> bool {
+        block.is_narrow() && self.generation.narrow_threats
+    }
+
+    /// The rule for zero outputs, for architectures that multiply outputs in pairs.
+    pub fn zero_rule(&self) -> Option<ZeroRule> {
+        self.generation.wiring.pairwise.then_some(self.quantization.zero_rule)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "L1 is bounded far below 2^31 by every reader; a hash of anything larger only mismatches"
+)]
+fn l1_word(l1: usize) -> u32 {
+    (l1 as u32).wrapping_mul(2)
+}
+
+/// Hash of a layer stack whose layers have `first`, `second` and 1 outputs.
+///
+/// Only the number of outputs enters, never the number of inputs, so different stacks share a hash.
+#[expect(clippy::cast_possible_truncation, reason = "see `l1_word`")]
+pub fn fc_hash(l1: usize, first: usize, second: usize) -> u32 {
+    let mut hash = 0xEC42_E90D ^ l1_word(l1);
+    for outputs in [first, second, 1] {
+        let mut layer = 0xCC03_DAE4u32.wrapping_add(outputs as u32);
+        layer ^= hash >> 1;
+        layer ^= hash << 31;
+        if outputs != 1 {
+            layer = layer.wrapping_add(0x538D_24C7);
+        }
+        hash = layer;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trained(name: &str) -> Architecture {
+        let generation = generation(name).unwrap();
+        let features = FeatureSet::of_blocks(generation.blocks, generation.composed).unwrap();
+        let (l1, l2, l3) = (generation.l1, generation.l2, generation.l3);
+        Architecture { generation, features, l1, l2, l3, quantization: generation.quantizations[0] }
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_released_nets() {
+        for (name, ft, fc, header) in [
+            ("SFNNv1", 0x5D69_D7B8, 0x6333_7156, 0x3E5A_A6EE),
+            ("SFNNv2", 0x5F23_48B8, 0x6333_76CA, 0x3C10_3E72),
+            ("SFNNv3", 0x7F23_44B8, 0x6333_6A54, 0x1C10_2EEC),
+            ("SFNNv4", 0x7F23_44B8, 0x6333_6A4A, 0x1C10_2EF2),
+            ("SFNNv5", 0x7F23_44B8, 0x6333_6A4A, 0x1C10_2EF2),
+            ("SFNNv6", 0x7F23_40B8, 0x6333_6BCA, 0x1C10_2B72),
+            ("SFNNv7", 0x7F23_5CB8, 0x6333_6B4A, 0x1C10_37F2),
+            ("SFNNv8", 0x7F23_58B8, 0x6333_68CA, 0x1C10_3072),
+            ("SFNNv9", 0x7F23_54B8, 0x6333_744A, 0x1C10_20F2),
+            ("small", 0x7F23_4DB8, 0x6333_712A, 0x1C10_3C92),
+            ("SFNNv10a", 0x8F23_44B8, 0x6333_6A4A, 0xEC10_2EF2),
+            ("SFNNv12", 0x8F23_44B8, 0x6333_6A4A, 0xEC10_2EF2),
+            ("SFNNv13", 0x8F23_44B8, 0x6333_7116, 0xEC10_35AE),
+            ("SFNNv13-newhash", 0x6165_DDC9, 0x6333_7116, 0x0256_ACDF),
+            ("SFNNv14", 0x6165_DDC9, 0x6333_7116, 0x0256_ACDF),
+            ("SFNNv15", 0x6165_DDC9, 0x6333_7116, 0x0256_ACDF),
+            ("SFNNv16", 0xCB68_5313, 0x6333_7116, 0xA85B_2205),
+        ] {
+            let architecture = trained(name);
+            assert_eq!((architecture.ft_hash(), architecture.fc_hash(), architecture.header_hash()), (ft, fc, header), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_generation_stores_its_own_set() {
+        for name in generation_names() {
+            let architecture = trained(name);
+            assert!(architecture.generation.stores(&architecture.features), "{name}");
+        }
+    }
+
+    #[test]
+    fn dense_layers_have_the_sizes_of_the_era_table() {
+        assert_eq!(trained("SFNNv1").dense_shapes(), [(32, 512), (32, 32), (1, 32)]);
+        assert_eq!(trained("SFNNv3").dense_shapes(), [(8, 2048), (32, 8), (1, 32)]);
+        assert_eq!(trained("SFNNv4").dense_shapes(), [(16, 1024), (32, 15), (1, 32)]);
+        assert_eq!(trained("SFNNv9").dense_shapes(), [(16, 3072), (32, 30), (1, 32)]);
+        assert_eq!(trained("SFNNv14.1").dense_shapes(), [(32, 1024), (32, 62), (1, 32)]);
+        assert_eq!(trained("SFNNv16").dense_shapes(), [(32, 1024), (32, 64), (1, 128)]);
+    }
+}
