@@ -1,5 +1,6 @@
 //! File formats: bytes ↔ `net` types. One module a format; each documents the format and its limitations.
 
+pub mod identify;
 pub mod nnue;
 pub mod npy;
 pub mod torch;

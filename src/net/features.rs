@@ -144,8 +144,9 @@ impl FeatureSet {
                     add(order, true);
                 }
             }
-            add(vec![threats], true);
         }
+        // The one threat block that has a hash of its own.
+        add(vec![Block::FullThreats(ThreatTable::T59808)], true);
         for order in orders(&[Block::Pp3Wide, Block::HalfKaV2Hm]) {
             add(order, true);
         }

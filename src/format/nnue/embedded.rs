@@ -1,0 +1,40 @@
+//! Networks inside engine binaries: found by looking for a header whose network parses to its end.
+
+use super::read::{Extent, header, layouts};
+use super::versions;
+
+/// A network inside a larger file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// Offset of its first byte.
+    pub offset: usize,
+    /// Its length in bytes.
+    pub bytes: usize,
+    /// Feature set and L1, for messages.
+    pub summary: String,
+}
+
+/// All networks in `bytes`, in order of offset. Overlapping finds are impossible: the search goes on behind each.
+pub fn find_embedded(bytes: &[u8]) -> Vec<Embedded> {
+    let versions: Vec<[u8; 4]> = versions().into_iter().map(u32::to_le_bytes).collect();
+    // The last bytes of the version words are few and rare in machine code: look for those.
+    let last: Vec<u8> = versions.iter().map(|version| version[3]).collect();
+    let mut found = Vec::new();
+    let mut at = 3;
+    while at < bytes.len() {
+        let begin = at - 3;
+        at += 1;
+        if !last.contains(&bytes[begin + 3]) || !versions.iter().any(|version| bytes[begin..].starts_with(version)) {
+            continue;
+        }
+        let rest = &bytes[begin..];
+        let Ok(header) = header(rest) else { continue };
+        let Ok(layouts) = layouts(rest, &header, Extent::Prefix) else { continue };
+        let Some(layout) = layouts.first() else { continue };
+        let architecture = &layout.architecture;
+        let summary = format!("`{}` with L1={} ({} bytes)", architecture.features.name(), architecture.l1, layout.end);
+        found.push(Embedded { offset: begin, bytes: layout.end, summary });
+        at = begin + layout.end + 3;
+    }
+    found
+}

@@ -1,0 +1,195 @@
+//! Signed LEB128, as `.nnue` files hold compressed tensors: minimal length, in the element type's range, exact count.
+
+use std::io::{self, Write};
+
+/// An integer type of the feature transformer.
+pub trait Element: Copy + Default + bytemuck::Pod + Send + Sync {
+    /// Longest minimal encoding, in bytes.
+    const MAX_BYTES: usize;
+    /// Name in reports.
+    const NAME: &'static str;
+    /// Widens.
+    fn widen(self) -> i64;
+    /// Narrows a value that is in range; `None` otherwise.
+    fn narrow(value: i64) -> Option<Self>;
+}
+
+macro_rules! element {
+    ($type:ty, $bytes:expr) => {
+        impl Element for $type {
+            const MAX_BYTES: usize = $bytes;
+            const NAME: &'static str = stringify!($type);
+            fn widen(self) -> i64 {
+                i64::from(self)
+            }
+            fn narrow(value: i64) -> Option<Self> {
+                Self::try_from(value).ok()
+            }
+        }
+    };
+}
+element!(i16, 3);
+element!(i32, 5);
+
+/// What is wrong with an encoded tensor.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Offset of the value's first byte within the encoded bytes.
+    pub at: usize,
+    /// Index of the value.
+    pub index: usize,
+    /// The reason.
+    pub why: String,
+}
+
+/// Decodes exactly `count` values from exactly all of `bytes`.
+///
+/// # Errors
+/// Names the first value that is cut off, longer than needed, or out of the type's range, or the surplus.
+pub fn decode<T: Element>(bytes: &[u8], count: usize) -> Result<Vec<T>, Malformed> {
+    // Every value takes a byte at least: a count beyond that is wrong before anything is allocated.
+    if count > bytes.len() {
+        return Err(Malformed { at: bytes.len(), index: bytes.len(), why: format!("{} bytes cannot hold {count} values", bytes.len()) });
+    }
+    let mut values = Vec::with_capacity(count);
+    let mut at = 0;
+    for index in 0..count {
+        match bytes.get(at) {
+            Some(&byte) if byte < 0x80 => {
+                values.push(T::narrow(i64::from((byte << 1).cast_signed() >> 1)).expect("7 bits fit every element type"));
+                at += 1;
+            }
+            _ => {
+                let (value, length) = decode_long::<T>(&bytes[at..]).map_err(|why| Malformed { at, index, why })?;
+                values.push(value);
+                at += length;
+            }
+        }
+    }
+    if at == bytes.len() {
+        Ok(values)
+    } else {
+        Err(Malformed { at, index: count, why: format!("{} bytes are left after the last of {count} values", bytes.len() - at) })
+    }
+}
+
+fn decode_long<T: Element>(bytes: &[u8]) -> Result<(T, usize), String> {
+    let mut value = 0i64;
+    for length in 1..=T::MAX_BYTES {
+        let Some(&byte) = bytes.get(length - 1) else { return Err("the data ends inside a value".into()) };
+        let shift = 7 * (length - 1);
+        value |= i64::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            let unused = 64 - (shift + 7);
+            let value = (value << unused) >> unused;
+            // A last byte that only repeats the sign of the byte before it adds nothing.
+            let sign_before = length > 1 && bytes[length - 2] & 0x40 != 0;
+            if length > 1 && byte == if sign_before { 0x7F } else { 0x00 } {
+                return Err(format!("the value {value} is encoded in {length} bytes, more than it needs"));
+            }
+            return T::narrow(value).map(|narrow| (narrow, length)).ok_or_else(|| format!("the value {value} does not fit {}", T::NAME));
+        }
+    }
+    Err(format!("a value is longer than {} bytes, the most that {} needs", T::MAX_BYTES, T::NAME))
+}
+
+/// Length in bytes of the encoding of `values`.
+pub fn encoded_len<T: Element>(values: &[T]) -> usize {
+    values
+        .iter()
+        .map(|value| {
+            let value = value.widen();
+            // Bits of the magnitude and one for the sign, seven a byte.
+            let bits = 65 - (value ^ (value >> 63)).leading_zeros() as usize;
+            bits.div_ceil(7)
+        })
+        .sum()
+}
+
+/// Encodes `values`, each in its minimal length.
+///
+/// # Errors
+/// Those of `out`.
+pub fn encode<T: Element>(out: &mut impl Write, values: &[T]) -> io::Result<()> {
+    const VALUES_A_BLOCK: usize = 16 << 10;
+    let mut buffer = Vec::with_capacity(VALUES_A_BLOCK * T::MAX_BYTES);
+    for block in values.chunks(VALUES_A_BLOCK) {
+        buffer.clear();
+        for value in block {
+            let mut rest = value.widen();
+            loop {
+                let byte = (rest & 0x7F) as u8;
+                rest >>= 7;
+                if (rest == 0 && byte & 0x40 == 0) || (rest == -1 && byte & 0x40 != 0) {
+                    buffer.push(byte);
+                    break;
+                }
+                buffer.push(byte | 0x80);
+            }
+        }
+        out.write_all(&buffer)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn encoded<T: Element>(values: &[T]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(&mut bytes, values).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_i16_survives_and_has_its_minimal_length() {
+        let values: Vec<i16> = (i16::MIN..=i16::MAX).collect();
+        let bytes = encoded(&values);
+        assert_eq!(bytes.len(), 128 + (16384 - 128) * 2 + (65536 - 16384) * 3);
+        assert_eq!(bytes.len(), encoded_len(&values));
+        assert_eq!(decode::<i16>(&bytes, values.len()).unwrap(), values);
+    }
+
+    #[test]
+    fn longer_encodings_than_needed_are_refused() {
+        for bytes in [&[0x80, 0x00][..], &[0xFF, 0x7F], &[0x80, 0x80, 0x00], &[0xC0, 0xFF, 0x7F]] {
+            assert!(decode::<i16>(bytes, 1).unwrap_err().why.contains("more than it needs"), "{bytes:?}");
+        }
+        assert_eq!(decode::<i16>(&[0xC0, 0x00], 1).unwrap(), [64]);
+        assert_eq!(decode::<i16>(&[0xBF, 0x7F], 1).unwrap(), [-65]);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        assert!(decode::<i16>(&encoded(&[32768i32]), 1).unwrap_err().why.contains("does not fit i16"));
+        assert!(decode::<i16>(&encoded(&[-32769i32]), 1).is_err());
+        assert!(decode::<i32>(&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F], 1).unwrap_err().why.contains("does not fit i32"));
+        assert!(decode::<i32>(&[0x80; 9], 1).unwrap_err().why.contains("longer than 5 bytes"));
+    }
+
+    #[test]
+    fn the_count_is_exact() {
+        assert!(decode::<i16>(&[1, 2], 1).unwrap_err().why.contains("1 bytes are left"));
+        assert!(decode::<i16>(&[1, 2], 3).is_err());
+        assert!(decode::<i16>(&[1, 0x80], 2).unwrap_err().why.contains("ends inside"));
+    }
+
+    proptest! {
+        #[test]
+        fn i32_round_trips(values in proptest::collection::vec(any::<i32>(), 0..200)) {
+            let bytes = encoded(&values);
+            prop_assert_eq!(bytes.len(), encoded_len(&values));
+            prop_assert_eq!(decode::<i32>(&bytes, values.len()).unwrap(), values);
+        }
+
+        #[test]
+        fn what_decodes_encodes_to_the_same_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let count = bytes.iter().filter(|byte| **byte < 0x80).count();
+            if let Ok(values) = decode::<i16>(&bytes, count) {
+                prop_assert_eq!(encoded(&values), bytes);
+            }
+        }
+    }
+}

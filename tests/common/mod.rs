@@ -1,0 +1,59 @@
+//! What the integration tests share: golden data, and temporary folders.
+#![allow(dead_code, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+/// The folder of golden files beside the checkout. Absent outside the team's machines: then the caller skips, but CI fails.
+pub fn golden() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "golden data is missing at `{}`, and CI must not skip it", path.display());
+    println!("skipped: no golden data at `{}`", path.display());
+    None
+}
+
+/// Reads `path`, or decompresses `path.xz`.
+pub fn read_maybe_xz(path: &Path) -> Vec<u8> {
+    if path.exists() {
+        return std::fs::read(path).unwrap();
+    }
+    let packed = PathBuf::from(format!("{}.xz", path.display()));
+    let mut input = std::io::BufReader::new(std::fs::File::open(&packed).unwrap_or_else(|error| panic!("{}: {error}", packed.display())));
+    let mut bytes = Vec::new();
+    lzma_rs::xz_decompress(&mut input, &mut bytes).unwrap_or_else(|error| panic!("{}: {error:?}", packed.display()));
+    bytes
+}
+
+/// All files below `folder` whose name (without `.xz`) ends with `ending`, sorted, without `.xz`.
+pub fn files_ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.to_str().unwrap();
+                let name = name.strip_suffix(".xz").unwrap_or(name);
+                if name.ends_with(ending) {
+                    found.push(PathBuf::from(name));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Lower-case hex SHA-256.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+}
