@@ -3,4 +3,5 @@
 pub mod identify;
 pub mod nnue;
 pub mod npy;
+pub mod state_dict;
 pub mod torch;

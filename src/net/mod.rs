@@ -4,6 +4,7 @@
 mod architecture;
 mod block;
 mod features;
+mod float;
 mod quantized;
 
 pub use architecture::{
@@ -12,4 +13,7 @@ pub use architecture::{
 };
 pub use block::{Block, ThreatTable};
 pub use features::{FeatureSet, composed_hash, recursive_hash};
+pub use float::{
+    Coalesced, Factorized, FloatBlock, FloatDense, Network, Owned, RowRecipe, Tensor, Terms, bucket_square, king_bucket, read_all,
+};
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};

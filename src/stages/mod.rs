@@ -1,2 +1,5 @@
-//! One file a stage: pure functions of inputs and parameters.
+//! One file a stage: pure functions of inputs and parameters. Knows nothing of TOML, the command line, the cache, the terminal.
+
+pub mod quantize;
+
 pub use crate::ctx::Ctx;

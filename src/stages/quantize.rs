@@ -1,0 +1,315 @@
+//! `quantize`: float weights → the integers that an engine holds, in the arithmetic of the generation's trainer.
+//!
+//! Every value is multiplied by its scale in f32, rounded half to even and narrowed. Dense weights are clamped first in the generations
+//! that did so. What does not fit is an error by default: an overflow is a damaged net. `wrap` repeats what the old trainers wrote.
+
+use rayon::prelude::*;
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::net::{
+    BlockWeights, Coalesced, Dense, FloatBlock, FtBlock, LAYER_NAMES, LayerStack, Network, OverflowBehaviour, QuantizedNetwork, padded,
+};
+
+/// What to do with a value that does not fit its integer type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// Refuse, naming the first such value and their number.
+    #[default]
+    Error,
+    /// What the trainers until May 2026 did on x86-64: keep the low bits (transformer), or the smallest integer (32-bit values).
+    Wrap,
+    /// The nearest value that fits; NaN becomes 0.
+    Clamp,
+}
+
+impl Overflow {
+    /// `error`, `wrap` or `clamp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Wrap => "wrap",
+            Self::Clamp => "clamp",
+        }
+    }
+}
+
+/// What quantizing changed beyond rounding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuantizeReport {
+    /// Per tensor: dense weights beyond the generation's clamp, which its trainer clamped as well.
+    pub clamped: Vec<(String, usize)>,
+    /// Per tensor: values that did not fit and were wrapped or clamped as asked.
+    pub overflowed: Vec<(String, usize)>,
+}
+
+/// An integer type that weights are narrowed to.
+trait Target: Copy + Default + Send + Sync {
+    const NAME: &'static str;
+    const MIN: f64;
+    const MAX: f64;
+    fn from_i64(value: i64) -> Self;
+    /// As x86-64 converts in the trainer's code: through a 32-bit integer that is the smallest one where the value does not fit.
+    fn wrapped(rounded: f32) -> Self;
+}
+
+fn to_i32(rounded: f32) -> i32 {
+    // 2^31 itself does not fit; every smaller f32 does.
+    if rounded >= -2_147_483_648.0 && rounded < 2_147_483_648.0 { rounded as i32 } else { i32::MIN }
+}
+
+impl Target for i8 {
+    const NAME: &'static str = "i8";
+    const MIN: f64 = -128.0;
+    const MAX: f64 = 127.0;
+    fn from_i64(value: i64) -> Self {
+        value as Self
+    }
+    fn wrapped(rounded: f32) -> Self {
+        to_i32(rounded) as Self
+    }
+}
+
+impl Target for i16 {
+    const NAME: &'static str = "i16";
+    const MIN: f64 = -32768.0;
+    const MAX: f64 = 32767.0;
+    fn from_i64(value: i64) -> Self {
+        value as Self
+    }
+    fn wrapped(rounded: f32) -> Self {
+        to_i32(rounded) as Self
+    }
+}
+
+impl Target for i32 {
+    const NAME: &'static str = "i32";
+    const MIN: f64 = -2_147_483_648.0;
+    const MAX: f64 = 2_147_483_647.0;
+    fn from_i64(value: i64) -> Self {
+        value as Self
+    }
+    fn wrapped(rounded: f32) -> Self {
+        to_i32(rounded)
+    }
+}
+
+/// How one tensor is narrowed.
+#[derive(Clone, Copy)]
+struct Rule {
+    scale: f32,
+    clamp: Option<f32>,
+    overflow: Overflow,
+    behaviour: OverflowBehaviour,
+}
+
+/// Counts of one piece, and its first value that did not fit.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    clamped: usize,
+    overflowed: usize,
+    first: Option<(usize, f32)>,
+}
+
+impl Tally {
+    fn merge(self, other: Self) -> Self {
+        let first = match (self.first, other.first) {
+            (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
+            (a, b) => a.or(b),
+        };
+        Self { clamped: self.clamped + other.clamped, overflowed: self.overflowed + other.overflowed, first }
+    }
+}
+
+impl Rule {
+    fn limits<T: Target>(&self) -> (f64, f64) {
+        match self.behaviour {
+            OverflowBehaviour::Wrapped => (T::MIN, T::MAX),
+            OverflowBehaviour::RefusedSymmetric => (-T::MAX, T::MAX),
+        }
+    }
+
+    /// Narrows one value; `index` is its place in the tensor, for the report.
+    fn narrow<T: Target>(&self, value: f32, index: usize, tally: &mut Tally) -> T {
+        let mut value = value;
+        if let Some(limit) = self.clamp
+            && value.abs() > limit
+        {
+            tally.clamped += 1;
+            value = value.clamp(-limit, limit);
+        }
+        let rounded = (value * self.scale).round_ties_even();
+        let (low, high) = self.limits::<T>();
+        let wide = f64::from(rounded);
+        if wide >= low && wide <= high {
+            return T::from_i64(wide as i64);
+        }
+        tally.overflowed += 1;
+        tally.first.get_or_insert((index, value));
+        match self.overflow {
+            // The value is never used: the tally becomes an error.
+            Overflow::Error => T::default(),
+            Overflow::Wrap => T::wrapped(rounded),
+            Overflow::Clamp if rounded.is_nan() => T::default(),
+            Overflow::Clamp => T::from_i64(wide.clamp(low, high) as i64),
+        }
+    }
+}
+
+/// Where a value stands, for the error.
+struct Place<'a> {
+    tensor: &'a str,
+    stack: Option<usize>,
+    columns: usize,
+}
+
+impl Place<'_> {
+    /// Turns a tally into the report's lines, or into the error.
+    fn settle<T: Target>(&self, tally: Tally, rule: &Rule, report: &mut QuantizeReport) -> Result<()> {
+        let name = match self.stack {
+            Some(stack) => format!("{} of layer stack {stack}", self.tensor),
+            None => self.tensor.to_owned(),
+        };
+        if tally.clamped > 0 {
+            report.clamped.push((name.clone(), tally.clamped));
+        }
+        let Some((index, value)) = tally.first else { return Ok(()) };
+        if rule.overflow != Overflow::Error {
+            report.overflowed.push((name, tally.overflowed));
+            return Ok(());
+        }
+        let (low, high) = rule.limits::<T>();
+        let (row, column) = (index / self.columns, index % self.columns);
+        let scaled = (value * rule.scale).round_ties_even();
+        Err(Error::new(format!("{} values of `{name}` do not fit {}", tally.overflowed, T::NAME))
+            .because(format!(
+                "the first, at row {row}, column {column}, is {value}: × {} gives {scaled}, outside {low}..={high}",
+                rule.scale
+            ))
+            .help("train with weights clipped to the range, or set `overflow = \"clamp\"` (or \"wrap\", what old trainers did)"))
+    }
+}
+
+/// Quantizes a coalesced network.
+///
+/// # Errors
+/// When a value does not fit and `overflow` is [`Overflow::Error`], when the rows cannot be read, or on cancellation.
+pub fn quantize(network: &Network<Coalesced>, overflow: Overflow, ctx: &Ctx) -> Result<(QuantizedNetwork, QuantizeReport)> {
+    let architecture = &network.architecture;
+    let scales = architecture.quantization;
+    let rule = |scale: f64, clamp: Option<f64>| Rule {
+        scale: scale as f32,
+        clamp: clamp.map(|limit| limit as f32),
+        overflow,
+        behaviour: scales.overflow,
+    };
+    let mut report = QuantizeReport::default();
+    let ft_rule = rule(scales.ft, None);
+    let bias_place = Place { tensor: "ft.bias", stack: None, columns: architecture.l1 };
+    let ft_bias = narrow_all(&network.ft_bias, &ft_rule, &bias_place, &mut report)?;
+    let mut blocks = Vec::with_capacity(network.blocks.len());
+    for block in &network.blocks {
+        let narrow = architecture.is_narrow(block.block);
+        blocks.push(quantize_block(block, architecture.l1, narrow, &ft_rule, &rule(scales.psqt, None), &mut report, ctx)?);
+    }
+    let shapes = architecture.dense_shapes();
+    let mut stacks = Vec::with_capacity(architecture.generation.stacks);
+    for stack in 0..architecture.generation.stacks {
+        let mut layers = Vec::with_capacity(3);
+        for (index, (outputs, inputs)) in shapes.into_iter().enumerate() {
+            let (source, scale) = (&network.layers[index], scales.dense[index]);
+            let bias = &source.bias[stack * outputs..(stack + 1) * outputs];
+            let weights = &source.weights[stack * outputs * inputs..(stack + 1) * outputs * inputs];
+            let name = |part: &str| format!("{}.{part}", LAYER_NAMES[index]);
+            let bias_name = name("bias");
+            let place = Place { tensor: &bias_name, stack: Some(stack), columns: 1 };
+            let bias = narrow_all(bias, &rule(scale.bias, None), &place, &mut report)?;
+            let weight_name = name("weight");
+            let place = Place { tensor: &weight_name, stack: Some(stack), columns: inputs };
+            let rows: Vec<i8> = narrow_all(weights, &rule(scale.weight, scale.clamp), &place, &mut report)?;
+            let mut stored = vec![0i8; outputs * padded(inputs)];
+            for (to, from) in stored.chunks_exact_mut(padded(inputs)).zip(rows.chunks_exact(inputs)) {
+                to[..inputs].copy_from_slice(from);
+            }
+            layers.push(Dense { inputs, bias, weights: stored });
+        }
+        let layers = layers.try_into().map_err(|_| Error::new("a stack has three layers"))?;
+        stacks.push(LayerStack { layers });
+    }
+    let network =
+        QuantizedNetwork { architecture: architecture.clone(), description: network.description.clone(), ft_bias, blocks, stacks };
+    Ok((network, report))
+}
+
+fn narrow_all<T: Target>(values: &[f32], rule: &Rule, place: &Place<'_>, report: &mut QuantizeReport) -> Result<Vec<T>> {
+    let mut tally = Tally::default();
+    let narrowed = values.iter().enumerate().map(|(index, value)| rule.narrow(*value, index, &mut tally)).collect();
+    place.settle::<T>(tally, rule, report)?;
+    Ok(narrowed)
+}
+
+/// Rows of a block that one task reads, coalesces and narrows: few enough to stay in the cache.
+const ROWS_A_TASK: usize = 64;
+
+fn quantize_block(
+    block: &FloatBlock,
+    l1: usize,
+    narrow: bool,
+    weight_rule: &Rule,
+    psqt_rule: &Rule,
+    report: &mut QuantizeReport,
+    ctx: &Ctx,
+) -> Result<FtBlock> {
+    if narrow {
+        let (weights, psqt) = quantize_rows::<i8>(block, l1, weight_rule, psqt_rule, report, ctx)?;
+        Ok(FtBlock { block: block.block, weights: BlockWeights::I8(weights), psqt })
+    } else {
+        let (weights, psqt) = quantize_rows::<i16>(block, l1, weight_rule, psqt_rule, report, ctx)?;
+        Ok(FtBlock { block: block.block, weights: BlockWeights::I16(weights), psqt })
+    }
+}
+
+fn quantize_rows<T: Target>(
+    block: &FloatBlock,
+    l1: usize,
+    weight_rule: &Rule,
+    psqt_rule: &Rule,
+    report: &mut QuantizeReport,
+    ctx: &Ctx,
+) -> Result<(Vec<T>, Vec<i32>)> {
+    let rows = block.block.rows();
+    let buckets = block.columns - l1;
+    let mut weights = vec![T::default(); rows * l1];
+    // Chunks of length 0 are not allowed, so an architecture without PSQT gets a dummy value a row that is dropped again.
+    let psqt_columns = buckets.max(1);
+    let mut psqt = vec![0i32; rows * psqt_columns];
+    let (weight_tally, psqt_tally) = weights
+        .par_chunks_mut(ROWS_A_TASK * l1)
+        .zip(psqt.par_chunks_mut(ROWS_A_TASK * psqt_columns))
+        .enumerate()
+        .map_init(Vec::new, |buffer: &mut Vec<f32>, (task, (weights, psqt))| {
+            ctx.check()?;
+            let first = task * ROWS_A_TASK;
+            let count = weights.len() / l1;
+            buffer.resize(count * block.columns, 0.0);
+            block.read_rows(first..first + count, buffer)?;
+            let mut tallies = (Tally::default(), Tally::default());
+            for (index, row) in buffer.chunks_exact(block.columns).enumerate() {
+                for (column, (to, from)) in weights[index * l1..(index + 1) * l1].iter_mut().zip(row).enumerate() {
+                    *to = weight_rule.narrow(*from, (first + index) * l1 + column, &mut tallies.0);
+                }
+                for (bucket, from) in row[l1..].iter().enumerate() {
+                    psqt[index * psqt_columns + bucket] = psqt_rule.narrow(*from, (first + index) * buckets + bucket, &mut tallies.1);
+                }
+            }
+            Ok::<_, Error>(tallies)
+        })
+        .try_reduce(|| (Tally::default(), Tally::default()), |a, b| Ok((a.0.merge(b.0), a.1.merge(b.1))))?;
+    if buckets == 0 {
+        psqt.clear();
+    }
+    let name = |part: &str| format!("ft.{}.{part}", block.block.name());
+    Place { tensor: &name("weight"), stack: None, columns: l1 }.settle::<T>(weight_tally, weight_rule, report)?;
+    Place { tensor: &name("psqt"), stack: None, columns: psqt_columns }.settle::<i32>(psqt_tally, psqt_rule, report)?;
+    Ok((weights, psqt))
+}
