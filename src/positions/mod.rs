@@ -1,1 +1,47 @@
 //! Training data readers, deterministic sampling, feature indices.
+//!
+//! * [`Position`]: 40 bytes, validated; [`Boards`] is the form to compute on.
+//! * [`Stream`]: `.binpack`, `.bin` and FEN/EPD files as one stream of entries, in chunks.
+//! * [`select()`]: an exact, seeded sample of a stream; the rule is documented in `select.rs`.
+//! * [`active_features`]: the rows of a feature block that are active in a position.
+//! * [`generate()`]: positions of random games, for tests and examples.
+//!
+//! Knows nothing of weights, networks' files, the manifest and the cache.
+
+mod attacks;
+mod bin;
+mod binpack;
+mod entry;
+mod features;
+mod filters;
+mod generate;
+mod mix;
+mod position;
+mod select;
+mod stream;
+mod text;
+mod threats;
+
+pub use entry::{Entry, Facts};
+pub use features::{active_features, active_features_both, orientation, orientations};
+pub use filters::Filters;
+pub use generate::generate;
+pub use position::{Boards, Color, Fault, PieceType, Position};
+pub use select::{SELECTION_RULE, Sampled, Selection, Stats, select};
+pub use stream::Stream;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    /// A file of the golden data; `None` (with a reason printed) where the folder is not there, a panic where `CI` is set.
+    pub(super) fn golden(name: &str) -> Option<PathBuf> {
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden"));
+        if root.is_dir() {
+            return Some(root.join(name));
+        }
+        assert!(std::env::var_os("CI").is_none(), "the golden data is missing: `{}`", root.display());
+        println!("skipped: no golden data at `{}`", root.display());
+        None
+    }
+}

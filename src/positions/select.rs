@@ -1,0 +1,405 @@
+//! Exact, seeded selection of positions from a stream: the same positions on every machine and any number of threads.
+//!
+//! # Rule, version 1
+//! 1. The stream is the files' entries in order, cut into chunks numbered from 0 over all files (see [`Stream`]).
+//! 2. Entries whose side to move is in check are dropped, then those that the filters drop. The others *remain*.
+//! 3. With no count, all remaining entries are taken, in stream order.
+//! 4. With a count N, chunk `c` has the priority `mix([1, seed, c])`. Chunks are visited in the order of (priority, c) until the visited
+//!    ones hold at least 8·N remaining entries, or all are visited.
+//! 5. Entry `i` of chunk `c` (counted from 0 over all entries of the chunk, dropped ones too) has the priority `mix([2, seed, c, i])`.
+//!    Of the remaining entries of the visited chunks, those with the N smallest (priority, c, i) are taken; fewer than N are an error.
+//! 6. Held-out positions are the next smallest ones of the same chunks, as many as asked for or as there are.
+//! 7. What was taken is put back into stream order.
+//!
+//! `mix` is the 64-bit hash documented in this room's `mix.rs`: from 0, for each word `h = splitmix64(h xor word)`.
+//!
+//! So a sample from hundreds of gigabytes decodes only a few chunks, in memory for the sample and one chunk a thread.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::{filters::Filters, mix::mix, position::Position, stream::Stream};
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+};
+
+/// The version of the rule above; part of every key that depends on it.
+pub const SELECTION_RULE: u32 = 1;
+
+const CHUNK_TAG: u64 = 1;
+const ENTRY_TAG: u64 = 2;
+const OVERSAMPLE: u64 = 8;
+
+/// What to take from a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// How many positions, exactly; `None`: all.
+    pub count: Option<u64>,
+    /// How many further ones to hold out at most; with a count only.
+    pub held_out: u64,
+    /// Fixes which.
+    pub seed: u64,
+    /// Which entries count.
+    pub filters: Filters,
+}
+
+/// The positions that were taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sampled {
+    /// The sample in stream order, so neighbours are often of one game.
+    pub positions: Vec<Position>,
+    /// A second sample without any entry of the first, in stream order.
+    pub held_out: Vec<Position>,
+    /// What was read for it.
+    pub stats: Stats,
+}
+
+/// What a selection read. Numbers of entries are those of the visited chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// All entries.
+    pub entries: u64,
+    /// Dropped because the side to move is in check.
+    pub in_check: u64,
+    /// Dropped by filters.
+    pub filtered: u64,
+    /// Chunks that were decoded.
+    pub chunks_visited: u64,
+    /// Chunks of the stream.
+    pub chunks: u64,
+}
+
+impl Stats {
+    /// Entries that could be taken.
+    pub fn remaining(&self) -> u64 {
+        self.entries - self.in_check - self.filtered
+    }
+}
+
+/// Takes positions from the files of `sources`, in their order one stream.
+///
+/// # Errors
+/// Files that cannot be read or are damaged (see [`Stream::open`], [`Stream::read_chunk`]); fewer positions than asked for; filters that
+/// the data cannot answer; cancellation.
+pub fn select(sources: &[PathBuf], selection: &Selection, ctx: &Ctx) -> Result<Sampled> {
+    selection.filters.validate()?;
+    if selection.count == Some(0) {
+        return Err(Error::usage("0 positions were asked for").help("ask for at least one"));
+    }
+    if selection.count.is_none() && selection.held_out > 0 {
+        return Err(Error::usage("no positions can be held out where all are taken").help("give the number of positions"));
+    }
+    let stream = Stream::open(sources, ctx)?;
+    ctx.progress().start("positions", None, "entries");
+    let sampled = take(&stream, selection, ctx);
+    ctx.progress().finish("positions");
+    let sampled = sampled?;
+
+    let taken = sampled.positions.len() as u64;
+    let wanted = selection.count.unwrap_or(1);
+    if taken < wanted {
+        let Stats { entries, in_check, filtered, .. } = sampled.stats;
+        let names: Vec<String> = sources.iter().map(|path| format!("`{}`", path.display())).collect();
+        return Err(Error::new(format!("{wanted} positions were asked for, {taken} are there, in {}", names.join(", ")))
+            .because(format!("of {entries} entries {in_check} are in check and {filtered} were filtered out"))
+            .help("ask for fewer positions, or add files"));
+    }
+    Ok(sampled)
+}
+
+/// (priority, chunk, entry): the order of step 5.
+type Key = (u64, u32, u32);
+
+struct Candidate {
+    key: Key,
+    position: Position,
+}
+
+/// What one chunk gives.
+struct Visited {
+    stats: Stats,
+    candidates: Vec<Candidate>,
+}
+
+fn take(stream: &Stream, selection: &Selection, ctx: &Ctx) -> Result<Sampled> {
+    let chunks = u32::try_from(stream.chunk_count()).map_err(|_| Error::new("the files have more than 4294967295 chunks"))?;
+    let mut order: Vec<u32> = (0..chunks).collect();
+    if selection.count.is_some() {
+        order.sort_unstable_by_key(|&chunk| (mix([CHUNK_TAG, selection.seed, u64::from(chunk)]), chunk));
+    }
+    let enough = selection.count.map_or(u64::MAX, |count| count.saturating_mul(OVERSAMPLE));
+    // Only so many candidates can ever be taken.
+    let keep = selection.count.map_or(usize::MAX, |count| usize::try_from(count.saturating_add(selection.held_out)).unwrap_or(usize::MAX));
+
+    let mut stats = Stats { chunks: u64::from(chunks), ..Stats::default() };
+    let mut best: Vec<Candidate> = Vec::new();
+    let mut bound = None;
+    let mut unvisited = order.as_slice();
+    while !unvisited.is_empty() && stats.remaining() < enough {
+        // How many chunks are decoded at once changes only the time: what goes beyond `enough` is thrown away below.
+        let threads = rayon::current_num_threads();
+        let per_chunk = (stats.remaining() / stats.chunks_visited.max(1)).max(1);
+        let likely = if stats.chunks_visited == 0 { threads as u64 } else { (enough - stats.remaining()).div_ceil(per_chunk) };
+        let batch = likely.clamp(1, 4 * threads as u64) as usize;
+        let (now, later) = unvisited.split_at(batch.min(unvisited.len()));
+        unvisited = later;
+        let visited: Vec<Result<Visited>> = now.par_iter().map(|&chunk| visit(stream, chunk, selection, keep, bound, ctx)).collect();
+        for visited in visited {
+            if stats.remaining() >= enough {
+                break;
+            }
+            let visited = visited?;
+            stats.entries += visited.stats.entries;
+            stats.in_check += visited.stats.in_check;
+            stats.filtered += visited.stats.filtered;
+            stats.chunks_visited += 1;
+            ctx.progress().advance("positions", visited.stats.entries);
+            best.extend(visited.candidates);
+        }
+        bound = keep_smallest(&mut best, keep);
+    }
+
+    let Some(count) = selection.count else {
+        // Chunks came in stream order, and so did their entries.
+        return Ok(Sampled { positions: best.into_iter().map(|candidate| candidate.position).collect(), held_out: Vec::new(), stats });
+    };
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut held_out = Vec::new();
+    if best.len() > count {
+        best.select_nth_unstable_by_key(count, |candidate| candidate.key);
+        held_out = best.split_off(count);
+    }
+    let in_order = |mut candidates: Vec<Candidate>| -> Vec<Position> {
+        candidates.sort_unstable_by_key(|candidate| (candidate.key.1, candidate.key.2));
+        candidates.into_iter().map(|candidate| candidate.position).collect()
+    };
+    Ok(Sampled { positions: in_order(best), held_out: in_order(held_out), stats })
+}
+
+/// Cuts the list down to the `keep` smallest keys; returns the largest of them once there are so many.
+fn keep_smallest(candidates: &mut Vec<Candidate>, keep: usize) -> Option<Key> {
+    let last = keep.checked_sub(1)?;
+    if candidates.len() <= last {
+        return None;
+    }
+    let bound = candidates.select_nth_unstable_by_key(last, |candidate| candidate.key).1.key;
+    candidates.truncate(keep);
+    Some(bound)
+}
+
+/// Decodes a chunk: counts all entries, and returns the remaining ones, of a selection with a count only those that can still be taken.
+fn visit(stream: &Stream, chunk: u32, selection: &Selection, keep: usize, bound: Option<Key>, ctx: &Ctx) -> Result<Visited> {
+    let Selection { count, seed, ref filters, .. } = *selection;
+    let place = u64::from(chunk);
+    let weighted = filters.piece_count_rates(&[0; 33]).is_some();
+    let mut stats = Stats::default();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    stream.read_chunk(chunk as usize, ctx, |number, entry| {
+        stats.entries += 1;
+        if entry.position.is_in_check() {
+            stats.in_check += 1;
+        } else if !filters.keeps(entry, seed, place, number)? {
+            stats.filtered += 1;
+        } else {
+            let priority = if count.is_some() { mix([ENTRY_TAG, seed, place, u64::from(number)]) } else { 0 };
+            let key = (priority, chunk, number);
+            // The weighting needs to see all positions of the chunk before it drops any.
+            if weighted || bound.is_none_or(|bound| key < bound) {
+                candidates.push(Candidate { key, position: entry.position });
+            }
+        }
+        Ok(())
+    })?;
+    if weighted {
+        let mut counts = [0; 33];
+        candidates.iter().for_each(|candidate| counts[candidate.position.piece_count() as usize] += 1);
+        if let Some(rates) = filters.piece_count_rates(&counts) {
+            let before = candidates.len();
+            candidates.retain(|candidate| {
+                let rate = rates[candidate.position.piece_count() as usize];
+                Filters::keeps_at_rate(rate, seed, place, candidate.key.2)
+            });
+            stats.filtered += (before - candidates.len()) as u64;
+        }
+    }
+    if count.is_some() {
+        keep_smallest(&mut candidates, keep);
+        candidates.shrink_to_fit();
+    }
+    Ok(Visited { stats, candidates })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use sfbinpack::{CompressedTrainingDataEntryWriter, TrainingDataEntry, chess};
+
+    use super::*;
+    use crate::positions::{Entry, generate, tests::golden};
+
+    fn selection(count: Option<u64>, held_out: u64, seed: u64) -> Selection {
+        Selection { count, held_out, seed, filters: Filters::default() }
+    }
+
+    fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+    }
+
+    /// A binpack of `chunks` chunks of different sizes, all positions different.
+    fn binpack(chunks: u64) -> Vec<u8> {
+        (0..chunks)
+            .flat_map(|chunk| {
+                let mut writer = CompressedTrainingDataEntryWriter::new_in_memory().unwrap();
+                for (i, position) in generate(chunk, 20 + chunk as usize * 7 % 40).iter().enumerate() {
+                    let pos = chess::position::Position::from_fen(&position.to_fen()).unwrap();
+                    let (score, ply) = (i as i16, 2 * i as u16);
+                    writer.write_entry(&TrainingDataEntry { pos, mv: chess::r#move::Move::null(), score, ply, result: 0 }).unwrap();
+                }
+                writer.into_bytes().unwrap()
+            })
+            .collect()
+    }
+
+    fn binpack_file(chunks: u64) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.binpack");
+        std::fs::write(&path, binpack(chunks)).unwrap();
+        (folder, path)
+    }
+
+    /// The rule as documented, in the plainest way.
+    fn plain(stream: &Stream, count: u64, held_out: u64, seed: u64) -> (Vec<Position>, Vec<Position>) {
+        let ctx = Ctx::silent();
+        let mut order: Vec<u64> = (0..stream.chunk_count() as u64).collect();
+        order.sort_by_key(|&c| (mix([1, seed, c]), c));
+        let mut pool: Vec<(u64, u64, u32, Position)> = Vec::new();
+        for c in order {
+            if pool.len() as u64 >= 8 * count {
+                break;
+            }
+            stream
+                .read_chunk(c as usize, &ctx, |i, Entry { position, .. }| {
+                    if !position.is_in_check() {
+                        pool.push((mix([2, seed, c, u64::from(i)]), c, i, *position));
+                    }
+                    Ok(())
+                })
+                .unwrap();
+        }
+        pool.sort_by_key(|&(priority, c, i, _)| (priority, c, i));
+        let mut rest = pool.split_off(count as usize);
+        rest.truncate(held_out as usize);
+        [pool, rest]
+            .map(|mut part| {
+                part.sort_by_key(|&(_, c, i, _)| (c, i));
+                part.into_iter().map(|entry| entry.3).collect()
+            })
+            .into()
+    }
+
+    #[test]
+    fn the_sample_follows_the_rule_on_any_number_of_threads() {
+        let (_folder, path) = binpack_file(60);
+        let ctx = Ctx::silent();
+        let stream = Stream::open(std::slice::from_ref(&path), &ctx).unwrap();
+        assert_eq!(stream.chunk_count(), 60);
+        for (count, held_out, seed) in [(1, 0, 0), (7, 3, 1), (50, 50, 2), (150, 20, 3), (1500, 10_000, 4)] {
+            let expected = plain(&stream, count, held_out, seed);
+            let mut seen = HashSet::new();
+            for threads in [1, 2, 5] {
+                let sampled =
+                    on_threads(threads, || select(std::slice::from_ref(&path), &selection(Some(count), held_out, seed), &ctx)).unwrap();
+                assert_eq!((&sampled.positions, &sampled.held_out), (&expected.0, &expected.1));
+                seen.insert(format!("{:?}", sampled.stats));
+            }
+            assert_eq!(seen.len(), 1, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_chunks_that_are_needed_are_decoded() {
+        let (_folder, path) = binpack_file(60);
+        let stats = select(&[path], &selection(Some(10), 0, 0), &Ctx::silent()).unwrap().stats;
+        assert!(stats.remaining() >= 80 && stats.chunks_visited <= 4 && stats.chunks == 60, "{stats:?}");
+    }
+
+    #[test]
+    fn damage_in_a_chunk_that_is_not_visited_does_not_matter_and_elsewhere_does() {
+        let (_folder, path) = binpack_file(60);
+        let ctx = Ctx::silent();
+        let good = select(std::slice::from_ref(&path), &selection(Some(10), 0, 0), &ctx).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let mut starts = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            starts.push(at);
+            at += 8 + u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+        }
+        let mut order: Vec<usize> = (0..60).collect();
+        order.sort_by_key(|&c| mix([1, 0, c as u64]));
+        for &chunk in &order[good.stats.chunks_visited as usize..] {
+            bytes[starts[chunk] + 8..starts[chunk] + 40].fill(0xff);
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        for threads in [1, 8] {
+            assert_eq!(on_threads(threads, || select(std::slice::from_ref(&path), &selection(Some(10), 0, 0), &ctx)).unwrap(), good);
+        }
+        let error = select(&[path], &selection(None, 0, 0), &ctx).unwrap_err();
+        assert!(error.message().contains("is damaged in the chunk at byte"), "{error}");
+    }
+
+    #[test]
+    fn all_remaining_positions_come_in_order_and_one_more_is_an_error() {
+        let (_folder, path) = binpack_file(9);
+        let ctx = Ctx::silent();
+        let all = select(std::slice::from_ref(&path), &selection(None, 0, 5), &ctx).unwrap();
+        let expected: Vec<Position> = (0..9u64).flat_map(|chunk| generate(chunk, 20 + chunk as usize * 7 % 40)).collect();
+        assert_eq!(all.positions, expected);
+        let count = expected.len() as u64;
+        let same = select(std::slice::from_ref(&path), &selection(Some(count), 0, 5), &ctx).unwrap();
+        assert_eq!(same.positions, expected);
+        let error = select(&[path], &selection(Some(count + 1), 0, 5), &ctx).unwrap_err();
+        assert!(error.message().starts_with(&format!("{} positions were asked for, {count} are there, in `", count + 1)), "{error}");
+    }
+
+    #[test]
+    fn a_real_binpack_gives_exact_disjoint_samples() {
+        let Some(path) = golden("small.binpack") else { return };
+        let ctx = Ctx::silent();
+        let sampled = select(std::slice::from_ref(&path), &selection(Some(10_000), 10_000, 0), &ctx).unwrap();
+        assert_eq!((sampled.positions.len(), sampled.held_out.len()), (10_000, 10_000));
+        assert!(sampled.positions.iter().chain(&sampled.held_out).all(|position| !position.is_in_check()));
+        assert_eq!(sampled.stats.entries, 434_921);
+        assert_ne!(sampled.positions, select(std::slice::from_ref(&path), &selection(Some(10_000), 0, 1), &ctx).unwrap().positions);
+        // The main sample does not depend on what is held out.
+        assert_eq!(sampled.positions, select(std::slice::from_ref(&path), &selection(Some(10_000), 0, 0), &ctx).unwrap().positions);
+        // Filters choose from the same stream; the piece counts become more even.
+        let filters = Filters { filtered: true, wld_filtered: true, early_fen_skipping: 16, pc_y1: Some(1.0), ..Filters::default() };
+        let weighted = select(&[path], &Selection { filters, ..selection(Some(5_000), 0, 0) }, &ctx).unwrap();
+        assert_eq!(weighted.positions.len(), 5_000);
+        let few = |positions: &[Position]| positions.iter().filter(|p| p.piece_count() <= 12).count() as f64 / positions.len() as f64;
+        println!("{:?} {} {}", weighted.stats, few(&sampled.positions), few(&weighted.positions));
+    }
+
+    #[test]
+    fn requests_that_make_no_sense_are_usage_errors() {
+        for bad in [selection(Some(0), 0, 0), selection(None, 1, 0)] {
+            assert_eq!(select(&[], &bad, &Ctx::silent()).unwrap_err().kind(), crate::error::Kind::Usage);
+        }
+    }
+
+    /// Not an assertion: prints how long a sample of the golden file takes.
+    #[test]
+    #[ignore = "a measurement"]
+    fn time_of_selection() {
+        let Some(path) = golden("small.binpack") else { return };
+        for count in [10_000, 100_000] {
+            let start = std::time::Instant::now();
+            let sampled = select(std::slice::from_ref(&path), &selection(Some(count), 0, 0), &Ctx::silent()).unwrap();
+            println!("{count}: {:?} {:?}", start.elapsed(), sampled.stats);
+        }
+    }
+}

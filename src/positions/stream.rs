@@ -1,0 +1,401 @@
+//! Files of training data as one stream of entries, cut into chunks that can be read in any order.
+//!
+//! What a file is, its first bytes decide; the extension only where they leave it open. Files are opened anew for each chunk, so a
+//! stream holds no handles and is read from many threads at once.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    bin, binpack,
+    entry::Entry,
+    text::{self, Lines, Packing, TextChunk},
+};
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+};
+
+/// Entries of a chunk of a `.bin`.
+const RECORDS_PER_CHUNK: u64 = 65_536;
+/// How much of a file is looked at to tell what it is.
+const HEAD: u64 = 64 << 10;
+
+/// The entries of several files, in the order of the files.
+///
+/// A chunk is a `BINP` chunk of a `.binpack`, 65,536 records of a `.bin`, or 65,536 lines of FEN (blank ones and comments not counted);
+/// the last chunk of a file may be smaller. Chunks are numbered over all files.
+pub struct Stream {
+    files: Vec<Data>,
+    chunks: Vec<Chunk>,
+}
+
+enum Data {
+    Binpack(PathBuf),
+    Bin(PathBuf),
+    Text(PathBuf, Lines),
+}
+
+struct Chunk {
+    file: usize,
+    at: TextChunk,
+}
+
+impl Stream {
+    /// Opens files and finds their chunks: headers are walked, lines are counted, nothing is decoded.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is cut off, or is none of `.binpack`, `.bin` and FEN/EPD text (plain, gzip or zstd): the error
+    /// says what it is instead, where that can be told.
+    pub fn open(paths: &[PathBuf], ctx: &Ctx) -> Result<Self> {
+        let mut stream = Self { files: Vec::with_capacity(paths.len()), chunks: Vec::new() };
+        for path in paths {
+            ctx.check()?;
+            let (data, chunks) = open_file(path, ctx)?;
+            let file = stream.files.len();
+            stream.files.push(data);
+            stream.chunks.extend(chunks.into_iter().map(|at| Chunk { file, at }));
+        }
+        Ok(stream)
+    }
+
+    /// Number of chunks of all files.
+    pub fn chunk_count(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Decodes one chunk (an index below [`Self::chunk_count`]; others are empty), calling `visit` with each entry's number in the
+    /// chunk and the entry.
+    ///
+    /// # Errors
+    /// Damaged data, naming the file and the byte, record or line; and whatever `visit` returns.
+    pub fn read_chunk(&self, chunk: usize, ctx: &Ctx, mut visit: impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
+        let Some(Chunk { file, at }) = self.chunks.get(chunk) else { return Ok(()) };
+        match self.files.get(*file) {
+            Some(Data::Binpack(path)) => binpack::decode(path, at.offset, &read_range(path, at)?, ctx, &mut visit),
+            Some(Data::Bin(path)) => read_records(path, at, ctx, &mut visit),
+            Some(Data::Text(path, lines)) => lines.read(path, at, ctx, &mut visit),
+            None => Ok(()),
+        }
+    }
+
+    /// Decodes the whole stream in order.
+    ///
+    /// # Errors
+    /// As [`Self::read_chunk`].
+    pub fn read_all(&self, ctx: &Ctx, mut visit: impl FnMut(&Entry) -> Result<()>) -> Result<()> {
+        (0..self.chunk_count()).try_for_each(|chunk| self.read_chunk(chunk, ctx, |_, entry| visit(entry)))
+    }
+}
+
+fn open_file(path: &Path, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
+    let shown = path.display();
+    let mut file = File::open(path).map_err(|e| Error::io("cannot open", path, e))?;
+    let metadata = file.metadata().map_err(|e| Error::io("cannot open", path, e))?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "a folder" } else { "not a regular file" };
+        return Err(Error::new(format!("`{shown}` is {what}")).help("name the files of positions themselves"));
+    }
+    let len = metadata.len();
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD).read_to_end(&mut head).map_err(|e| Error::io("cannot read", path, e))?;
+
+    if head.starts_with(binpack::MAGIC) {
+        let chunks = binpack::chunks(path, &mut file, len, ctx)?;
+        let chunks = chunks.into_iter().map(|(offset, bytes)| TextChunk { offset, bytes, first_line: 0 });
+        return Ok((Data::Binpack(path.to_owned()), chunks.collect()));
+    }
+    let packing = Packing::of(&head);
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or("").to_ascii_lowercase();
+    if packing != Packing::Plain {
+        let mut inner = Vec::new();
+        let read = text::unpack(path, packing)?.take(HEAD).read_to_end(&mut inner);
+        read.map_err(|e| Error::io("cannot unpack", path, e).help("the file may be cut off or damaged"))?;
+        if inner.starts_with(binpack::MAGIC) {
+            return Err(
+                Error::new(format!("`{shown}` is a compressed binpack")).help("unpack it first: only FEN and EPD text is read packed")
+            );
+        }
+        return text_or_error(path, &inner, packing, ctx);
+    }
+    let whole_records = len % bin::RECORD as u64 == 0;
+    if looks_like_text(&head) {
+        return text_or_error(path, &head, packing, ctx);
+    }
+    if let Some(what) = known_kind(&head) {
+        return Err(wrong_file(path, what));
+    }
+    if extension == "bin" && !whole_records {
+        let (records, rest) = (len / bin::RECORD as u64, len % bin::RECORD as u64);
+        return Err(Error::new(format!("`{shown}` is cut off at byte {}", records * bin::RECORD as u64))
+            .because(format!("{rest} bytes follow {records} whole records of 40 bytes"))
+            .help("copy or download the file again"));
+    }
+    // Nothing marks a `.bin`, but 16 records of chance do not all decode.
+    let decodes =
+        || head.chunks_exact(bin::RECORD).take(16).all(|record| record.try_into().is_ok_and(|record| bin::decode(record).is_ok()));
+    if extension == "bin" || whole_records && decodes() {
+        let records = len / bin::RECORD as u64;
+        let chunk = |first: u64| TextChunk {
+            offset: first * bin::RECORD as u64,
+            bytes: (records - first).min(RECORDS_PER_CHUNK) * bin::RECORD as u64,
+            first_line: first,
+        };
+        let chunks = (0..records.div_ceil(RECORDS_PER_CHUNK)).map(|i| chunk(i * RECORDS_PER_CHUNK)).collect();
+        return Ok((Data::Bin(path.to_owned()), chunks));
+    }
+    if extension == "binpack" {
+        let found = head.get(..4).unwrap_or(&head);
+        return Err(wrong_file(path, "no binpack").because(format!("it starts with {found:02x?}, not with `BINP`")));
+    }
+    Err(wrong_file(path, "of no kind that holds positions"))
+}
+
+fn text_or_error(path: &Path, head: &[u8], packing: Packing, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
+    if head.trim_ascii().is_empty() {
+        return Err(wrong_file(path, "empty"));
+    }
+    if let Some(what) = known_kind(head) {
+        return Err(wrong_file(path, what));
+    }
+    let is_named_so = path.to_str().is_some_and(|name| {
+        let name = name.to_ascii_lowercase();
+        let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+        [".fen", ".epd", ".txt"].iter().any(|end| name.ends_with(end))
+    });
+    if let Some(Err(reason)) = text::first_entry(head)
+        && !is_named_so
+    {
+        return Err(wrong_file(path, "not made of FEN lines").because(reason));
+    }
+    let (lines, chunks) = text::index(path, packing, ctx)?;
+    Ok((Data::Text(path.to_owned(), lines), chunks))
+}
+
+fn looks_like_text(head: &[u8]) -> bool {
+    // A head may end within a character.
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(e) if e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).unwrap_or_default(),
+        Err(_) => return false,
+    };
+    !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace())
+}
+
+/// What a file is that holds no positions, where its first bytes say so.
+fn known_kind(head: &[u8]) -> Option<&'static str> {
+    let start = head.trim_ascii_start();
+    let start: Vec<u8> = start.iter().take(64).map(u8::to_ascii_lowercase).collect();
+    const KINDS: [(&[u8], &str); 11] = [
+        (b"<!doctype", "a web page (HTML)"),
+        (b"<html", "a web page (HTML)"),
+        (b"<?xml", "XML"),
+        (b"version https://git-lfs", "a git-lfs pointer, not the file itself (`git lfs pull` fetches it)"),
+        (b"\x7felf", "an ELF program"),
+        (b"pk\x03\x04", "a zip archive (PyTorch's files are such)"),
+        (b"\x93numpy", "a NumPy array"),
+        (b"\xfd7zxz", "packed with xz"),
+        (b"bzh", "packed with bzip2"),
+        (b"7z\xbc\xaf", "packed with 7-Zip"),
+        (b"[event ", "a PGN of games"),
+    ];
+    if matches!(head, [_, 0x2f, 0xf3, 0x7a, ..] | [0xfa, 0x8a, 0x44, 0x6a, ..]) {
+        return Some("a network (.nnue)");
+    }
+    KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what)
+}
+
+fn wrong_file(path: &Path, what: &str) -> Error {
+    Error::new(format!("`{}` is {what}", path.display()))
+        .help("positions are read from `.binpack`, `.bin` (40-byte records), and FEN or EPD lines (plain, gzip or zstd)")
+}
+
+fn read_range(path: &Path, at: &TextChunk) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(at.offset))?;
+        file.take(at.bytes).read_to_end(&mut bytes)
+    });
+    read.map_err(|e| Error::io("cannot read", path, e))?;
+    if (bytes.len() as u64) < at.bytes {
+        return Err(Error::new(format!("`{}` became shorter while it was read", path.display())));
+    }
+    Ok(bytes)
+}
+
+fn read_records(path: &Path, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
+    let bytes = read_range(path, at)?;
+    for (record, number) in bytes.chunks_exact(bin::RECORD).zip(0u32..) {
+        if number.is_multiple_of(4096) {
+            ctx.check()?;
+        }
+        let decoded = record.try_into().map_err(|_| "it is cut off".to_owned()).and_then(bin::decode);
+        let entry = decoded.map_err(|reason| {
+            let record = at.first_line + u64::from(number);
+            let byte = record * bin::RECORD as u64;
+            Error::new(format!("`{}` is damaged in record {record}, at byte {byte}", path.display()))
+                .because(reason)
+                .help("copy or download the file again, or check that it holds 40-byte records of chess positions")
+        })?;
+        visit(number, &entry)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::positions::{Position, bin::tests as records, generate};
+
+    fn entries_of(paths: &[PathBuf]) -> Result<Vec<Entry>> {
+        let ctx = Ctx::silent();
+        let mut entries = Vec::new();
+        Stream::open(paths, &ctx)?.read_all(&ctx, |entry| {
+            entries.push(*entry);
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+            let path = self.0.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        }
+
+        /// The error's message and causes, without the folder.
+        fn error(&self, name: &str, content: &[u8]) -> String {
+            let path = self.write(name, content);
+            let error = entries_of(&[path]).unwrap_err();
+            assert!(error.help_text().is_some(), "{error}");
+            error.to_string().replace(&format!("{}/", self.0.path().display()), "")
+        }
+    }
+
+    fn lines(positions: &[Position]) -> String {
+        positions.iter().map(|position| format!("{}\n", position.to_fen())).collect()
+    }
+
+    #[test]
+    fn text_is_read_plain_gzip_and_zstd_by_content() {
+        let folder = Folder::new();
+        let positions = generate(1, 300);
+        let text = format!("\u{feff}# a comment\n\n{}   \n", lines(&positions).replace('\n', " ; eval\r\n"));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let zstd = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9], zstd.as_slice()].concat();
+        for (name, content) in [("plain", text.as_bytes()), ("x.epd", gzip.as_slice()), ("y", zstd.as_slice()), ("z.zst", &skippable)] {
+            let path = folder.write(name, content);
+            let read = entries_of(&[path]).unwrap();
+            assert_eq!(read.iter().map(|entry| entry.position).collect::<Vec<_>>(), positions, "{name}");
+        }
+        // Several members and frames are one text.
+        for (name, packed) in [("two.gz", gzip), ("two.zst", zstd)] {
+            let path = folder.write(name, &[packed.clone(), packed.clone()].concat());
+            assert_eq!(entries_of(&[path]).unwrap().len(), 600, "{name}");
+            let cut = folder.error(name, &packed[..packed.len() - 9]);
+            assert!(cut.starts_with(&format!("cannot unpack `{name}`")), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_named_by_its_number() {
+        let folder = Folder::new();
+        let text = format!("# first\n\n{}rnbqkbnr/pppp w - -\n", lines(&generate(1, 3)));
+        let error = folder.error("x.fen", text.as_bytes());
+        assert_eq!(error, "`x.fen`, line 6 is not a FEN: board, character 14: ends on rank 7 after 4 of 8 squares");
+        assert_eq!(
+            folder.error("y.txt", b"hello world\n"),
+            "`y.txt`, line 1 is not a FEN: board, character 1: `h` is no piece, digit or `/`"
+        );
+        assert!(folder.error("z.fen", &[b"4k3".as_slice(), &[b' '; 70_000]].concat()).contains("line 1 is longer than any FEN"));
+    }
+
+    #[test]
+    fn records_are_read_by_extension_or_by_content() {
+        let folder = Folder::new();
+        let entries = records::entries(3, 500);
+        let bytes: Vec<u8> = entries.iter().flat_map(records::encode).collect();
+        for name in ["x.bin", "x.data"] {
+            assert_eq!(entries_of(&[folder.write(name, &bytes)]).unwrap(), entries, "{name}");
+        }
+        let error = folder.error("y.bin", &bytes[..399]);
+        assert_eq!(error, "`y.bin` is cut off at byte 360: 39 bytes follow 9 whole records of 40 bytes");
+        let mut damaged = bytes;
+        damaged[40 * 100 + 38] = 7;
+        let error = folder.error("z.bin", &damaged);
+        assert_eq!(error, "`z.bin` is damaged in record 100, at byte 4000: result 7 is none of -1, 0 and 1");
+    }
+
+    #[test]
+    fn chunks_are_of_65536_entries() {
+        let folder = Folder::new();
+        let positions = generate(2, 200);
+        let text = lines(&positions).repeat(400);
+        let bytes: Vec<u8> = records::entries(2, 200).iter().flat_map(records::encode).collect::<Vec<_>>().repeat(400);
+        let ctx = Ctx::silent();
+        for (name, content) in [("x.fen", text.as_bytes()), ("x.bin", bytes.as_slice())] {
+            let stream = Stream::open(&[folder.write(name, content)], &ctx).unwrap();
+            let mut counts = Vec::new();
+            for chunk in 0..stream.chunk_count() {
+                let mut numbers = Vec::new();
+                let mut first = None;
+                stream
+                    .read_chunk(chunk, &ctx, |number, entry| {
+                        numbers.push(number);
+                        first.get_or_insert(entry.position);
+                        Ok(())
+                    })
+                    .unwrap();
+                assert!(numbers.iter().copied().eq(0..numbers.len() as u32));
+                assert_eq!(first, Some(positions[chunk * 65_536 % 200]));
+                counts.push(numbers.len());
+            }
+            assert_eq!(counts, [65_536, 14_464], "{name}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_called_what_they_are() {
+        let folder = Folder::new();
+        let cases: [(&str, &[u8], &str); 10] = [
+            ("a.binpack", b"", "`a.binpack` is empty"),
+            ("b.binpack", b"<!DOCTYPE html><html>", "`b.binpack` is a web page (HTML)"),
+            ("c.fen", b"  <html>", "`c.fen` is a web page (HTML)"),
+            (
+                "d.binpack",
+                b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+                "`d.binpack` is a git-lfs pointer, not the file itself (`git lfs pull` fetches it)",
+            ),
+            ("e.binpack", b"\x20\x2f\xf3\x7a\0\0\0\0", "`e.binpack` is a network (.nnue)"),
+            ("f.binpack", b"\0\x01\x02\x03\x04", "`f.binpack` is no binpack: it starts with [00, 01, 02, 03], not with `BINP`"),
+            ("g", b"\0\x01\x02\x03\x04", "`g` is of no kind that holds positions"),
+            ("h.bin", b"PK\x03\x04\0\0", "`h.bin` is a zip archive (PyTorch's files are such)"),
+            ("i", b"some words\n", "`i` is not made of FEN lines: board, character 1: `s` is no piece, digit or `/`"),
+            ("j.epd", b" \n\n", "`j.epd` is empty"),
+        ];
+        for (name, content, expected) in cases {
+            assert_eq!(folder.error(name, content), expected);
+        }
+        let error = entries_of(&[folder.0.path().to_owned()]).unwrap_err();
+        assert!(error.message().ends_with("is a folder"), "{error}");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"BINP\0\0\0\0").unwrap();
+        assert_eq!(folder.error("k.gz", &gzip.finish().unwrap()), "`k.gz` is a compressed binpack");
+    }
+}
