@@ -2,5 +2,7 @@
 //! Depends on nothing else of this crate but `error`.
 
 mod block;
+mod permutation;
 
 pub use block::{Block, ThreatTable};
+pub use permutation::Permutation;
