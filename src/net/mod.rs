@@ -5,6 +5,7 @@ mod architecture;
 mod block;
 mod features;
 mod float;
+mod permutation;
 mod quantized;
 
 pub use architecture::{
@@ -16,4 +17,5 @@ pub use features::{FeatureSet, composed_hash, recursive_hash};
 pub use float::{
     Coalesced, Factorized, FloatBlock, FloatDense, Network, Owned, RowRecipe, Tensor, Terms, bucket_square, king_bucket, read_all,
 };
+pub use permutation::Permutation;
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};

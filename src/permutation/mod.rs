@@ -1,1 +1,29 @@
-//! Activation matrix, objective, search; backends.
+//! Finding an order of the neurons in which more blocks of four are zero together.
+//!
+//! ```text
+//! matrix (bits) ─ backend (counts) ─ gains ─ greedy ─ anneal ─ search
+//!       └──────── objective
+//! ```
+//!
+//! Everything is integer arithmetic on bits; backend, kernel and number of threads change no result. Knows nothing of positions, networks'
+//! weights, files' paths or the cache.
+
+mod backend;
+mod gains;
+mod greedy;
+mod kernel;
+mod matrix;
+mod npy;
+mod objective;
+mod search;
+
+pub use backend::{Cpu, SearchBackend};
+pub use greedy::{Iteration, MAX_ITERATIONS, Move, Stage};
+pub use kernel::{Kernel, LANE, Tile};
+pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};
+pub use npy::{read_matrix, read_permutation, write_matrix, write_permutation};
+pub use objective::{BLOCK, ZeroBlocks, zero_blocks};
+pub use search::{Algorithm, SearchOutcome, SearchParams, search, search_with};
+
+/// What the search is called in progress reports.
+const TASK: &str = "search";

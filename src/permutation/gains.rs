@@ -1,0 +1,119 @@
+//! What every exchange of neurons between blocks would gain, kept current while neurons move.
+//! Knows nothing of which exchanges are made.
+
+use rayon::prelude::*;
+
+use super::{backend::SearchBackend, matrix::ActivationMatrix};
+use crate::{ctx::Ctx, error::Result};
+
+/// Gains of one ordered pair of blocks: entry `4 * i + j` is for neuron `i` of the first moving to place `j` of the second.
+pub(super) type PairGains = [i32; 16];
+
+/// The present order of the neurons and the gain of every neuron at every place.
+///
+/// A gain is the change in the number of zero blocks when a neuron replaces the one at a place of another block; an exchange gains the
+/// sum over the neurons that move, since each place lies in a block of its own. So the counts of [`SearchBackend`] tell every 2-swap
+/// and 3-cycle, and a move makes only the rows of the touched blocks stale.
+pub(super) struct Gains<'a> {
+    matrix: &'a ActivationMatrix,
+    backend: &'a dyn SearchBackend,
+    blocks: usize,
+    perm: Vec<u32>,
+    /// `counts[place * half + neuron]`, see [`SearchBackend::overlap_counts`]; neurons by their number in the matrix.
+    counts: Vec<u32>,
+    /// `pairs[to * blocks + from]`; zeros where `from` is `to`.
+    pairs: Vec<PairGains>,
+    /// Blocks whose neurons changed since the counts were made.
+    stale: Vec<bool>,
+}
+
+impl<'a> Gains<'a> {
+    /// In the order `perm`, which must be a permutation of the matrix's neurons, a multiple of 4 of them.
+    pub(super) fn new(matrix: &'a ActivationMatrix, backend: &'a dyn SearchBackend, perm: Vec<u32>) -> Self {
+        let half = matrix.half();
+        let blocks = half / 4;
+        Self {
+            matrix,
+            backend,
+            blocks,
+            perm,
+            counts: vec![0; half * half],
+            pairs: vec![[0; 16]; blocks * blocks],
+            stale: vec![true; blocks],
+        }
+    }
+
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    pub(super) fn perm(&self) -> &[u32] {
+        &self.perm
+    }
+
+    /// Exchanges the neurons at two places.
+    pub(super) fn swap(&mut self, i: usize, j: usize) {
+        self.perm.swap(i, j);
+        self.stale[i / 4] = true;
+        self.stale[j / 4] = true;
+    }
+
+    /// Moves the neuron at `i` to `j`, that at `j` to `k`, and that at `k` to `i`.
+    pub(super) fn rotate(&mut self, i: usize, j: usize, k: usize) {
+        self.swap(i, j);
+        self.swap(i, k);
+    }
+
+    /// Brings counts and gains up to date with the moves made.
+    pub(super) fn refresh(&mut self, ctx: &Ctx) -> Result<()> {
+        let half = self.matrix.half();
+        let stale: Vec<usize> = (0..self.blocks).filter(|&block| self.stale[block]).collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let neurons: Vec<[u32; 4]> = stale.iter().map(|&block| self.neurons(block)).collect();
+        if stale.len() == self.blocks {
+            self.backend.overlap_counts(self.matrix, &neurons, &mut self.counts, ctx)?;
+        } else {
+            let mut rows = vec![0; 4 * stale.len() * half];
+            self.backend.overlap_counts(self.matrix, &neurons, &mut rows, ctx)?;
+            for (&block, rows) in stale.iter().zip(rows.chunks_exact(4 * half)) {
+                self.counts[4 * block * half..][..4 * half].copy_from_slice(rows);
+            }
+        }
+        let Self { blocks, perm, counts, pairs, stale, .. } = self;
+        pairs.par_chunks_mut(*blocks).enumerate().for_each(|(to, pairs)| {
+            let rows: [&[u32]; 4] = std::array::from_fn(|j| &counts[(4 * to + j) * half..][..half]);
+            let held: [u32; 4] = std::array::from_fn(|j| rows[j][perm[4 * to + j] as usize]);
+            for (from, pair) in pairs.iter_mut().enumerate() {
+                if from != to && (stale[from] || stale[to]) {
+                    for i in 0..4 {
+                        let neuron = perm[4 * from + i] as usize;
+                        for j in 0..4 {
+                            // Both are at most the number of samples, which is far below 2^31.
+                            pair[4 * i + j] = rows[j][neuron].wrapping_sub(held[j]).cast_signed();
+                        }
+                    }
+                }
+            }
+        });
+        stale.fill(false);
+        Ok(())
+    }
+
+    /// Zero blocks over all samples, as of the last [`refresh`](Self::refresh).
+    pub(super) fn zero_blocks(&self) -> u64 {
+        let half = self.matrix.half();
+        // The neuron at a place together with the other three of its block: all four are zero.
+        (0..self.blocks).map(|block| u64::from(self.counts[4 * block * half + self.perm[4 * block] as usize])).sum()
+    }
+
+    /// Gains of moving neurons of block `from` to places of block `to`, as of the last [`refresh`](Self::refresh).
+    pub(super) fn pair(&self, from: usize, to: usize) -> &PairGains {
+        &self.pairs[to * self.blocks + from]
+    }
+
+    fn neurons(&self, block: usize) -> [u32; 4] {
+        std::array::from_fn(|k| self.perm[4 * block + k])
+    }
+}

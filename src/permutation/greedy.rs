@@ -1,0 +1,237 @@
+//! The field's standard search, step for step as the trainer's `ftperm.py` takes them: rounds of independent 2-swaps until none gains, then
+//! rounds of independent 3-cycles, at most 50 rounds in all. Ties go to the lowest places.
+//!
+//! Where the trainer's tool fills a tensor of all triples and masks it, this one keeps the gains of pairs and bounds what a triple of blocks
+//! can gain; which moves are chosen, and in which order, is the same.
+
+use std::cmp::Reverse;
+
+use rayon::prelude::*;
+
+use super::gains::{Gains, PairGains};
+use crate::{ctx::Ctx, error::Result};
+
+/// Rounds after which the trainer's tool stops even if more could be gained.
+pub const MAX_ITERATIONS: usize = 50;
+
+/// One exchange of neurons, by their places at the beginning of the round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// The neurons at two places change places.
+    Swap {
+        /// The lower place.
+        i: usize,
+        /// The higher place.
+        j: usize,
+        /// Zero blocks won, over all samples.
+        gain: u64,
+    },
+    /// The neuron at `i` goes to `j`, that at `j` to `k`, that at `k` to `i`.
+    Rotate {
+        /// First place, in the lowest of the three blocks.
+        i: usize,
+        /// Second place.
+        j: usize,
+        /// Third place.
+        k: usize,
+        /// Zero blocks won, over all samples.
+        gain: u64,
+    },
+}
+
+impl Move {
+    /// Zero blocks won, over all samples.
+    pub fn gain(self) -> u64 {
+        match self {
+            Self::Swap { gain, .. } | Self::Rotate { gain, .. } => gain,
+        }
+    }
+}
+
+/// Which moves a round looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Exchanges of two neurons.
+    Swaps,
+    /// Cycles of three neurons of three blocks.
+    Cycles,
+}
+
+/// One round of the greedy search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Iteration {
+    /// What was looked for.
+    pub stage: Stage,
+    /// The moves made, in the order in which they were chosen; empty in the last round of a stage.
+    pub moves: Vec<Move>,
+}
+
+impl Iteration {
+    /// Zero blocks won by this round, over all samples.
+    pub fn gain(&self) -> u64 {
+        self.moves.iter().map(|one| one.gain()).sum()
+    }
+}
+
+/// Runs the search from the present order of `gains`. Calls `trace` after each round.
+pub(super) fn search(gains: &mut Gains, ctx: &Ctx, mut trace: impl FnMut(Iteration)) -> Result<()> {
+    let mut stage = Stage::Swaps;
+    for _ in 0..MAX_ITERATIONS {
+        gains.refresh(ctx)?;
+        let moves = match stage {
+            Stage::Swaps => choose_swaps(gains),
+            Stage::Cycles => choose_cycles(gains),
+        };
+        for &one in &moves {
+            match one {
+                Move::Swap { i, j, .. } => gains.swap(i, j),
+                Move::Rotate { i, j, k, .. } => gains.rotate(i, j, k),
+            }
+        }
+        let done = moves.is_empty();
+        trace(Iteration { stage, moves });
+        ctx.progress().advance(super::TASK, 1);
+        match stage {
+            Stage::Swaps if done => stage = Stage::Cycles,
+            Stage::Cycles if done => break,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The best swap of each pair of blocks, best first, each block used once.
+///
+/// Taking the best of all pairs of places and masking its two blocks, again and again, comes to the same: masking never changes another
+/// gain, and after a pair of blocks gave its best swap nothing of it is left.
+fn choose_swaps(gains: &Gains) -> Vec<Move> {
+    let blocks = gains.blocks();
+    let mut candidates: Vec<(Reverse<i32>, usize, usize)> = (0..blocks)
+        .into_par_iter()
+        .flat_map_iter(|first| {
+            (first + 1..blocks).filter_map(move |second| {
+                let (gain, i, j) = best_swap(gains.pair(first, second), gains.pair(second, first))?;
+                Some((Reverse(gain), 4 * first + i, 4 * second + j))
+            })
+        })
+        .collect();
+    candidates.sort_unstable();
+    let mut used = vec![false; blocks];
+    let mut moves = Vec::new();
+    for (Reverse(gain), i, j) in candidates {
+        if !used[i / 4] && !used[j / 4] {
+            (used[i / 4], used[j / 4]) = (true, true);
+            moves.push(Move::Swap { i, j, gain: gain.unsigned_abs().into() });
+        }
+    }
+    moves
+}
+
+/// The best positive gain of exchanging a neuron of one block with one of another, and the first places that reach it.
+fn best_swap(there: &PairGains, back: &PairGains) -> Option<(i32, usize, usize)> {
+    let mut best = (0, 0, 0);
+    for i in 0..4 {
+        for j in 0..4 {
+            let gain = there[4 * i + j] + back[4 * j + i];
+            if gain > best.0 {
+                best = (gain, i, j);
+            }
+        }
+    }
+    (best.0 > 0).then_some(best)
+}
+
+/// A cycle through three blocks and what it gains.
+#[derive(Debug, Clone, Copy)]
+struct Cycle {
+    gain: i32,
+    places: [usize; 3],
+}
+
+/// The best cycles, best first, each block used once.
+///
+/// A cycle reads the same from each of its places, so the first of equal ones begins in its lowest block. For each such block the best cycle
+/// is kept; masking only takes cycles away, so a kept one that lost a block is still a bound, and is looked for again only when it
+/// comes up.
+fn choose_cycles(gains: &Gains) -> Vec<Move> {
+    let blocks = gains.blocks();
+    let bounds = Bounds::new(gains);
+    let mut used = vec![false; blocks];
+    let mut best: Vec<Option<Cycle>> = (0..blocks).into_par_iter().map(|first| best_cycle(gains, &bounds, first, &used)).collect();
+    let mut moves = Vec::new();
+    loop {
+        let top = best.iter().flatten().max_by_key(|cycle| (cycle.gain, Reverse(cycle.places[0] / 4)));
+        let Some(&Cycle { gain, places: [i, j, k] }) = top else { break };
+        let first = i / 4;
+        if used[first] {
+            best[first] = None;
+        } else if used[j / 4] || used[k / 4] {
+            best[first] = best_cycle(gains, &bounds, first, &used);
+        } else {
+            for place in [i, j, k] {
+                used[place / 4] = true;
+            }
+            moves.push(Move::Rotate { i, j, k, gain: gain.unsigned_abs().into() });
+        }
+    }
+    moves
+}
+
+/// The largest gain of each ordered pair of blocks, in both orders of storage.
+struct Bounds {
+    /// `[from * blocks + to]`
+    from: Vec<i32>,
+    /// `[to * blocks + from]`
+    to: Vec<i32>,
+}
+
+impl Bounds {
+    fn new(gains: &Gains) -> Self {
+        let blocks = gains.blocks();
+        let bound = |from, to| gains.pair(from, to).iter().copied().max().unwrap_or(0);
+        let table = |entry: &(dyn Fn(usize, usize) -> i32 + Sync)| {
+            (0..blocks * blocks).into_par_iter().map(|at| entry(at / blocks, at % blocks)).collect()
+        };
+        Self { from: table(&|from, to| bound(from, to)), to: table(&|to, from| bound(from, to)) }
+    }
+}
+
+/// The best cycle with a positive gain whose lowest block is `first`, through unused blocks; of equal ones the first by (second block, third
+/// block, places).
+fn best_cycle(gains: &Gains, bounds: &Bounds, first: usize, used: &[bool]) -> Option<Cycle> {
+    let blocks = gains.blocks();
+    let mut best: Option<Cycle> = None;
+    let back = &bounds.to[first * blocks..][..blocks];
+    for second in (first + 1..blocks).filter(|&second| !used[second]) {
+        let there = bounds.from[first * blocks + second];
+        let onward = &bounds.from[second * blocks..][..blocks];
+        for third in first + 1..blocks {
+            let least = best.map_or(0, |cycle| cycle.gain);
+            if there + onward[third] + back[third] <= least || third == second || used[third] {
+                continue;
+            }
+            if let Some((gain, [i, j, k])) =
+                best_rotation(gains.pair(first, second), gains.pair(second, third), gains.pair(third, first), least)
+            {
+                best = Some(Cycle { gain, places: [4 * first + i, 4 * second + j, 4 * third + k] });
+            }
+        }
+    }
+    best
+}
+
+/// The best cycle of neurons of three blocks that gains more than `least`, and the first places that reach it.
+fn best_rotation(ab: &PairGains, bc: &PairGains, ca: &PairGains, least: i32) -> Option<(i32, [usize; 3])> {
+    let mut best = (least, None);
+    for i in 0..4 {
+        for j in 0..4 {
+            for k in 0..4 {
+                let gain = ab[4 * i + j] + bc[4 * j + k] + ca[4 * k + i];
+                if gain > best.0 {
+                    best = (gain, Some([i, j, k]));
+                }
+            }
+        }
+    }
+    best.1.map(|places| (best.0, places))
+}

@@ -1,0 +1,130 @@
+//! Counting of the bits that two columns share: the inner loop of the search, in the widest form that the processor has.
+//! All forms give equal counts; this module alone of the room holds `unsafe`, in one file a processor family.
+
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64.rs"]
+mod arch;
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+mod arch;
+mod portable;
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+mod arch {
+    //! No special forms for this processor.
+    pub(super) type Special = std::convert::Infallible;
+    pub(super) const ALL: [Special; 0] = [];
+}
+
+use std::sync::LazyLock;
+
+/// Words that every slice given to a kernel is a multiple of: one register of the widest form.
+pub const LANE: usize = 8;
+
+/// Sixteen counts: of row `i` and column `j` at `[i][j]`.
+pub type Tile = [[u64; 4]; 4];
+
+/// A form of the inner loop that this processor can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel(Form);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Portable,
+    Special(arch::Special),
+}
+
+/// The forms that this processor can run, slowest first.
+static AVAILABLE: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
+    let special = arch::ALL.into_iter().filter(|special| special.is_available());
+    std::iter::once(Kernel(Form::Portable)).chain(special.map(|special| Kernel(Form::Special(special)))).collect()
+});
+
+impl Kernel {
+    /// The fastest form.
+    pub fn best() -> Self {
+        *AVAILABLE.last().expect("the portable form is always there")
+    }
+
+    /// All forms that this processor can run, slowest first. For tests and measurements.
+    pub fn available() -> &'static [Self] {
+        &AVAILABLE
+    }
+
+    /// A short name for reports.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Form::Portable => "portable",
+            Form::Special(special) => special.name(),
+        }
+    }
+
+    /// Counts the bits that each of four rows shares with each of four columns.
+    ///
+    /// # Panics
+    /// When the eight slices differ in length, or the length is not a multiple of [`LANE`].
+    #[inline]
+    pub fn count_shared(self, rows: [&[u64]; 4], columns: [&[u64]; 4]) -> Tile {
+        let length = rows[0].len();
+        assert!(
+            length % LANE == 0 && rows.iter().chain(&columns).all(|slice| slice.len() == length),
+            "slices of one length in whole lanes"
+        );
+        match self.0 {
+            Form::Portable => portable::count_shared(rows, columns),
+            Form::Special(special) => special.count_shared(rows, columns),
+        }
+    }
+
+    /// Counts the bits that all four columns of a block have in common.
+    pub fn count_common(self, columns: [&[u64]; 4]) -> u64 {
+        match self.0 {
+            Form::Portable => portable::count_common(columns),
+            Form::Special(special) => special.count_common(columns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slices(length: usize, seed: u64, dense: bool) -> Vec<Vec<u64>> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state ^ state >> 29
+        };
+        (0..8).map(|_| (0..length).map(|_| if dense { u64::MAX } else { next() }).collect()).collect()
+    }
+
+    /// Lengths around each inner accumulator's limit; all ones is where a narrow accumulator would overflow.
+    #[test]
+    fn every_form_counts_the_same() {
+        for length in [0, 8, 16, 120, 128, 248, 256, 264, 1000, 2048] {
+            for dense in [false, true] {
+                let data = slices(length, length as u64 + 1, dense);
+                let rows = std::array::from_fn(|k| data[k].as_slice());
+                let columns = std::array::from_fn(|k| data[4 + k].as_slice());
+                let mut expected = [[0u64; 4]; 4];
+                for (i, line) in expected.iter_mut().enumerate() {
+                    for (j, count) in line.iter_mut().enumerate() {
+                        *count = (0..length).map(|w| u64::from((data[i][w] & data[4 + j][w]).count_ones())).sum();
+                    }
+                }
+                let common: u64 = (0..length).map(|w| u64::from((data[0][w] & data[1][w] & data[2][w] & data[3][w]).count_ones())).sum();
+                for kernel in Kernel::available() {
+                    assert_eq!(kernel.count_shared(rows, columns), expected, "{} {length}", kernel.name());
+                    assert_eq!(kernel.count_common(rows), common, "{} {length}", kernel.name());
+                }
+            }
+        }
+        println!("compared: {:?}", Kernel::available().iter().map(|kernel| kernel.name()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    #[should_panic(expected = "slices of one length")]
+    fn lengths_are_checked() {
+        let (a, b) = ([0u64; 8], [0u64; 16]);
+        Kernel::best().count_shared([&a, &a, &a, &b], [&a; 4]);
+    }
+}

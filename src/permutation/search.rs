@@ -1,0 +1,197 @@
+//! The search as a stage calls it: parameters in, permutation and statistics out.
+
+use super::{
+    backend::{Cpu, SearchBackend},
+    gains::Gains,
+    greedy::{self, Iteration, Stage},
+    matrix::ActivationMatrix,
+    objective::{ZeroBlocks, check_blocks, zero_blocks},
+};
+use crate::{ctx::Ctx, error::Result, net::Permutation};
+
+/// How a permutation is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Algorithm {
+    /// 2-swaps, then 3-cycles: exactly what the trainer's `ftperm.py` finds.
+    #[default]
+    Greedy,
+}
+
+/// What decides the result of a search.
+#[derive(Debug, Clone, Default)]
+pub struct SearchParams {
+    /// How to search.
+    pub algorithm: Algorithm,
+}
+
+/// A permutation and how it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchOutcome {
+    /// The order found.
+    pub permutation: Permutation,
+    /// Zero blocks of the samples in the matrix's own order.
+    pub before: ZeroBlocks,
+    /// Zero blocks of the samples in the order found.
+    pub after: ZeroBlocks,
+    /// Rounds of the greedy search.
+    pub iterations: usize,
+    /// 2-swaps that the greedy search made.
+    pub swaps: usize,
+    /// 3-cycles that the greedy search made.
+    pub cycles: usize,
+}
+
+/// Searches a permutation with the backend that `ctx` asks for.
+///
+/// # Errors
+/// When L1/2 is not a multiple of 4, the work is cancelled, or the backend is missing or fails.
+pub fn search(matrix: &ActivationMatrix, params: &SearchParams, ctx: &Ctx) -> Result<SearchOutcome> {
+    search_with(&Cpu::new(), matrix, params, ctx, |_| {})
+}
+
+/// As [`search`], on a given backend; `trace` gets every round of the greedy search with its moves.
+///
+/// # Errors
+/// As [`search`].
+pub fn search_with(
+    backend: &dyn SearchBackend,
+    matrix: &ActivationMatrix,
+    params: &SearchParams,
+    ctx: &Ctx,
+    mut trace: impl FnMut(&Iteration),
+) -> Result<SearchOutcome> {
+    check_blocks(matrix)?;
+    let identity = Permutation::identity(matrix.half())?;
+    let before = zero_blocks(matrix, &identity)?;
+    let _progress = Progress::start(ctx);
+    let mut gains = Gains::new(matrix, backend, identity.as_slice().to_vec());
+    let (mut iterations, mut swaps, mut cycles) = (0, 0, 0);
+    match params.algorithm {
+        Algorithm::Greedy => greedy::search(&mut gains, ctx, |iteration| {
+            iterations += 1;
+            match iteration.stage {
+                Stage::Swaps => swaps += iteration.moves.len(),
+                Stage::Cycles => cycles += iteration.moves.len(),
+            }
+            trace(&iteration);
+        })?,
+    }
+    let permutation = Permutation::try_from(gains.perm())?;
+    let after = zero_blocks(matrix, &permutation)?;
+    Ok(SearchOutcome { permutation, before, after, iterations, swaps, cycles })
+}
+
+/// Reports the end of the task on every way out.
+struct Progress<'a>(&'a Ctx);
+
+impl<'a> Progress<'a> {
+    fn start(ctx: &'a Ctx) -> Self {
+        ctx.progress().start(super::TASK, None, "rounds");
+        Self(ctx)
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.0.progress().finish(super::TASK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Write, fs, path::PathBuf};
+
+    use super::*;
+    use crate::permutation::{Move, read_matrix, read_permutation};
+
+    /// The recorded runs of the trainer's tool, or none where the folder is absent (an error in CI).
+    fn golden() -> Option<PathBuf> {
+        let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/public"));
+        if path.is_dir() {
+            return Some(path);
+        }
+        assert!(std::env::var_os("CI").is_none(), "`{}` is missing", path.display());
+        println!("skipped: `{}` is missing", path.display());
+        None
+    }
+
+    /// The log that `find_perm_impl` prints, less its times; `moves` is how it prints gains (head counts in floats), or not at all.
+    fn log_of(matrix: &ActivationMatrix, iterations: &[Iteration], moves: Option<&str>) -> String {
+        let mut log = String::new();
+        let mut total = 0.0f64;
+        for (k, iteration) in iterations.iter().enumerate() {
+            let name = if iteration.stage == Stage::Swaps { "make_swaps_2" } else { "make_swaps_3" };
+            writeln!(log, "Iteration {}\nStarting {name}", k + 1).unwrap();
+            for (one, end) in iteration.moves.iter().zip(moves.iter().cycle()) {
+                match one {
+                    Move::Swap { i, j, gain } => writeln!(log, "Swapping {i} and {j} for improvement {gain}{end}"),
+                    Move::Rotate { i, j, k, gain } => writeln!(log, "Right-rotating {i}, {j}, {k} for improvement {gain}{end}"),
+                }
+                .unwrap();
+            }
+            let improvement = iteration.gain() as f64 / matrix.samples() as f64 / (matrix.half() / 4) as f64 * 100.0;
+            total += improvement;
+            writeln!(log, "Improvement this iteration: {improvement:.3}\nTotal improvement: {total:?}\n").unwrap();
+            if iteration.moves.is_empty() {
+                log.push_str(if iteration.stage == Stage::Swaps { "Switching to stage 1\n" } else { "No more improvement possible.\n" });
+            }
+        }
+        log
+    }
+
+    fn check(matrix: &[u8], l1: usize, permutation: &[u8], log: &str, what: &str) -> SearchOutcome {
+        let matrix = read_matrix(matrix, Some(l1)).unwrap();
+        let mut iterations = Vec::new();
+        let outcome =
+            search_with(&Cpu::new(), &matrix, &SearchParams::default(), &Ctx::silent(), |one| iterations.push(one.clone())).unwrap();
+        let moves = log.contains("for improvement").then_some(if what.contains("B_head") { ".0" } else { "" });
+        let ours = log_of(&matrix, &iterations, moves);
+        for (line, (ours, theirs)) in ours.lines().zip(log.lines()).enumerate() {
+            // Python and Rust differ in the last digit where a double lies halfway between two shortest decimals.
+            let number = |line: &str| line.strip_prefix("Total improvement: ").map(|number| number.parse::<f64>().unwrap().to_bits());
+            assert!(
+                ours == theirs || number(ours).is_some_and(|bits| number(theirs) == Some(bits)),
+                "{what}, line {line}:\n{ours}\n{theirs}"
+            );
+        }
+        assert_eq!(ours.lines().count(), log.lines().count(), "{what}");
+        assert_eq!(outcome.permutation, read_permutation(permutation).unwrap(), "{what}");
+        outcome
+    }
+
+    #[test]
+    fn makes_every_move_that_the_trainer_made() {
+        let Some(golden) = golden() else { return };
+        let mut cases = 0;
+        for folder in ["C_ftperm/sf151", "C_ftperm/baff1ede1f90", "C_ftperm/sf151_trainer_of_its_time", "C_ftperm/synthetic"] {
+            let folder = golden.join(folder);
+            let manifest: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+            for entry in fs::read_dir(&folder).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let Some(name) = name.strip_suffix(".actmat_packed.npy") else { continue };
+                let read = |ending: &str| fs::read(folder.join(format!("{name}{ending}"))).unwrap();
+                let facts = manifest.pointer(&format!("/cases/{name}")).or(manifest.get("find_perm")).unwrap_or(&manifest);
+                let l1 = facts["L1"].as_u64().unwrap() as usize;
+                let log = String::from_utf8(read(".log")).unwrap();
+                let outcome = check(&read(".actmat_packed.npy"), l1, &read(".perm.npy"), &log, name);
+                let printed = [
+                    format!("Combined zeros in base matrix: {}", outcome.before.percent()),
+                    format!("Combined zeros in perm matrix: {}", outcome.after.percent()),
+                ];
+                assert_eq!(facts["eval_perm_output"], serde_json::json!(printed), "{name}");
+                cases += 1;
+            }
+        }
+        for folder in fs::read_dir(golden.join("B_head")).unwrap() {
+            let folder = folder.unwrap().path();
+            let Ok(log) = fs::read_to_string(folder.join("eval_ft_300.find_perm.log")) else { continue };
+            let what = folder.display().to_string();
+            let l1: usize = what.rsplit_once("_L").unwrap().1.split('-').next().unwrap().parse().unwrap();
+            let read = |name: &str| fs::read(folder.join(name)).unwrap();
+            check(&read("eval_ft_300.actmat_packed.npy"), l1, &read("eval_ft_300.perm.npy"), &log, &what);
+            cases += 1;
+        }
+        println!("{cases} recorded runs");
+        assert!(cases >= 20);
+    }
+}
