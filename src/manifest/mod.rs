@@ -1,1 +1,492 @@
-//! `nnue.toml` → typed, spanned manifest; validation; JSON schema.
+//! `nnue.toml` → typed values that know their place in the text; all mistakes of a run as one diagnostic; the JSON schema.
+//!
+//! [`load`] reads, checks and resolves: what it returns holds no name without a table, no number out of range, no two nets
+//! that write one file. It knows the words of architectures and feature sets ([`Vocabulary`]) but not their meaning, never
+//! opens a source or a data file, and computes no keys: comments, order of keys and paths do not get past it.
+//!
+//! * `tree` parses TOML and applies `--set`; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
+//!   `schema` is the format once more, for editors.
+
+mod expand;
+mod read;
+mod schema;
+mod text;
+mod tree;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use read::{Choice, Content};
+pub use schema::schema;
+pub use text::{Located, Span};
+use text::{Problem, Texts};
+pub use tree::Override;
+
+use crate::error::{Error, Kind, Result};
+
+/// The name of a manifest that [`find`] looks for.
+pub const FILE_NAME: &str = "nnue.toml";
+
+/// A manifest is text typed by people; this many bytes are a mistaken file.
+const LARGEST: u64 = 16 << 20;
+
+/// Names that the manifest's values may have; `net` defines them, this room only compares.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary<'a> {
+    /// Values of `architecture`.
+    pub architectures: &'a [&'a str],
+    /// Feature blocks without `^`; `features` joins them by `+`.
+    pub features: &'a [&'a str],
+}
+
+impl Default for Vocabulary<'static> {
+    /// The generations and feature blocks up to SFNNv16.
+    fn default() -> Self {
+        Self { architectures: ARCHITECTURES, features: FEATURES }
+    }
+}
+
+/// Names of the generations of networks.
+pub const ARCHITECTURES: &[&str] = &[
+    "SFNNv1",
+    "SFNNv2",
+    "SFNNv3",
+    "SFNNv4",
+    "SFNNv5",
+    "SFNNv6",
+    "SFNNv7",
+    "SFNNv8",
+    "SFNNv9",
+    "SFNNv10a",
+    "SFNNv10b",
+    "SFNNv11",
+    "SFNNv12",
+    "SFNNv13",
+    "SFNNv13-newhash",
+    "SFNNv14",
+    "SFNNv14.1",
+    "SFNNv15",
+    "SFNNv16",
+    "small",
+];
+
+/// Names of the feature blocks.
+pub const FEATURES: &[&str] = &["HalfKP", "HalfKA", "HalfKAv2", "HalfKAv2_hm", "Full_Threats", "PP_3Wide"];
+
+/// A manifest that was read and found good.
+#[derive(Debug)]
+pub struct Manifest {
+    /// The file, as it was named.
+    pub path: PathBuf,
+    /// Its folder, to which all paths in it are relative; `.` for a bare file name.
+    pub folder: PathBuf,
+    /// `[source.NAME]` tables.
+    pub sources: BTreeMap<String, Source>,
+    /// `[data.NAME]` tables.
+    pub data: BTreeMap<String, Data>,
+    /// The `[net.NAME]` tables as written, in the order of the file: sweeps are one entry.
+    pub declared: Vec<Net>,
+    /// The nets to build, in the order of the file; those of a sweep by the paths of their files. Names are unique.
+    pub nets: Vec<ResolvedNet>,
+    /// What does no harm but is likely a mistake, each as one line with its place.
+    pub warnings: Vec<String>,
+    texts: Texts,
+}
+
+/// A path in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePath {
+    /// As typed: for messages.
+    pub typed: String,
+    /// To open: relative to the process's folder, or absolute. Of an output without `.` and `..`.
+    pub resolved: PathBuf,
+}
+
+/// A network to start from. What is `None` is inferred from the file; what is given is an assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The table's name; `None` for a path given in a net.
+    pub name: Option<String>,
+    /// The table's header, or the path in the net.
+    pub span: Span,
+    /// The file.
+    pub path: Located<FilePath>,
+    /// Feature set, such as `Full_Threats+HalfKAv2_hm^`; each block is in the vocabulary.
+    pub features: Option<Located<String>>,
+    /// Feature transformer outputs per perspective, even, 2..=65536.
+    pub l1: Option<Located<u32>>,
+    /// Second layer's size, 1..=65536.
+    pub l2: Option<Located<u32>>,
+    /// Third layer's size, 1..=65536.
+    pub l3: Option<Located<u32>>,
+    /// Generation, a word of the vocabulary.
+    pub architecture: Option<Located<String>>,
+    /// Scales.
+    pub quantization: Option<Located<Quantization>>,
+    /// What to do with weights beyond the range of their integers.
+    pub overflow: Located<Overflow>,
+    /// Pin: 64 lower-case hexadecimal digits.
+    pub sha256: Option<Located<String>>,
+}
+
+/// Files of positions that are read as one stream, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Data {
+    /// The table's name.
+    pub name: String,
+    /// The table's header.
+    pub span: Span,
+    /// The files, at least one.
+    pub paths: Vec<Located<FilePath>>,
+    /// Pins: none, or one per path; 64 lower-case hexadecimal digits each.
+    pub sha256: Vec<Located<String>>,
+}
+
+/// A `[net.NAME]` table as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Net {
+    /// The name; of a sweep with placeholders.
+    pub name: Located<String>,
+    /// The table's header.
+    pub span: Span,
+    /// Where it comes from.
+    pub source: Located<NetSource>,
+    /// Text for the file's header; `None` keeps the source's, or the writer's default.
+    pub description: Option<Located<String>>,
+    /// Of `.nnue` outputs.
+    pub compression: Located<Compression>,
+    /// Outputs as typed, at least one.
+    pub outputs: Vec<Located<String>>,
+    /// A permutation file (`.npy`) to apply; never together with `optimize`.
+    pub permutation: Option<Located<String>>,
+    /// Search for a permutation.
+    pub optimize: Option<Optimize>,
+}
+
+/// A net's `source`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetSource {
+    /// A `[source.NAME]` table.
+    Named(String),
+    /// A file.
+    Path(FilePath),
+    /// A pattern: one net per file that matches.
+    Glob(String),
+}
+
+/// A `[net.NAME.optimize]` table as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Optimize {
+    /// The table's header.
+    pub span: Span,
+    /// Name of a `[data.NAME]` table.
+    pub data: Located<String>,
+    /// Exact number of positions, at least 1.
+    pub positions: Located<u64>,
+    /// Of the choice of positions, and of annealing.
+    pub seed: Located<u64>,
+    /// The search.
+    pub algorithm: Located<Algorithm>,
+    /// Bound of annealing, at least 1; only with [`Algorithm::Anneal`], whose own default is meant by `None`.
+    pub moves: Option<Located<u64>>,
+}
+
+impl Optimize {
+    /// `positions` where the manifest gives none: what the trainer's tool takes.
+    pub const DEFAULT_POSITIONS: u64 = 10_000;
+}
+
+/// One net to build: all names are resolved, all placeholders filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedNet {
+    /// Unique name.
+    pub name: String,
+    /// The name in the manifest.
+    pub span: Span,
+    /// Of a net that a sweep made: the sweep's name as written.
+    pub sweep: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+    /// Text for the file's header; `None` keeps the source's, or the writer's default.
+    pub description: Option<Located<String>>,
+    /// Of `.nnue` outputs.
+    pub compression: Located<Compression>,
+    /// At least one.
+    pub outputs: Vec<Output>,
+    /// A permutation file (`.npy`) to apply; never together with `optimize`.
+    pub permutation: Option<Located<FilePath>>,
+    /// Search for a permutation.
+    pub optimize: Option<ResolvedOptimize>,
+}
+
+/// [`Optimize`] with its data looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedOptimize {
+    /// The table's header.
+    pub span: Span,
+    /// Positions to choose from.
+    pub data: Data,
+    /// Exact number of positions, at least 1.
+    pub positions: Located<u64>,
+    /// Of the choice of positions, and of annealing.
+    pub seed: Located<u64>,
+    /// The search.
+    pub algorithm: Located<Algorithm>,
+    /// Bound of annealing, at least 1; `None` means the algorithm's default.
+    pub moves: Option<Located<u64>>,
+}
+
+/// A place to write to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// File or folder.
+    pub path: Located<FilePath>,
+    /// What is written.
+    pub kind: OutputKind,
+}
+
+/// What an output is, by its ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutputKind {
+    /// A folder: `nn-<first 12 digits of the SHA-256>.nnue` in it.
+    Folder,
+    /// This `.nnue` file.
+    Nnue,
+    /// A PyTorch file.
+    Pt,
+    /// A safetensors file.
+    Safetensors,
+    /// A NumPy archive.
+    Npz,
+}
+
+impl OutputKind {
+    /// The kind of file with this ending (lower case, without the dot).
+    fn of_ending(ending: &str) -> Option<Self> {
+        match ending {
+            "nnue" => Some(Self::Nnue),
+            "pt" => Some(Self::Pt),
+            "safetensors" => Some(Self::Safetensors),
+            "npz" => Some(Self::Npz),
+            _ => None,
+        }
+    }
+}
+
+/// Scales of a generation, named by the integer that stands for 1.0 in the feature transformer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Quantization {
+    /// 127: until December 2025
+    Ft127,
+    /// 255: from SFNNv10a on
+    Ft255,
+    /// 256: from SFNNv14.1 on
+    Ft256,
+}
+
+impl Choice for Quantization {
+    const WHAT: &'static str = "the scales of the integers";
+    const ALL: &'static [Self] = &[Self::Ft127, Self::Ft255, Self::Ft256];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ft127 => "ft127",
+            Self::Ft255 => "ft255",
+            Self::Ft256 => "ft256",
+        }
+    }
+}
+
+/// What to do with a weight beyond the range of its integer type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Overflow {
+    /// refuse the network and name the weights
+    #[default]
+    Error,
+    /// keep the low bits, as some generations of the trainer did
+    Wrap,
+    /// take the nearest value in range
+    Clamp,
+}
+
+impl Choice for Overflow {
+    const WHAT: &'static str = "what happens to a weight that is out of range";
+    const ALL: &'static [Self] = &[Self::Error, Self::Wrap, Self::Clamp];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Wrap => "wrap",
+            Self::Clamp => "clamp",
+        }
+    }
+}
+
+/// How `.nnue` outputs are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Compression {
+    /// signed LEB128, as engines are shipped with
+    #[default]
+    Leb128,
+    /// plain integers
+    None,
+}
+
+impl Choice for Compression {
+    const WHAT: &'static str = "how the file is packed";
+    const ALL: &'static [Self] = &[Self::Leb128, Self::None];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Leb128 => "leb128",
+            Self::None => "none",
+        }
+    }
+}
+
+/// How a permutation is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// exchanges of two, then of three: the field's standard
+    #[default]
+    Greedy,
+    /// greedy, then annealing with exact differences
+    Anneal,
+}
+
+impl Choice for Algorithm {
+    const WHAT: &'static str = "a way to search";
+    const ALL: &'static [Self] = &[Self::Greedy, Self::Anneal];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Greedy => "greedy",
+            Self::Anneal => "anneal",
+        }
+    }
+}
+
+macro_rules! words {
+    ($($choice:ty),*) => {$(
+        impl $choice {
+            /// The word in the manifest.
+            pub fn name(self) -> &'static str {
+                Choice::name(&self)
+            }
+        }
+    )*};
+}
+words!(Quantization, Overflow, Compression, Algorithm);
+
+/// Reads the manifest at `path`, puts `overrides` on top, checks everything and finds the files of sweeps.
+///
+/// # Errors
+/// [`Kind::Usage`]: the file cannot be read, or has mistakes. All of them are in one diagnostic with their places.
+pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(|error| {
+        Error::io("cannot read the manifest", path, error)
+            .kind_is(Kind::Usage)
+            .help(format!("give another file with `-f FILE`, or write one; see `{FILE_NAME}.example`"))
+    })?;
+    let mistaken = |cause: String, help: &str| {
+        let message = format!("`{}` is no manifest", path.display());
+        Err(Error::usage(message).because(cause).help(help))
+    };
+    if bytes.len() as u64 > LARGEST {
+        return mistaken(format!("it has more than {LARGEST} bytes"), "name a TOML file with `-f FILE`");
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&text, path, overrides, vocabulary),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let bytes = error.as_bytes();
+            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+                return mistaken("it is UTF-16".to_owned(), "save it as UTF-8");
+            }
+            let line = 1 + bytes.iter().take(at).filter(|&&byte| byte == b'\n').count();
+            mistaken(format!("it is not UTF-8: byte {at}, in line {line}"), "save it as UTF-8, or name a TOML file with `-f FILE`")
+        }
+    }
+}
+
+/// [`load`] for a text that is already in memory; `path` gives the folder and the name in messages.
+///
+/// # Errors
+/// [`Kind::Usage`] with all mistakes.
+pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
+    // Without the byte order mark columns count what is seen.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut texts = Texts::new(path, text);
+    let mut problems = Vec::new();
+    let mut root = tree::parse_document(text, &mut problems);
+    if !problems.is_empty() {
+        return Err(text::report(&texts, problems));
+    }
+    for each in overrides {
+        each.apply(&mut root, &mut texts, &mut problems);
+    }
+    let content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    // Also after mistakes: one run reports those of the disk, too.
+    let nets = expand::expand(&content, &folder, &mut problems);
+    if !problems.is_empty() {
+        return Err(text::report(&texts, problems));
+    }
+    let Content { sources, data, nets: declared, warnings } = content;
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, texts })
+}
+
+/// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since.
+///
+/// # Errors
+/// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
+pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
+    let content =
+        Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
+    let mut problems = Vec::new();
+    let nets = expand::expand(&content, &manifest.folder, &mut problems);
+    if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }
+}
+
+/// The manifest of the folder `start`, or of the nearest folder above that has one.
+///
+/// # Errors
+/// [`Kind::Usage`] if there is none.
+pub fn find(start: &Path) -> Result<PathBuf> {
+    let here = start.join(FILE_NAME);
+    if here.is_file() {
+        return Ok(here);
+    }
+    let absolute = std::path::absolute(start).map_err(|error| Error::io("cannot find the folder", start, error).kind_is(Kind::Usage))?;
+    let found = absolute.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Error::usage(format!("no `{FILE_NAME}` in `{}` or a folder above it", absolute.display()))
+            .help(format!("name a manifest with `-f FILE`, or write one; `{FILE_NAME}.example` shows all that it can hold"))
+    })
+}
+
+impl Manifest {
+    /// An error that points into the manifest: for what only shows later, such as "L1 is 1536 in the file, 3072 here".
+    ///
+    /// `message` says what is wrong, `label` stands at `span`, `cause` says why, `help` what to do.
+    pub fn diagnostic(&self, span: Span, message: &str, label: &str, cause: &str, help: &str) -> Error {
+        text::report(&self.texts, vec![Problem::new(message, span, label, cause, help)])
+    }
+
+    /// `file:line` of a place, for messages of one line.
+    pub fn line(&self, span: Span) -> String {
+        self.texts.line(span)
+    }
+}

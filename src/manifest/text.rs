@@ -1,0 +1,291 @@
+//! Where a value was written, and how a mistake in it is shown: spans, source texts, problems.
+//!
+//! Knows nothing of TOML or of the manifest's keys. The one place that turns problems into a miette diagnostic.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+use crate::error::{Error, Kind};
+
+/// At most so many problems are shown; a binary file given as a manifest would have thousands.
+const SHOWN: usize = 100;
+
+/// A byte range in one of the texts that a manifest was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// 0: the manifest itself, n: the n-th `--set` of the command line.
+    pub text: usize,
+    /// First byte. In a file that starts with a byte order mark, counted after it.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A value and the place where it was written. A default has the place of the table that could hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub span: Span,
+}
+
+impl<T> Located<T> {
+    pub(super) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Located<U> {
+        Located { value: convert(self.value), span: self.span }
+    }
+}
+
+/// The manifest's text and the texts of the overrides, by [`Span::text`].
+#[derive(Debug, Clone)]
+pub(super) struct Texts(Vec<Arc<NamedSource<String>>>);
+
+impl Texts {
+    pub fn new(name: &Path, text: &str) -> Self {
+        Self(vec![Arc::new(NamedSource::new(name.display().to_string(), text.to_owned()))])
+    }
+
+    /// Adds the text of a `--set` and gives its number.
+    pub fn add_override(&mut self, text: &str) -> usize {
+        self.0.push(Arc::new(NamedSource::new("--set", text.to_owned())));
+        self.0.len() - 1
+    }
+
+    /// What is written at `span`; empty where the span does not lie in its text.
+    pub fn slice(&self, span: Span) -> &str {
+        self.0.get(span.text).and_then(|text| text.inner().get(span.start..span.end)).unwrap_or("")
+    }
+
+    /// The place of `range` of a string value within the literal at `span`; the whole literal if it holds escapes.
+    pub fn inside(&self, span: Span, value: &str, range: std::ops::Range<usize>) -> Span {
+        let raw = self.slice(span);
+        let quote = match raw.len().checked_sub(value.len()) {
+            Some(0) if raw == value => 0,
+            Some(2) if raw.get(1..raw.len() - 1) == Some(value) => 1,
+            _ => return span,
+        };
+        Span { text: span.text, start: span.start + quote + range.start, end: span.start + quote + range.end }
+    }
+
+    /// `file:line` of a span, for one-line messages.
+    pub fn line(&self, span: Span) -> String {
+        let Some(text) = self.0.get(span.text) else { return String::new() };
+        let before = text.inner().as_bytes().get(..span.start).unwrap_or_default();
+        format!("{}:{}", text.name(), 1 + before.iter().filter(|&&byte| byte == b'\n').count())
+    }
+
+    fn name(&self) -> &str {
+        self.0.first().map_or("nnue.toml", |text| text.name())
+    }
+}
+
+/// One mistake: what, where, why, and what to do.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    pub message: String,
+    /// The first label is the place; the others add to it and are shown if they lie in the same text.
+    pub labels: Vec<(Span, String)>,
+    pub cause: String,
+    pub help: String,
+}
+
+impl Problem {
+    pub fn new(
+        message: impl Into<String>,
+        span: Span,
+        label: impl Into<String>,
+        cause: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self { message: message.into(), labels: vec![(span, label.into())], cause: cause.into(), help: help.into() }
+    }
+
+    /// Adds a second place.
+    pub fn and(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.labels.push((span, label.into()));
+        self
+    }
+
+    fn place(&self) -> Span {
+        self.labels.first().map_or_else(Span::default, |label| label.0)
+    }
+}
+
+/// Turns all problems of a run into one error: a lone problem is the diagnostic, several are related to a common one.
+pub(super) fn report(texts: &Texts, mut problems: Vec<Problem>) -> Error {
+    problems.sort_by_key(Problem::place);
+    let count = problems.len();
+    problems.truncate(SHOWN);
+    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, problem)).collect();
+    if count == 1
+        && let Some(finding) = findings.pop()
+    {
+        return Error::from_report(Kind::Usage, finding);
+    }
+    let message = if count > SHOWN {
+        format!("`{}` has {count} errors; the first {SHOWN} are", texts.name())
+    } else {
+        format!("`{}` has {count} errors", texts.name())
+    };
+    Error::from_report(Kind::Usage, Findings { message, findings })
+}
+
+/// A problem together with its source text.
+#[derive(Debug)]
+struct Finding {
+    message: String,
+    cause: Cause,
+    help: String,
+    text: Option<Arc<NamedSource<String>>>,
+    labels: Vec<LabeledSpan>,
+}
+
+impl Finding {
+    fn new(texts: &Texts, problem: Problem) -> Self {
+        let place = problem.place();
+        let text = texts.0.get(place.text).cloned();
+        let length = text.as_ref().map_or(0, |text| text.inner().len());
+        let labels = problem
+            .labels
+            .into_iter()
+            .filter(|(span, _)| span.text == place.text)
+            .map(|(span, label)| {
+                let start = span.start.min(length);
+                LabeledSpan::new(Some(label), start, span.end.clamp(start, length) - start)
+            })
+            .collect();
+        Self { message: problem.message, cause: Cause(problem.cause), help: problem.help, text, labels }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Finding {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        (!self.cause.0.is_empty()).then_some(&self.cause)
+    }
+}
+
+impl Diagnostic for Finding {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        (!self.help.is_empty()).then(|| Box::new(&self.help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.text.as_ref().map(|text| text as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+#[derive(Debug)]
+struct Cause(String);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cause {}
+
+/// Several problems of one run.
+#[derive(Debug)]
+struct Findings {
+    message: String,
+    findings: Vec<Finding>,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Findings {}
+
+impl Diagnostic for Findings {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.findings.iter().map(|finding| finding as &dyn Diagnostic)))
+    }
+}
+
+/// The candidate that `typed` was probably meant to be: at most a third of the letters differ, case aside.
+pub(super) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer words are no typing slip of a name, and the distance takes quadratic time.
+    if typed.len() > 100 {
+        return None;
+    }
+    let typed = typed.to_lowercase();
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = edit_distance(&typed, &candidate.to_lowercase());
+            (distance <= (typed.chars().count() / 3).max(1)).then_some((distance, candidate))
+        })
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut older: Vec<usize> = Vec::new();
+    let mut old: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut new = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = old[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            new[j] = replaced.min(old[j] + 1).min(new[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                new[j] = new[j].min(older[j - 2] + 1);
+            }
+        }
+        older = std::mem::replace(&mut old, new);
+    }
+    old[b.len()]
+}
+
+/// Names in backticks, for a help text; long lists are cut.
+pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const MANY: usize = 24;
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut text = names.iter().take(MANY).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > MANY {
+        text.push_str(&format!(" and {} more", names.len() - MANY));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_slips() {
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("positions", "postions"), 1);
+        assert_eq!(edit_distance("seed", "sede"), 1);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn suggestion_is_the_nearest_or_none() {
+        assert_eq!(suggest("Postions", ["path", "positions"]), Some("positions"));
+        assert_eq!(suggest("license", ["path", "outputs"]), None);
+        assert_eq!(suggest(&"x".repeat(1000), ["x"]), None);
+    }
+
+    #[test]
+    fn line_of_a_span() {
+        let texts = Texts::new(Path::new("n.toml"), "a\nb\nc");
+        assert_eq!(texts.line(Span { text: 0, start: 4, end: 5 }), "n.toml:3");
+    }
+}

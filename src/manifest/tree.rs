@@ -1,0 +1,299 @@
+//! TOML text → an owned tree in which every key and value knows its place, and `--set` on top of it.
+//!
+//! Knows TOML and nothing of the manifest's keys, except that the tables below `source`, `data` and `net` are named by
+//! the user, so that `--set` cannot invent one by a slip of the finger.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::text::{Located, Problem, Span, Texts, listed, report, suggest};
+use crate::error::Result;
+
+/// Tables nest four deep in a manifest. The TOML parser bounds brackets and dots each by themselves, not their product.
+const DEPTH: usize = 32;
+
+/// Keys of the top level whose sub-tables are named by the user.
+const NAMED: [&str; 3] = ["source", "data", "net"];
+
+pub(super) enum Value {
+    String(String),
+    /// `None` for a number beyond 128 bits.
+    Integer(Option<i128>),
+    Float(String),
+    Boolean,
+    Date,
+    List(Vec<Item>),
+    /// In the order of the text.
+    Table(Vec<Entry>),
+}
+
+pub(super) struct Item {
+    pub value: Value,
+    pub span: Span,
+}
+
+pub(super) struct Entry {
+    pub key: Located<String>,
+    pub item: Item,
+}
+
+/// Parses a whole document, which is text 0.
+pub(super) fn parse_document(text: &str, problems: &mut Vec<Problem>) -> Item {
+    let root = Span { text: 0, start: 0, end: 0 };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let (cause, label) = error.message().split_once(", expected ").unwrap_or((error.message(), "nothing"));
+        let label = if label == "nothing" { "here".to_owned() } else { format!("expected {label}") };
+        let help = if cause.contains("must be quoted") || cause.starts_with("invalid boolean") {
+            "put text in quotes: `key = \"value\"`"
+        } else if cause == "duplicate key" {
+            "remove one of the two, or put the keys of both into one table"
+        } else if cause.starts_with("unclosed") || cause.contains("string") {
+            "close what was opened before this place"
+        } else {
+            "write `key = value` lines below `[table]` headers; the rules are at https://toml.io/en/v1.0.0"
+        };
+        let span = error.span().unwrap_or(0..0);
+        problems.push(Problem::new("invalid TOML", Span { text: 0, start: span.start, end: span.end }, label, cause, help));
+    }
+    Item { value: convert_table(table.get_ref(), 0, 0, 0, problems), span: root }
+}
+
+fn too_deep(span: Span) -> Problem {
+    Problem::new(
+        "tables nest too deeply",
+        span,
+        "here",
+        format!("more than {DEPTH} levels"),
+        "no key of a manifest lies deeper than four levels",
+    )
+}
+
+fn convert_table(table: &DeTable<'_>, text: usize, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Value {
+    let place = |range: Range<usize>| Span { text, start: range.start + shift, end: range.end + shift };
+    let mut entries: Vec<Entry> = table
+        .iter()
+        .map(|(key, item)| {
+            let key = Located { value: key.get_ref().clone().into_owned(), span: place(key.span()) };
+            let item = Item { value: convert(item.get_ref(), place(item.span()), shift, depth + 1, problems), span: place(item.span()) };
+            Entry { key, item }
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.key.span);
+    Value::Table(entries)
+}
+
+fn convert(value: &DeValue<'_>, span: Span, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Value {
+    if depth > DEPTH {
+        problems.push(too_deep(span));
+        return Value::Boolean;
+    }
+    match value {
+        DeValue::String(string) => Value::String(string.clone().into_owned()),
+        DeValue::Integer(integer) => Value::Integer(i128::from_str_radix(integer.as_str(), integer.radix()).ok()),
+        DeValue::Float(float) => Value::Float(float.as_str().to_owned()),
+        DeValue::Boolean(_) => Value::Boolean,
+        DeValue::Datetime(_) => Value::Date,
+        DeValue::Array(array) => Value::List(
+            array
+                .iter()
+                .map(|item| {
+                    let span = Span { text: span.text, start: item.span().start + shift, end: item.span().end + shift };
+                    Item { value: convert(item.get_ref(), span, shift, depth + 1, problems), span }
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => convert_table(table, span.text, shift, depth, problems),
+    }
+}
+
+/// A value given on the command line in place of the manifest's: `--set net.big.optimize.positions=1000000`.
+///
+/// The value is TOML, or a plain string where it is no valid TOML. Keys may be quoted as in TOML
+/// (`net."nightly/{stem}".compression=none`); unquoted ones may hold all but dots, quotes, `=` and blanks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    text: String,
+    keys: Vec<(String, Range<usize>)>,
+    value: Range<usize>,
+}
+
+impl Override {
+    /// Splits the argument of `--set` into key path and value.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Usage`] if there is no `=`, no value, or a malformed key.
+    pub fn parse(text: &str) -> Result<Self> {
+        let fail = |range: Range<usize>, label: &str, cause: &str| {
+            let mut texts = Texts::new("".as_ref(), "");
+            let span = Span { text: texts.add_override(text), start: range.start, end: range.end };
+            let help = "write a path of keys, `=` and a value, such as `--set net.big.optimize.positions=1000000`";
+            report(&texts, vec![Problem::new(format!("cannot read `--set {text}`"), span, label, cause, help)])
+        };
+        let mut keys = Vec::new();
+        let mut at = skip_blanks(text, 0);
+        loop {
+            let rest = &text[at..];
+            let end = match rest.chars().next() {
+                Some(quote @ ('"' | '\'')) => match closing_quote(rest, quote) {
+                    Some(end) => at + end,
+                    None => return Err(fail(at..text.len(), "this quote is not closed", "a quoted key ends with the quote it began with")),
+                },
+                _ => at + rest.find(|c: char| matches!(c, '.' | '=' | '"' | '\'') || c.is_whitespace()).unwrap_or(rest.len()),
+            };
+            if end == at {
+                return Err(fail(at..at, "a key is missing here", "each part of the path needs a name"));
+            }
+            let raw = &text[at..end];
+            let key = if raw.starts_with(['"', '\'']) {
+                match DeValue::parse(raw) {
+                    Ok(value) => value.get_ref().as_str().map(str::to_owned),
+                    Err(_) => None,
+                }
+            } else {
+                Some(raw.to_owned())
+            };
+            let Some(key) = key else {
+                return Err(fail(at..end, "this key", "it is no valid TOML string"));
+            };
+            keys.push((key, at..end));
+            if keys.len() > DEPTH {
+                return Err(fail(at..end, "here", "no key of a manifest lies that deep"));
+            }
+            at = skip_blanks(text, end);
+            match text[at..].chars().next() {
+                Some('.') => at = skip_blanks(text, at + 1),
+                Some('=') => break,
+                Some(_) => return Err(fail(at..at + 1, "expected `.` or `=`", "keys are separated by dots and end at `=`")),
+                None => return Err(fail(at..at, "expected `=` and a value", "there is no value")),
+            }
+        }
+        let start = skip_blanks(text, at + 1);
+        let end = text.trim_end().len().max(start);
+        if start == end {
+            return Err(fail(end..end, "expected a value", "there is no value; an empty text is `\"\"`"));
+        }
+        Ok(Self { text: text.to_owned(), keys, value: start..end })
+    }
+
+    /// The argument as it was typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Puts the value in its place in the tree. Keys that nothing reads are found later, like those of the file.
+    pub(super) fn apply(&self, root: &mut Item, texts: &mut Texts, problems: &mut Vec<Problem>) {
+        let text = texts.add_override(&self.text);
+        let raw = &self.text[self.value.clone()];
+        let span = Span { text, start: self.value.start, end: self.value.end };
+        let value = match DeValue::parse(raw) {
+            Ok(value) => convert(value.get_ref(), span, self.value.start, self.keys.len(), problems),
+            Err(_) => Value::String(raw.to_owned()),
+        };
+        let mut new = Some(Item { value, span });
+        let mut table = root;
+        for (level, (key, range)) in self.keys.iter().enumerate() {
+            let place = Span { text, start: range.start, end: range.end };
+            let parent = &self.keys[..level];
+            let kind = type_name(&table.value);
+            let Value::Table(entries) = &mut table.value else {
+                let path = display_path(parent.iter().map(|(key, _)| key.as_str()));
+                problems.push(Problem::new(
+                    format!("`{path}` has no keys"),
+                    place,
+                    "no such key",
+                    format!("the manifest gives {kind} for `{path}`"),
+                    format!("set the whole: `--set {path}=…`"),
+                ));
+                return;
+            };
+            let found = entries.iter().position(|entry| entry.key.value == *key);
+            if found.is_none()
+                && let [(top, _)] = parent
+                && NAMED.contains(&top.as_str())
+            {
+                problems.push(undefined(top, key, place, entries));
+                return;
+            }
+            let index = found.unwrap_or_else(|| {
+                let item = Item { value: Value::Table(Vec::new()), span: Span { text, start: 0, end: range.end } };
+                entries.push(Entry { key: Located { value: key.clone(), span: place }, item });
+                entries.len() - 1
+            });
+            let entry = &mut entries[index];
+            if level + 1 == self.keys.len()
+                && let Some(new) = new.take()
+            {
+                entry.key.span = place;
+                entry.item = new;
+                return;
+            }
+            table = &mut entry.item;
+        }
+    }
+}
+
+fn undefined(top: &str, key: &str, place: Span, entries: &[Entry]) -> Problem {
+    let names = || entries.iter().map(|entry| entry.key.value.as_str());
+    let mut help = match suggest(key, names()) {
+        Some(name) => format!("did you mean `{}`? ", quoted(name)),
+        None => String::new(),
+    };
+    help.push_str(&match entries.is_empty() {
+        true => format!("the manifest has no `[{top}.…]` table"),
+        false => format!("defined: {}", listed(names())),
+    });
+    Problem::new(
+        format!("no {top} is named `{key}`"),
+        place,
+        "this name",
+        format!("`--set` changes what the manifest has, and it has no `[{top}.{}]`", quoted(key)),
+        help,
+    )
+}
+
+fn skip_blanks(text: &str, from: usize) -> usize {
+    text.len() - text[from..].trim_start().len()
+}
+
+/// One past the closing quote of a string that starts at the first byte.
+fn closing_quote(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (index, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quote == '"' => escaped = true,
+            c if c == quote => return Some(index + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The type of a value, with its article.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a number with a fraction",
+        Value::Boolean => "a truth value",
+        Value::Date => "a date",
+        Value::List(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
+
+/// A key as it is written in TOML.
+pub(super) fn quoted(key: &str) -> String {
+    if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        key.to_owned()
+    } else {
+        toml::Value::String(key.to_owned()).to_string()
+    }
+}
+
+/// A dotted path of keys as it is written in TOML.
+pub(super) fn display_path<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
+    keys.into_iter().map(quoted).collect::<Vec<_>>().join(".")
+}

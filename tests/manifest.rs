@@ -1,0 +1,698 @@
+//! `nnue.toml`: what is read, what is refused, and how that is said.
+//!
+//! Each kind of mistake has a snapshot of the rendered message in `tests/snapshots/manifest/`; `UPDATE=1` rewrites them
+//! and the JSON schema.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use nnue::{
+    error::{Error, Kind},
+    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Quantization, Vocabulary},
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The least that a net needs, to append to.
+const HEAD: &str = "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"dist/\"]\n";
+
+/// A path whose folder does not exist: the disk has no say.
+fn parse_with(text: &str, overrides: &[&str]) -> Result<Manifest, Error> {
+    let overrides: Vec<Override> = overrides.iter().map(|text| Override::parse(text).unwrap()).collect();
+    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides, &Vocabulary::default())
+}
+
+fn parse(text: &str) -> Result<Manifest, Error> {
+    parse_with(text, &[])
+}
+
+fn render(error: &Error) -> String {
+    assert_eq!(error.kind(), Kind::Usage);
+    let Some(report) = error.report() else {
+        let causes: String = error.causes().iter().map(|cause| format!("\ncause: {cause}")).collect();
+        return format!("{}{causes}\nhelp: {}\n", error.message(), error.help_text().unwrap());
+    };
+    let mut text = String::new();
+    let theme = GraphicalTheme::unicode_nocolor();
+    GraphicalReportHandler::new_themed(theme).with_width(140).with_wrap_lines(false).render_report(&mut text, report).unwrap();
+    // Lines of miette may end with blanks, which editors and git dislike.
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[track_caller]
+fn same_as_file(path: &Path, text: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default().replace("\r\n", "\n");
+    assert!(text == expected, "differs from {} (UPDATE=1 rewrites it):\n{text}", path.display());
+}
+
+#[track_caller]
+fn snapshot(name: &str, error: &Error) {
+    same_as_file(&Path::new(ROOT).join(format!("tests/snapshots/manifest/{name}.txt")), &render(error));
+}
+
+/// One test per mistake: its name is that of the snapshot.
+macro_rules! refused {
+    ($($name:ident: $text:expr $(, $set:literal)*;)*) => {$(
+        #[test]
+        fn $name() {
+            snapshot(stringify!($name), &parse_with(&$text, &[$($set),*]).unwrap_err());
+        }
+    )*};
+}
+
+fn head(more: &str) -> String {
+    format!("{HEAD}{more}")
+}
+
+fn source(line: &str) -> String {
+    head(&format!("\n[source.run]\npath = \"run.ckpt\"\n{line}\n"))
+}
+
+fn optimize(lines: &str) -> String {
+    head(&format!("\n[data.fishpack]\npath = \"f.binpack\"\n\n[net.big.optimize]\n{lines}\n"))
+}
+
+fn output(path: &str) -> String {
+    format!("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"{path}\"]\n")
+}
+
+refused! {
+    // The file as such.
+    toml_unquoted: "version = 1\n[source.a]\npath = runs/x.ckpt\n";
+    toml_duplicate: head("source = \"b.nnue\"\n");
+    toml_unclosed: "version = 1\n[net.big\nsource = \"x\"";
+    toml_two_mistakes: "version = 1\n[net.big]\nsource = 'x\noutputs = yes\n";
+    version_missing: "[net.big]\nsource = \"a.nnue\"\noutputs = \"dist/\"\n";
+    version_unknown: "version = 2\nanything = \"goes\"\n";
+    version_text: "version = \"1\"\n";
+
+    // Keys.
+    key_unknown: optimize("data = \"fishpack\"\npostions = 5");
+    key_unknown_at_top: head("[matrix]\nx = 1\n");
+    key_of_a_later_version: head("provenance = true\n");
+    key_missing: "version = 1\n[net.big]\ndescription = \"x\"\n[source.a]\nl1 = 8\n[data.d]\n[net.b]\nsource = \"a\"\noutputs = \"d/\"\noptimize = {}\n";
+    table_expected: "version = 1\nnet = 3\n[source]\nrun = \"x\"\n";
+    name_blank: head("[source.\"\"]\npath = \"x\"\n");
+    name_with_control_character: "version = 1\n[net.\"a\\nb\"]\nsource = \"a.nnue\"\noutputs = \"d/\"\n";
+    nested_too_deeply: head(&format!("[x]\n{}z = 1\n", "a.".repeat(40)));
+
+    // Values.
+    type_string_expected: head("description = 800\n");
+    type_list_expected: "version = 1\n[net.big]\nsource = 5\noutputs = { a = 1 }\n";
+    type_integer_quoted: source("l1 = \"1_024\"");
+    type_integer_with_fraction: optimize("data = \"fishpack\"\npositions = 1e5");
+    integer_zero_positions: optimize("data = \"fishpack\"\npositions = 0");
+    integer_negative_seed: optimize("data = \"fishpack\"\nseed = -1");
+    integer_beyond_128_bits: optimize("data = \"fishpack\"\nseed = 999999999999999999999999999999999999999999");
+    l1_odd: source("l1 = 1023");
+    l1_too_large: source("l1 = 65_538");
+    l2_zero: source("l2 = 0\nl3 = 0");
+    features_unknown_block: source("features = \"Full_Threats+HalfKAv2_mh^\"");
+    features_blank: source("features = \"HalfKP + HalfKA\"");
+    architecture_unknown: source("architecture = \"sfnnv14\"");
+    quantization_unknown: source("quantization = \"ft128\"");
+    overflow_unknown: source("overflow = \"saturate\"");
+    compression_unknown: head("compression = \"zstd\"\n");
+    algorithm_unknown: optimize("data = \"fishpack\"\nalgorithm = \"greddy\"\nmoves = 5");
+    moves_without_anneal: optimize("data = \"fishpack\"\nmoves = 5");
+    sha256_short: source("sha256 = \"abc\"");
+    sha256_not_hex: source(&format!("sha256 = \"{}\"", "x".repeat(64)));
+    sha256_of_data_differs_in_number: head(&format!("[data.d]\npath = [\"a\", \"b\"]\nsha256 = \"{}\"\n", "0".repeat(64)));
+    path_empty: head("permutation = \"\"\n");
+    path_with_nul: source("sha256 = \"\"\n[data.d]\npath = \"a\\u0000b\"");
+    outputs_empty: "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = []\n";
+
+    // Names.
+    source_undefined: "version = 1\n[source.run42]\npath = \"a\"\n[source.other]\npath = \"b\"\n[net.big]\nsource = \"run24\"\noutputs = \"d/\"\n";
+    source_undefined_and_none_defined: "version = 1\n[net.big]\nsource = \"run 24\"\noutputs = \"d/\"\n";
+    data_undefined: optimize("data = \"fishpak\"");
+    data_is_a_path: optimize("data = \"data/x.binpack\"");
+    permutation_and_optimize: head("permutation = \"p.npy\"\noptimize = { data = \"d\" }\n[data.d]\npath = \"x\"\n");
+
+    // Outputs.
+    output_ckpt: output("dist/big.ckpt");
+    output_unknown_ending: output("dist/big.bin");
+    output_no_ending: output("dist/big");
+    output_twice_in_a_net: "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"d/x.nnue\", \"d/../d/x.nnue\"]\n";
+    output_of_two_nets: head("[net.b]\nsource = \"a.nnue\"\noutputs = [\"d/X.nnue\"]\n[net.c]\nsource = \"a.nnue\"\noutputs = [\"e/../D/x.nnue\"]\n");
+    output_is_a_source: output("./A.nnue");
+    output_is_a_permutation: head("permutation = \"p.npz\"\n[net.b]\nsource = \"a.nnue\"\noutputs = [\"p.npz\"]\n");
+
+    // Sweeps, as far as the text tells.
+    sweep_without_placeholder: "version = 1\n[net.nightly]\nsource = { glob = \"*.ckpt\" }\noutputs = \"n.nnue\"\n";
+    sweep_unknown_placeholder: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"*.ckpt\" }\noutputs = \"{stm}.nnue\"\n";
+    sweep_unknown_key: "version = 1\n[net.\"n/{stem}\"]\nsource = { globs = \"*.ckpt\" }\noutputs = \"{stem}.nnue\"\n";
+    sweep_bad_glob: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"{a/b,c}/*.ckpt\" }\noutputs = \"{stem}.nnue\"\n";
+    sweep_of_a_folder: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"runs/*/\" }\noutputs = \"{stem}.nnue\"\n";
+    placeholder_without_sweep: "version = 1\n[net.\"n/{stem}\"]\nsource = \"a.nnue\"\noutputs = \"{parent}.nnue\"\n";
+
+    // `--set`.
+    set_value: optimize("data = \"fishpack\""), "net.big.optimize.positions=0";
+    set_key_unknown: optimize("data = \"fishpack\""), "net.big.optimize.postions=5";
+    set_key_unknown_at_top: head(""), "nets.big.compression=none";
+    set_name_unknown: head(""), "net.bgi.compression=none";
+    set_below_a_string: head(""), "net.big.compression.level=9";
+    set_string_expected: head(""), "net.big.description=800";
+    set_source_undefined: head(""), "net.big.source=run42";
+
+    // Several at once, of the file, the command line and the disk.
+    many: optimize("data = \"fishpak\"\nseed = -1\ncolour = \"red\"").replace("a.nnue", "a"), "net.big.compression=lzma", "net.big.outputs=x.ckpt";
+    multi_byte: "version = 1\n# Größe\n[net.\"größer\"]\nsource = \"näher.nnue\"\ndescription = \"žluťoučký kůň\"\ncompression = \"žádná\"\noutputs = \"d/\"\n";
+    crlf: "version = 1\r\n[net.big]\r\nsource = \"a.nnue\"\r\noutputs = [\"d/\"]\r\ncompresion = \"none\"\r\n";
+    byte_order_mark: "\u{feff}version = 7\n";
+}
+
+/// Spans are bytes of the text, and of the text alone.
+#[test]
+fn spans_are_exact() {
+    let text = "\u{feff}version = 1\r\n# äöü\r\n[source.\"läuft\"]\r\npath = 'ä.ckpt'\r\nl1 = 1_024\r\n[net.big]\r\nsource = \"läuft\"\r\noutputs = \"d/\"\r\n";
+    let manifest = parse_with(text, &["net.big.compression=none"]).unwrap();
+    let text = text.trim_start_matches('\u{feff}');
+    let source = &manifest.sources["läuft"];
+    let slice = |span: manifest::Span| &text[span.start..span.end];
+    assert_eq!(slice(source.span), "[source.\"läuft\"]");
+    assert_eq!(slice(source.path.span), "'ä.ckpt'");
+    assert_eq!(slice(source.l1.as_ref().unwrap().span), "1_024");
+    assert_eq!(slice(source.overflow.span), "[source.\"läuft\"]");
+    let compression = &manifest.nets[0].compression;
+    assert_eq!((compression.span.text, compression.span.start, compression.span.end), (1, 20, 24));
+    assert_eq!(manifest.line(source.path.span), "nowhere/nnue.toml:4");
+}
+
+#[test]
+fn later_errors_point_into_the_manifest() {
+    let manifest = parse(&source("l1 = 3072")).unwrap();
+    let span = manifest.sources["run"].l1.as_ref().unwrap().span;
+    let error = manifest.diagnostic(
+        span,
+        "`run.ckpt` has L1 = 1536, the manifest says 3072",
+        "3072 here",
+        "`ft.weight` has 1536 columns",
+        "write `l1 = 1536`, or name another file",
+    );
+    snapshot("later_error", &error);
+}
+
+#[test]
+fn all_keys_have_their_values() {
+    let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
+    // The example's files do not exist: its sweep has none to match.
+    let text = &text[..text.find("[net.\"nightly").unwrap()];
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+
+    let source = &manifest.sources["run42"];
+    assert_eq!(source.path.value.typed, "runs/epoch=799.ckpt");
+    assert_eq!(source.path.value.resolved, Path::new("nowhere/runs/epoch=799.ckpt"));
+    assert_eq!(source.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
+    assert_eq!([&source.l1, &source.l2, &source.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
+    assert_eq!(source.architecture.as_ref().unwrap().value, "SFNNv14");
+    assert_eq!(source.quantization.as_ref().unwrap().value, Quantization::Ft255);
+    assert_eq!(source.overflow.value, Overflow::Error);
+    assert!(source.sha256.as_ref().unwrap().value.starts_with("0123"));
+
+    let big = &manifest.nets[0];
+    assert_eq!((big.name.as_str(), big.source.name.as_deref(), &big.sweep), ("big", Some("run42"), &None));
+    assert_eq!(big.description.as_ref().unwrap().value, "Training run 42, epoch 799");
+    assert_eq!(big.compression.value, Compression::Leb128);
+    assert_eq!(big.outputs.iter().map(|output| output.kind).collect::<Vec<_>>(), [OutputKind::Folder, OutputKind::Nnue]);
+    let optimize = big.optimize.as_ref().unwrap();
+    assert_eq!(optimize.data.paths[1].value.typed, "data/part2.binpack");
+    assert_eq!(optimize.data.sha256.len(), 2);
+    assert_eq!((optimize.positions.value, optimize.seed.value), (100_000, 0));
+    assert_eq!((optimize.algorithm.value, optimize.moves.as_ref().unwrap().value), (Algorithm::Anneal, 50_000_000));
+
+    let known = &manifest.nets[1];
+    assert_eq!((known.source.name.as_deref(), known.source.path.value.typed.as_str()), (None, "runs/epoch=799.nnue"));
+    assert_eq!(known.permutation.as_ref().unwrap().value.typed, "perms/big.npy");
+    assert_eq!(known.outputs[0].path.value.typed, "dist/known.nnue");
+}
+
+#[test]
+fn the_example_parses_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(Path::new(ROOT).join("nnue.toml.example"), folder.path().join("nnue.toml")).unwrap();
+    fs::create_dir_all(folder.path().join("runs/a")).unwrap();
+    fs::write(folder.path().join("runs/a/epoch=1.ckpt"), "").unwrap();
+    let manifest = load(folder.path()).unwrap();
+    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["big", "known", "nightly/a/epoch=1"]);
+}
+
+/// The example shows every key that the schema has.
+#[test]
+fn the_example_is_complete() {
+    let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
+    for (table, keys) in schema_keys() {
+        for key in keys {
+            let header = [format!("[{key}."), format!("[{table}.big.{key}]")];
+            let shown = text.lines().any(|line| {
+                let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+                starts && line.contains('#')
+                    || line.contains("{ glob =") && key == "glob"
+                    || header.iter().any(|header| line.starts_with(header))
+            });
+            assert!(shown, "`{key}` of `{table}` is not shown with a comment");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let manifest = parse(&optimize("data = \"fishpack\"")).unwrap();
+    let net = &manifest.nets[0];
+    let optimize = net.optimize.as_ref().unwrap();
+    assert_eq!((optimize.positions.value, optimize.seed.value, optimize.algorithm.value), (10_000, 0, Algorithm::Greedy));
+    assert_eq!((net.compression.value, net.source.overflow.value), (Compression::Leb128, Overflow::Error));
+    assert_eq!((&net.description, &optimize.moves), (&None, &None));
+}
+
+#[test]
+fn seed_has_all_64_bits() {
+    let manifest = parse(&optimize(&format!("data = \"fishpack\"\nseed = {}", u64::MAX))).unwrap();
+    assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().seed.value, u64::MAX);
+    let manifest = parse(&optimize("data = \"fishpack\"\nseed = 0xFF_FF")).unwrap();
+    assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().seed.value, 0xFFFF);
+}
+
+#[test]
+fn pins_are_lower_case() {
+    let manifest = parse(&source(&format!("sha256 = \"{}\"", "AB".repeat(32)))).unwrap();
+    assert_eq!(manifest.sources["run"].sha256.as_ref().unwrap().value, "ab".repeat(32));
+}
+
+#[test]
+fn a_source_with_a_dot_in_its_name_is_found_before_a_path() {
+    let text = "version = 1\n[source.\"run4.2\"]\npath = \"x\"\n[net.a]\nsource = \"run4.2\"\noutputs = \"d/\"\n[net.b]\nsource = \"run4.3\"\noutputs = \"d/\"\n";
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.declared[0].source.value, NetSource::Named("run4.2".into()));
+    assert!(matches!(&manifest.declared[1].source.value, NetSource::Path(path) if path.typed == "run4.3"));
+}
+
+#[test]
+fn nets_keep_the_order_of_the_file() {
+    let text = "version = 1\n[net.z]\nsource = \"a.nnue\"\noutputs = \"d/\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"d/\"\n";
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["z", "a"]);
+}
+
+#[test]
+fn unused_tables_and_idle_keys_are_warnings() {
+    let text = "version = 1\n[source.old]\npath = \"x\"\n[data.old]\npath = \"y\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"x.pt\"\ncompression = \"none\"\n";
+    assert_eq!(
+        parse(text).unwrap().warnings,
+        [
+            "nowhere/nnue.toml:9: `net.a.compression` has no effect: no output is a `.nnue` file or a folder",
+            "nowhere/nnue.toml:2: `source.old` is used by no net",
+            "nowhere/nnue.toml:4: `data.old` is used by no net",
+        ]
+    );
+    assert_eq!(parse("version = 1\n").unwrap().warnings, ["nowhere/nnue.toml:1: no `[net.NAME]` table: there is nothing to build"]);
+}
+
+#[test]
+fn folders_take_several_nets() {
+    let manifest = parse(&head("[net.b]\nsource = \"b.nnue\"\noutputs = [\"dist/\", \"../up.nnue\"]\n")).unwrap();
+    assert_eq!(manifest.nets[1].outputs[1].path.value.resolved, Path::new("up.nnue"));
+}
+
+#[test]
+fn set_changes_values() {
+    let text = format!("{}\n[net.\"nightly/x\"]\nsource = \"b.nnue\"\noutputs = \"n/\"\n", optimize("data = \"fishpack\""));
+    let manifest = parse_with(
+        &text,
+        &[
+            "net.big.optimize.positions=5",
+            "net.big.optimize.positions = 1_000_000",
+            "net.big.description=two words, no quotes",
+            "net.\"nightly/x\".compression=none",
+            "net.nightly/x.outputs=[\"a/\", \"b/\"]",
+            "net.'nightly/x'.optimize={ data = 'fishpack', seed = 3 }",
+            "net.big.source=runs/x=y.ckpt",
+        ],
+    )
+    .unwrap();
+    let [big, nightly] = &manifest.nets[..] else { panic!("two nets") };
+    assert_eq!(big.optimize.as_ref().unwrap().positions.value, 1_000_000);
+    assert_eq!(big.description.as_ref().unwrap().value, "two words, no quotes");
+    assert_eq!(big.source.path.value.typed, "runs/x=y.ckpt");
+    assert_eq!(nightly.compression.value, Compression::None);
+    assert_eq!(nightly.outputs.len(), 2);
+    assert_eq!(nightly.optimize.as_ref().unwrap().seed.value, 3);
+}
+
+#[test]
+fn set_adds_a_table_below_a_net() {
+    let manifest = parse_with(&head("[data.d]\npath = \"x\"\n"), &["net.big.optimize.data=d"]).unwrap();
+    assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().data.name, "d");
+}
+
+#[test]
+fn set_that_is_malformed() {
+    let mut all = String::new();
+    for text in ["", "=1", "a", "a.b", "a.b=", "a..b=1", "a b=1", "\"a=1", "\"\\q\".x=1", ".a=1", "ä.\"ö=1"] {
+        all.push_str(&render(&Override::parse(text).unwrap_err()));
+        all.push('\n');
+    }
+    same_as_file(&Path::new(ROOT).join("tests/snapshots/manifest/set_malformed.txt"), &all);
+}
+
+// ── The disk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+fn load(folder: &Path) -> Result<Manifest, Error> {
+    manifest::load(&folder.join("nnue.toml"), &[], &Vocabulary::default())
+}
+
+fn folder(manifest: &str, files: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("nnue.toml"), manifest).unwrap();
+    for file in files {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    folder
+}
+
+/// Like [`snapshot`], without the name of the temporary folder.
+#[track_caller]
+fn disk_snapshot(name: &str, folder: &Path) {
+    let text = render(&load(folder).unwrap_err());
+    let real = folder.canonicalize().unwrap().display().to_string();
+    let text = text.replace(&real, "$DIR").replace(&folder.display().to_string(), "$DIR");
+    same_as_file(&Path::new(ROOT).join(format!("tests/snapshots/manifest/{name}.txt")), &text);
+}
+
+const SWEEP: &str =
+    "version = 1\n[net.\"nightly/{stem}\"]\nsource = { glob = \"runs/*/epoch=*.ckpt\" }\noutputs = [\"nightly/{stem}.nnue\"]\n";
+
+#[test]
+fn sweep_makes_a_net_per_file() {
+    let files = [
+        "runs/b/epoch=1.ckpt",
+        "runs/a/epoch=20.ckpt",
+        "runs/a/epoch=3.ckpt",
+        "runs/a/last.ckpt",
+        "runs/epoch=9.ckpt",
+        "runs/.c/epoch=4.ckpt",
+    ];
+    let folder = folder(SWEEP, &files);
+    fs::create_dir(folder.path().join("runs/a/epoch=dir.ckpt")).unwrap();
+    let manifest = load(folder.path()).unwrap();
+    let nets: Vec<_> = manifest.nets.iter().map(|net| (net.name.as_str(), net.source.path.value.typed.as_str())).collect();
+    assert_eq!(
+        nets,
+        [
+            ("nightly/epoch=20", "runs/a/epoch=20.ckpt"),
+            ("nightly/epoch=3", "runs/a/epoch=3.ckpt"),
+            ("nightly/epoch=1", "runs/b/epoch=1.ckpt"),
+        ]
+    );
+    let net = &manifest.nets[2];
+    assert_eq!(net.sweep.as_deref(), Some("nightly/{stem}"));
+    assert_eq!(net.outputs[0].path.value.typed, "nightly/epoch=1.nnue");
+    assert_eq!(net.outputs[0].path.value.resolved, folder.path().join("nightly/epoch=1.nnue"));
+    assert!(net.source.path.value.resolved.is_file());
+
+    fs::write(folder.path().join("runs/a/epoch=0.ckpt"), "").unwrap();
+    let nets = manifest::expand(&manifest).unwrap();
+    assert_eq!(nets.len(), 4);
+    assert_eq!(nets[0].name, "nightly/epoch=0");
+}
+
+#[test]
+fn sweep_patterns() {
+    let files = ["a/x.nnue", "a/b/x.nnue", "a/b/c/y.pt", "z.nnue", ".nnue/cache/q.nnue", "a/[1].nnue"];
+    let cases: &[(&str, &[&str])] = &[
+        ("**/*.nnue", &["a/[1].nnue", "a/b/x.nnue", "a/x.nnue", "z.nnue"]),
+        ("**/**/x.nnue", &["a/b/x.nnue", "a/x.nnue"]),
+        ("a/**", &["a/[1].nnue", "a/b/c/y.pt", "a/b/x.nnue", "a/x.nnue"]),
+        ("./a//b/../x.nnue", &["a/b/../x.nnue"]),
+        ("a/*/x.{nnue,pt}", &["a/b/x.nnue"]),
+        ("a/\\[1\\].nnue", &["a/[1].nnue"]),
+        ("?.nnue", &["z.nnue"]),
+        (".nnue/*/[p-r].nnue", &[".nnue/cache/q.nnue"]),
+    ];
+    for (pattern, expected) in cases {
+        let manifest = format!(
+            "version = 1\n[net.\"{{parent}}/{{stem}}\"]\nsource = {{ glob = '{pattern}' }}\noutputs = 'out/{{parent}}-{{stem}}.nnue'\n"
+        );
+        let folder = folder(&manifest, &files);
+        let manifest = load(folder.path()).unwrap();
+        let found: Vec<_> = manifest.nets.iter().map(|net| net.source.path.value.typed.as_str()).collect();
+        assert_eq!(found, *expected, "{pattern}");
+    }
+}
+
+#[test]
+fn sweep_without_files() {
+    let folder = folder(SWEEP, &["runs/x"]);
+    disk_snapshot("sweep_without_files", folder.path());
+}
+
+#[test]
+fn sweep_with_one_stem_twice() {
+    let folder = folder(SWEEP, &["runs/a/epoch=1.ckpt", "runs/b/epoch=1.ckpt", "runs/c/epoch=1.ckpt"]);
+    disk_snapshot("sweep_with_one_stem_twice", folder.path());
+}
+
+#[test]
+fn sweep_makes_the_name_of_another_net() {
+    let text = format!("{SWEEP}[net.\"nightly/epoch=1\"]\nsource = \"a.nnue\"\noutputs = \"d/\"\n");
+    let folder = folder(&text, &["runs/a/epoch=1.ckpt"]);
+    disk_snapshot("sweep_makes_the_name_of_another_net", folder.path());
+}
+
+#[test]
+fn sweep_over_its_own_outputs() {
+    let text = "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"nets/*.nnue\" }\noutputs = [\"nets/{stem}.nnue\"]\n";
+    let folder = folder(text, &["nets/a.nnue", "nets/b.nnue"]);
+    disk_snapshot("sweep_over_its_own_outputs", folder.path());
+}
+
+#[test]
+fn an_existing_folder_needs_no_slash() {
+    let folder = folder("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"dist\", \".\"]\n", &["dist/x"]);
+    let manifest = load(folder.path()).unwrap();
+    assert!(manifest.nets[0].outputs.iter().all(|output| output.kind == OutputKind::Folder));
+}
+
+#[cfg(unix)]
+#[test]
+fn output_escapes_through_a_link() {
+    let outside = tempfile::tempdir().unwrap();
+    let text =
+        "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"link/sub/x.nnue\", \"link/\", \"inner/y.nnue\", \"../up.nnue\"]\n";
+    let folder = folder(text, &["real/x"]);
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("real", folder.path().join("inner")).unwrap();
+    let text = render(&load(folder.path()).unwrap_err());
+    let text = text.replace(&outside.path().canonicalize().unwrap().display().to_string(), "$OUTSIDE");
+    let text = text.replace(&folder.path().display().to_string(), "$DIR");
+    same_as_file(&Path::new(ROOT).join("tests/snapshots/manifest/output_escapes_through_a_link.txt"), &text);
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_that_meet_through_a_link() {
+    let text =
+        "version = 1\n[net.a]\nsource = \"a.nnue\"\noutputs = \"real/x.nnue\"\n[net.b]\nsource = \"a.nnue\"\noutputs = \"link/x.nnue\"\n";
+    let folder = folder(text, &["real/file"]);
+    std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+    disk_snapshot("outputs_that_meet_through_a_link", folder.path());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_a_linked_source() {
+    let text = "version = 1\n[net.a]\nsource = \"latest.nnue\"\noutputs = \"nets/7.nnue\"\n";
+    let folder = folder(text, &["nets/7.nnue"]);
+    std::os::unix::fs::symlink("nets/7.nnue", folder.path().join("latest.nnue")).unwrap();
+    disk_snapshot("an_output_that_is_a_linked_source", folder.path());
+}
+
+#[test]
+fn files_that_are_no_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nnue.toml");
+    let mut all = render(&load(folder.path()).unwrap_err());
+    for bytes in [&b"version = 1\n\xff"[..], b"\xff\xfev\0e\0"] {
+        fs::write(&path, bytes).unwrap();
+        all.push_str(&render(&load(folder.path()).unwrap_err()));
+    }
+    fs::File::create(&path).unwrap().set_len(17 << 20).unwrap();
+    all.push_str(&render(&load(folder.path()).unwrap_err()));
+    let all = all.replace(&folder.path().display().to_string(), "$DIR");
+    same_as_file(&Path::new(ROOT).join("tests/snapshots/manifest/files_that_are_no_manifest.txt"), &all);
+}
+
+#[test]
+fn found_here_or_above() {
+    let folder = folder("version = 1\n", &["a/b/c"]);
+    let manifest = folder.path().join("nnue.toml");
+    assert_eq!(manifest::find(folder.path()).unwrap(), manifest);
+    assert_eq!(manifest::find(&folder.path().join("a/b")).unwrap(), manifest);
+    let empty = tempfile::tempdir().unwrap();
+    let error = manifest::find(empty.path()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+    assert!(error.help_text().unwrap().contains("-f FILE"));
+}
+
+// ── The schema ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn the_schema_is_current() {
+    let text = format!("{:#}\n", manifest::schema());
+    same_as_file(&PathBuf::from(ROOT).join("schemas/nnue.schema.json"), &text);
+}
+
+/// Table name → its keys, sorted.
+fn schema_keys() -> BTreeMap<String, Vec<String>> {
+    let schema = manifest::schema();
+    let keys = |table: &serde_json::Value| {
+        let mut keys: Vec<String> = table["properties"].as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    let definitions = schema["definitions"].as_object().unwrap();
+    let mut all: BTreeMap<String, Vec<String>> =
+        definitions.iter().filter(|(_, table)| table["properties"].is_object()).map(|(name, table)| (name.clone(), keys(table))).collect();
+    all.insert(String::new(), keys(&schema));
+    all
+}
+
+/// The parser says of an unknown key which ones it knows: the same as the schema.
+#[test]
+fn the_schema_has_the_keys_of_the_parser() {
+    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0 } }\n";
+    let error = parse(text).unwrap_err();
+    let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for problem in error.report().unwrap().related().unwrap() {
+        let message = problem.to_string();
+        let Some(place) = message.strip_prefix("unknown key `zzz` ") else { continue };
+        let table = match place {
+            "at the top level" => "",
+            "in `source.a`" => "source",
+            "in `data.a`" => "data",
+            "in `net.a`" => "net",
+            "in `net.a.source`" => "glob",
+            "in `net.a.optimize`" => "optimize",
+            other => panic!("{other}"),
+        };
+        let help = problem.help().unwrap().to_string();
+        let known = help.split_once("known here: ").unwrap().1.replace('`', "");
+        of_parser.insert(table.to_owned(), known.split(", ").map(str::to_owned).collect());
+    }
+    assert_eq!(of_parser, schema_keys());
+}
+
+/// Every word that the schema offers is read, and the parser offers no other.
+#[test]
+fn the_schema_has_the_words_of_the_parser() {
+    let schema = manifest::schema();
+    let words = |name: &str| -> Vec<String> {
+        let definition = &schema["definitions"][name];
+        let list = definition["oneOf"].as_array().or(definition["enum"].as_array()).unwrap();
+        list.iter().map(|word| word.get("const").unwrap_or(word).as_str().unwrap().to_owned()).collect()
+    };
+    for (name, key) in
+        [("Quantization", "quantization"), ("Overflow", "overflow"), ("Compression", "compression"), ("Algorithm", "algorithm")]
+    {
+        let text = |word: &str| match name {
+            "Compression" => head(&format!("{key} = \"{word}\"\n")),
+            "Algorithm" => optimize(&format!("data = \"fishpack\"\n{key} = \"{word}\"")),
+            _ => source(&format!("{key} = \"{word}\"")),
+        };
+        for word in words(name) {
+            parse(&text(&word)).unwrap();
+        }
+        let error = parse(&text("?????????")).unwrap_err();
+        let help = error.report().unwrap().help().unwrap().to_string();
+        let known: Vec<String> = help.trim_start_matches("known: ").split(", ").map(|word| word.trim_matches('`').to_owned()).collect();
+        assert_eq!(known, words(name), "{name}");
+    }
+}
+
+// ── Damage ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Any text gives a manifest or an error that can be shown.
+#[test]
+fn no_mutation_panics() {
+    let example = fs::read(Path::new(ROOT).join("nnue.toml.example")).unwrap();
+    // Without comments a mutation is more likely to hit something that is read.
+    let example: String =
+        String::from_utf8(example).unwrap().lines().map(|line| format!("{}\n", line.split(" #").next().unwrap())).collect();
+    let tokens = [
+        "\"",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        "\n",
+        "{stem}",
+        "..",
+        "/",
+        "1",
+        "-",
+        "[net.big]",
+        "'''",
+        "\u{0}",
+        "ü",
+        "\r",
+        "glob",
+        "true",
+        "1e9",
+        "#",
+        "*",
+    ];
+    // xorshift: the same mutations in every run.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nnue.toml");
+    let (mut good, mut bad) = (0, 0);
+    for _ in 0..10_000 {
+        let mut bytes = example.clone().into_bytes();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            match random(5) {
+                0 => bytes[at] = u8::try_from(random(256)).unwrap(),
+                1 => drop(bytes.drain(at..(at + random(40)).min(bytes.len()))),
+                2 => drop(bytes.splice(at..at, tokens[random(tokens.len())].bytes())),
+                3 => {
+                    let from = random(bytes.len());
+                    let piece = bytes[from..(from + random(60)).min(bytes.len())].to_vec();
+                    drop(bytes.splice(at..at, piece));
+                }
+                _ => bytes.truncate(at),
+            }
+            if bytes.is_empty() {
+                bytes.push(b'x');
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let set = Override::parse(&text[..text.floor_char_boundary(30)]).into_iter().collect::<Vec<_>>();
+        match manifest::parse(&text, &path, &set, &Vocabulary::default()) {
+            Ok(_) => good += 1,
+            Err(error) => {
+                bad += 1;
+                assert!(!render(&error).is_empty());
+            }
+        }
+    }
+    assert_eq!(good + bad, 10_000);
+    assert!(bad > 5_000, "the mutations do damage");
+}
