@@ -159,7 +159,7 @@ refused! {
     set_key_unknown: optimize("data = \"fishpack\""), "net.big.optimize.postions=5";
     set_key_unknown_at_top: head(""), "nets.big.compression=none";
     set_name_unknown: head(""), "net.bgi.compression=none";
-    set_below_a_string: head(""), "net.big.compression.level=9";
+    set_below_a_string: head("compression = \"none\"\n"), "net.big.compression.level=9";
     set_string_expected: head(""), "net.big.description=800";
     set_source_undefined: head(""), "net.big.source=run42";
 
@@ -357,7 +357,7 @@ fn set_adds_a_table_below_a_net() {
 #[test]
 fn set_that_is_malformed() {
     let mut all = String::new();
-    for text in ["", "=1", "a", "a.b", "a.b=", "a..b=1", "a b=1", "\"a=1", "\"\\q\".x=1", ".a=1", "ä.\"ö=1"] {
+    for text in ["", "=1", "a", "a.b", "a.b=", "a..b=1", "a b=1", "\"a=1", "\"\\q\".x=1", ".a=1", "ä.\"ö=1", "a ü=1"] {
         all.push_str(&render(&Override::parse(text).unwrap_err()));
         all.push('\n');
     }
@@ -653,15 +653,8 @@ fn no_mutation_panics() {
         "#",
         "*",
     ];
-    // xorshift: the same mutations in every run.
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below.max(1) as u64).unwrap()
-    };
-    let folder = tempfile::tempdir().unwrap();
+    let mut random = random();
+    let folder = folder("", &["runs/a/epoch=1.ckpt"]);
     let path = folder.path().join("nnue.toml");
     let (mut good, mut bad) = (0, 0);
     for _ in 0..10_000 {
@@ -694,5 +687,44 @@ fn no_mutation_panics() {
         }
     }
     assert_eq!(good + bad, 10_000);
-    assert!(bad > 5_000, "the mutations do damage");
+    assert!(bad > 5_000 && good > 100, "the mutations do damage, not only ({good} good)");
+}
+
+/// Any `--set` is taken or refused, and what is taken can be applied.
+#[test]
+fn no_override_panics() {
+    let mut random = random();
+    let pieces = [
+        "net", "big", ".", ".", "=", "=", "\"", "'", "\\", " ", "ü", "{stem}", "[", "{", "1", "source", "outputs", "optimize", "\u{0}",
+        "\n",
+    ];
+    let (mut good, mut bad) = (0, 0);
+    for _ in 0..10_000 {
+        let tail: String = (0..random(9)).map(|_| pieces[random(pieces.len())]).collect();
+        let text = if random(2) == 0 { tail } else { format!("net.big.{tail}") };
+        match Override::parse(&text) {
+            Ok(set) => {
+                good += 1;
+                if let Err(error) = manifest::parse(HEAD, Path::new("nowhere/nnue.toml"), &[set], &Vocabulary::default()) {
+                    assert!(!render(&error).is_empty());
+                }
+            }
+            Err(error) => {
+                bad += 1;
+                assert!(!render(&error).is_empty());
+            }
+        }
+    }
+    assert!(good > 500 && bad > 500, "{good} {bad}");
+}
+
+/// xorshift below a bound: the same numbers in every run.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    }
 }

@@ -162,10 +162,10 @@ impl Expander<'_> {
                 let help = "add `{parent}`, the name of the file's folder, to the sweep's name and outputs";
                 Problem::new(message, span, "this sweep", cause, help)
             } else {
-                Problem::new(message, span, "this name …", cause, "rename one of them")
+                Problem::new(message, span, "named again here", cause, "rename one of them")
             };
             if span != other_span {
-                problem = problem.and(other_span, "… and this one");
+                problem = problem.and(other_span, "first here");
             }
             self.report(problem, other_span);
         }
@@ -220,9 +220,9 @@ impl Expander<'_> {
                         other.path.value.typed
                     )
                 };
-                let mut problem = Problem::new(message, span, "written here …", cause, help);
+                let mut problem = Problem::new(message, span, "written again here", cause, help);
                 if other.path.span != span {
-                    problem = problem.and(other.path.span, "… and here");
+                    problem = problem.and(other.path.span, "first here");
                 }
                 self.report(problem, other.path.span);
             }
@@ -457,15 +457,17 @@ fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
 fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, found: &mut Found) {
     let name = entry.file_name();
     let path = entry.path();
+    // The folder's listing tells what is a file; only links need a look.
+    let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && path.is_file()));
     match name.to_str() {
         Some(name) if !last => walk(&at.child(name), steps, found),
         // Below a folder whose name is not UTF-8 nothing can be typed; its files are reported one by one.
         None if !last => {}
-        Some(name) if path.is_file() => {
+        Some(name) if is_file() => {
             let file = at.child(name);
             found.files.insert(file.resolved, Some(file.typed));
         }
-        None if path.is_file() => {
+        None if is_file() => {
             found.files.insert(path, None);
         }
         _ => {}
@@ -517,13 +519,16 @@ struct Disk {
     lexical: Option<PathBuf>,
     /// The same with all links followed.
     real: Option<PathBuf>,
+    /// Folders of files → with links followed. Many files share one.
     folders: HashMap<PathBuf, PathBuf>,
+    /// Folders that are written to, likewise, their own last name included.
+    targets: HashMap<PathBuf, PathBuf>,
 }
 
 impl Disk {
     fn new(folder: &Path) -> Self {
         let lexical = std::path::absolute(folder).ok().map(|folder| normalise(&folder));
-        Self { lexical, real: folder.canonicalize().ok(), folders: HashMap::new() }
+        Self { lexical, real: folder.canonicalize().ok(), folders: HashMap::new(), targets: HashMap::new() }
     }
 
     /// Equal for paths that are, or on some file system would be, one file.
@@ -558,7 +563,14 @@ impl Disk {
         if !absolute.starts_with(self.lexical.as_ref()?) {
             return None;
         }
-        let real = self.real_path(&absolute);
+        let real = match self.targets.get(&absolute) {
+            Some(real) => real.clone(),
+            None => {
+                let real = self.real_path(&absolute);
+                self.targets.insert(absolute, real.clone());
+                real
+            }
+        };
         (!real.starts_with(self.real.as_ref()?)).then(|| (target.to_owned(), real))
     }
 }

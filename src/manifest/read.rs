@@ -4,7 +4,7 @@
 //! on several nets at once, is [`super::expand`]'s.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -33,7 +33,8 @@ pub(super) struct Content {
 
 /// Converts the whole tree.
 pub(super) fn read(root: &Item, texts: &Texts, folder: &Path, vocabulary: &Vocabulary<'_>, problems: &mut Vec<Problem>) -> Content {
-    let mut reader = Reader { texts, folder, vocabulary, problems, source_names: Vec::new(), data_names: Vec::new(), warnings: Vec::new() };
+    let mut reader =
+        Reader { texts, folder, vocabulary, problems, source_names: Names::default(), data_names: Names::default(), warnings: Vec::new() };
     reader.manifest(root)
 }
 
@@ -68,8 +69,8 @@ struct Reader<'a> {
     vocabulary: &'a Vocabulary<'a>,
     problems: &'a mut Vec<Problem>,
     /// Names of all tables, also of those with errors: a net that uses one is not wrong in addition.
-    source_names: Vec<String>,
-    data_names: Vec<String>,
+    source_names: Names,
+    data_names: Names,
     warnings: Vec<String>,
 }
 
@@ -83,8 +84,8 @@ impl<'a> Reader<'a> {
         let sources = self.named_tables(&mut fields, "source");
         let data = self.named_tables(&mut fields, "data");
         let nets = self.named_tables(&mut fields, "net");
-        self.source_names = names(sources);
-        self.data_names = names(data);
+        self.source_names = Names::of(sources);
+        self.data_names = Names::of(data);
         for entry in sources {
             if let Some(source) = self.source(entry) {
                 content.sources.insert(entry.key.value.clone(), source);
@@ -259,7 +260,7 @@ impl<'a> Reader<'a> {
             for text in [Some(&name), permutation.as_ref()].into_iter().flatten().chain(outputs()) {
                 placeholders(text, swept, self.texts, self.problems);
             }
-            if swept {
+            if swept && self.problems.len() == before {
                 self.sweep_names(&name, outputs());
             }
         }
@@ -316,14 +317,14 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
-        if self.source_names.contains(&text.value) {
+        if self.source_names.set.contains(&text.value) {
             return Some(text.map(NetSource::Named));
         }
         if text.value.contains(['/', '\\']) || Path::new(&text.value).extension().is_some() {
             let folder = self.folder;
             return Some(text.map(|text| NetSource::Path(FilePath::new(folder, &text))));
         }
-        let names = self.source_names.clone();
+        let names = self.source_names.ordered.clone();
         self.undefined("source", key, &text, &names, "; the path of a file has a `/` or an ending in it");
         None
     }
@@ -332,10 +333,10 @@ impl<'a> Reader<'a> {
         let mut fields = self.table(path, item, "a table")?;
         let data = self.required(&mut fields, "data", "data = \"fishpack\"").map(|(key, item)| {
             let name = self.string(&key, item)?;
-            if self.data_names.contains(&name.value) {
+            if self.data_names.set.contains(&name.value) {
                 return Some(name);
             }
-            let names = self.data_names.clone();
+            let names = self.data_names.ordered.clone();
             self.undefined("data", &key, &name, &names, "; files are named in a `[data.NAME]` table: `path = [\"file.binpack\"]`");
             None
         });
@@ -424,7 +425,7 @@ impl<'a> Reader<'a> {
             None => format!("known: {}", listed(names.iter().copied())),
         };
         self.problems.push(Problem::new(
-            format!("`{}` is not known to `{key}`", text.value),
+            format!("`{key}` cannot be `{}`", text.value),
             text.span,
             "this value",
             format!("the value names {what}"),
@@ -641,7 +642,7 @@ impl<'a> Reader<'a> {
                 self.warnings.push(format!("{place}: `{}` is used by no net", display_path([kind, &entry.key.value])));
             }
         };
-        let used: std::collections::HashSet<&str> = content
+        let used: HashSet<&str> = content
             .nets
             .iter()
             .filter_map(|net| match &net.source.value {
@@ -652,7 +653,7 @@ impl<'a> Reader<'a> {
         for entry in sources {
             warn("source", entry, used.contains(entry.key.value.as_str()));
         }
-        let used: std::collections::HashSet<&str> =
+        let used: HashSet<&str> =
             content.nets.iter().filter_map(|net| net.optimize.as_ref()).map(|optimize| optimize.data.value.as_str()).collect();
         for entry in data {
             warn("data", entry, used.contains(entry.key.value.as_str()));
@@ -684,8 +685,18 @@ impl FilePath {
     }
 }
 
-fn names(entries: &[Entry]) -> Vec<String> {
-    entries.iter().map(|entry| entry.key.value.clone()).collect()
+/// The names of tables: in the order of the file for messages, as a set for a thousand look-ups.
+#[derive(Default)]
+struct Names {
+    ordered: Vec<String>,
+    set: HashSet<String>,
+}
+
+impl Names {
+    fn of(entries: &[Entry]) -> Self {
+        let names = || entries.iter().map(|entry| entry.key.value.clone());
+        Self { ordered: names().collect(), set: names().collect() }
+    }
 }
 
 fn has_placeholder(name: &str) -> bool {

@@ -6,15 +6,37 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use serde_json::Value;
 
 use super::{Algorithm, Compression, Overflow, Quantization};
 
 /// The JSON schema (draft 7, which editors for TOML understand) of `nnue.toml`.
 ///
 /// Names of architectures and feature blocks are plain strings in it: they grow without a new version of the format.
-pub fn schema() -> serde_json::Value {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<NnueToml>().to_value()
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
+    settings.into_generator().into_root_schema_for::<NnueToml>().to_value()
+}
+
+/// TOML has no null: a key that may be left out has the type of its value.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = &types[..] {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+        if choices.len() == 1
+            && let Some(only) = schema.remove("anyOf")
+        {
+            // In draft 7 a bare `$ref` would hide the description beside it.
+            schema.insert("allOf".to_owned(), only);
+        }
+    }
 }
 
 /// Manifest of `nnue`: which networks to build, from what, to where

@@ -145,18 +145,28 @@ impl Finding {
     fn new(texts: &Texts, problem: Problem) -> Self {
         let place = problem.place();
         let text = texts.0.get(place.text).cloned();
-        let length = text.as_ref().map_or(0, |text| text.inner().len());
+        let content = text.as_ref().map_or("", |text| text.inner());
         let labels = problem
             .labels
             .into_iter()
             .filter(|(span, _)| span.text == place.text)
             .map(|(span, label)| {
-                let start = span.start.min(length);
-                LabeledSpan::new(Some(label), start, span.end.clamp(start, length) - start)
+                let (start, end) = visible(content, span);
+                LabeledSpan::new(Some(label), start, end - start)
             })
             .collect();
         Self { message: problem.message, cause: Cause(problem.cause), help: problem.help, text, labels }
     }
+}
+
+/// The span within its text. Nothing can be marked at the very end: what ends there is marked by its last character.
+fn visible(text: &str, span: Span) -> (usize, usize) {
+    let start = span.start.min(text.len());
+    if start < text.trim_end().len() || span.start < span.end {
+        return (start, span.end.clamp(start, text.len()));
+    }
+    let last = text.trim_end().char_indices().next_back().map_or((0, 0), |(at, c)| (at, at + c.len_utf8()));
+    (last.0, last.1)
 }
 
 impl fmt::Display for Finding {
@@ -281,6 +291,16 @@ mod tests {
         assert_eq!(suggest("Postions", ["path", "positions"]), Some("positions"));
         assert_eq!(suggest("license", ["path", "outputs"]), None);
         assert_eq!(suggest(&"x".repeat(1000), ["x"]), None);
+    }
+
+    #[test]
+    fn the_end_is_marked_by_its_last_character() {
+        let span = |start, end| Span { text: 0, start, end };
+        assert_eq!(visible("aö\n", span(4, 4)), (1, 3));
+        assert_eq!(visible("aö\n", span(1, 3)), (1, 3));
+        assert_eq!(visible("ab", span(0, 0)), (0, 0));
+        assert_eq!(visible("", span(0, 0)), (0, 0));
+        assert_eq!(visible("ab", span(7, 9)), (2, 2));
     }
 
     #[test]

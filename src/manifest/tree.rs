@@ -44,7 +44,11 @@ pub(super) fn parse_document(text: &str, problems: &mut Vec<Problem>) -> Item {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let (cause, label) = error.message().split_once(", expected ").unwrap_or((error.message(), "nothing"));
-        let label = if label == "nothing" { "here".to_owned() } else { format!("expected {label}") };
+        let label = match label {
+            "nothing" => "here".to_owned(),
+            "literal string" => "expected a value in quotes".to_owned(),
+            other => format!("expected {other}"),
+        };
         let help = if cause.contains("must be quoted") || cause.starts_with("invalid boolean") {
             "put text in quotes: `key = \"value\"`"
         } else if cause == "duplicate key" {
@@ -165,7 +169,7 @@ impl Override {
             match text[at..].chars().next() {
                 Some('.') => at = skip_blanks(text, at + 1),
                 Some('=') => break,
-                Some(_) => return Err(fail(at..at + 1, "expected `.` or `=`", "keys are separated by dots and end at `=`")),
+                Some(c) => return Err(fail(at..at + c.len_utf8(), "expected `.` or `=`", "keys are separated by dots and end at `=`")),
                 None => return Err(fail(at..at, "expected `=` and a value", "there is no value")),
             }
         }
@@ -284,13 +288,23 @@ pub(super) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// A key as it is written in TOML.
+/// A key as it is written in TOML, on one line.
 pub(super) fn quoted(key: &str) -> String {
     if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-        key.to_owned()
-    } else {
-        toml::Value::String(key.to_owned()).to_string()
+        return key.to_owned();
     }
+    let mut text = String::from("\"");
+    for c in key.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            c if c.is_control() => text.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
 }
 
 /// A dotted path of keys as it is written in TOML.
