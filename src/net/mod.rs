@@ -7,6 +7,7 @@ mod features;
 mod float;
 mod permutation;
 mod quantized;
+mod random;
 
 pub use architecture::{
     Architecture, DenseScale, FT127, FT255, FT256, FtLayout, GENERATIONS, Generation, OverflowBehaviour, QUANTIZATIONS, Quantization,
@@ -19,3 +20,4 @@ pub use float::{
 };
 pub use permutation::Permutation;
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};
+pub use random::{SplitMix, random_network};

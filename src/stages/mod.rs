@@ -1,5 +1,6 @@
 //! One file a stage: pure functions of inputs and parameters. Knows nothing of TOML, the command line, the cache, the terminal.
 
+pub mod gather;
 pub mod quantize;
 
 pub use crate::ctx::Ctx;
