@@ -16,6 +16,10 @@ pub(super) const BISHOP_RAYS: [usize; 4] = [2, 3, 6, 7];
 pub(super) const QUEEN_RAYS: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 static RAYS: [[u64; 64]; 8] = rays();
+/// Squares a rook attacks on the empty board.
+pub(super) static ROOK_LINES: [u64; 64] = lines(ROOK_RAYS);
+/// Squares a bishop attacks on the empty board.
+pub(super) static BISHOP_LINES: [u64; 64] = lines(BISHOP_RAYS);
 /// Squares a knight attacks.
 pub(super) static KNIGHT: [u64; 64] = steps(KNIGHT_STEPS);
 /// Squares a king attacks.
@@ -100,6 +104,17 @@ const fn rays() -> [[u64; 64]; 8] {
             square += 1;
         }
         direction += 1;
+    }
+    table
+}
+
+const fn lines(of: [usize; 4]) -> [u64; 64] {
+    let rays = rays();
+    let mut table = [0; 64];
+    let mut square = 0;
+    while square < 64 {
+        table[square] = rays[of[0]][square] | rays[of[1]][square] | rays[of[2]][square] | rays[of[3]][square];
+        square += 1;
     }
     table
 }

@@ -7,7 +7,13 @@
 /// Hashes a few words into one.
 #[inline]
 pub(super) fn mix<const N: usize>(words: [u64; N]) -> u64 {
-    words.into_iter().fold(0, |hash, word| finish(hash ^ word))
+    words.into_iter().fold(0, mix_in)
+}
+
+/// Hashes one more word: `mix_in(mix([a, b]), c)` is `mix([a, b, c])`.
+#[inline]
+pub(super) fn mix_in(hash: u64, word: u64) -> u64 {
+    finish(hash ^ word)
 }
 
 /// Whether an event of the given probability happens, decided by a hash: true for about `probability · 2^53` of 2^53 hashes.

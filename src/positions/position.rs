@@ -131,11 +131,17 @@ impl Boards {
         if steps & theirs != 0 {
             return true;
         }
+        // Most sliders stand on no line with the square; then no ray needs to be followed.
+        let straight = (rooks | queens) & theirs & attacks::ROOK_LINES[square];
+        let diagonal = (bishops | queens) & theirs & attacks::BISHOP_LINES[square];
+        if straight | diagonal == 0 {
+            return false;
+        }
         let occupied = self.occupied();
         let meets = |rays: [usize; 4], sliders: u64| {
             sliders != 0 && rays.iter().any(|&ray| attacks::first_on_ray(ray, square, occupied).is_some_and(|at| sliders >> at & 1 != 0))
         };
-        meets(ROOK_RAYS, (rooks | queens) & theirs) || meets(BISHOP_RAYS, (bishops | queens) & theirs)
+        meets(ROOK_RAYS, straight) || meets(BISHOP_RAYS, diagonal)
     }
 
     /// Whether the king of `color` is attacked; false where it has none.
@@ -152,20 +158,23 @@ impl TryFrom<&Boards> for Position {
     #[inline]
     fn try_from(boards: &Boards) -> Result<Self, Fault> {
         let [p, n, b, r, q, k] = boards.by_type;
-        let occupied = p | n | b | r | q | k;
-        let kinds_total: u32 = boards.by_type.iter().map(|bits| bits.count_ones()).sum();
+        let (mut occupied, mut twice) = (0, 0);
+        for of_kind in boards.by_type {
+            twice |= occupied & of_kind;
+            occupied |= of_kind;
+        }
         let [white, black] = boards.by_color;
-        if white & black != 0 || white | black != occupied || kinds_total != occupied.count_ones() {
+        if twice | white & black != 0 || white | black != occupied {
             return Err(Fault::Inconsistent);
         }
         for color in Color::BOTH {
-            let kings = (k & boards.by_color[color as usize]).count_ones();
-            if kings != 1 {
-                return Err(Fault::Kings(color, kings));
+            let kings = k & boards.by_color[color as usize];
+            if !kings.is_power_of_two() {
+                return Err(Fault::Kings(color, kings.count_ones()));
             }
         }
-        if kinds_total > 32 {
-            return Err(Fault::TooManyPieces(kinds_total));
+        if occupied.count_ones() > 32 {
+            return Err(Fault::TooManyPieces(occupied.count_ones()));
         }
         if p & LAST_RANKS != 0 {
             return Err(Fault::PawnOnLastRank((p & LAST_RANKS).trailing_zeros()));
