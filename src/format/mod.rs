@@ -1,5 +1,8 @@
 //! File formats: bytes ↔ `net` types. One module a format; each documents the format and its limitations.
 
+pub mod bytes;
 pub mod nnue;
 pub mod npy;
+pub mod tensor;
 pub mod torch;
+pub mod zip;
