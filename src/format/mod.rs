@@ -3,6 +3,8 @@
 pub mod bytes;
 pub mod nnue;
 pub mod npy;
+pub mod npz;
+pub mod safetensors;
 pub mod tensor;
 pub mod torch;
 pub mod zip;

@@ -9,6 +9,7 @@
 
 use std::{
     borrow::Cow,
+    io::Write,
     ops::Range,
     sync::{Arc, OnceLock},
 };
@@ -316,7 +317,7 @@ impl TensorView {
         if self.shape.is_empty() || rows.start > rows.end || rows.end > count {
             return Err(Error::new(format!("rows {}..{} are not inside the {count} rows of the tensor", rows.start, rows.end)));
         }
-        let width = if count == 0 { 0 } else { self.numel / count };
+        let width = self.numel.checked_div(count).unwrap_or(0);
         let elements = rows.start * width..rows.end * width;
         self.check_expanded(elements.len())?;
         self.elements_f32(elements)
@@ -327,10 +328,10 @@ impl TensorView {
     /// # Errors
     /// When the storage is damaged, or an expanded view exceeds 2^28 elements.
     pub fn contiguous_le_bytes(&self) -> Result<Cow<'_, [u8]>> {
-        if self.dtype.part_size() == 1 || !self.storage.big_endian {
-            if let Some(bytes) = self.contiguous()? {
-                return Ok(Cow::Borrowed(bytes));
-            }
+        if (self.dtype.part_size() == 1 || !self.storage.big_endian)
+            && let Some(bytes) = self.contiguous()?
+        {
+            return Ok(Cow::Borrowed(bytes));
         }
         self.check_expanded(self.numel)?;
         let mut out = Vec::with_capacity(self.numel.saturating_mul(self.dtype.size()));
@@ -344,11 +345,11 @@ impl TensorView {
     /// When the storage is damaged, or the type's sign cannot be changed although the file asks for it.
     pub fn each_le_block(&self, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
         const BLOCK: usize = 1 << 16;
-        if self.dtype.part_size() == 1 || !self.storage.big_endian {
-            if let Some(bytes) = self.contiguous()? {
-                bytes.chunks(BLOCK).for_each(sink);
-                return Ok(());
-            }
+        if (self.dtype.part_size() == 1 || !self.storage.big_endian)
+            && let Some(bytes) = self.contiguous()?
+        {
+            bytes.chunks(BLOCK).for_each(sink);
+            return Ok(());
         }
         let (negate_real, negate_imaginary) = (self.negated, self.negated != self.conjugated);
         if (negate_real || negate_imaginary)
@@ -414,12 +415,13 @@ impl TensorView {
     }
 
     fn elements_f32(&self, elements: Range<usize>) -> Result<Cow<'_, [f32]>> {
-        if self.dtype == DType::F32 && !self.storage.big_endian && cfg!(target_endian = "little") {
-            if let Some(bytes) = self.dense_run(elements.clone())? {
-                if let Ok(floats) = bytemuck::try_cast_slice(bytes) {
-                    return Ok(Cow::Borrowed(floats));
-                }
-            }
+        if self.dtype == DType::F32
+            && !self.storage.big_endian
+            && cfg!(target_endian = "little")
+            && let Some(bytes) = self.dense_run(elements.clone())?
+            && let Ok(floats) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(Cow::Borrowed(floats));
         }
         let mut out = Vec::with_capacity(elements.len());
         match self.dtype {
@@ -473,6 +475,93 @@ impl TensorView {
             let count = (width - column).min(elements.end - at);
             f(first, step, count);
             at += count;
+        }
+    }
+}
+
+/// A tensor that is to be written: C order, little-endian.
+pub struct TensorOut<'a> {
+    /// Name in a state_dict, safetensors or npz file.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+    /// Where the elements come from.
+    pub data: Source<'a>,
+}
+
+/// Where the elements of a tensor come from.
+pub enum Source<'a> {
+    /// Little-endian bytes.
+    Bytes(Cow<'a, [u8]>),
+    /// Floats, for [`DType::F32`].
+    F32(Cow<'a, [f32]>),
+    /// A tensor of another file.
+    View(TensorView),
+    /// Writes the little-endian bytes when asked, for what is not to be held in memory at once. It may be asked again and
+    /// must give the same bytes each time.
+    Stream(Box<WriteElements<'a>>),
+}
+
+/// Writes all elements of a tensor.
+pub type WriteElements<'a> = dyn Fn(&mut dyn Write) -> Result<()> + Send + Sync + 'a;
+
+impl<'a> TensorOut<'a> {
+    /// A tensor of floats.
+    pub fn f32(name: impl Into<String>, shape: &[usize], data: impl Into<Cow<'a, [f32]>>) -> Self {
+        Self { name: name.into(), dtype: DType::F32, shape: shape.to_vec(), data: Source::F32(data.into()) }
+    }
+
+    /// Number of bytes that the elements take up.
+    ///
+    /// # Errors
+    /// When the shape overflows, or the data is of another type or size.
+    pub fn len(&self) -> Result<u64> {
+        let len = self.shape.iter().try_fold(self.dtype.size(), |len, &size| len.checked_mul(size));
+        let wrong = |why: String| Error::new(format!("the tensor `{}` cannot be written", self.name.escape_debug())).because(why);
+        let len = len.ok_or_else(|| wrong(format!("the number of elements of shape {} overflows", show(&self.shape))))?;
+        let given = match &self.data {
+            Source::Bytes(bytes) => Some(bytes.len()),
+            Source::F32(floats) => Some(floats.len() * 4).filter(|_| self.dtype == DType::F32),
+            Source::View(view) => Some(view.numel() * view.dtype().size()).filter(|_| self.dtype == view.dtype()),
+            Source::Stream(_) => Some(len),
+        };
+        match given {
+            Some(given) if given == len => Ok(len as u64),
+            Some(given) => Err(wrong(format!("its shape {} needs {len} bytes, {given} were given", show(&self.shape)))),
+            None => Err(wrong(format!("its data is of another type than `{}`", self.dtype.name()))),
+        }
+    }
+
+    /// True when there are no elements.
+    ///
+    /// # Errors
+    /// Those of [`TensorOut::len`].
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Writes the elements.
+    ///
+    /// # Errors
+    /// Those of `out`, and of the source.
+    pub fn write_to(&self, out: &mut dyn Write) -> Result<()> {
+        let failed = |error| Error::new("cannot write").because(error);
+        match &self.data {
+            Source::Bytes(bytes) => out.write_all(bytes).map_err(failed),
+            Source::F32(floats) if cfg!(target_endian = "little") => out.write_all(bytemuck::cast_slice(floats)).map_err(failed),
+            Source::F32(floats) => floats.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())).map_err(failed),
+            Source::View(view) => {
+                let mut result = Ok(());
+                view.each_le_block(&mut |block| {
+                    if result.is_ok() {
+                        result = out.write_all(block);
+                    }
+                })?;
+                result.map_err(failed)
+            }
+            Source::Stream(write) => write(out),
         }
     }
 }

@@ -362,7 +362,7 @@ impl<W: Write> Writer<W> {
             put(&mut extra, &[&1u16.to_le_bytes(), &16u16.to_le_bytes(), &[0; 16]]);
         }
         let header_end = start + 30 + name.len() as u64 + extra.len() as u64;
-        if header_end % align != 0 {
+        if !header_end.is_multiple_of(align) {
             let padding = (align - (header_end + 4) % align) % align;
             put(&mut extra, &[&PADDING.to_le_bytes(), &(padding as u16).to_le_bytes(), &vec![0; padding as usize]]);
         }

@@ -20,11 +20,14 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 2..=5, ..])
 }
 
+/// Where each storage's elements lie in the file, by its key.
+pub(super) type Ranges = HashMap<Box<str>, Range<usize>>;
+
 /// Reads the pickles of `bytes` and where each storage's elements lie.
 ///
 /// # Errors
 /// When the file is truncated, its parts contradict each other, or something follows them.
-pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, HashMap<Box<str>, Range<usize>>)> {
+pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Ranges)> {
     let mut at = 0;
     let mut next = |persistent| -> Result<Pickle> {
         let pickle = pickle::run(bytes.get(at..).unwrap_or_default(), at, persistent)?;

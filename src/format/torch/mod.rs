@@ -11,11 +11,13 @@
 //!
 //! # Limitations
 //! TorchScript archives, tar files and zip archives with compressed entries are refused. Sparse, nested and `meta` tensors
-//! are errors when they are asked for. See [`pickle`] and [`legacy`] for theirs.
+//! are errors when they are asked for. The modules of the pickle machine and the legacy
+//! container name theirs.
 
 mod legacy;
 mod pickle;
 mod value;
+mod write;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -27,8 +29,9 @@ use self::pickle::{Id, Node, Persistent, Pickle};
 pub use self::{
     pickle::limits,
     value::{Scalar, Value},
+    write::{PickleValue, write_archive, write_state_dict},
 };
-pub use crate::format::tensor::{DType, TensorView};
+pub use crate::format::tensor::{DType, Source, TensorOut, TensorView};
 use crate::{
     error::{Error, Result},
     format::{bytes::Bytes, tensor::Storage, zip},
@@ -191,7 +194,7 @@ impl TorchFile {
     ///
     /// Understands a plain state_dict, a training checkpoint with the key `state_dict` (plain data inside it is skipped:
     /// newer trainers keep optimizer and scheduler states there), a whole pickled module, and a module in constructor form
-    /// as the writer makes them.
+    /// as [`write_archive`] can write it.
     ///
     /// # Errors
     /// When the file is none of these, a name occurs twice, an entry is an object that is no tensor, or one of the tensors

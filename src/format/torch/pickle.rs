@@ -386,7 +386,7 @@ impl<'a> Machine<'a> {
     }
 
     fn set_items(&mut self, values: Vec<Id>) -> Result<()> {
-        if values.len() % 2 != 0 {
+        if !values.len().is_multiple_of(2) {
             return Err(self.refuse("a key has no value"));
         }
         self.count(values.len())?;
