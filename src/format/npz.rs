@@ -1,0 +1,158 @@
+//! NumPy's `.npz`: a zip archive of `.npy` arrays.
+//!
+//! # Limitations
+//! Those of [`super::npy`] and [`super::zip`]. A compressed member may inflate to at most 4 GiB. Written members are stored, not
+//! compressed.
+
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use crate::{
+    error::{Error, Result},
+    format::{
+        bytes::Bytes,
+        npy,
+        tensor::{DType, Storage, TensorOut, TensorView},
+        zip,
+    },
+};
+
+/// An open archive. Members are looked at when they are asked for.
+#[derive(Debug)]
+pub struct Npz {
+    bytes: Bytes,
+    entries: Vec<zip::Entry>,
+}
+
+const MAX_INFLATED: u64 = 4 << 30;
+/// Deflate cannot expand data by more than this factor, so a member that claims more lies.
+const MAX_RATIO: u64 = 1032;
+
+const DTYPES: [(npy::DType, DType); 8] = [
+    (npy::DType::Bool, DType::Bool),
+    (npy::DType::U8, DType::U8),
+    (npy::DType::I8, DType::I8),
+    (npy::DType::I16, DType::I16),
+    (npy::DType::I32, DType::I32),
+    (npy::DType::I64, DType::I64),
+    (npy::DType::F32, DType::F32),
+    (npy::DType::F64, DType::F64),
+];
+
+impl Npz {
+    /// Reads the directory of an archive.
+    ///
+    /// # Errors
+    /// Those of [`zip::read`], and when a member is no `.npy` file.
+    pub fn open(bytes: Bytes) -> Result<Self> {
+        let entries = zip::read(&bytes)?;
+        if let Some(other) = entries.iter().find(|entry| !entry.name.ends_with(".npy")) {
+            return Err(Error::new(format!("`{}` in the archive is no `.npy` array", other.name.escape_debug())));
+        }
+        Ok(Self { bytes, entries })
+    }
+
+    /// The arrays' names, without `.npy`, in the archive's order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter_map(|entry| entry.name.strip_suffix(".npy"))
+    }
+
+    /// The array called `name`: where it lies if it is stored, inflated into memory if it is compressed.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or it is of a kind that [`npy::parse`] does not know.
+    pub fn array(&self, name: &str) -> Result<TensorView> {
+        let entry = self.entries.iter().find(|entry| entry.name.strip_suffix(".npy") == Some(name));
+        let entry = entry.ok_or_else(|| Error::new(format!("the archive has no array `{}`", name.escape_debug())))?;
+        self.read(entry).map_err(|error| error.context(format!("array `{}` cannot be read", name.escape_debug())))
+    }
+
+    fn read(&self, entry: &zip::Entry) -> Result<TensorView> {
+        let (bytes, base) =
+            if entry.deflated { (Bytes::from_vec(self.inflate(entry)?), 0) } else { (self.bytes.clone(), entry.range.start) };
+        let len = if entry.deflated { bytes.len() } else { entry.range.len() };
+        let content = bytes.get(base..base + len).unwrap_or_default();
+        if !entry.matches_crc(content) {
+            return Err(Error::new(format!("it does not have the checksum {:08x} that the archive states (CRC-32)", entry.crc))
+                .help("copy or download the file again"));
+        }
+        let (header, data) = npy::parse(content)?;
+        let dtype = DTYPES.iter().find(|pair| pair.0 == header.dtype).map(|pair| pair.1);
+        let dtype = dtype.ok_or_else(|| Error::new("its element type is unknown"))?;
+        let start = base + header.data_offset;
+        let end = start + data.len();
+        TensorView::dense(Arc::new(Storage::new(bytes, start..end, false, None, "its data".into())?), dtype, header.shape, 0)
+    }
+
+    fn inflate(&self, entry: &zip::Entry) -> Result<Vec<u8>> {
+        let packed = self.bytes.get(entry.range.clone()).unwrap_or_default();
+        let limit = MAX_INFLATED.min((packed.len() as u64).saturating_mul(MAX_RATIO));
+        if entry.size > limit {
+            return Err(Error::new(format!("{} compressed bytes should become {}, the limit is {limit}", packed.len(), entry.size)));
+        }
+        let mut content = Vec::new();
+        let mut decoder = flate2::bufread::DeflateDecoder::new(packed);
+        let inflated = decoder.by_ref().take(entry.size.saturating_add(1)).read_to_end(&mut content);
+        inflated.map_err(|error| Error::new("its compressed data is damaged").because(error))?;
+        if content.len() as u64 != entry.size {
+            return Err(Error::new(format!("its compressed data does not become the {} bytes that the archive states", entry.size)));
+        }
+        Ok(content)
+    }
+}
+
+/// Writes `tensors` as an archive that `numpy.load` reads: stored members, in this order, the same bytes each time.
+///
+/// # Errors
+/// Those of `out` and of the sources; when a source does not fit its shape, a name occurs twice, or NumPy's format has no
+/// such element type.
+pub fn write(out: &mut impl Write, tensors: &[TensorOut]) -> Result<()> {
+    let mut names = std::collections::HashSet::new();
+    let mut archive = zip::Writer::new(out);
+    for tensor in tensors {
+        if !names.insert(&tensor.name) {
+            return Err(Error::new(format!("the tensor name `{}` occurs twice", tensor.name.escape_debug())));
+        }
+        let dtype = DTYPES.iter().find(|pair| pair.1 == tensor.dtype).map(|pair| pair.0);
+        let dtype = dtype.ok_or_else(|| Error::new(format!("`.npz` has no element type `{}`", tensor.dtype.name())))?;
+        let mut header = Vec::new();
+        npy::write_header(&mut header, dtype, &tensor.shape).map_err(zip::cannot_write)?;
+        let size = tensor.len()? + header.len() as u64;
+        archive.entry(&format!("{}.npy", tensor.name), size, 64, &mut |out| {
+            out.write_all(&header).map_err(zip::cannot_write)?;
+            tensor.write_to(out)
+        })?;
+    }
+    archive.finish()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive() -> Vec<u8> {
+        let mut out = Vec::new();
+        let long: Vec<f32> = (0..600).map(|i| i as f32).collect();
+        write(&mut out, &[TensorOut::f32("a.b", &[2, 300], long), TensorOut::f32("c", &[], vec![0.5])]).unwrap();
+        out
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let npz = Npz::open(Bytes::from_vec(archive())).unwrap();
+        assert_eq!(npz.names().collect::<Vec<_>>(), ["a.b", "c"]);
+        let array = npz.array("a.b").unwrap();
+        assert_eq!(array.shape(), [2, 300]);
+        assert_eq!(array.to_f32().unwrap()[599], 599.0);
+        assert_eq!(npz.array("c").unwrap().shape(), [0usize; 0]);
+        assert!(npz.array("d").unwrap_err().to_string().contains("no array `d`"));
+        let mut damaged = archive();
+        let at = damaged.len() / 2;
+        damaged[at] ^= 1;
+        let error = Npz::open(Bytes::from_vec(damaged)).unwrap().array("a.b").unwrap_err();
+        assert!(error.to_string().contains("checksum"), "{error}");
+    }
+}
