@@ -519,6 +519,7 @@ fn settle(
     let mut choices: Vec<(&'static Generation, &'static Quantization)> = GENERATIONS
         .iter()
         .filter(|generation| generation.wiring == wiring && generation.stores(&features.set))
+        .filter(|generation| (generation.psqt_buckets > 0) == (keys != Keys::Flat))
         // No net was ever trained for this word: it was a mistake of one week.
         .filter(|generation| generation.name != "T0")
         .flat_map(|generation| generation.quantizations.iter().map(move |quantization| (generation, *quantization)))

@@ -1,6 +1,9 @@
 //! One file a stage: pure functions of inputs and parameters. Knows nothing of TOML, the command line, the cache, the terminal.
 
 pub mod gather;
+pub mod load;
+pub mod permute;
 pub mod quantize;
+pub mod write;
 
 pub use crate::ctx::Ctx;

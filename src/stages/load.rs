@@ -1,0 +1,184 @@
+//! `load`: a source file → a network, integer (`.nnue`, engine binaries) or float (checkpoints and files of tensors).
+//!
+//! The file's content decides how it is read, never its name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::bytes::Bytes;
+use crate::format::identify::{FileKind, identify, not_a_network};
+use crate::format::nnue::{self, Expectation, Parsed};
+use crate::format::npz::Npz;
+use crate::format::safetensors;
+use crate::format::state_dict::{self, Hints, StateDict};
+use crate::format::tensor::TensorView;
+use crate::format::torch::{Scalar, TorchFile};
+use crate::net::{Factorized, Network, Tensor};
+
+/// What a source file holds.
+pub enum Loaded {
+    /// Integer weights, as stored.
+    Quantized(Box<Parsed>),
+    /// Float weights, to be coalesced and quantized.
+    Float(Box<Network<Factorized>>),
+}
+
+/// Loads the network of `path`, checking what the user expects of it.
+///
+/// # Errors
+/// When the file cannot be read, holds no network or a damaged one, or another one than expected. The message names the file.
+pub fn load(path: &Path, expected: &Expectation) -> Result<Loaded> {
+    let bytes = Bytes::map(path)?;
+    load_bytes(bytes, expected).map_err(|error| error.context(format!("cannot load `{}`", path.display())))
+}
+
+/// As [`load`], from bytes.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_bytes(bytes: Bytes, expected: &Expectation) -> Result<Loaded> {
+    let float = |state: StateDict| Ok(Loaded::Float(Box::new(state_dict::network(state, expected)?)));
+    match identify(&bytes) {
+        FileKind::Nnue => Ok(Loaded::Quantized(Box::new(nnue::read(&bytes, expected)?))),
+        kind if kind.is_executable() => Ok(Loaded::Quantized(Box::new(load_embedded(&bytes, expected)?))),
+        FileKind::TorchZip if is_npz(&bytes) => float(npz_state(bytes)?),
+        FileKind::TorchZip | FileKind::TorchLegacy => float(torch_state(bytes)?),
+        FileKind::Safetensors => float(safetensors_state(bytes)?),
+        _ => Err(not_a_network(&bytes).unwrap_or_else(|| {
+            let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            Error::new("this is no network that is known")
+                .because(format!("it begins with the bytes {}", first.join(" ")))
+                .help("a source is a `.nnue` file, an engine with one inside, or a checkpoint (`.ckpt`, `.pt`, `.safetensors`, `.npz`)")
+        })),
+    }
+}
+
+/// The one network inside an engine that the user's expectations fit.
+fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
+    let found = nnue::find_embedded(bytes);
+    let mut fitting = Vec::new();
+    let mut refusal = None;
+    for embedded in &found {
+        match nnue::read(&bytes[embedded.offset..embedded.offset + embedded.bytes], expected) {
+            Ok(parsed) => fitting.push(parsed),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let list = || found.iter().map(|net| format!("{} at offset {}", net.summary, net.offset)).collect::<Vec<_>>().join(", ");
+    match (fitting.pop(), refusal) {
+        (Some(parsed), _) if fitting.is_empty() => Ok(parsed),
+        (Some(_), _) => Err(Error::new("this program holds several networks").because(list()).help("say which by `l1` or `features`")),
+        (None, Some(refusal)) if found.len() == 1 => Err(refusal),
+        (None, Some(_)) => Err(Error::new("this program holds no network like the expected one").because(list())),
+        (None, None) => Err(Error::new("this is a program without a network inside")
+            .help("give the `.nnue` file itself; engines built without an embedded net have none")),
+    }
+}
+
+/// NumPy's archives are zip files whose members are named `*.npy`.
+fn is_npz(bytes: &[u8]) -> bool {
+    let length = bytes.get(26..28).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
+    bytes.get(30..30 + length).is_some_and(|name| name.ends_with(b".npy"))
+}
+
+fn npz_state(bytes: Bytes) -> Result<StateDict> {
+    let npz = Npz::open(bytes)?;
+    let mut tensors = Vec::new();
+    let mut hints = Hints::default();
+    for name in npz.names() {
+        let array = npz.array(name)?;
+        match name.strip_prefix(METADATA_PREFIX) {
+            Some(key) => set_hint(&mut hints, key, &String::from_utf8_lossy(&array.contiguous_le_bytes()?)),
+            None => tensors.push(named(name, array)?),
+        }
+    }
+    Ok(StateDict { tensors, hints })
+}
+
+fn safetensors_state(bytes: Bytes) -> Result<StateDict> {
+    let file = safetensors::read(bytes)?;
+    let mut hints = Hints::default();
+    for (key, value) in &file.metadata {
+        set_hint(&mut hints, key, value);
+    }
+    let tensors = file.tensors.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
+    Ok(StateDict { tensors, hints })
+}
+
+fn torch_state(bytes: Bytes) -> Result<StateDict> {
+    let file = TorchFile::open(bytes)?;
+    let mut hints = Hints::default();
+    for (path, value) in file.attributes()? {
+        let last = path.rsplit('.').next().unwrap_or(&path);
+        match (last, value) {
+            ("pytorch-lightning_version", Scalar::Str(version)) => hints.lightning = Some(version),
+            ("feature_name" | "features", Scalar::Str(name)) if !name.is_empty() => hints.features = Some(name),
+            ("L1", Scalar::Int(l1)) => hints.l1 = usize::try_from(l1).ok(),
+            ("ft_quantized_one", Scalar::Float(one)) => hints.ft_one = Some(one),
+            ("ft_quantized_one", Scalar::Int(one)) => hints.ft_one = Some(one as f64),
+            (key, Scalar::Str(value)) if key.starts_with("nnue_") => set_hint(&mut hints, key, &value),
+            _ => {}
+        }
+    }
+    let tensors = file.state_dict()?.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
+    Ok(StateDict { tensors, hints })
+}
+
+/// Members of an `.npz` file that are texts and no tensors have this prefix.
+pub const METADATA_PREFIX: &str = "__metadata__.";
+
+/// Keys under which this tool's own files say what tensors cannot.
+pub mod metadata {
+    /// Name of the generation.
+    pub const ARCHITECTURE: &str = "nnue_architecture";
+    /// Name of the scales.
+    pub const QUANTIZATION: &str = "nnue_quantization";
+    /// The feature set, `^` included.
+    pub const FEATURES: &str = "nnue_features";
+    /// The description's bytes in lower-case hex: they need not be text.
+    pub const DESCRIPTION: &str = "nnue_description_hex";
+}
+
+fn set_hint(hints: &mut Hints, key: &str, value: &str) {
+    match key {
+        metadata::ARCHITECTURE => hints.architecture = Some(value.to_owned()),
+        metadata::QUANTIZATION => hints.quantization = Some(value.to_owned()),
+        metadata::FEATURES => hints.features = Some(value.to_owned()),
+        metadata::DESCRIPTION => {
+            let digits: Option<Vec<u8>> = value.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+            hints.description = digits
+                .filter(|digits| digits.len().is_multiple_of(2))
+                .map(|digits| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect());
+        }
+        _ => {}
+    }
+}
+
+fn named(name: &str, view: TensorView) -> Result<(String, Arc<dyn Tensor>)> {
+    Ok((name.to_owned(), Arc::new(FileTensor(view))))
+}
+
+/// A tensor in a file, read as f32.
+struct FileTensor(TensorView);
+
+impl Tensor for FileTensor {
+    fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+
+    fn read(&self, start: usize, out: &mut [f32]) -> Result<()> {
+        let outside = || Error::new("a read past the end of a tensor");
+        if out.is_empty() {
+            return Ok(());
+        }
+        let end = start.checked_add(out.len()).filter(|end| *end <= self.0.numel()).ok_or_else(outside)?;
+        // Whole rows around the wanted values; for vectors a row is one value.
+        let columns: usize = self.0.shape().iter().skip(1).product();
+        let rows = start / columns..end.div_ceil(columns);
+        let skip = start - rows.start * columns;
+        let values = if self.0.shape().is_empty() { self.0.to_f32()? } else { self.0.rows_f32(rows)? };
+        out.copy_from_slice(values.get(skip..skip + out.len()).ok_or_else(outside)?);
+        Ok(())
+    }
+}
