@@ -34,7 +34,8 @@ pub struct NetPlan {
 /// # Errors
 /// When a net asks for what no file can hold, such as a permuted float network; as a diagnostic in the manifest.
 pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Graph> {
-    let mut planner = Planner { manifest, graph: Graph { dag: DiGraph::new(), nets: Vec::new() }, known: HashMap::new(), kinds: HashMap::new() };
+    let mut planner =
+        Planner { manifest, graph: Graph { dag: DiGraph::new(), nets: Vec::new() }, known: HashMap::new(), kinds: HashMap::new() };
     for net in nets {
         planner.add(net)?;
     }

@@ -123,8 +123,12 @@ mod tests {
 
     #[test]
     fn parameters_come_first_with_old_and_new_values() {
-        let old = Preimage::of(&json!({"params": {"positions": 10, "seed": 0}, "inputs": {"network": "aa", "data.0": "bb"}, "stage_version": 1})).unwrap();
-        let new = Preimage::of(&json!({"params": {"positions": 20, "seed": 0}, "inputs": {"network": "ac", "data.0": "bc"}, "stage_version": 1})).unwrap();
+        let old =
+            Preimage::of(&json!({"params": {"positions": 10, "seed": 0}, "inputs": {"network": "aa", "data.0": "bb"}, "stage_version": 1}))
+                .unwrap();
+        let new =
+            Preimage::of(&json!({"params": {"positions": 20, "seed": 0}, "inputs": {"network": "ac", "data.0": "bc"}, "stage_version": 1}))
+                .unwrap();
         let reasons = compare(&old, &new, |name| name.starts_with("data").then(|| "fish.binpack".to_owned()));
         let kinds: Vec<(&str, &str)> = reasons.iter().map(|reason| (reason.kind.as_str(), reason.name.as_deref().unwrap())).collect();
         assert_eq!(kinds, [("param_changed", "positions"), ("input_changed", "fish.binpack"), ("upstream_changed", "network")]);

@@ -100,9 +100,10 @@ fn mermaid(graph: &Graph) -> String {
 
 /// Every published path, with its net and the number of its write action.
 fn outputs(graph: &Graph) -> impl Iterator<Item = (&str, &str, usize)> {
-    graph.nets.iter().flat_map(|net| {
-        net.outputs.iter().map(|(output, write)| (net.name.as_str(), output.path.value.typed.as_str(), write.index()))
-    })
+    graph
+        .nets
+        .iter()
+        .flat_map(|net| net.outputs.iter().map(|(output, write)| (net.name.as_str(), output.path.value.typed.as_str(), write.index())))
 }
 
 fn as_json(graph: &Graph) -> serde_json::Value {
