@@ -52,7 +52,7 @@ impl Project {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut bytes = Vec::new();
-        write(&mut bytes, &random_network("small", 32, 5), Compression::None).unwrap();
+        write(&mut bytes, &random_network("small", 64, 5), Compression::None).unwrap();
         std::fs::write(folder.path().join("run.nnue"), bytes).unwrap();
         let fens: Vec<String> = generate(9, 400).iter().map(|position| position.to_fen()).collect();
         std::fs::write(folder.path().join("positions.fen"), fens.join("\n")).unwrap();
@@ -164,6 +164,7 @@ fn more_positions_rerun_gather_and_everything_after() {
     let net = project.build();
     let stages: Vec<&str> = ran(&net).iter().map(|(stage, _)| *stage).collect();
     assert_eq!(stages, ["gather", "search", "permute", "write"]);
+    assert_eq!(net.zero_blocks.unwrap().positions, 300);
     let reason = net.stages[1].reason.clone().unwrap();
     assert_eq!((reason.kind.as_str(), reason.old.as_deref(), reason.new.as_deref()), ("param_changed", Some("200"), Some("300")));
 }
@@ -183,7 +184,7 @@ fn another_form_of_the_same_network_reruns_only_load() {
     let project = Project::new();
     let first = project.build();
     let mut bytes = Vec::new();
-    write(&mut bytes, &random_network("small", 32, 5), Compression::Leb128).unwrap();
+    write(&mut bytes, &random_network("small", 64, 5), Compression::Leb128).unwrap();
     std::fs::write(project.path("run.nnue"), bytes).unwrap();
     let net = project.build();
     assert_eq!(ran(&net), [("load", "input_changed".to_owned())]);

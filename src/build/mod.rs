@@ -56,6 +56,7 @@ impl<'a> Workspace<'a> {
         let cache = Cache::open(&cache_folder(manifest), OpenOptions { mode, lock_timeout: None }, ctx)?;
         let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
         let files = StatCache::load(&state.join("files.bin"), trust, ctx);
+        let files = if options.dry_run { files.read_only() } else { files };
         Ok(Self { manifest, cache, files, log: BuildLog::new(&state.join("nets")) })
     }
 
