@@ -5,6 +5,7 @@
 //! settled, several at a time. A stage that gives the digest it gave before leaves everything after it fresh.
 
 mod execute;
+pub mod lock;
 mod report;
 mod run;
 mod values;
@@ -13,10 +14,12 @@ use std::path::{Path, PathBuf};
 
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, StageReport, StageStatus, ZeroBlocksReport};
 
+use lock::{Lock, LockedFile, LockedNet};
+
 use crate::cache::{BuildLog, Cache, Mode, OpenOptions, StatCache, Trust};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, NetPlan, Node};
 use crate::manifest::{Manifest, ResolvedNet};
 
 /// Environment variable that names another folder for the cache.
@@ -35,6 +38,8 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// Read every file anew, whatever its times say.
     pub paranoid: bool,
+    /// Fail where `nnue.lock` would change.
+    pub locked: bool,
 }
 
 /// A manifest with the places where its builds are remembered.
@@ -68,12 +73,79 @@ impl<'a> Workspace<'a> {
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
         let graph: Graph = graph::plan(self.manifest, nets)?;
+        let path = lock::path_of(self.manifest);
+        let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
+        if options.locked {
+            self.check_locked_inputs(&graph, &old)?;
+        }
         let report = execute::execute(self, &graph, options, ctx, on_error);
         if !options.dry_run {
+            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, old, &path, options.locked));
             self.files.save();
             self.cache.save_usage();
+            locked?;
         }
         report
+    }
+
+    /// The files that a net is made from, by content.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn inputs_of(&self, graph: &Graph, net: &NetPlan) -> Result<Vec<LockedFile>> {
+        let mut inputs: Vec<LockedFile> = Vec::new();
+        for action in &net.actions {
+            for (_, input) in graph.inputs(*action) {
+                if let Node::File(file) = &graph.dag[input]
+                    && !inputs.iter().any(|known| known.path == file.path.typed)
+                {
+                    let sha256 = self.files.sha256(&file.path.resolved)?.digest.to_string();
+                    inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
+                }
+            }
+        }
+        inputs.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(inputs)
+    }
+
+    /// Before anything runs: a locked build does not begin on other inputs.
+    fn check_locked_inputs(&self, graph: &Graph, old: &Lock) -> Result<()> {
+        let mut lines = Vec::new();
+        for net in &graph.nets {
+            let Some(locked) = old.nets.get(&net.name) else {
+                lines.push(format!("net `{}` is not locked", net.name));
+                continue;
+            };
+            let now = LockedNet::new(&net.name, self.inputs_of(graph, net)?, locked.outputs.clone());
+            lines.extend(locked.differences(&now).into_iter().map(|line| format!("net `{}`: {line}", net.name)));
+        }
+        if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) }
+    }
+
+    /// Writes the blocks of the nets that are up to date now, and drops those of nets that the manifest has no more.
+    fn update_lock(&self, graph: &Graph, report: &Report, old: Lock, path: &Path, locked: bool) -> Result<()> {
+        let mut new = old.clone();
+        let mut lines = Vec::new();
+        for (net, plan) in report.nets.iter().zip(&graph.nets) {
+            if !matches!(net.status, NetStatus::Built | NetStatus::Fresh) {
+                continue;
+            }
+            let outputs = net.outputs.iter().map(|output| LockedFile { path: output.path.clone(), sha256: output.sha256.clone() });
+            let mut now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect());
+            if let Some(before) = old.nets.get(&net.net) {
+                let differences = before.differences(&now);
+                if differences.is_empty() {
+                    now = before.clone();
+                }
+                lines.extend(differences.into_iter().map(|line| format!("net `{}`: {line}", net.net)));
+            }
+            new.nets.insert(net.net.clone(), now);
+        }
+        new.nets.retain(|name, _| self.manifest.nets.iter().any(|net| net.name == *name));
+        if locked {
+            return if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) };
+        }
+        if new == old { Ok(()) } else { new.write(path) }
     }
 
     /// A published path as people know it: the typed folder with the file's name behind it.
