@@ -12,8 +12,8 @@ use std::{
 };
 
 use nnue::{
-    error::Result,
-    format::{bytes::Bytes, npz::Npz, safetensors, torch::TorchFile},
+    error::{Error, Result},
+    format::{bytes::Bytes, npz::Npz, safetensors, torch::TorchFile, zip},
 };
 
 /// Counts the bytes in use and their peak.
@@ -108,6 +108,20 @@ fn every_attack_is_refused_or_inert() {
             Some("ok") if outcome == "ok" => {}
             Some(part) if part != "ok" && outcome.contains(part) => {}
             part => wrong.push(format!("{name}: {outcome} (expected: {})", part.unwrap_or("nothing"))),
+        }
+    }
+    for (body, count) in [(&b"}"[..], 1_000_000), (b"}0", 500_000), (b"h\0)R0", 400_000), (b"]Na0", 400_000), (b"\x8c\x010", 400_000)] {
+        let pickle = [&b"\x80\x02cm\nC\nq\0"[..], &body.repeat(count), b"."].concat();
+        let mut file = zip::Writer::new(Vec::new());
+        let mut write = |out: &mut dyn std::io::Write| out.write_all(&pickle).map_err(|error| Error::new(error.to_string()));
+        file.entry("a/data.pkl", pickle.len() as u64, 1, &mut write).unwrap();
+        let file = file.finish().unwrap();
+        let (size, before) = (file.len(), NOW.load(Ordering::Relaxed));
+        PEAK.store(before, Ordering::Relaxed);
+        let _ = TorchFile::open(Bytes::from_vec(file));
+        let peak = PEAK.load(Ordering::Relaxed) - before;
+        if peak > FACTOR * size + ALLOWANCE {
+            wrong.push(format!("{}: {peak} bytes of memory for a file of {size}", body.escape_ascii()));
         }
     }
     wrong.extend(expected.keys().map(|name| format!("{name}: the file is missing")));
