@@ -498,8 +498,10 @@ impl<'a> Machine<'a> {
 
     fn memoize(&mut self, slot: usize) -> Result<()> {
         let top = self.top()?;
-        if slot >= limits::MEMO {
-            return Err(self.refuse(&format!("memo slot {slot} is beyond the limit of {}", limits::MEMO)));
+        // Picklers fill slots in order, so none can be beyond the number of opcodes so far.
+        let limit = limits::MEMO.min(self.at + 256);
+        if slot >= limit {
+            return Err(self.refuse(&format!("memo slot {slot} is beyond the limit of {limit}")));
         }
         if slot >= self.memo.len() {
             self.memo.resize(slot + 1, UNSET);
