@@ -47,8 +47,8 @@ impl<'a> Gains<'a> {
         self.blocks
     }
 
-    pub(super) fn perm(&self) -> &[u32] {
-        &self.perm
+    pub(super) fn into_perm(self) -> Vec<u32> {
+        self.perm
     }
 
     /// Exchanges the neurons at two places.
@@ -99,13 +99,6 @@ impl<'a> Gains<'a> {
         });
         stale.fill(false);
         Ok(())
-    }
-
-    /// Zero blocks over all samples, as of the last [`refresh`](Self::refresh).
-    pub(super) fn zero_blocks(&self) -> u64 {
-        let half = self.matrix.half();
-        // The neuron at a place together with the other three of its block: all four are zero.
-        (0..self.blocks).map(|block| u64::from(self.counts[4 * block * half + self.perm[4 * block] as usize])).sum()
     }
 
     /// Gains of moving neurons of block `from` to places of block `to`, as of the last [`refresh`](Self::refresh).

@@ -83,7 +83,7 @@ impl Cpu {
         for first in (0..stride).step_by(CHUNK) {
             ctx.check()?;
             let length = CHUNK.min(stride - first);
-            debug_assert!(length % LANE == 0);
+            debug_assert!(length.is_multiple_of(LANE));
             let chunk = |neuron: usize| &matrix.column(neuron)[first..first + length];
             for (block, masks) in blocks.iter().zip(masks.chunks_exact_mut(4 * length)) {
                 mask_places(block.map(|neuron| chunk(neuron as usize)), masks);
