@@ -62,8 +62,8 @@ pub(super) fn anneal(matrix: &ActivationMatrix, perm: Vec<u32>, seed: u64, limit
         let batch = BATCH.min(limits.moves - best.moves);
         for _ in 0..batch {
             let number = random.next();
-            let i = ((number >> 32) * places >> 32) as usize;
-            let j = ((number & u64::from(u32::MAX)) * (places - 4) >> 32) as usize;
+            let i = (((number >> 32) * places) >> 32) as usize;
+            let j = (((number & u64::from(u32::MAX)) * (places - 4)) >> 32) as usize;
             let j = if j / 4 < i / 4 { j } else { j + 4 };
             state.try_swap(i, j, threshold);
             if state.zero > best.zero {
@@ -148,7 +148,7 @@ impl<'a> State<'a> {
         if gain < -threshold || (gain == 0 && threshold == 0) {
             return;
         }
-        self.zero = self.zero.strict_add_signed(gain);
+        self.zero = self.zero.saturating_add_signed(gain);
         self.perm.swap(i, j);
         for (place, count) in [(i, at_i), (j, at_j)] {
             self.held[place / 4] = count;
