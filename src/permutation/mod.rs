@@ -19,7 +19,7 @@ mod objective;
 mod random;
 mod search;
 
-pub use backend::{Cpu, SearchBackend};
+pub use backend::{Cpu, OverlapCounter, SearchBackend, select_backend};
 pub use greedy::{Iteration, MAX_ITERATIONS, Move, Stage};
 pub use kernel::{Kernel, LANE, Tile};
 pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};

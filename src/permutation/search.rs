@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     anneal::{self, Limits},
-    backend::{Cpu, SearchBackend},
+    backend::{SearchBackend, select_backend},
     gains::Gains,
     greedy::{self, Iteration, Stage},
     matrix::ActivationMatrix,
@@ -74,7 +74,8 @@ pub fn default_moves(matrix: &ActivationMatrix) -> u64 {
 /// # Errors
 /// When L1/2 is not a multiple of 4, the work is cancelled, or the backend is missing or fails.
 pub fn search(matrix: &ActivationMatrix, params: &SearchParams, ctx: &Ctx) -> Result<SearchOutcome> {
-    search_with(&Cpu::new(), matrix, params, ctx, |_| {})
+    let backend = select_backend(ctx.backend, matrix, ctx)?;
+    search_with(&*backend, matrix, params, ctx, |_| {})
 }
 
 /// As [`search`], on a given backend; `trace` gets every round of the greedy search with its moves.
@@ -93,10 +94,11 @@ pub fn search_with(
     let identity = Permutation::identity(matrix.half())?;
     let before = zero_blocks(matrix, &identity)?;
     let (mut iterations, mut swaps, mut cycles, mut moves) = (0, 0, 0, 0);
+    let mut counter = backend.prepare(matrix)?;
     let mut climb = |perm: Vec<u32>| {
         let _task = Task::start(ctx, super::TASK, None, "rounds");
-        let mut gains = Gains::new(matrix, backend, perm);
-        greedy::search(&mut gains, ctx, |iteration| {
+        let mut gains = Gains::new(perm);
+        greedy::search(&mut gains, &mut *counter, ctx, |iteration| {
             iterations += 1;
             match iteration.stage {
                 Stage::Swaps => swaps += iteration.moves.len(),
@@ -145,7 +147,7 @@ mod tests {
     use std::{fmt::Write, fs, path::PathBuf};
 
     use super::*;
-    use crate::permutation::{Move, read_matrix, read_permutation};
+    use crate::permutation::{Cpu, Move, read_matrix, read_permutation};
 
     /// The recorded runs of the trainer's tool, or none where the folder is absent (an error in CI).
     fn golden() -> Option<PathBuf> {
