@@ -10,7 +10,7 @@ use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
-use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, StageReport, StageStatus, ZeroBlocksReport};
+use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::run::{Ran, Runner};
 use super::values::Values;
 use super::{Options, Workspace};
@@ -543,8 +543,16 @@ fn place(output: &Output, sha256: Option<&Sha256>) -> PathBuf {
 }
 
 fn zero_blocks(result: &ActionResult) -> Option<ZeroBlocksReport> {
-    let number = |name: &str| result.extra[name].as_u64();
-    let (positions, blocks) = (number("positions")?, number("blocks")?);
-    let share = |zero: u64| if blocks == 0 { 0.0 } else { zero as f64 / blocks as f64 };
-    Some(ZeroBlocksReport { positions, before: share(number("zero_before")?), after: share(number("zero_after")?) })
+    let ShareReport { positions, before, after, mean_nonzero } = share(&result.extra["train"])?;
+    Some(ZeroBlocksReport { positions, before, after, mean_nonzero, held_out: share(&result.extra["held_out"]) })
+}
+
+/// Shares from recorded counts.
+fn share(counts: &serde_json::Value) -> Option<ShareReport> {
+    let number = |name: &str| counts[name].as_u64();
+    let (positions, blocks) = (number("positions")?, number("blocks").filter(|blocks| *blocks > 0)?);
+    let (before, after) = (number("zero_before")?, number("zero_after")?);
+    let share = |zero: u64| zero as f64 / blocks as f64;
+    let mean_nonzero = blocks.saturating_sub(after) as f64 / positions as f64;
+    Some(ShareReport { positions, before: share(before), after: share(after), mean_nonzero })
 }

@@ -12,7 +12,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, StageReport, StageStatus, ZeroBlocksReport};
+pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 
 use lock::{Lock, LockedFile, LockedNet};
 

@@ -83,6 +83,23 @@ pub struct ZeroBlocksReport {
     pub before: f64,
     /// In the order found.
     pub after: f64,
+    /// Mean number of blocks of one position that an engine still multiplies, both perspectives together.
+    pub mean_nonzero: f64,
+    /// The same over positions that the search did not see: a smaller gain there is over-fitting. Null where the data has no more.
+    pub held_out: Option<ShareReport>,
+}
+
+/// Shares over one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ShareReport {
+    /// Positions.
+    pub positions: u64,
+    /// In the source's order of neurons, 0 to 1.
+    pub before: f64,
+    /// In the order found.
+    pub after: f64,
+    /// Mean number of blocks of one position that are not zero.
+    pub mean_nonzero: f64,
 }
 
 /// One stage of a net.

@@ -8,14 +8,14 @@ use petgraph::graph::NodeIndex;
 use serde_json::{Value as Json, json};
 
 use super::Workspace;
-use super::values::{Value, Values};
+use super::values::{Gathered, Value, Values};
 use crate::cache::{Blake3, HashingWriter, Sha256, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::graph::{FileNode, Graph, Node, Operation, Target};
+use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
 use crate::manifest::{Output, OutputKind};
 use crate::net::Permutation;
-use crate::permutation::{self, ActivationMatrix};
+use crate::permutation::{self, ZeroBlocks};
 use crate::positions::{Filters, Selection, select};
 use crate::stages::load::Loaded;
 use crate::stages::{gather, load, permute, quantize, write};
@@ -96,43 +96,57 @@ impl Runner<'_> {
             Operation::Gather { positions, seed } => {
                 let data = self.files(node, "data.");
                 let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
-                let selection = Selection { count: Some(*positions), held_out: 0, seed: *seed, filters: Filters::default() };
+                let held_out = graph::held_out(*positions);
+                let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: Filters::default() };
                 let sampled = select(&paths, &selection, self.ctx)?;
                 let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
                 let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
+                let held_out = match sampled.held_out.as_slice() {
+                    [] => None,
+                    positions => Some(gather::gather(&network, positions, None, self.ctx)?),
+                };
                 self.check_unchanged(node)?;
+                let gathered = Gathered { matrix, held_out };
                 let (stored, ()) = self.workspace.cache.put_blob(|out| {
-                    matrix
-                        .write(&mut std::io::BufWriter::with_capacity(1 << 20, out))
-                        .map_err(|error| Error::new("cannot store the matrix").because(error))
+                    gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error))
                 })?;
                 let stats = sampled.stats;
-                let extra = json!({"entries": stats.entries, "in_check": stats.in_check, "chunks_visited": stats.chunks_visited, "chunks": stats.chunks});
-                Ok(Ran {
-                    digest: stored.digest,
-                    bytes: stored.bytes,
-                    stored: stored.stored,
-                    extra,
-                    value: Some(Value::Matrix(Arc::new(matrix))),
-                })
+                let extra = json!({
+                    "entries": stats.entries,
+                    "in_check": stats.in_check,
+                    "chunks_visited": stats.chunks_visited,
+                    "chunks": stats.chunks,
+                });
+                let value = Some(Value::Gathered(Arc::new(gathered)));
+                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
             }
             Operation::Search(params) => {
-                let Value::Matrix(matrix) = self.value(node, "matrix")? else { return Err(wrong_value("search")) };
-                let found = permutation::search(&matrix, params, self.ctx)?;
+                let Value::Gathered(gathered) = self.value(node, "matrix")? else { return Err(wrong_value("search")) };
+                let found = permutation::search(&gathered.matrix, params, self.ctx)?;
                 let mut bytes = Vec::new();
-                permutation::write_permutation(&found.permutation, &mut bytes)
-                    .map_err(|error| Error::new("cannot store the permutation").because(error))?;
+                let written = permutation::write_permutation(&found.permutation, &mut bytes);
+                written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
                 let stored = self.workspace.cache.put_bytes(&bytes);
+                let counts = |before: ZeroBlocks, after: ZeroBlocks| {
+                    json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero})
+                };
+                let held_out = match &gathered.held_out {
+                    Some(matrix) => {
+                        let identity = Permutation::identity(matrix.half())?;
+                        let after = permutation::zero_blocks(matrix, &found.permutation)?;
+                        counts(permutation::zero_blocks(matrix, &identity)?, after)
+                    }
+                    None => Json::Null,
+                };
                 let extra = json!({
-                    "positions": found.before.positions,
-                    "blocks": found.before.total,
-                    "zero_before": found.before.zero,
-                    "zero_after": found.after.zero,
+                    "train": counts(found.before, found.after),
+                    "held_out": held_out,
                     "swaps": found.swaps,
                     "cycles": found.cycles,
+                    "moves": found.moves,
                 });
-                let value = Value::Permutation(Arc::new(found.permutation));
-                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value: Some(value) })
+                let value = Some(Value::Permutation(Arc::new(found.permutation)));
+                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
             }
             Operation::Permute => {
                 let permutation = match self.value(node, "permutation") {
@@ -206,7 +220,7 @@ impl Runner<'_> {
             && let Some(blob) = self.workspace.cache.get_blob(digest)
         {
             let value = match operation {
-                Operation::Gather { .. } => ActivationMatrix::read(&blob).map(|matrix| Value::Matrix(Arc::new(matrix))),
+                Operation::Gather { .. } => Gathered::read(&blob).map(|gathered| Value::Gathered(Arc::new(gathered))),
                 _ => permutation::read_permutation(&blob).map(|permutation| Value::Permutation(Arc::new(permutation))),
             };
             if let Ok(value) = value {

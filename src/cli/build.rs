@@ -191,9 +191,10 @@ fn reason_text(stage: &StageReport) -> String {
 }
 
 fn zero_blocks_text(net: &NetReport) -> String {
-    net.zero_blocks
-        .map(|zero| {
-            format!("  zero blocks {:.2} % → {:.2} % over {} positions\n", 100.0 * zero.before, 100.0 * zero.after, zero.positions)
-        })
-        .unwrap_or_default()
+    let Some(zero) = net.zero_blocks else { return String::new() };
+    let line = |before: f64, after: f64, positions: u64, what: &str| {
+        format!("  zero blocks {:.2} % → {:.2} % over {positions} {what}\n", 100.0 * before, 100.0 * after)
+    };
+    let held_out = zero.held_out.map(|held| line(held.before, held.after, held.positions, "others, held out")).unwrap_or_default();
+    line(zero.before, zero.after, zero.positions, "positions") + &held_out
 }

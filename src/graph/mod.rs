@@ -20,7 +20,7 @@ use crate::cache::{Blake3, Preimage};
 use crate::error::Result;
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::{FilePath, Located, Span};
-use crate::permutation::SearchParams;
+use crate::permutation::{Algorithm, SearchParams};
 use crate::positions::SELECTION_RULE;
 use crate::stages::quantize::Overflow;
 
@@ -147,7 +147,9 @@ impl Operation {
             }
             Self::Coalesce | Self::Permute => json!({}),
             Self::Quantize(overflow) => json!({"overflow": overflow.name()}),
-            Self::Gather { positions, seed } => json!({"positions": positions, "seed": seed, "selection": SELECTION_RULE}),
+            Self::Gather { positions, seed } => {
+                json!({"positions": positions, "seed": seed, "selection": SELECTION_RULE, "held_out": held_out(*positions)})
+            }
             Self::Search(params) => search_params(params),
             Self::Write { target, description } => {
                 let mut params = Map::new();
@@ -169,8 +171,22 @@ impl Operation {
     }
 }
 
-fn search_params(_params: &SearchParams) -> Value {
-    json!({"algorithm": "greedy"})
+/// Positions beside those of the search, on which its result is judged: as many again, up to 10,000.
+pub const fn held_out(positions: u64) -> u64 {
+    if positions < 10_000 { positions } else { 10_000 }
+}
+
+/// Only what decides the result: greedy draws no random numbers, so its seed is no part of the key.
+fn search_params(params: &SearchParams) -> Value {
+    let mut members = Map::new();
+    members.insert("algorithm".into(), json!(params.algorithm.name()));
+    if params.algorithm == Algorithm::Anneal {
+        members.insert("seed".into(), json!(params.seed));
+        if let Some(moves) = params.moves {
+            members.insert("moves".into(), json!(moves));
+        }
+    }
+    Value::Object(members)
 }
 
 /// A file that an action reads.

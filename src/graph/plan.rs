@@ -179,8 +179,16 @@ fn overflow(overflow: manifest::Overflow) -> Overflow {
     }
 }
 
-fn search_params(_optimize: &manifest::ResolvedOptimize) -> SearchParams {
-    SearchParams { algorithm: Algorithm::Greedy }
+fn search_params(optimize: &manifest::ResolvedOptimize) -> SearchParams {
+    match optimize.algorithm.value {
+        manifest::Algorithm::Greedy => SearchParams::default(),
+        manifest::Algorithm::Anneal => SearchParams {
+            algorithm: Algorithm::Anneal,
+            seed: optimize.seed.value,
+            moves: optimize.moves.as_ref().map(|moves| moves.value),
+            time_limit: None,
+        },
+    }
 }
 
 fn target(kind: OutputKind, compression: manifest::Compression) -> Target {
