@@ -1,1 +1,44 @@
-//! Content-addressed store, action records, stat cache, atomic file writing.
+//! Content-addressed store, action records, stat cache, build state, atomic file writing.
+//!
+//! Knows nothing of nets, manifests or stages: it keeps bytes under digests and records under keys, and says what a file's digest is.
+//! Only [`files`] opens files for writing. A damaged, unreadable or read-only cache makes a build slower, never wrong and never fail:
+//! everything that is read back is verified first, and what does not verify is a miss with a warning.
+//!
+//! ```text
+//! <root>/CACHEDIR.TAG
+//! <root>/v1/lock                     shared while building, exclusive for gc
+//! <root>/v1/gate                     passed by a build on its way to the lock, closed for moments by a waiting gc
+//! <root>/v1/locks/ab/<62 hex>.lock   one a running action
+//! <root>/v1/cas/ab/<62 hex>          a blob, named by its BLAKE3
+//! <root>/v1/actions/ab/<62 hex>.json a record, named by its key
+//! <root>/v1/roots/<64 hex>.json      what one manifest needs; keeps gc from removing it
+//! <root>/v1/usage.json               hits and misses of all builds
+//! ```
+
+pub mod build_log;
+pub mod digest;
+pub mod files;
+pub mod gc;
+pub mod hash;
+pub mod lock;
+mod map;
+pub mod record;
+mod sealed;
+pub mod signature;
+pub mod stat_cache;
+pub mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use build_log::{BuildLog, BuildState, OutputState, StageState};
+pub use digest::{Blake3, HashingWriter, Sha256};
+pub use files::{Durability, write_atomic, write_atomic_named, write_if_different};
+pub use gc::{CacheStats, GcOptions, GcOutcome, VerifyOutcome};
+pub use hash::{FileDigests, hash_file, hash_file_blake3, hash_file_sha256};
+pub use map::Blob;
+pub use record::{ActionRecord, Key, Preimage};
+pub use signature::Signature;
+pub use stat_cache::{StatCache, Trust};
+pub use store::{Cache, Mode, OpenOptions, Stored};

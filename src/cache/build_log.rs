@@ -1,0 +1,235 @@
+//! What the last build of each net was made from: one sealed JSON file a net in `.nnue/state/nets/`, beside the manifest.
+//!
+//! It exists so that `status` and `explain` can say what changed, old and new. Nothing is ever skipped because of it alone; a
+//! damaged file is as good as none.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    digest::{Blake3, Sha256, hex},
+    files::{self, Durability},
+    record::{Key, Preimage},
+    sealed,
+    signature::Signature,
+};
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+};
+
+/// The layout of the files; another number is as good as no file.
+const SCHEMA: u32 = 1;
+
+/// Encoded names longer than this are cut and end in a hash; file systems allow 255 bytes.
+const MAX_NAME: usize = 200;
+
+/// The folder of the build states of one workspace.
+#[derive(Debug, Clone)]
+pub struct BuildLog {
+    folder: PathBuf,
+}
+
+/// The last build of one net.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BuildState {
+    /// The net's name in the manifest.
+    pub net: String,
+    /// Version of the program that built it.
+    pub tool_version: String,
+    /// Its actions, inputs before those that use them.
+    pub stages: Vec<StageState>,
+    /// The files that were published.
+    pub outputs: Vec<OutputState>,
+}
+
+/// One action of a build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageState {
+    /// The stage's name.
+    pub stage: String,
+    /// The key's preimage, the key with it.
+    pub preimage: Preimage,
+    /// BLAKE3 of the artifact.
+    pub output_digest: Blake3,
+}
+
+impl StageState {
+    /// The action's key.
+    pub fn key(&self) -> Key {
+        self.preimage.key()
+    }
+}
+
+/// One published file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputState {
+    /// As the manifest's folder sees it.
+    pub path: PathBuf,
+    /// SHA-256 of the contents.
+    pub sha256: Sha256,
+    /// Size.
+    pub bytes: u64,
+    /// The file's signature, where it could stand for the contents when this was recorded.
+    pub signature: Option<Signature>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    schema: u32,
+    state: T,
+}
+
+impl BuildLog {
+    /// The log in `folder`, for example `.nnue/state/nets`. Makes nothing yet.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The last build of `net`; `None` where there was none, and with a warning where it cannot be read.
+    pub fn load(&self, net: &str, ctx: &Ctx) -> Option<BuildState> {
+        let path = self.path(net);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => Err(error.to_string()),
+        };
+        let state = bytes.and_then(|bytes| sealed::unseal::<Versioned<BuildState>>(&bytes)).and_then(|file| match file {
+            Versioned { schema: SCHEMA, state } if state.net == net => Ok(state),
+            Versioned { schema: SCHEMA, state } => Err(format!("it is about the net `{}`", state.net)),
+            Versioned { schema, .. } => Err(format!("its schema is {schema}, this program knows {SCHEMA}")),
+        });
+        state.map_err(|why| ctx.warn(format!("what is known of the last build in `{}` cannot be used: {why}", path.display()))).ok()
+    }
+
+    /// Replaces what is known of `net` by `state`; an unchanged file is left alone.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, net: &str, state: &BuildState) -> Result<()> {
+        let path = self.path(net);
+        let failed = |error: serde_json::Error| Error::new(format!("cannot write `{}`", path.display())).because(error);
+        let bytes = sealed::seal(&Versioned { schema: SCHEMA, state }).map_err(failed)?;
+        if fs::read(&path).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        files::create_dir_all(&self.folder)?;
+        files::write_atomic(&path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", &path, error)))
+    }
+
+    /// Forgets `net`.
+    ///
+    /// # Errors
+    /// When its file is there and cannot be removed.
+    pub fn remove(&self, net: &str) -> Result<()> {
+        files::remove_file(&self.path(net)).map(drop)
+    }
+
+    fn path(&self, net: &str) -> PathBuf {
+        self.folder.join(format!("{}.json", encode_name(net)))
+    }
+}
+
+/// A file name for any net name: lower-case letters, digits, `_` and `-` stay, also `.` but at the start; every other byte becomes
+/// `%xx`. So no two names meet, on file systems that ignore case neither. A long one is cut and ends in `~` and a hash.
+fn encode_name(net: &str) -> String {
+    let mut name = String::with_capacity(net.len());
+    for (i, byte) in net.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
+            b'.' if i > 0 => name.push('.'),
+            _ => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if name.len() > MAX_NAME {
+        let hash = blake3::hash(net.as_bytes());
+        name.truncate(MAX_NAME - 65);
+        name.push('~');
+        name.push_str(hex(hash.as_bytes(), &mut [0; 64]));
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(net: &str) -> BuildState {
+        let stage = |stage: &str| StageState {
+            stage: stage.into(),
+            preimage: Preimage::of(&json!({"schema": 1, "stage": stage, "params": {"positions": 10_000, "description": "\"é\""}})).unwrap(),
+            output_digest: Blake3::of(stage.as_bytes()),
+        };
+        BuildState {
+            net: net.into(),
+            tool_version: "0.1.0".into(),
+            stages: ["load", "gather", "search", "permute", "write"].map(stage).to_vec(),
+            outputs: vec![OutputState { path: "dist/a.nnue".into(), sha256: Sha256::of(b"x"), bytes: 1, signature: None }],
+        }
+    }
+
+    #[test]
+    fn states_round_trip_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = BuildLog::new(&folder.path().join("state/nets"));
+        let long = "x".repeat(4000);
+        let long_other = format!("{long}y");
+        let names = ["big", "Big", "../up", ".", "a/b", "a%2fb", "é", "", "nightly/epoch=799", &long, &long_other, "con.", "a b\n"];
+        for name in names {
+            assert_eq!(log.load(name, &Ctx::silent()), None);
+            log.save(name, &state(name)).unwrap();
+        }
+        for name in names {
+            assert_eq!(log.load(name, &Ctx::silent()).unwrap(), state(name), "{name}");
+            assert_eq!(log.load(name, &Ctx::silent()).unwrap().stages[1].key(), state(name).stages[1].key());
+        }
+        let mut files: Vec<_> =
+            fs::read_dir(&log.folder).unwrap().map(|e| e.unwrap().file_name().to_str().unwrap().to_lowercase()).collect();
+        files.sort();
+        files.dedup();
+        assert_eq!(files.len(), names.len(), "no two names share a file, case ignored");
+        log.remove("big").unwrap();
+        log.remove("big").unwrap();
+        assert_eq!(log.load("big", &Ctx::silent()), None);
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = BuildLog::new(folder.path());
+        log.save("net", &state("net")).unwrap();
+        let path = log.path("net");
+        let good = fs::read(&path).unwrap();
+        for at in (0..good.len() * 8).step_by(7) {
+            let mut bad = good.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            fs::write(&path, &bad).unwrap();
+            assert_eq!(log.load("net", &Ctx::silent()), None, "bit {at}");
+        }
+        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        assert_eq!(log.load("net", &Ctx::silent()), None);
+        fs::write(&path, b"").unwrap();
+        assert_eq!(log.load("net", &Ctx::silent()), None);
+        log.save("net", &state("net")).unwrap();
+        assert_eq!(log.load("net", &Ctx::silent()), Some(state("net")));
+        fs::copy(&path, log.path("other")).unwrap();
+        assert_eq!(log.load("other", &Ctx::silent()), None, "a file under another net's name");
+    }
+
+    #[test]
+    #[ignore = "prints times, asserts nothing: cargo test --release --lib cache::build_log -- --ignored --nocapture"]
+    fn speed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = BuildLog::new(folder.path());
+        (0..1000).for_each(|i| log.save(&format!("net{i}"), &state(&format!("net{i}"))).unwrap());
+        let start = std::time::Instant::now();
+        assert_eq!((0..1000).filter_map(|i| log.load(&format!("net{i}"), &Ctx::silent())).count(), 1000);
+        println!("1,000 states: {:?}", start.elapsed());
+    }
+}

@@ -1,0 +1,236 @@
+//! Digests as types, and a writer that computes them while bytes pass. Knows nothing of files.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Digest as _;
+
+use crate::error::Error;
+
+/// Makes a 32-byte digest type with hexadecimal `Display`, `FromStr` and serde.
+macro_rules! digest_type {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 32]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(hex(&self.0, &mut [0; 64]))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            /// Reads 64 hexadecimal digits of either case.
+            fn from_str(text: &str) -> Result<Self, Error> {
+                unhex(text).map(Self).ok_or_else(|| {
+                    Error::new(format!("`{}` is no {}", text.escape_debug(), $what)).because("expected 64 hexadecimal digits")
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(hex(&self.0, &mut [0; 64]))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("a ", $what, " of 64 hexadecimal digits"))
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        unhex(text).map($name).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                    }
+                }
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+    };
+}
+pub(super) use digest_type;
+
+digest_type!(
+    /// BLAKE3 of some bytes: the name of a blob, and how file contents are compared.
+    Blake3,
+    "BLAKE3 digest"
+);
+digest_type!(
+    /// SHA-256 of some bytes: the name of a published net, pins, `nnue.lock`.
+    Sha256,
+    "SHA-256 digest"
+);
+
+impl Blake3 {
+    /// The digest of `bytes`, on one thread.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(blake3::hash(bytes).into())
+    }
+}
+
+impl Sha256 {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The first 12 hexadecimal digits: the part of a net's name after `nn-`.
+    pub fn short(&self) -> String {
+        hex(&self.0, &mut [0; 64])[..12].to_owned()
+    }
+}
+
+/// A digest, or a pair of digests, that can be computed from a stream.
+pub trait StreamDigest: Sized {
+    /// What is kept between two pieces of the stream.
+    type State: Default;
+    /// Takes the next bytes.
+    fn update(state: &mut Self::State, bytes: &[u8]);
+    /// The digest of all bytes taken.
+    fn finish(state: Self::State) -> Self;
+}
+
+impl StreamDigest for Blake3 {
+    type State = blake3::Hasher;
+    fn update(state: &mut Self::State, bytes: &[u8]) {
+        state.update(bytes);
+    }
+    fn finish(state: Self::State) -> Self {
+        Self(state.finalize().into())
+    }
+}
+
+impl StreamDigest for Sha256 {
+    type State = sha2::Sha256;
+    fn update(state: &mut Self::State, bytes: &[u8]) {
+        sha2::Digest::update(state, bytes);
+    }
+    fn finish(state: Self::State) -> Self {
+        Self(sha2::Digest::finalize(state).into())
+    }
+}
+
+impl<A: StreamDigest, B: StreamDigest> StreamDigest for (A, B) {
+    type State = (A::State, B::State);
+    fn update(state: &mut Self::State, bytes: &[u8]) {
+        A::update(&mut state.0, bytes);
+        B::update(&mut state.1, bytes);
+    }
+    fn finish(state: Self::State) -> Self {
+        (A::finish(state.0), B::finish(state.1))
+    }
+}
+
+/// Hands bytes on to `W` and computes the digest `D` of those that `W` took: `HashingWriter::<_, (Blake3, Sha256)>::new(out)`.
+pub struct HashingWriter<W, D: StreamDigest> {
+    inner: W,
+    state: D::State,
+    len: u64,
+}
+
+impl<W: Write, D: StreamDigest> HashingWriter<W, D> {
+    /// A writer in front of `inner`.
+    pub fn new(inner: W) -> Self {
+        Self { inner, state: D::State::default(), len: 0 }
+    }
+
+    /// The inner writer, not flushed, the digest and the number of the bytes that passed.
+    pub fn finish(self) -> (W, D, u64) {
+        (self.inner, D::finish(self.state), self.len)
+    }
+}
+
+impl<W: Write, D: StreamDigest> Write for HashingWriter<W, D> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.inner.write(bytes)?;
+        D::update(&mut self.state, bytes.get(..taken).unwrap_or(bytes));
+        self.len = self.len.saturating_add(taken as u64);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Writes `bytes` as 64 lower-case hexadecimal digits into `out`.
+pub(super) fn hex<'a>(bytes: &[u8; 32], out: &'a mut [u8; 64]) -> &'a str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    std::str::from_utf8(out).expect("hexadecimal digits are ASCII")
+}
+
+/// Reads exactly 64 hexadecimal digits of either case.
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_serde_round_trip_and_known_digests_hold() {
+        let empty = Sha256::of(b"");
+        assert_eq!(empty.to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(empty.short(), "e3b0c44298fc");
+        assert_eq!(Blake3::of(b"").to_string(), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
+        assert_eq!(empty.to_string().to_uppercase().parse::<Sha256>().unwrap(), empty);
+        let json = serde_json::to_string(&empty).unwrap();
+        assert_eq!(serde_json::from_str::<Sha256>(&json).unwrap(), empty);
+        for bad in ["", "e3", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
+            assert!(bad.parse::<Sha256>().is_err(), "{bad}");
+            assert!(serde_json::from_str::<Blake3>(&format!("\"{bad}\"")).is_err(), "{bad}");
+        }
+    }
+
+    /// Takes at most three bytes a call, as a writer may.
+    struct Short(Vec<u8>);
+    impl Write for Short {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = bytes.len().min(3);
+            self.0.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stream_has_the_digest_of_its_bytes_even_under_short_writes() {
+        let data: Vec<u8> = (0..10_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut inner = Short(Vec::new());
+        let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(&mut inner);
+        out.write_all(&data).unwrap();
+        let (_, digests, len) = out.finish();
+        assert_eq!((digests, len), ((Blake3::of(&data), Sha256::of(&data)), 40_000));
+        assert_eq!(inner.0, data);
+    }
+}

@@ -1,0 +1,516 @@
+//! The only module that opens files for writing: atomic replacement, leftovers, folders, lock files.
+//!
+//! A file appears under its real name whole or not at all: it is written under a temporary name in the same folder and renamed.
+//! The temporary file is locked while its writer lives, so that a sweep tells the leftovers of a killed process from work in progress.
+//! Knows nothing of what is written.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, Metadata, Permissions, TryLockError},
+    io::{self, BufReader, BufWriter, Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use tempfile::NamedTempFile;
+
+use super::signature::{Clock, Signature};
+use crate::error::{Error, Result};
+
+/// How the names of temporary files begin.
+pub const TEMP_PREFIX: &str = ".nnue-tmp-";
+
+/// Bytes gathered before a system call.
+const BUFFER: usize = 256 << 10;
+
+/// Permissions of a new file, before the umask takes its part.
+const NEW_FILE: u32 = 0o666;
+
+/// What must survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// File and folder are forced to the disk: outputs, `nnue.lock`.
+    #[default]
+    Durable,
+    /// Nothing is forced: for files that are verified whenever they are read, so that a lost one is only a miss.
+    Fast,
+}
+
+/// Replaces the file at `path` by what `write` writes; an error, a panic or a kill leaves the old file as it was.
+///
+/// A new file gets the permissions that the umask leaves of `rw-rw-rw-`; a replaced one keeps its own. A symbolic link is followed:
+/// the file it names is replaced and the link stays.
+///
+/// # Errors
+/// Those of `write`; any failed file operation (one that happened inside `write` is reported with `path`, whatever `write` made of
+/// it); a `path` that is a folder, a device or a dangling link.
+pub fn write_atomic<T>(path: &Path, durability: Durability, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let target = Target::resolve(path)?;
+    let (temp, value) = write_temp(target.folder(), path, write)?;
+    target.replace(temp, durability)?;
+    Ok(value)
+}
+
+/// As [`write_atomic`], but a file that has these very bytes already is left untouched, times included. Tells whether it wrote.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_if_different<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, bool)> {
+    let target = Target::resolve(path)?;
+    let (temp, value) = write_temp(target.folder(), path, write)?;
+    let wrote = target.replace_if_different(temp)?;
+    Ok((value, wrote))
+}
+
+/// What [`write_atomic_named`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named<T> {
+    /// The result of the writer.
+    pub value: T,
+    /// Where the file is.
+    pub path: PathBuf,
+    /// False where a file of that name had these very bytes already.
+    pub wrote: bool,
+}
+
+/// As [`write_if_different`] for a file in `folder` whose name is known only after it was written: `nn-<sha12>.nnue`.
+///
+/// # Errors
+/// As [`write_atomic`]; a name that is not one plain path component.
+pub fn write_atomic_named<T>(
+    folder: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+    name_from: impl FnOnce(&T) -> String,
+) -> Result<Named<T>> {
+    let (temp, value) = write_temp(folder, folder, write)?;
+    let name = name_from(&value);
+    if Path::new(&name).file_name() != Some(OsStr::new(&name)) {
+        return Err(Error::new(format!("`{}` cannot be the name of a file in `{}`", name.escape_debug(), folder.display())));
+    }
+    let path = folder.join(name);
+    let wrote = Target::resolve(&path)?.replace_if_different(temp)?;
+    Ok(Named { value, path, wrote })
+}
+
+/// Makes a folder and those above it, where they are missing.
+///
+/// # Errors
+/// When that fails, naming `path`.
+pub fn create_dir_all(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| Error::io("cannot create the folder", path, error))
+}
+
+/// Removes a file and tells whether there was one.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove_file(path: &Path) -> Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("cannot remove", path, error)),
+    }
+}
+
+/// Removes temporary files in `folder` (not below it) that a killed process left: those older than `grace` that no living writer
+/// holds. Returns how many. `grace` should be a second at least: a writer needs a moment to lock the file it made.
+///
+/// # Errors
+/// When the folder exists and cannot be read.
+pub fn sweep_temp(folder: &Path, grace: Duration) -> Result<usize> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(0),
+        Err(error) => return Err(Error::io("cannot read the folder", folder, error)),
+    };
+    let mut removed = 0;
+    for entry in entries.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()) && is_abandoned(&entry.path(), grace) {
+            removed += usize::from(fs::remove_file(entry.path()).is_ok());
+        }
+    }
+    Ok(removed)
+}
+
+fn is_abandoned(path: &Path, grace: Duration) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    if !metadata.is_file() || age(&metadata) < grace {
+        return false;
+    }
+    // Where locks do not work, age alone decides.
+    File::open(path).is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// How long ago a file was written; zero for times in the future.
+pub(super) fn age(metadata: &Metadata) -> Duration {
+    metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default()
+}
+
+/// Opens (or makes) a file that exists only to be locked. A read-only folder still gives a handle where the file is there.
+pub(super) fn open_lock_file(path: &Path) -> io::Result<File> {
+    // Opened for writing where possible: some network file systems give exclusive locks to writers only.
+    let writing = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    writing.or_else(|error| File::open(path).map_err(|_| error))
+}
+
+/// What time it is for the file system of `folder`, by the time it gives a new file; `None` where no file can be made there.
+pub(super) fn file_system_clock(folder: &Path) -> Option<Clock> {
+    let signature = Signature::of(&new_temp(folder, NEW_FILE).ok()?.as_file().metadata().ok()?);
+    Some(Clock { at: signature.mtime, device: Some(signature.device) })
+}
+
+/// A blob on its way into the store: unlike the functions above it leaves it to the caller what a failure means.
+pub(super) struct TempFile(BufWriter<NamedTempFile>);
+
+impl TempFile {
+    /// A new file in `folder` that nobody may write to once it is closed.
+    pub(super) fn read_only(folder: &Path) -> io::Result<Self> {
+        Ok(Self(BufWriter::with_capacity(BUFFER, new_temp(folder, 0o444)?)))
+    }
+
+    /// Gives the file its real name, making the folder where that is missing; forces nothing to the disk.
+    pub(super) fn rename(self, path: &Path) -> io::Result<()> {
+        let temp = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
+        match temp.persist(path) {
+            Ok(_) => Ok(()),
+            Err(failed) if failed.error.kind() == io::ErrorKind::NotFound => {
+                if let Some(folder) = path.parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                failed.file.persist(path).map(drop).map_err(|failed| failed.error)
+            }
+            Err(failed) => Err(failed.error),
+        }
+    }
+}
+
+impl Write for TempFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A place that a regular file can take: links resolved, devices and folders refused.
+struct Target<'a> {
+    /// As the caller named it, for messages.
+    shown: &'a Path,
+    path: PathBuf,
+    old: Option<Metadata>,
+}
+
+impl<'a> Target<'a> {
+    fn resolve(shown: &'a Path) -> Result<Self> {
+        let failed = |error| Error::io("cannot write", shown, error);
+        let mut path = shown.to_owned();
+        let old = match fs::symlink_metadata(shown) {
+            Ok(metadata) if metadata.is_symlink() => {
+                path = fs::canonicalize(shown).map_err(|error| failed(error).help("the symbolic link leads nowhere: remove it"))?;
+                Some(fs::metadata(&path).map_err(failed)?)
+            }
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        // Renaming onto `/dev/null` would replace the device by a file.
+        match &old {
+            Some(old) if old.is_dir() => Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is a folder")),
+            Some(old) if !old.is_file() => Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is no regular file")),
+            _ => Ok(Self { shown, path, old }),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    fn replace(&self, temp: NamedTempFile, durability: Durability) -> Result<()> {
+        let failed = |error| Error::io("cannot write", self.shown, error);
+        if let Some(old) = &self.old {
+            temp.as_file().set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
+        }
+        if durability == Durability::Durable {
+            temp.as_file().sync_all().map_err(failed)?;
+        }
+        temp.persist(&self.path).map_err(|error| failed(error.error))?;
+        if durability == Durability::Durable {
+            sync_folder(self.folder()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn replace_if_different(&self, temp: NamedTempFile) -> Result<bool> {
+        if let Some(old) = &self.old {
+            let new_len = temp.as_file().metadata().map_err(|error| Error::io("cannot write", self.shown, error))?.len();
+            // An old file that cannot be read is simply replaced.
+            if old.len() == new_len && same_bytes(temp.path(), &self.path).unwrap_or(false) {
+                return Ok(false);
+            }
+        }
+        self.replace(temp, Durability::Durable)?;
+        Ok(true)
+    }
+}
+
+/// Writes a complete temporary file in `folder`; `shown` is what messages name.
+fn write_temp<T>(folder: &Path, shown: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(NamedTempFile, T)> {
+    let temp = new_temp(folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
+    let mut out = BufWriter::with_capacity(BUFFER, Watched { file: temp.as_file(), failure: None });
+    let value = write(&mut out);
+    let flushed = if value.is_ok() { out.flush() } else { Ok(()) };
+    let failure = out.into_parts().0.failure.or(flushed.err());
+    match failure {
+        Some(error) => Err(Error::io("cannot write", shown, error)),
+        None => value.map(|value| (temp, value)),
+    }
+}
+
+/// Remembers the first failure, so that it is reported with its cause and path however the code above wraps it.
+struct Watched<'a> {
+    file: &'a File,
+    failure: Option<io::Error>,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted && self.failure.is_none() {
+                self.failure = Some(match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => io::Error::from(error.kind()),
+                });
+            }
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn new_temp(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    // The mode is given on creation, where the umask applies to it; setting it later would bypass the umask.
+    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+    // Where locks do not work, the sweep goes by age.
+    let _ = temp.as_file().try_lock();
+    Ok(temp)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network file systems know no such call; they order the rename themselves or not at all.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
+}
+
+fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+    let (mut a, mut b) = (BufReader::with_capacity(BUFFER, File::open(a)?), BufReader::with_capacity(BUFFER, File::open(b)?));
+    let (mut left, mut right) = (vec![0; BUFFER], vec![0; BUFFER]);
+    loop {
+        let (n, m) = (fill(&mut a, &mut left)?, fill(&mut b, &mut right)?);
+        if left.get(..n) != right.get(..m) {
+            return Ok(false);
+        }
+        if n == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads until `buffer` is full or the file ends.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::symlink, thread};
+
+    use super::*;
+    use crate::cache::testing::{Tmpfs, child_argument, permissions_bind, set_age, spawn, temp_files};
+
+    fn put(bytes: &[u8]) -> impl FnOnce(&mut dyn Write) -> Result<()> + '_ {
+        move |out| out.write_all(bytes).map_err(|error| Error::new("wrapped").because(error))
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_new_file_has_the_usual_mode_and_a_replaced_one_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (usual, path) = (folder.path().join("usual"), folder.path().join("file"));
+        fs::write(&usual, b"").unwrap();
+        write_atomic(&path, Durability::Durable, put(b"one")).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"one".to_vec(), mode(&usual)));
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        write_atomic(&path, Durability::Fast, put(b"two")).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o640));
+        assert!(temp_files(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn failure_and_panic_leave_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_atomic(&path, Durability::Durable, put(b"old")).unwrap();
+        let failed: Result<()> = write_atomic(&path, Durability::Durable, |out| {
+            out.write_all(&[1; 1_000_000]).unwrap();
+            Err(Error::interrupted())
+        });
+        assert_eq!(failed.unwrap_err().kind(), crate::error::Kind::Interrupted);
+        let panicked = std::panic::catch_unwind(|| write_atomic::<()>(&path, Durability::Durable, |_| panic!("on purpose")));
+        assert!(panicked.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert!(temp_files(folder.path()).is_empty());
+        let error = write_atomic(&folder.path().join("no/such"), Durability::Durable, put(b"x")).unwrap_err();
+        assert!(error.message().contains("no/such"), "{error}");
+    }
+
+    #[test]
+    fn identical_bytes_are_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(write_if_different(&path, put(&[7; 600_000])).unwrap().1);
+        set_age(&path, Duration::from_secs(1000));
+        let before = Signature::of(&fs::metadata(&path).unwrap());
+        assert!(!write_if_different(&path, put(&[7; 600_000])).unwrap().1);
+        assert_eq!(Signature::of(&fs::metadata(&path).unwrap()), before);
+        let mut other = vec![7; 600_000];
+        other[599_999] = 8;
+        assert!(write_if_different(&path, put(&other)).unwrap().1);
+        assert_eq!(fs::read(&path).unwrap(), other);
+        assert!(temp_files(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_name_can_depend_on_the_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |out: &mut dyn Write| {
+            out.write_all(b"net").unwrap();
+            Ok("0123")
+        };
+        let named = write_atomic_named(folder.path(), write, |digest| format!("nn-{digest}.nnue")).unwrap();
+        assert_eq!(named, Named { value: "0123", path: folder.path().join("nn-0123.nnue"), wrote: true });
+        assert!(!write_atomic_named(folder.path(), write, |digest| format!("nn-{digest}.nnue")).unwrap().wrote);
+        for bad in ["", ".", "..", "a/b", "/etc/passwd", "a/"] {
+            assert!(write_atomic_named(folder.path(), write, |_| bad.to_owned()).is_err(), "{bad:?}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_are_followed_and_what_is_no_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("real")).unwrap();
+        fs::write(path("real/file"), b"old").unwrap();
+        symlink("real/file", path("link")).unwrap();
+        write_atomic(&path("link"), Durability::Durable, put(b"new")).unwrap();
+        assert_eq!(fs::read(path("real/file")).unwrap(), b"new");
+        assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+        symlink("nowhere", path("dangling")).unwrap();
+        symlink("/dev/null", path("null")).unwrap();
+        for bad in ["dangling", "null", "real"] {
+            let error = write_atomic(&path(bad), Durability::Durable, put(b"x")).unwrap_err();
+            assert!(error.message().contains(bad), "{error}");
+        }
+        assert!(write_atomic(Path::new("/dev/null"), Durability::Durable, put(b"x")).is_err());
+        assert!(!fs::symlink_metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn the_sweep_takes_only_old_temporary_files_that_nobody_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |name: &str, age: u64| {
+            let path = folder.path().join(name);
+            fs::write(&path, b"x").unwrap();
+            set_age(&path, Duration::from_secs(age));
+            path
+        };
+        let old = make(".nnue-tmp-old", 100);
+        let young = make(".nnue-tmp-young", 10);
+        let other = make(".other", 100);
+        let held = new_temp(folder.path(), NEW_FILE).unwrap();
+        set_age(held.path(), Duration::from_secs(100));
+        assert_eq!(sweep_temp(folder.path(), Duration::from_secs(60)).unwrap(), 1);
+        assert!(!old.exists() && young.exists() && other.exists() && held.path().exists());
+        assert_eq!(sweep_temp(&folder.path().join("missing"), Duration::ZERO).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_keeps_the_old_file() {
+        let Some(disk) = Tmpfs::mount(256) else { return };
+        let path = disk.0.path().join("file");
+        write_atomic(&path, Durability::Durable, put(&[1; 100_000])).unwrap();
+        let error = write_atomic(&path, Durability::Durable, put(&[2; 300_000])).unwrap_err();
+        assert!(error.message().contains(path.to_str().unwrap()) && error.help_text().unwrap().contains("space"), "{error:?}");
+        assert_eq!(fs::read(&path).unwrap(), [1; 100_000]);
+        assert!(temp_files(disk.0.path()).is_empty());
+        write_atomic(&path, Durability::Durable, put(&[3; 100_000])).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_permission_is_an_error_with_help() {
+        if !permissions_bind() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o555)).unwrap();
+        let error = write_atomic(&folder.path().join("file"), Durability::Durable, put(b"x")).unwrap_err();
+        assert!(error.help_text().unwrap().contains("permissions"), "{error:?}");
+    }
+
+    /// The contents that [`child_writes_in_a_loop`] writes: one byte, many times.
+    const LOOP_BYTES: usize = 400_000;
+
+    #[test]
+    fn child_writes_in_a_loop() {
+        let Some(folder) = child_argument() else { return };
+        for round in 0u32.. {
+            let byte = (round % 251) as u8;
+            write_atomic(&Path::new(&folder).join("file"), Durability::Fast, put(&[byte; LOOP_BYTES])).unwrap();
+            write_atomic_named(Path::new(&folder), put(&[byte; LOOP_BYTES]), |()| format!("nn-{byte}")).unwrap();
+        }
+    }
+
+    #[test]
+    fn kill_9_leaves_no_half_file_under_a_real_name_and_the_sweep_cleans_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut leftovers = 0;
+        for round in 0..40u64 {
+            let mut child = spawn("cache::files::tests::child_writes_in_a_loop", folder.path().to_str().unwrap());
+            thread::sleep(Duration::from_millis(20 + round * 7 % 60));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            for entry in fs::read_dir(folder.path()).unwrap() {
+                let path = entry.unwrap().path();
+                if path.file_name().unwrap().to_str().unwrap().starts_with(TEMP_PREFIX) {
+                    continue;
+                }
+                let bytes = fs::read(&path).unwrap();
+                assert!(bytes.len() == LOOP_BYTES && bytes.iter().all(|&byte| byte == bytes[0]), "{} is torn", path.display());
+            }
+            leftovers += temp_files(folder.path()).len();
+            sweep_temp(folder.path(), Duration::ZERO).unwrap();
+            assert!(temp_files(folder.path()).is_empty());
+        }
+        assert!(folder.path().join("file").exists(), "the children wrote something");
+        println!("{leftovers} leftovers of 40 kills were swept");
+    }
+}

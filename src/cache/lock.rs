@@ -1,0 +1,158 @@
+//! Locks between processes, by the operating system: they end with their holder, whatever ends it.
+//!
+//! A lock is polled for and not waited for inside the kernel, so that Ctrl-C and a time limit work.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::files;
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+};
+
+/// Who may hold a lock at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Any number of holders.
+    Shared,
+    /// One.
+    Exclusive,
+}
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+#[must_use = "the lock ends when this is dropped"]
+pub struct FileLock {
+    _file: File,
+}
+
+/// How long to wait, and what to say meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'a> {
+    /// Reported once when the lock is not free at the first try.
+    pub message: &'a str,
+    /// After this an error; `None`: until it is free.
+    pub timeout: Option<Duration>,
+}
+
+/// What asking for a lock came to.
+#[derive(Debug)]
+pub enum Acquired {
+    /// It is held now.
+    Held(FileLock),
+    /// The file cannot be made, or its file system knows no locks.
+    Unavailable(io::Error),
+}
+
+/// Takes the lock on the file at `path`, making the file (not its folder) where it is missing.
+///
+/// # Errors
+/// When the wait was interrupted or took longer than allowed.
+pub fn acquire(path: &Path, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
+    acquire_gated(path, None, sharing, waiting, ctx)
+}
+
+/// As [`acquire`]; while it waits it holds the lock `gate` exclusively every other half second.
+///
+/// Holders that pass the gate (shared) before they take the lock cannot keep this one out for ever by overlapping, and are
+/// themselves held up for no longer than that by a holder that stays.
+pub(super) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
+    const PHASE_MS: u128 = 500;
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    let mut told = false;
+    let mut closed = None;
+    loop {
+        match try_acquire(path, sharing) {
+            Ok(Some(lock)) => return Ok(Acquired::Held(lock)),
+            Ok(None) => {}
+            Err(error) => return Ok(Acquired::Unavailable(error)),
+        }
+        ctx.check()?;
+        if !told {
+            ctx.warn(waiting.message);
+            told = true;
+        }
+        let left = waiting.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Error::new(format!("gave up after {:.1} s: {}", start.elapsed().as_secs_f64(), waiting.message))
+                .because(format!("another process holds the lock `{}`", path.display()))
+                .help("run the command again when the other process is done, or allow more time with `--lock-timeout`"));
+        }
+        let close = (start.elapsed().as_millis() / PHASE_MS).is_multiple_of(2);
+        closed = closed.take().filter(|_| close).or_else(|| {
+            let gate = gate.filter(|_| close)?;
+            try_acquire(gate, Sharing::Exclusive).ok().flatten()
+        });
+        thread::sleep(left.map_or(pause, |left| pause.min(left)));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Takes the lock if it is free at once; `None` where somebody else holds it.
+///
+/// # Errors
+/// When the file cannot be made, or its file system knows no locks.
+pub fn try_acquire(path: &Path, sharing: Sharing) -> io::Result<Option<FileLock>> {
+    loop {
+        let file = files::open_lock_file(path)?;
+        let tried = match sharing {
+            Sharing::Shared => file.try_lock_shared(),
+            Sharing::Exclusive => file.try_lock(),
+        };
+        match tried {
+            // Removed between opening and locking: others will lock a new file of this name.
+            Ok(()) if file.metadata()?.nlink() == 0 => {}
+            Ok(()) => return Ok(Some(FileLock { _file: file })),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::{cache::testing::Listener, error::Kind};
+
+    #[test]
+    fn shared_holders_keep_an_exclusive_one_waiting_with_one_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let listener = Listener::new();
+        let ctx = listener.ctx();
+        let a = try_acquire(&path, Sharing::Shared).unwrap().unwrap();
+        let b = try_acquire(&path, Sharing::Shared).unwrap().unwrap();
+        assert!(try_acquire(&path, Sharing::Exclusive).unwrap().is_none());
+        let waiting = Waiting { message: "waiting for the test", timeout: Some(Duration::from_millis(30)) };
+        let error = acquire(&path, Sharing::Exclusive, waiting, &ctx).unwrap_err();
+        assert!(error.to_string().contains("waiting for the test"), "{error}");
+        assert_eq!(listener.warnings(), ["waiting for the test"]);
+        let waiter = std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| acquire(&path, Sharing::Exclusive, Waiting { message: "m", timeout: None }, &ctx));
+            drop((a, b));
+            waiter.join().unwrap().unwrap()
+        });
+        assert!(matches!(waiter, Acquired::Held(_)));
+        listener.cancel.store(true, Ordering::Relaxed);
+        let error = acquire(&path, Sharing::Shared, Waiting { message: "m", timeout: None }, &ctx).unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_made_is_told_apart_from_one_that_is_held() {
+        let waiting = Waiting { message: "m", timeout: None };
+        let acquired = acquire(Path::new("/nonexistent/lock"), Sharing::Shared, waiting, &Ctx::silent()).unwrap();
+        assert!(matches!(acquired, Acquired::Unavailable(error) if error.kind() == io::ErrorKind::NotFound));
+    }
+}

@@ -1,0 +1,114 @@
+//! What the file system says of a file without reading it, and when that may stand for its contents.
+//!
+//! # Limitations
+//! Writes through a shared memory map move the times of a file only when a clean page becomes dirty; an edit made that way right
+//! after hashing may go unseen. `--paranoid` reads everything.
+
+use std::{fs::Metadata, os::unix::fs::MetadataExt, time::SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// Seconds and nanoseconds since 1970, negative before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timestamp {
+    /// Whole seconds, rounded down.
+    pub seconds: i64,
+    /// 0 … 999,999,999.
+    pub nanos: u32,
+}
+
+impl Timestamp {
+    /// The system's clock.
+    pub fn now() -> Self {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(Self { seconds: 0, nanos: 0 }, |since| Self {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: since.subsec_nanos(),
+        })
+    }
+
+    fn as_nanos(self) -> i128 {
+        i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
+    }
+}
+
+/// Changes whenever a file's contents do, as far as the file system can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Bytes.
+    pub len: u64,
+    /// When the contents changed, or what a program set it to.
+    pub mtime: Timestamp,
+    /// When the contents or the inode changed; no program can set it.
+    pub ctime: Timestamp,
+    /// Number of the inode.
+    pub inode: u64,
+    /// Number of the device.
+    pub device: u64,
+}
+
+impl Signature {
+    /// The signature in `metadata`.
+    pub fn of(metadata: &Metadata) -> Self {
+        let time = |seconds, nanos| Timestamp { seconds, nanos: u32::try_from(nanos).unwrap_or(0) };
+        Self {
+            len: metadata.len(),
+            mtime: time(metadata.mtime(), metadata.mtime_nsec()),
+            ctime: time(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        }
+    }
+
+    /// Whether every edit after `clock.at` must change this signature: the rule for racily clean files.
+    ///
+    /// Two edits within one tick of the file system's clock leave equal times. So a signature stands for contents read after
+    /// `clock.at` only when both times are older than that by more than a tick. A tick is at most 10 ms on file systems with fine
+    /// times and 2 s on the coarsest (FAT); the change time tells which, as nobody can set it. A time in the future never passes.
+    pub fn is_settled(&self, clock: Clock) -> bool {
+        const FINE: i128 = 100_000_000;
+        const COARSE: i128 = 2_000_000_000;
+        const FOREIGN: i128 = 60_000_000_000;
+        let tick = if self.ctime.nanos.is_multiple_of(1_000_000) { COARSE } else { FINE };
+        // Another device may be another machine, whose clock is not ours.
+        let margin = if clock.device == Some(self.device) { tick } else { FOREIGN };
+        self.mtime.max(self.ctime).as_nanos() < clock.at.as_nanos() - margin
+    }
+}
+
+/// A moment, and whose clock told it.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// The moment.
+    pub at: Timestamp,
+    /// The device whose file system told it; `None` for the system's clock.
+    pub device: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64, nanos: u32) -> Timestamp {
+        Timestamp { seconds, nanos }
+    }
+
+    #[test]
+    fn only_times_older_than_a_tick_are_settled() {
+        let signature = |mtime, ctime| Signature { len: 1, mtime, ctime, inode: 1, device: 7 };
+        let local = |at| Clock { at, device: Some(7) };
+        let fine = signature(at(1000, 5), at(1000, 5));
+        assert!(!fine.is_settled(local(at(1000, 5))), "recorded in the very tick of the edit");
+        assert!(!fine.is_settled(local(at(1000, 100_000_005))));
+        assert!(fine.is_settled(local(at(1000, 100_000_006))));
+        let coarse = signature(at(1000, 0), at(1000, 0));
+        assert!(!coarse.is_settled(local(at(1002, 0))), "whole seconds may be a clock of 2 s ticks");
+        assert!(coarse.is_settled(local(at(1002, 1))));
+        assert!(!signature(at(5000, 5), at(1000, 5)).is_settled(local(at(2000, 0))), "mtime in the future");
+        assert!(!signature(at(0, 0), at(2000, 5)).is_settled(local(at(2000, 5))), "an old mtime does not hide a young ctime");
+        assert!(signature(at(-1, 0), at(1000, 5)).is_settled(local(at(2000, 0))), "before 1970");
+        let foreign = Clock { at: at(1059, 0), device: Some(8) };
+        assert!(!fine.is_settled(foreign));
+        assert!(!fine.is_settled(Clock { device: None, ..foreign }));
+        assert!(fine.is_settled(Clock { at: at(1061, 0), device: Some(8) }));
+    }
+}

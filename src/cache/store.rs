@@ -1,0 +1,504 @@
+//! The store: blobs by digest, records by key. Verified on reading; never the reason for a failure.
+//!
+//! Whatever goes wrong on the disk is a miss or a result that is not stored, with one warning. Blobs are written before the record
+//! that names them; nothing is forced to the disk, as what a power cut tears is noticed on reading.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    digest::{Blake3, HashingWriter, hex},
+    files::{self, Durability, TempFile},
+    lock::{self, Acquired, FileLock, Sharing, Waiting},
+    map::Blob,
+    record::{ActionRecord, Key},
+    sealed,
+};
+use crate::{
+    ctx::Ctx,
+    error::{Error, Kind, Result},
+};
+
+/// Name of the bucket: changes with the layout of anything below it, so that no version misreads another's files.
+const BUCKET: &str = "v1";
+
+/// What <https://bford.info/cachedir/> asks for: tells backup programs to skip the folder.
+const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+    # This folder is a cache of `nnue`; it can be removed at any time.\n\
+    # What the line above means: https://bford.info/cachedir/\n";
+
+/// A last use is noted when the noted one is older than this.
+const NOTE_USE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// No record has more bytes.
+const MAX_RECORD: u64 = 64 << 20;
+
+/// What may be done to a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Read, store, evict.
+    #[default]
+    ReadWrite,
+    /// Read only (`--frozen`): nothing in the folder changes.
+    ReadOnly,
+}
+
+/// How to open a cache.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenOptions {
+    /// What may be done to it.
+    pub mode: Mode,
+    /// How long to wait for other processes; `None`: as long as it takes.
+    pub lock_timeout: Option<Duration>,
+}
+
+/// An open cache; holds a shared lock, which keeps `gc` out. Shared between threads.
+pub struct Cache {
+    layout: Layout,
+    options: OpenOptions,
+    ctx: Ctx,
+    /// Falls to false at the first failure to store.
+    storing: AtomicBool,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    _lock: Option<FileLock>,
+}
+
+/// What became of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// BLAKE3 of its bytes.
+    pub digest: Blake3,
+    /// How many they are.
+    pub bytes: u64,
+    /// Whether the store has it now; false when storing failed or is not allowed.
+    pub stored: bool,
+}
+
+/// The right to run an action, alone among all processes, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the lock ends when this is dropped"]
+pub struct ActionLock {
+    _lock: Option<FileLock>,
+}
+
+/// Hits and misses of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Records found whole.
+    pub hits: u64,
+    /// Records not found, or found damaged.
+    pub misses: u64,
+}
+
+/// What one manifest needs of the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// The manifest; when it is gone, so is the need.
+    pub manifest: PathBuf,
+    /// The keys of each net's last build.
+    pub nets: BTreeMap<String, Vec<Key>>,
+}
+
+impl Cache {
+    /// Opens the cache in the folder `root`, making it where it is missing. Waits, with a message, while `gc` runs.
+    ///
+    /// A folder that cannot be written to or locked is used for reading alone, with a warning.
+    ///
+    /// # Errors
+    /// When waiting was interrupted or took longer than `options.lock_timeout`.
+    pub fn open(root: &Path, options: OpenOptions, ctx: &Ctx) -> Result<Self> {
+        let layout = Layout::new(root);
+        let mut cache = Self {
+            storing: AtomicBool::new(options.mode == Mode::ReadWrite),
+            layout,
+            options,
+            ctx: ctx.clone(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            _lock: None,
+        };
+        if options.mode == Mode::ReadWrite
+            && let Err(error) = cache.layout.create()
+        {
+            cache.stop_storing(&error);
+        }
+        if options.mode == Mode::ReadOnly && !cache.layout.lock().exists() {
+            // Taking the lock would make its file.
+            return Ok(cache);
+        }
+        match cache.layout.lock_shared(options.lock_timeout, ctx)? {
+            Acquired::Held(lock) => cache._lock = Some(lock),
+            Acquired::Unavailable(error) => cache.stop_storing(&Error::io("cannot lock", &cache.layout.lock(), error)),
+        }
+        Ok(cache)
+    }
+
+    /// Whether results are stored: false in [`Mode::ReadOnly`] and after the first failure.
+    pub fn is_storing(&self) -> bool {
+        self.storing.load(Ordering::Relaxed)
+    }
+
+    /// Stores what `write` writes, and digests it in any case: a full disk only makes `stored` false.
+    ///
+    /// # Errors
+    /// Only those of `write`; writing itself never fails.
+    pub fn put_blob<T>(&self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(Stored, T)> {
+        let mut out = HashingWriter::<_, Blake3>::new(BlobWriter { cache: self, temp: self.new_temp(&self.layout.cas()) });
+        let value = write(&mut out)?;
+        let (BlobWriter { temp, .. }, digest, bytes) = out.finish();
+        let stored = temp.is_some_and(|temp| self.publish(temp, &self.layout.blob(digest)));
+        Ok((Stored { digest, bytes, stored }, value))
+    }
+
+    /// Stores `bytes`, digesting them on the threads of the current rayon pool.
+    pub fn put_bytes(&self, bytes: &[u8]) -> Stored {
+        let digest = blake3_of(bytes);
+        let stored = self.new_temp(&self.layout.cas()).is_some_and(|temp| {
+            let mut out = BlobWriter { cache: self, temp: Some(temp) };
+            out.put(bytes);
+            out.temp.is_some_and(|temp| self.publish(temp, &self.layout.blob(digest)))
+        });
+        Stored { digest, bytes: bytes.len() as u64, stored }
+    }
+
+    /// The blob of this digest, verified. A missing, damaged or unreadable one is `None` with a warning, and a damaged one is evicted.
+    pub fn get_blob(&self, digest: Blake3) -> Option<Blob> {
+        let path = self.layout.blob(digest);
+        let read = || -> io::Result<Blob> {
+            let mut file = File::open(&path)?;
+            let metadata = file.metadata()?;
+            let blob = Blob::read(&mut file, metadata.len())?;
+            self.note_use(&file, &metadata);
+            Ok(blob)
+        };
+        match read() {
+            Ok(blob) if blake3_of(&blob) == digest => Some(blob),
+            Ok(_) => {
+                self.evict(&path, "its contents do not have its digest");
+                None
+            }
+            Err(error) => {
+                self.ctx.warn(format!("the artifact `{}` cannot be read from the cache and is made again: {error}", path.display()));
+                None
+            }
+        }
+    }
+
+    /// Whether there is a blob under this digest; does not read it.
+    pub fn has_blob(&self, digest: Blake3) -> bool {
+        fs::metadata(self.layout.blob(digest)).is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// Stores a record under its key, after the blob that it names. Tells whether it is stored now.
+    pub fn put_record(&self, record: &ActionRecord) -> bool {
+        let bytes = match record.encode() {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.ctx.warn(error.to_string());
+                return false;
+            }
+        };
+        self.new_temp(&self.layout.actions()).is_some_and(|temp| {
+            let mut out = BlobWriter { cache: self, temp: Some(temp) };
+            out.put(&bytes);
+            out.temp.is_some_and(|temp| self.publish(temp, &self.layout.record(record.key())))
+        })
+    }
+
+    /// The record of this key, proven whole. A missing one is `None`; a damaged one too, with a warning, and it is evicted.
+    pub fn get_record(&self, key: Key) -> Option<ActionRecord> {
+        let record = self.find_record(key);
+        let counter = if record.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        record
+    }
+
+    fn find_record(&self, key: Key) -> Option<ActionRecord> {
+        let path = self.layout.record(key);
+        let read = || -> io::Result<Vec<u8>> {
+            let file = File::open(&path)?;
+            let metadata = file.metadata()?;
+            let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_RECORD)).unwrap_or(0));
+            (&file).take(MAX_RECORD).read_to_end(&mut bytes)?;
+            self.note_use(&file, &metadata);
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => ActionRecord::decode(key, &bytes).map_err(|why| self.evict(&path, &why)).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.ctx.warn(format!("the record `{}` cannot be read from the cache, its stage runs again: {error}", path.display()));
+                None
+            }
+        }
+    }
+
+    /// Waits until no other process (and no other thread) runs the action of this key, then keeps others out. Look for the record
+    /// again after this: the other one may have left it.
+    ///
+    /// The wait blocks the thread and is meant for one that holds no other action lock: a rayon worker that takes up a second action
+    /// while it waits inside the first can deadlock two processes. There use [`Cache::try_lock_action`].
+    ///
+    /// A lock that cannot be had, or not in time, only means that work may be done twice: then this returns without it.
+    ///
+    /// # Errors
+    /// When the wait was interrupted.
+    pub fn lock_action(&self, key: Key) -> Result<ActionLock> {
+        let Some(path) = self.action_lock_path(key) else { return Ok(ActionLock { _lock: None }) };
+        let message = format!("waiting for another `nnue` that runs the same action ({key:.12})");
+        let waiting = Waiting { message: &message, timeout: self.options.lock_timeout };
+        match lock::acquire(&path, Sharing::Exclusive, waiting, &self.ctx) {
+            Ok(Acquired::Held(lock)) => Ok(ActionLock { _lock: Some(lock) }),
+            Ok(Acquired::Unavailable(_)) => Ok(ActionLock { _lock: None }),
+            Err(error) if error.kind() == Kind::Interrupted => Err(error),
+            Err(error) => {
+                self.ctx.warn(format!("{error}; the action is run here too"));
+                Ok(ActionLock { _lock: None })
+            }
+        }
+    }
+
+    /// As [`Cache::lock_action`] without waiting: `None` while somebody else runs the action.
+    pub fn try_lock_action(&self, key: Key) -> Option<ActionLock> {
+        let lock = self.action_lock_path(key).map_or(Ok(None), |path| match lock::try_acquire(&path, Sharing::Exclusive) {
+            Ok(Some(lock)) => Ok(Some(lock)),
+            Ok(None) => Err(()),
+            Err(_) => Ok(None),
+        });
+        lock.ok().map(|lock| ActionLock { _lock: lock })
+    }
+
+    /// Notes what the last build of `net` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it.
+    pub fn note_root(&self, manifest: &Path, net: &str, keys: &[Key]) {
+        if !self.is_storing() {
+            return;
+        }
+        let path = self.layout.root(manifest);
+        let noted = files::create_dir_all(&self.layout.roots()).and_then(|()| {
+            let _lock = self.short_lock(&path.with_extension("lock"))?;
+            let old = read_sealed::<Root>(&path);
+            let mut root = old.clone().unwrap_or_else(|| Root { manifest: manifest.to_owned(), nets: BTreeMap::new() });
+            root.nets.insert(net.to_owned(), keys.to_vec());
+            if old.as_ref() == Some(&root) { Ok(()) } else { write_sealed(&path, &root) }
+        });
+        if let Err(error) = noted {
+            self.stop_storing(&error);
+        }
+    }
+
+    /// Hits and misses since the cache was opened.
+    pub fn usage(&self) -> Usage {
+        Usage { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
+    }
+
+    /// Adds the hits and misses so far to the totals that `cache stats` shows, and begins to count anew. Once, at the end of a build.
+    pub fn save_usage(&self) {
+        let now = Usage { hits: self.hits.swap(0, Ordering::Relaxed), misses: self.misses.swap(0, Ordering::Relaxed) };
+        if !self.is_storing() || now == Usage::default() {
+            return;
+        }
+        let path = self.layout.usage();
+        // Totals that get lost are not worth a warning.
+        let _ = self.short_lock(&path.with_extension("lock")).and_then(|_lock| {
+            let old = read_sealed::<Usage>(&path).unwrap_or_default();
+            write_sealed(&path, &Usage { hits: old.hits.saturating_add(now.hits), misses: old.misses.saturating_add(now.misses) })
+        });
+    }
+
+    /// A lock around a read and a write of a small file.
+    fn short_lock(&self, path: &Path) -> Result<Acquired> {
+        let message = "waiting for another process that writes to the cache";
+        lock::acquire(path, Sharing::Exclusive, Waiting { message, timeout: Some(Duration::from_secs(5)) }, &self.ctx)
+    }
+
+    fn action_lock_path(&self, key: Key) -> Option<PathBuf> {
+        let path = self.layout.action_lock(key);
+        let folder = path.parent()?;
+        (self.is_storing() && fs::create_dir_all(folder).is_ok()).then_some(path)
+    }
+
+    fn new_temp(&self, folder: &Path) -> Option<TempFile> {
+        if !self.is_storing() {
+            return None;
+        }
+        TempFile::read_only(folder).map_err(|error| self.stop_storing(&Error::io("cannot write in", folder, error))).ok()
+    }
+
+    fn publish(&self, temp: TempFile, path: &Path) -> bool {
+        temp.rename(path).map_err(|error| self.stop_storing(&Error::io("cannot write", path, error))).is_ok()
+    }
+
+    fn stop_storing(&self, error: &Error) {
+        if self.storing.swap(false, Ordering::Relaxed) {
+            let help = error.help_text().map_or(String::new(), |help| format!(" ({help})"));
+            self.ctx.warn(format!("from here on results are not stored in the cache: {error}{help}"));
+        }
+    }
+
+    fn evict(&self, path: &Path, why: &str) {
+        self.ctx.warn(format!("`{}` in the cache is damaged and is made again: {why}", path.display()));
+        if self.options.mode == Mode::ReadWrite {
+            // Where it cannot be removed, the next reading notices the damage again.
+            let _ = files::remove_file(path);
+        }
+    }
+
+    /// Moves the file's modification time, which `gc` takes for its last use.
+    fn note_use(&self, file: &File, metadata: &fs::Metadata) {
+        if self.options.mode == Mode::ReadWrite && files::age(metadata) > NOTE_USE_AFTER {
+            // Only the owner may; a use that goes unnoted at worst means that something is made again.
+            let _ = file.set_modified(SystemTime::now());
+        }
+    }
+}
+
+/// Writes to the disk for as long as that works; afterwards to nowhere.
+struct BlobWriter<'a> {
+    cache: &'a Cache,
+    temp: Option<TempFile>,
+}
+
+impl BlobWriter<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(Err(error)) = self.temp.as_mut().map(|temp| temp.write_all(bytes)) {
+            self.cache.stop_storing(&Error::io("cannot write in", &self.cache.layout.bucket, error));
+            self.temp = None;
+        }
+    }
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn blake3_of(bytes: &[u8]) -> Blake3 {
+    /// Below this, threads cost more than they bring.
+    const PARALLEL_FROM: usize = 128 << 10;
+    let mut hasher = blake3::Hasher::new();
+    if bytes.len() < PARALLEL_FROM {
+        hasher.update(bytes)
+    } else {
+        hasher.update_rayon(bytes)
+    };
+    Blake3(hasher.finalize().into())
+}
+
+/// The body of a sealed file; `None` where it is missing or damaged.
+pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    fs::read(path).ok().and_then(|bytes| sealed::unseal(&bytes).ok())
+}
+
+fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {
+    let failed = |error: &dyn std::fmt::Display| Error::new(format!("cannot write `{}`", path.display())).because(error);
+    let bytes = sealed::seal(body).map_err(|error| failed(&error))?;
+    files::write_atomic(path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| failed(&error)))
+}
+
+/// Where everything is.
+pub(super) struct Layout {
+    root: PathBuf,
+    pub(super) bucket: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { bucket: root.join(BUCKET), root: root.to_owned() }
+    }
+
+    fn create(&self) -> Result<()> {
+        for folder in [self.cas(), self.actions()] {
+            files::create_dir_all(&folder)?;
+        }
+        let tag = self.root.join("CACHEDIR.TAG");
+        if tag.exists() {
+            return Ok(());
+        }
+        files::write_atomic(&tag, Durability::Fast, |out| {
+            out.write_all(CACHEDIR_TAG.as_bytes()).map_err(|error| Error::io("cannot write", &tag, error))
+        })
+    }
+
+    pub(super) fn lock(&self) -> PathBuf {
+        self.bucket.join("lock")
+    }
+
+    fn gate(&self) -> PathBuf {
+        self.bucket.join("gate")
+    }
+
+    /// Keeps `gc` out.
+    pub(super) fn lock_shared(&self, timeout: Option<Duration>, ctx: &Ctx) -> Result<Acquired> {
+        let waiting = Waiting { message: "waiting for `nnue cache gc` to finish with the cache", timeout };
+        // Held until the lock is: while `gc` waits it closes the gate now and then, or builds that overlap would keep it out for ever.
+        let _gate = lock::acquire(&self.gate(), Sharing::Shared, waiting, ctx)?;
+        lock::acquire(&self.lock(), Sharing::Shared, waiting, ctx)
+    }
+
+    /// Keeps everybody out.
+    pub(super) fn lock_exclusive(&self, timeout: Option<Duration>, ctx: &Ctx) -> Result<Acquired> {
+        let waiting = Waiting { message: "waiting for running builds to finish with the cache", timeout };
+        lock::acquire_gated(&self.lock(), Some(&self.gate()), Sharing::Exclusive, waiting, ctx)
+    }
+
+    pub(super) fn cas(&self) -> PathBuf {
+        self.bucket.join("cas")
+    }
+
+    pub(super) fn actions(&self) -> PathBuf {
+        self.bucket.join("actions")
+    }
+
+    pub(super) fn locks(&self) -> PathBuf {
+        self.bucket.join("locks")
+    }
+
+    pub(super) fn roots(&self) -> PathBuf {
+        self.bucket.join("roots")
+    }
+
+    pub(super) fn usage(&self) -> PathBuf {
+        self.bucket.join("usage.json")
+    }
+
+    pub(super) fn blob(&self, digest: Blake3) -> PathBuf {
+        sharded(self.cas(), &digest.0, "")
+    }
+
+    pub(super) fn record(&self, key: Key) -> PathBuf {
+        sharded(self.actions(), &key.0, ".json")
+    }
+
+    fn action_lock(&self, key: Key) -> PathBuf {
+        sharded(self.locks(), &key.0, ".lock")
+    }
+
+    fn root(&self, manifest: &Path) -> PathBuf {
+        let name = blake3::hash(manifest.as_os_str().as_encoded_bytes());
+        self.roots().join(format!("{}.json", name.to_hex()))
+    }
+}
+
+/// `folder/ab/cdef…`: 256 folders keep each of them small.
+fn sharded(mut folder: PathBuf, name: &[u8; 32], ending: &str) -> PathBuf {
+    let mut digits = [0; 64];
+    let (shard, rest) = hex(name, &mut digits).split_at(2);
+    folder.push(shard);
+    folder.push(format!("{rest}{ending}"));
+    folder
+}

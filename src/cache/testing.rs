@@ -1,0 +1,147 @@
+//! What the tests of this room share.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use super::files::TEMP_PREFIX;
+use crate::ctx::{Backend, Ctx, Progress};
+
+/// Collects warnings, and can cancel.
+#[derive(Default)]
+pub(super) struct Listener {
+    warnings: Arc<Heard>,
+    pub(super) cancel: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
+    fn advance(&self, _: &str, _: u64) {}
+    fn finish(&self, _: &str) {}
+    fn warn(&self, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+}
+
+impl Listener {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn ctx(&self) -> Ctx {
+        Ctx::new(self.cancel.clone(), self.warnings.clone(), Backend::Cpu)
+    }
+
+    /// The warnings since the last call.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.0.lock().unwrap())
+    }
+
+    /// Asserts that there was exactly one warning since the last call, with `part` in it.
+    pub(super) fn warned_once(&self, part: &str) {
+        let warnings = self.warnings();
+        assert!(warnings.len() == 1 && warnings[0].contains(part), "expected one warning with {part:?}: {warnings:?}");
+    }
+}
+
+/// Flips one bit of a file in place, whatever its permissions.
+pub(super) fn flip_bit(path: &Path, bit: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Sets the modification time of a file to `age` ago.
+pub(super) fn set_age(path: &Path, age: Duration) {
+    fs::File::open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+}
+
+/// All files below `folder`, sorted.
+pub(super) fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(all_files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The temporary files below `folder`.
+pub(super) fn temp_files(folder: &Path) -> Vec<PathBuf> {
+    all_files(folder).into_iter().filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(TEMP_PREFIX)).collect()
+}
+
+/// A file system of a few KiB, unmounted on drop.
+pub(super) struct Tmpfs(pub(super) tempfile::TempDir);
+
+impl Tmpfs {
+    /// `None`, with a printed reason, where mounting is not allowed.
+    pub(super) fn mount(kib: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "none"]).arg(folder.path()).output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Self(folder)),
+            other => {
+                println!("skipped: a tmpfs cannot be mounted here: {other:?}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// Whether permissions bind this process; says so where they do not (root).
+pub(super) fn permissions_bind() -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let bound = fs::write(folder.path().join("file"), b"").is_err();
+    if !bound {
+        println!("skipped: permissions do not bind this user (root)");
+    }
+    bound
+}
+
+const CHILD: &str = "NNUE_TEST_CHILD";
+
+/// What [`spawn`] told this process; `None` in the test run itself.
+pub(super) fn child_argument() -> Option<String> {
+    std::env::var(CHILD).ok()
+}
+
+/// Runs one test of this very binary in a process of its own.
+pub(super) fn spawn(test: &str, argument: &str) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(CHILD, argument)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Calls `work` until `stop` is set.
+pub(super) fn repeat_until(stop: &AtomicBool, mut work: impl FnMut()) {
+    while !stop.load(Ordering::Relaxed) {
+        work();
+    }
+}
