@@ -1,6 +1,139 @@
 //! The command line: what was typed → requests → results on stdout, everything else on stderr.
+//!
+//! One file a command, each with an `Args` (what clap parses) and a `run(args, &Global) -> Result<Exit>`. A new command is such a file,
+//! a variant of [`Command`] and a line in [`dispatch`]. Exit codes are decided here and nowhere else:
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | done |
+//! | 1 | a build or a check failed; a file is not what it should be |
+//! | 2 | the command line or the manifest is wrong |
+//! | 3 | `--locked` or `verify` found a difference |
+//! | 130 | interrupted |
+
+mod completions;
+mod convert;
+mod diff;
+mod global;
+mod init;
+mod inspect;
+mod man;
+mod network;
+mod panics;
+mod perm;
+mod progress;
+mod report;
+mod schema;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::error::{Error, Kind, Result};
+use global::{Color, Global, GlobalArgs};
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Done,
+    /// What was asked has the answer "no", and stdout says so.
+    Failed,
+}
+
+/// Exact, reproducible builds of chess NNUE networks.
+#[derive(Parser)]
+#[command(name = "nnue", version, max_term_width = 100, propagate_version = true, subcommand_required = true)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Convert(Box<convert::Args>),
+    Inspect(inspect::Args),
+    Diff(diff::Args),
+    Perm(perm::Args),
+    Init(init::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+fn dispatch(command: Command, global: &Global) -> Result<Exit> {
+    match command {
+        Command::Convert(args) => convert::run(*args, global),
+        Command::Inspect(args) => inspect::run(args, global),
+        Command::Diff(args) => diff::run(args, global),
+        Command::Perm(args) => perm::run(args, global),
+        Command::Init(args) => init::run(args, global),
+        Command::Schema(args) => schema::run(args, global),
+        Command::Completions(args) => completions::run(args, global),
+        Command::Man(args) => man::run(args, global),
+    }
+}
 
 /// Parses the command line, runs the command, and says the exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    panics::install_hook();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let command = Cli::command().color(clap_color(&arguments));
+    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; they go to stdout. A closed pipe is the reader's choice.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let style = report::Style::of_stderr(cli.global.color);
+    let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
+    match outcome {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Failed) => ExitCode::from(1),
+        Err(error) => {
+            report::print(&error, style);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Difference => 3,
+        Kind::Interrupted => 130,
+    }
+}
+
+/// What `--color` says to clap's own messages, which are printed before the command line was understood.
+fn clap_color(arguments: &[OsString]) -> ColorChoice {
+    let value = arguments.iter().enumerate().find_map(|(index, argument)| match argument.to_str()?.strip_prefix("--color")? {
+        "" => arguments.get(index + 1)?.to_str(),
+        value => value.strip_prefix('='),
+    });
+    match value {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ if Color::Auto.forbidden_by_environment() => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// The whole command line, for `completions` and `man`.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
 }

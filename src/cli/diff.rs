@@ -1,0 +1,310 @@
+//! `nnue diff`: how two networks differ in what they mean.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::network::{IntegerSource, SourceArgs, load_integers};
+use super::{Exit, Global};
+use crate::ctx::{Backend, Ctx};
+use crate::error::Result;
+use crate::format::bytes::Bytes;
+use crate::format::nnue::Compression;
+use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
+use crate::stages::permute::permute;
+use crate::stages::quantize::Overflow;
+
+/// Compare two networks: bytes, weights, weights up to a permutation, then tensor by tensor
+///
+/// Exits with 0 where they evaluate alike, with 1 where they differ. The options about the source hold for both.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The one network
+    a: PathBuf,
+    /// The other
+    b: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    source_is: SourceArgs,
+}
+
+/// How two networks are related, nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Relation {
+    /// The files have the same bytes.
+    IdenticalBytes,
+    /// The weights are equal; what else stands in the files is not.
+    IdenticalWeights,
+    /// Equal after the neurons of one were put in another order.
+    EqualUpToPermutation,
+    /// They evaluate positions differently.
+    Different,
+}
+
+#[derive(Serialize)]
+struct Comparison {
+    schema: u32,
+    relation: Relation,
+    /// Whether they evaluate alike.
+    equal: bool,
+    /// For `EqualUpToPermutation`: neuron `j` of B is neuron `permutation[j]` of A.
+    permutation: Option<Vec<u32>>,
+    /// What differs besides weights, or makes weights incomparable.
+    differences: Vec<Difference>,
+    /// Tensors that differ.
+    tensors: Vec<TensorDifference>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    what: &'static str,
+    a: String,
+    b: String,
+}
+
+#[derive(Serialize)]
+struct TensorDifference {
+    name: String,
+    values: u64,
+    differing: u64,
+    max_abs: u64,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    let ctx = global.ctx(Backend::Cpu);
+    let comparison = compare(&args, &ctx)?;
+    if args.json {
+        global.print_json(&comparison)?;
+    } else {
+        global.print(&comparison.text(&args.a, &args.b))?;
+    }
+    Ok(if comparison.equal { Exit::Done } else { Exit::Failed })
+}
+
+fn compare(args: &Args, ctx: &Ctx) -> Result<Comparison> {
+    let expected = args.source_is.expectation();
+    // Also equal files must hold networks: two copies of an error page are no equal nets.
+    let mut a = load_integers(&args.a, &expected, Overflow::Error, ctx)?;
+    let b = load_integers(&args.b, &expected, Overflow::Error, ctx)?;
+    if Bytes::map(&args.a)?[..] == Bytes::map(&args.b)?[..] {
+        return Ok(Comparison::new(Relation::IdenticalBytes, Vec::new()));
+    }
+    let shapes = architecture_differences(&a.network.architecture, &b.network.architecture);
+    if !shapes.is_empty() {
+        return Ok(Comparison::new(Relation::Different, shapes));
+    }
+    let besides = file_differences(&a, &b);
+    ctx.check()?;
+    let tensors = tensor_differences(&a.network, &b.network);
+    if tensors.is_empty() {
+        return Ok(Comparison::new(Relation::IdenticalWeights, besides));
+    }
+    ctx.check()?;
+    if let Some(permutation) = matching_permutation(&a.network, &b.network) {
+        permute(&mut a.network, &permutation)?;
+        if tensor_differences(&a.network, &b.network).is_empty() {
+            let permutation = Some(permutation.as_slice().to_vec());
+            return Ok(Comparison { permutation, ..Comparison::new(Relation::EqualUpToPermutation, besides) });
+        }
+    }
+    Ok(Comparison { tensors, ..Comparison::new(Relation::Different, besides) })
+}
+
+impl Comparison {
+    fn new(relation: Relation, differences: Vec<Difference>) -> Self {
+        Self { schema: 1, relation, equal: relation != Relation::Different, permutation: None, differences, tensors: Vec::new() }
+    }
+
+    fn text(&self, a: &Path, b: &Path) -> String {
+        let mut text = format!("A  {}\nB  {}\n", a.display(), b.display());
+        text += match self.relation {
+            Relation::IdenticalBytes => "identical: the files have the same bytes\n",
+            Relation::IdenticalWeights => "equal: the weights are the same, the files are not\n",
+            Relation::EqualUpToPermutation => "equal up to a permutation of the neurons: both evaluate alike\n",
+            Relation::Different => "different\n",
+        };
+        if let Some(permutation) = &self.permutation {
+            let moved = permutation.iter().enumerate().filter(|(place, from)| **from as usize != *place).count();
+            let _ = writeln!(text, "  permutation  {moved} of {} neuron pairs stand elsewhere", permutation.len());
+        }
+        for Difference { what, a, b } in &self.differences {
+            let _ = writeln!(text, "  {what:<12} A {a}, B {b}");
+        }
+        let width = self.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or(0);
+        for TensorDifference { name, values, differing, max_abs } in &self.tensors {
+            let _ = writeln!(text, "  {name:<width$}  {differing} of {values} values differ, by at most {max_abs}");
+        }
+        text
+    }
+}
+
+/// What makes the weights of two networks incomparable.
+fn architecture_differences(a: &Architecture, b: &Architecture) -> Vec<Difference> {
+    let rows = [
+        ("architecture", a.generation.name.to_owned(), b.generation.name.to_owned()),
+        ("features", a.features.name(), b.features.name()),
+        ("rows", a.features.rows().to_string(), b.features.rows().to_string()),
+        ("L1", a.l1.to_string(), b.l1.to_string()),
+        ("L2", a.l2.to_string(), b.l2.to_string()),
+        ("L3", a.l3.to_string(), b.l3.to_string()),
+        ("quantization", a.quantization.name.to_owned(), b.quantization.name.to_owned()),
+    ];
+    rows.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| Difference { what, a, b }).collect()
+}
+
+/// What differs in the files without changing an evaluation.
+fn file_differences(a: &IntegerSource, b: &IntegerSource) -> Vec<Difference> {
+    let compression = |source: &IntegerSource| source.compression.map_or("partly or no .nnue", Compression::name).to_owned();
+    let description = |source: &IntegerSource| format!("{:?}", String::from_utf8_lossy(&source.network.description));
+    let padding = |source: &IntegerSource| {
+        let layers = source.network.stacks.iter().flat_map(|stack| &stack.layers);
+        let bytes = layers.flat_map(|layer| layer.rows().flat_map(|row| row.get(layer.inputs..).unwrap_or_default()));
+        bytes.copied().collect::<Vec<i8>>()
+    };
+    let mut differences = Vec::new();
+    if a.network.description != b.network.description {
+        differences.push(Difference { what: "description", a: description(a), b: description(b) });
+    }
+    if a.compression != b.compression {
+        differences.push(Difference { what: "compression", a: compression(a), b: compression(b) });
+    }
+    let (left, right) = (padding(a), padding(b));
+    if left != right {
+        let shown = |bytes: &[i8]| format!("{} non-zero bytes", bytes.iter().filter(|byte| **byte != 0).count());
+        differences.push(Difference { what: "padding", a: shown(&left), b: shown(&right) });
+    }
+    differences
+}
+
+/// The tensors that differ, in file order. Both networks have the same shapes.
+fn tensor_differences(a: &QuantizedNetwork, b: &QuantizedNetwork) -> Vec<TensorDifference> {
+    let mut found = Vec::new();
+    let mut push = |name: String, tally: Tally| {
+        if tally.differing > 0 {
+            found.push(TensorDifference { name, values: tally.values, differing: tally.differing, max_abs: tally.max_abs });
+        }
+    };
+    push("ft.bias".to_owned(), tally(&a.ft_bias, &b.ft_bias));
+    for (left, right) in a.blocks.iter().zip(&b.blocks) {
+        let name = left.block.name();
+        push(
+            format!("ft.{name}.weight"),
+            match (&left.weights, &right.weights) {
+                (BlockWeights::I8(left), BlockWeights::I8(right)) => tally(left, right),
+                (BlockWeights::I16(left), BlockWeights::I16(right)) => tally(left, right),
+                // One architecture stores a block in one type.
+                (left, _) => Tally { values: left.len() as u64, differing: left.len() as u64, max_abs: 0 },
+            },
+        );
+        push(format!("ft.{name}.psqt"), tally(&left.psqt, &right.psqt));
+    }
+    for (stack, (left, right)) in a.stacks.iter().zip(&b.stacks).enumerate() {
+        for (layer, (left, right)) in LAYER_NAMES.iter().zip(left.layers.iter().zip(&right.layers)) {
+            push(format!("stack{stack}.{layer}.bias"), tally(&left.bias, &right.bias));
+            push(format!("stack{stack}.{layer}.weight"), tally(&weights(left), &weights(right)));
+        }
+    }
+    found
+}
+
+/// The weights of a layer without its padding.
+fn weights(layer: &Dense) -> Vec<i8> {
+    layer.rows().flat_map(|row| row.iter().take(layer.inputs)).copied().collect()
+}
+
+struct Tally {
+    values: u64,
+    differing: u64,
+    max_abs: u64,
+}
+
+fn tally<T: Copy + Into<i64>>(a: &[T], b: &[T]) -> Tally {
+    let start = Tally { values: a.len() as u64, differing: 0, max_abs: 0 };
+    a.iter().zip(b).fold(start, |mut tally, (a, b)| {
+        let distance = Into::<i64>::into(*a).abs_diff(Into::<i64>::into(*b));
+        tally.differing += u64::from(distance > 0);
+        tally.max_abs = tally.max_abs.max(distance);
+        tally
+    })
+}
+
+/// The order in which A's neuron pairs would have the columns of B's, if there is one. Found by digests, so the caller compares.
+fn matching_permutation(a: &QuantizedNetwork, b: &QuantizedNetwork) -> Option<Permutation> {
+    if !a.architecture.generation.wiring.pairwise {
+        return None;
+    }
+    let mut places: HashMap<u128, Vec<u32>> = HashMap::new();
+    for (neuron, digest) in pair_digests(a).into_iter().enumerate().rev() {
+        places.entry(digest).or_default().push(u32::try_from(neuron).ok()?);
+    }
+    // Equal columns are taken in order; any order of them is as good.
+    let order: Option<Vec<u32>> = pair_digests(b).iter().map(|digest| places.get_mut(digest)?.pop()).collect();
+    Permutation::try_from(order?.as_slice()).ok()
+}
+
+/// One digest for all weights of each neuron pair: transformer columns and first-layer inputs.
+fn pair_digests(network: &QuantizedNetwork) -> Vec<u128> {
+    /// An odd multiplier with well spread bits (from PCG), so that a column is a polynomial of its values modulo 2^128.
+    const MULTIPLIER: u128 = 0x2360_ED05_1FC6_5DA4_4385_DF64_9FCC_F645;
+    fn absorb<T: Copy + Into<i64>>(digests: &mut [u128], row: &[T]) {
+        let (low, high) = row.split_at(digests.len());
+        for (digest, (low, high)) in digests.iter_mut().zip(low.iter().zip(high)) {
+            for value in [*low, *high] {
+                // The sign extends: equal values are equal words. The offset keeps runs of zeros from vanishing.
+                let word = u128::from((Into::<i64>::into(value).cast_unsigned()).wrapping_add(0x9E37_79B9_7F4A_7C15));
+                *digest = (*digest ^ word).wrapping_mul(MULTIPLIER);
+            }
+        }
+    }
+    let l1 = network.architecture.l1;
+    let mut digests = vec![0u128; l1 / 2];
+    absorb(&mut digests, &network.ft_bias);
+    for block in &network.blocks {
+        match &block.weights {
+            BlockWeights::I8(weights) => weights.chunks_exact(l1).for_each(|row| absorb(&mut digests, row)),
+            BlockWeights::I16(weights) => weights.chunks_exact(l1).for_each(|row| absorb(&mut digests, row)),
+        }
+    }
+    for stack in &network.stacks {
+        let [first, _, _] = &stack.layers;
+        first.rows().filter_map(|row| row.get(..l1)).for_each(|row| absorb(&mut digests, row));
+    }
+    digests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::random_network;
+
+    #[test]
+    fn a_permutation_is_found_again() {
+        let a = random_network("small", 32, 5);
+        let mut b = a.clone();
+        let order: Vec<u32> = (0..16).map(|j| (j * 5 + 3) % 16).collect();
+        b.permute(&order);
+        assert!(!tensor_differences(&a, &b).is_empty());
+        let found = matching_permutation(&a, &b).unwrap();
+        assert_eq!(found.as_slice(), order);
+        b.ft_bias[3] += 1;
+        assert!(matching_permutation(&a, &b).is_none());
+    }
+
+    #[test]
+    fn differences_are_counted_without_padding() {
+        let a = random_network("small", 32, 5);
+        let mut b = a.clone();
+        b.stacks[7].layers[1].weights[31] = 5;
+        assert!(tensor_differences(&a, &b).is_empty());
+        b.stacks[7].layers[1].weights[3] = a.stacks[7].layers[1].weights[3].wrapping_add(2);
+        b.ft_bias[0] -= 300;
+        let found = tensor_differences(&a, &b);
+        assert_eq!(found.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(), ["ft.bias", "stack7.l2.weight"]);
+        assert_eq!((found[0].values, found[0].differing, found[0].max_abs), (32, 1, 300));
+    }
+}

@@ -1,0 +1,142 @@
+//! What every command has: global options, the way to stdout and stderr, cancellation.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{ArgAction, ValueEnum};
+
+use super::progress::Reporter;
+use super::report::Style;
+use crate::ctx::{Backend, Ctx};
+use crate::error::{Error, Result};
+
+/// Options that every command takes.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Act as if started in this folder
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// The manifest; by default `nnue.toml` here or in a parent folder
+    #[arg(short = 'f', global = true, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+/// When messages are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless the environment says otherwise
+    Auto,
+    /// Also into files and pipes
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl Color {
+    /// Whether the environment asks for none and the command line does not insist.
+    pub(super) fn forbidden_by_environment(self) -> bool {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        self == Self::Auto && (set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb"))
+    }
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    /// Results and errors.
+    Quiet,
+    /// Also warnings and summaries.
+    Normal,
+    /// Also each step.
+    Verbose,
+}
+
+/// The resolved global options, and what a command uses of the outside world.
+pub(crate) struct Global {
+    /// The manifest that was named, if one was.
+    #[expect(dead_code, reason = "read by the commands that have a manifest")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// How much is said.
+    pub(crate) verbosity: Verbosity,
+    cancel: Arc<AtomicBool>,
+    reporter: Arc<Reporter>,
+}
+
+impl Global {
+    /// Goes to the folder of `-C`, and makes Ctrl-C stop the work in an orderly way; a second one stops at once.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub(super) fn start(args: GlobalArgs) -> Result<Self> {
+        if let Some(folder) = &args.folder {
+            std::env::set_current_dir(folder)
+                .map_err(|error| Error::io("cannot go to the folder", folder, error).kind_is(crate::error::Kind::Usage))?;
+        }
+        let verbosity = match (args.quiet, args.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        let cancel = Arc::new(AtomicBool::new(false));
+        let flag = cancel.clone();
+        // Where no handler can be installed, Ctrl-C ends the process as ever; files are renamed into place, so none is torn.
+        let _ = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        let reporter = Arc::new(Reporter::new(verbosity, Style::of_stderr(args.color)));
+        Ok(Self { manifest: args.manifest, verbosity, cancel, reporter })
+    }
+
+    /// What stages get.
+    pub(crate) fn ctx(&self, backend: Backend) -> Ctx {
+        Ctx::new(self.cancel.clone(), self.reporter.clone(), backend)
+    }
+
+    /// The distinct warnings so far, in order.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.reporter.warnings()
+    }
+
+    /// Prints a result on stdout. A reader that went away is no error: whatever the command was to do is done.
+    ///
+    /// # Errors
+    /// When stdout cannot be written to for another reason, such as a full disk.
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new("cannot write to stdout").because(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints a summary on stdout, unless `-q` was given.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub(crate) fn print_summary(&self, text: &str) -> Result<()> {
+        if self.verbosity == Verbosity::Quiet { Ok(()) } else { self.print(text) }
+    }
+
+    /// Prints a JSON document on stdout.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub(crate) fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
+        self.print(&format!("{text}\n"))
+    }
+}

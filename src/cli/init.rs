@@ -1,0 +1,213 @@
+//! `nnue init`: a first manifest, made of what is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::inspect::{readings, trainer_name};
+use super::{Exit, Global};
+use crate::cache::files::{Durability, write_atomic};
+use crate::ctx::{Backend, Ctx};
+use crate::error::{Error, Result};
+use crate::format::bytes::Bytes;
+use crate::format::identify::{FileKind, identify};
+use crate::format::nnue::Expectation;
+use crate::manifest::{self, FILE_NAME, Vocabulary};
+use crate::positions::{Filters, Selection, select};
+use crate::stages::load::{Loaded, load_bytes};
+
+/// Write a `nnue.toml` for a network, or for the networks and positions of a folder
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A network file (the manifest is written here), or a folder (it is written there)
+    #[arg(value_name = "PATH", default_value = ".")]
+    path: PathBuf,
+}
+
+/// How many positions are used at most; fewer where there are not so many.
+const POSITIONS: [u64; 5] = [10_000, 5_000, 1_000, 200, 50];
+
+/// A network that was found.
+struct Source {
+    path: String,
+    name: String,
+    /// What the file leaves open: scales or generation, with the other choices.
+    settled: Vec<(&'static str, String, Vec<String>)>,
+    summary: String,
+    can_optimize: bool,
+}
+
+/// Positions that were found.
+struct Data {
+    path: String,
+    name: String,
+    positions: u64,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    let ctx = global.ctx(Backend::Cpu);
+    let path = &args.path;
+    let is_folder = fs::metadata(path).map_err(|error| Error::io("cannot look at", path, error))?.is_dir();
+    let folder = if is_folder { path.clone() } else { PathBuf::from(".") };
+    let target = folder.join(FILE_NAME);
+    if target.symlink_metadata().is_ok() {
+        return Err(Error::new(format!("`{}` is there already", target.display()))
+            .help("remove or rename it first; `nnue init` overwrites nothing"));
+    }
+    let mut names = BTreeSet::new();
+    let (mut sources, mut data) = (Vec::new(), Vec::new());
+    if is_folder {
+        for file in files_of(path)? {
+            ctx.check()?;
+            let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            match look(&file, &shown, &mut names, &ctx) {
+                Ok(Found::Network(source)) => sources.push(source),
+                Ok(Found::Positions(found)) => data.push(found),
+                Ok(Found::Neither) => {}
+                Err(error) => ctx.warn(format!("`{}` is left out: {error}", file.display())),
+            }
+        }
+    } else {
+        match look(path, &path.to_string_lossy(), &mut names, &ctx)? {
+            Found::Network(source) => sources.push(source),
+            Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is no network", path.display()))),
+        }
+    }
+    if sources.is_empty() {
+        return Err(Error::new(format!("no network was found in `{}`", path.display()))
+            .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt` or `.safetensors` network"));
+    }
+    let text = render(&sources, &data);
+    // What is written must be a good manifest; were it not, better say so now.
+    manifest::parse(&text, &target, &[], &Vocabulary::default())?;
+    write_atomic(&target, Durability::Durable, |out| {
+        ctx.check()?;
+        out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &target, error))
+    })?;
+    global.print_summary(&format!(
+        "wrote `{}` with {} of networks and {} of positions\nnext: `nnue build`\n",
+        target.display(),
+        counted(sources.len(), "file"),
+        counted(data.len(), "file"),
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The files of a folder that may be of interest, in the order of their names.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    const ENDINGS: [&str; 9] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd"];
+    let failed = |error| Error::io("cannot read the folder", folder, error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        if path.is_file() && ENDINGS.contains(&ending.as_str()) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+enum Found {
+    Network(Source),
+    Positions(Data),
+    Neither,
+}
+
+fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Result<Found> {
+    let bytes = Bytes::map(path)?;
+    let name = |names: &mut BTreeSet<String>| unused_name(path, names);
+    Ok(match identify(&bytes) {
+        FileKind::Npy => Found::Neither,
+        FileKind::Binpack | FileKind::Text | FileKind::Unknown => {
+            let positions = how_many(path, ctx)?;
+            Found::Positions(Data { path: shown.to_owned(), name: name(names), positions })
+        }
+        FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => {
+            let found = readings(&bytes, ctx).map_err(|error| error.context(format!("cannot load `{}`", path.display())))?;
+            let Some(first) = found.first() else { return Ok(Found::Neither) };
+            let architecture = &first.architecture;
+            let mut settled = Vec::new();
+            let mut settle = |key, chosen: &str, all: Vec<&str>| {
+                let mut others: Vec<String> = all.iter().filter(|other| **other != chosen).map(|other| (*other).to_owned()).collect();
+                others.dedup();
+                if !others.is_empty() {
+                    settled.push((key, chosen.to_owned(), others));
+                }
+            };
+            settle("quantization", architecture.quantization.name, found.iter().map(|n| n.architecture.quantization.name).collect());
+            settle("architecture", architecture.generation.name, found.iter().map(|n| n.architecture.generation.name).collect());
+            for (key, chosen, others) in &settled {
+                ctx.warn(format!(
+                    "`{shown}` leaves its {key} open; {chosen} was written, {} is also possible: check it",
+                    others.join(" or ")
+                ));
+            }
+            let summary = format!("{}, L1={}", trainer_name(first), architecture.l1);
+            let can_optimize = architecture.generation.wiring.pairwise;
+            Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize })
+        }
+        _ => {
+            match load_bytes(bytes, &Expectation::default()).map_err(|error| error.context(format!("cannot load `{}`", path.display())))? {
+                Loaded::Quantized(parsed) => {
+                    let architecture = &parsed.network.architecture;
+                    let summary = format!("{}, {}, L1={}", architecture.generation.name, architecture.features.name(), architecture.l1);
+                    let can_optimize = architecture.generation.wiring.pairwise;
+                    Found::Network(Source { path: shown.to_owned(), name: name(names), settled: Vec::new(), summary, can_optimize })
+                }
+                Loaded::Float(_) => Found::Neither,
+            }
+        }
+    })
+}
+
+/// The most positions of [`POSITIONS`] that the file has.
+fn how_many(path: &Path, ctx: &Ctx) -> Result<u64> {
+    let mut refusal = None;
+    for count in POSITIONS {
+        let selection = Selection { count: Some(count), held_out: 0, seed: 0, filters: Filters::default() };
+        match select(&[path.to_owned()], &selection, ctx) {
+            Ok(_) => return Ok(count),
+            Err(error) => refusal = Some(error),
+        }
+        ctx.check()?;
+    }
+    Err(refusal.unwrap_or_else(|| Error::new("there are no positions in it")))
+}
+
+/// A name for a table: the file's, of characters that need no quotes, and not yet used.
+fn unused_name(path: &Path, names: &mut BTreeSet<String>) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let plain: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+    let plain = if plain.is_empty() { "net".to_owned() } else { plain };
+    let name = (1..).map(|n| if n == 1 { plain.clone() } else { format!("{plain}-{n}") }).find(|name| !names.contains(name));
+    let name = name.expect("numbers do not run out");
+    names.insert(name.clone());
+    name
+}
+
+fn render(sources: &[Source], data: &[Data]) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut text = "version = 1\n".to_owned();
+    for source in sources {
+        text += &format!("\n# {}\n[source.{}]\npath = {}\n", source.summary, source.name, quoted(&source.path));
+        for (key, chosen, others) in &source.settled {
+            text += &format!("{key} = {}  # the file leaves this open; also possible: {}\n", quoted(chosen), others.join(", "));
+        }
+    }
+    for data in data {
+        text += &format!("\n[data.{}]\npath = {}\n", data.name, quoted(&data.path));
+    }
+    for source in sources {
+        text += &format!("\n[net.{}]\nsource = {}\noutputs = [\"dist/\"]\n", source.name, quoted(&source.name));
+        if let Some(data) = data.first().filter(|_| source.can_optimize) {
+            text += &format!("\n[net.{}.optimize]\ndata = {}\npositions = {}\n", source.name, quoted(&data.name), data.positions);
+        }
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! How the values of a tensor are distributed: counts in bins of equal width, and bars of text.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// Bins from the smallest to the largest value.
+pub(super) const BINS: usize = 24;
+
+/// Counts of values. Values that are no numbers are not counted.
+#[derive(Serialize, Clone, Copy)]
+pub(super) struct Histogram {
+    low: f64,
+    high: f64,
+    counts: [u64; BINS],
+}
+
+impl Histogram {
+    /// Without any value.
+    pub(super) fn empty((low, high): (f64, f64)) -> Self {
+        Self { low, high, counts: [0; BINS] }
+    }
+
+    /// Takes the counts of another one of the same range.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+    }
+
+    /// One character a bin: the root of the count, so that rare values are seen beside frequent ones.
+    pub(super) fn bars(&self) -> String {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let most = self.counts.iter().copied().max().unwrap_or(0);
+        let bar = |count: u64| match count {
+            0 => ' ',
+            count => {
+                let height = (count as f64 / most as f64).sqrt() * BARS.len() as f64;
+                BARS[(height.ceil() as usize).clamp(1, BARS.len()) - 1]
+            }
+        };
+        self.counts.iter().map(|count| bar(*count)).collect()
+    }
+}
+
+/// The histogram of `values` over their range.
+pub(super) fn histogram<T: Sync>(values: &[T], range: (f64, f64), number: impl Fn(&T) -> f64 + Sync) -> Histogram {
+    let (low, high) = range;
+    let width = high - low;
+    let scale = if width > 0.0 && width.is_finite() { BINS as f64 / width } else { 0.0 };
+    let parts = values.par_chunks(1 << 16).map(|part| {
+        let mut counts = Histogram::empty(range);
+        for value in part.iter().map(&number).filter(|value| value.is_finite()) {
+            // The largest value belongs to the last bin. Casts of floats saturate.
+            counts.counts[(((value - low) * scale) as usize).min(BINS - 1)] += 1;
+        }
+        counts
+    });
+    parts.reduce(
+        || Histogram::empty(range),
+        |mut sum, part| {
+            sum.add(&part);
+            sum
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_in_one_bin() {
+        let values: Vec<f32> = (0..=240).map(|value| value as f32).chain([f32::NAN, f32::INFINITY]).collect();
+        let counted = histogram(&values, (0.0, 240.0), |value| f64::from(*value));
+        assert_eq!(counted.counts.iter().sum::<u64>(), 241);
+        assert_eq!(counted.counts[0], 10);
+        assert_eq!(counted.counts[BINS - 1], 11);
+        let same = histogram(&[5i8; 7], (5.0, 5.0), |value| f64::from(*value));
+        assert_eq!(same.counts[0], 7);
+        assert_eq!(same.bars().trim_end(), "█");
+        assert_eq!(Histogram::empty((0.0, 1.0)).bars().trim(), "");
+    }
+}

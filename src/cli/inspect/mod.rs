@@ -1,0 +1,165 @@
+//! `nnue inspect`: what a file is, by its content.
+
+mod foreign;
+mod histogram;
+mod integer;
+mod tensors;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::global::Verbosity;
+use super::{Exit, Global};
+use crate::cache::Sha256;
+use crate::ctx::{Backend, Ctx};
+use crate::error::{Error, Result};
+use crate::format::bytes::Bytes;
+use crate::format::identify::{FileKind, identify};
+use crate::net::Architecture;
+use histogram::Histogram;
+
+pub(super) use tensors::{readings, trainer_name};
+
+/// Show what a file is: format, architecture, sizes, hashes, tensors
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A network, a checkpoint, an engine, an array, training data; anything
+    file: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Show how the values of each tensor are distributed (also with -v)
+    #[arg(long)]
+    histogram: bool,
+}
+
+/// What is known of a file. The keys are those of `--json`, and null where a format has no such value.
+#[derive(Serialize)]
+struct Report {
+    schema: u32,
+    format: String,
+    bytes: u64,
+    sha256: String,
+    version: Option<String>,
+    hash: Option<String>,
+    architecture: Option<String>,
+    candidates: Option<Vec<String>>,
+    features: Option<String>,
+    l1: Option<usize>,
+    l2: Option<usize>,
+    l3: Option<usize>,
+    buckets: Option<usize>,
+    compression: Option<&'static str>,
+    description: Option<String>,
+    tensors: Option<Vec<Tensor>>,
+    notes: Vec<String>,
+}
+
+/// One tensor.
+#[derive(Serialize)]
+struct Tensor {
+    name: String,
+    dtype: String,
+    shape: Vec<usize>,
+    /// Null where there are no values, or some that are no numbers.
+    min: Value,
+    max: Value,
+    /// Of its first stored byte; null where it is packed.
+    offset: Option<u64>,
+    /// Stored ones.
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    histogram: Option<Histogram>,
+}
+
+/// A report, and what is wrong with the file.
+struct Inspected {
+    report: Report,
+    fault: Option<Error>,
+}
+
+impl Report {
+    /// Nothing but a name.
+    fn named(format: &str) -> Self {
+        Self {
+            schema: 1,
+            format: format.to_owned(),
+            bytes: 0,
+            sha256: String::new(),
+            version: None,
+            hash: None,
+            architecture: None,
+            candidates: None,
+            features: None,
+            l1: None,
+            l2: None,
+            l3: None,
+            buckets: None,
+            compression: None,
+            description: None,
+            tensors: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Fills in what an architecture tells of a file.
+    fn set_sizes(&mut self, architecture: &Architecture) {
+        self.architecture = Some(architecture.generation.name.to_owned());
+        (self.l1, self.l2, self.l3) = (Some(architecture.l1), Some(architecture.l2), Some(architecture.l3));
+        self.buckets = Some(architecture.generation.stacks);
+    }
+
+    /// Fills in the description, which need not be text.
+    fn set_description(&mut self, description: &[u8]) {
+        self.description = Some(String::from_utf8_lossy(description).into_owned());
+        if let Err(error) = std::str::from_utf8(description) {
+            self.notes
+                .push(format!("the description is not UTF-8 from its byte {} on; it is shown with replacements", error.valid_up_to()));
+        }
+    }
+
+    /// A good file.
+    fn good(self) -> Inspected {
+        Inspected { report: self, fault: None }
+    }
+
+    /// A file that is not what it should be; the reasons are among the notes too.
+    fn bad(mut self, fault: Error) -> Inspected {
+        self.notes.push(fault.to_string());
+        Inspected { report: self, fault: Some(fault) }
+    }
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    let ctx = global.ctx(Backend::Cpu);
+    let bytes = Bytes::map(&args.file)?;
+    let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
+    let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || Sha256::of(&bytes));
+    let Inspected { mut report, fault } = inspected?;
+    report.bytes = bytes.len() as u64;
+    report.sha256 = sha256.to_string();
+    if args.json {
+        global.print_json(&report)?;
+    } else {
+        global.print(&text::render(&args.file, &report))?;
+    }
+    match fault {
+        None => Ok(Exit::Done),
+        Some(fault) => Err(fault.context(format!("`{}` is not what it should be", args.file.display()))),
+    }
+}
+
+fn inspect(path: &Path, bytes: &Bytes, histograms: bool, ctx: &Ctx) -> Result<Inspected> {
+    ctx.check()?;
+    let kind = identify(bytes);
+    match kind {
+        FileKind::Nnue => Ok(integer::network(bytes, histograms)),
+        kind if kind.is_executable() => Ok(integer::engine(bytes, kind, histograms)),
+        FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => tensors::inspect(bytes, kind, histograms, ctx),
+        FileKind::Npy => Ok(foreign::array(bytes)),
+        kind => foreign::other(path, bytes, kind, ctx),
+    }
+}

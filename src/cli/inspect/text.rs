@@ -1,0 +1,95 @@
+//! A report for people: compact and aligned.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Report, Tensor};
+
+/// The whole report.
+pub(super) fn render(path: &Path, report: &Report) -> String {
+    let mut text = format!("{}\n", path.display());
+    let mut line = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(text, "  {key:<13}{value}");
+        }
+    };
+    line("format", Some(report.format.clone()));
+    line("bytes", Some(report.bytes.to_string()));
+    line("sha256", Some(report.sha256.clone()));
+    line("version", report.version.clone());
+    line("hash", report.hash.clone());
+    line("architecture", architecture(report));
+    line("features", report.features.clone());
+    let sizes = [("L1", report.l1), ("L2", report.l2), ("L3", report.l3), ("buckets", report.buckets)];
+    let sizes: Vec<String> = sizes.iter().filter_map(|(name, size)| size.map(|size| format!("{name}={size}"))).collect();
+    line("sizes", (!sizes.is_empty()).then(|| sizes.join(" ")));
+    line("compression", report.compression.map(str::to_owned));
+    // A description may hold anything: what would move the cursor is shown escaped.
+    line("description", report.description.as_ref().map(|text| text.chars().map(shown).collect()));
+    for (index, note) in report.notes.iter().enumerate() {
+        line(if index == 0 { "notes" } else { "" }, Some(note.chars().map(shown).collect()));
+    }
+    if let Some(tensors) = report.tensors.as_ref().filter(|tensors| !tensors.is_empty()) {
+        text.push('\n');
+        table(&mut text, tensors);
+    }
+    text
+}
+
+fn architecture(report: &Report) -> Option<String> {
+    let candidates = report.candidates.as_deref().unwrap_or_default().join(", ");
+    match &report.architecture {
+        Some(name) if *name == candidates || candidates.is_empty() => Some(name.clone()),
+        Some(name) => Some(format!("{name} (candidates: {candidates})")),
+        None if candidates.is_empty() => None,
+        None => Some(format!("one of {candidates}")),
+    }
+}
+
+fn shown(c: char) -> String {
+    if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+}
+
+fn table(text: &mut String, tensors: &[Tensor]) {
+    const HEADS: [&str; 7] = ["tensor", "type", "shape", "min", "max", "offset", "bytes"];
+    let rows: Vec<[String; 7]> = tensors
+        .iter()
+        .map(|tensor| {
+            let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+            let offset = tensor.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string());
+            let name = tensor.name.chars().map(shown).collect();
+            [name, tensor.dtype.clone(), shape.join("×"), number(&tensor.min), number(&tensor.max), offset, tensor.bytes.to_string()]
+        })
+        .collect();
+    let mut widths = HEADS.map(|head| head.chars().count());
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut line = |cells: [&str; 7], bars: Option<String>| {
+        let mut joined = String::new();
+        for (index, (cell, width)) in cells.into_iter().zip(widths).enumerate() {
+            // Names and types to the left, numbers to the right.
+            let _ = if index < 3 { write!(joined, "  {cell:<width$}") } else { write!(joined, "  {cell:>width$}") };
+        }
+        if let Some(bars) = bars {
+            let _ = write!(joined, "  {bars}");
+        }
+        let _ = writeln!(text, "{}", joined.trim_end());
+    };
+    line(HEADS, None);
+    for (row, tensor) in rows.iter().zip(tensors) {
+        line(row.each_ref().map(String::as_str), tensor.histogram.map(|histogram| histogram.bars()));
+    }
+}
+
+fn number(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Number(number) if number.is_f64() => format!("{:.6}", number.as_f64().unwrap_or_default()),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,47 @@
+//! `nnue perm apply`: a network with its neurons reordered.
+
+use std::path::PathBuf;
+
+use crate::cli::convert::load_permutation;
+use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, net_name, write_network};
+use crate::cli::{Exit, Global};
+use crate::ctx::Backend;
+use crate::error::Result;
+use crate::format::nnue::Compression;
+use crate::stages::permute::permute;
+use crate::stages::quantize::Overflow;
+
+/// Apply a permutation to a network; description and compression stay
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The network
+    #[arg(value_name = "NET")]
+    net: PathBuf,
+    /// The permutation of the L1/2 neuron pairs
+    #[arg(value_name = "PERM.npy")]
+    perm: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT.nnue")]
+    out: PathBuf,
+    #[command(flatten)]
+    source_is: SourceArgs,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    let ctx = global.ctx(Backend::Cpu);
+    check_folder_of(&args.out)?;
+    let permutation = load_permutation(&args.perm)?;
+    let mut source = load_integers(&args.net, &args.source_is.expectation(), Overflow::Error, &ctx)?;
+    permute(&mut source.network, &permutation).map_err(|error| error.context(format!("cannot apply `{}`", args.perm.display())))?;
+    // Checkpoints have no compression of their own.
+    let compression = source.compression.unwrap_or(Compression::Leb128);
+    let written = write_network(Place::File(&args.out), &mut source.network, compression, &ctx)?;
+    global.print_summary(&format!(
+        "wrote `{}`, {} bytes, {}\nsha256 {}\n",
+        written.path.display(),
+        written.bytes,
+        net_name(&written.sha256),
+        written.sha256
+    ))?;
+    Ok(Exit::Done)
+}

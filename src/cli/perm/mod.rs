@@ -1,0 +1,60 @@
+//! `nnue perm`: the steps of the trainer's `ftperm.py` one by one, reading and writing its `.npy` files.
+
+mod apply;
+mod eval;
+mod find;
+mod gather;
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::network::check_folder_of;
+use super::{Exit, Global};
+use crate::cache::files::{Durability, write_atomic};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::format::bytes::Bytes;
+use crate::permutation::{ActivationMatrix, read_matrix};
+
+/// Gather activations, find, judge and apply permutations of the neurons
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(alias = "gather_perm")]
+    Gather(gather::Args),
+    #[command(alias = "find_perm")]
+    Find(find::Args),
+    #[command(alias = "eval_perm")]
+    Eval(eval::Args),
+    #[command(alias = "apply_perm")]
+    Apply(apply::Args),
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    match args.command {
+        Command::Gather(args) => gather::run(args, global),
+        Command::Find(args) => find::run(args, global),
+        Command::Eval(args) => eval::run(args, global),
+        Command::Apply(args) => apply::run(args, global),
+    }
+}
+
+/// Reads an activation matrix file.
+fn load_matrix(path: &Path, l1: Option<usize>) -> Result<ActivationMatrix> {
+    read_matrix(&Bytes::map(path)?, l1).map_err(|error| error.context(format!("cannot use the activation matrix `{}`", path.display())))
+}
+
+/// Writes an array atomically.
+fn save(path: &Path, ctx: &Ctx, write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result<()> {
+    check_folder_of(path)?;
+    write_atomic(path, Durability::Durable, |out| {
+        write(out).map_err(|error| Error::io("cannot write", path, error))?;
+        ctx.check()
+    })
+}

@@ -1,0 +1,166 @@
+//! How errors look on stderr: miette's graphics on a terminal, plain lines elsewhere.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, MietteHandlerOpts, ReportHandler};
+
+use super::global::Color;
+use super::progress::to_stderr;
+use crate::error::Error;
+
+/// Columns of a diagnostic with source text that goes into a file or a pipe.
+const PLAIN_WIDTH: usize = 120;
+
+/// What stderr can show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    /// Somebody is looking.
+    pub(super) terminal: bool,
+    /// Colours are wanted.
+    pub(super) color: bool,
+}
+
+impl Style {
+    pub(super) fn of_stderr(color: Color) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !color.forbidden_by_environment(),
+        };
+        Self { terminal, color }
+    }
+
+    /// `text` in the colour of an ANSI code, where colours are wanted.
+    pub(super) fn paint(self, text: &str, code: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Prints an error on stderr.
+pub(super) fn print(error: &Error, style: Style) {
+    to_stderr(render(error, style).trim_end());
+}
+
+fn render(error: &Error, style: Style) -> String {
+    let plain = Plain::of(error);
+    match error.report() {
+        Some(report) if style.terminal => graphical(report, style),
+        Some(report) => {
+            let theme = if style.color { GraphicalTheme::ascii() } else { GraphicalTheme::none() };
+            let mut text = String::new();
+            // Writing into a string does not fail; were it to, the lines without source text still say what is wrong.
+            match GraphicalReportHandler::new_themed(theme).with_width(PLAIN_WIDTH).render_report(&mut text, report) {
+                Ok(()) => text,
+                Err(_) => plain.lines(style),
+            }
+        }
+        None if style.terminal && !error.causes().is_empty() => graphical(&plain, style),
+        None => plain.lines(style),
+    }
+}
+
+fn graphical(diagnostic: &dyn Diagnostic, style: Style) -> String {
+    struct Shown<'a>(&'a dyn ReportHandler, &'a dyn Diagnostic);
+    impl fmt::Display for Shown<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.debug(self.1, f)
+        }
+    }
+    let handler = MietteHandlerOpts::new().color(style.color).unicode(true).terminal_links(false).build();
+    Shown(&handler, diagnostic).to_string()
+}
+
+/// An error without source text, in the shape that miette takes.
+#[derive(Debug)]
+struct Plain {
+    message: String,
+    cause: Option<Box<Cause>>,
+    help: Option<String>,
+}
+
+#[derive(Debug)]
+struct Cause {
+    message: String,
+    next: Option<Box<Cause>>,
+}
+
+impl Plain {
+    fn of(error: &Error) -> Self {
+        let chain = error.causes().iter().rev().fold(None, |next, message| Some(Box::new(Cause { message: message.clone(), next })));
+        Self { message: error.message().to_owned(), cause: chain, help: error.help_text().map(str::to_owned) }
+    }
+
+    /// One line each for message, causes and help.
+    fn lines(&self, style: Style) -> String {
+        let mut text = format!("{} {}\n", style.paint("error:", "1;31"), self.message);
+        let mut cause = self.cause.as_deref();
+        while let Some(Cause { message, next }) = cause {
+            text += &format!("  because: {message}\n");
+            cause = next.as_deref();
+        }
+        if let Some(help) = &self.help {
+            text += &format!("  {} {help}\n", style.paint("help:", "1;36"));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Plain {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl Diagnostic for Plain {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Error {
+        Error::new("cannot load `a.nnue`").because("truncated at byte 7").because("read as SFNNv5").help("fetch it again")
+    }
+
+    #[test]
+    fn files_and_pipes_get_one_line_each() {
+        let style = Style { terminal: false, color: false };
+        let expected = "error: cannot load `a.nnue`\n  because: truncated at byte 7\n  because: read as SFNNv5\n  help: fetch it again\n";
+        assert_eq!(render(&sample(), style), expected);
+        assert!(render(&sample(), Style { color: true, ..style }).starts_with("\x1b[1;31merror:\x1b[0m cannot"));
+    }
+
+    #[test]
+    fn terminals_get_all_of_it_too() {
+        for color in [false, true] {
+            let text = render(&sample(), Style { terminal: true, color });
+            for part in ["cannot load `a.nnue`", "truncated at byte 7", "read as SFNNv5", "fetch it again"] {
+                assert!(text.contains(part), "{text}");
+            }
+            assert_eq!(text.contains('\x1b'), color, "{text}");
+        }
+    }
+}
