@@ -84,12 +84,15 @@ enum CompressionName {
 pub(super) enum AlgorithmName {
     /// 2-swaps, then 3-cycles, as ftperm.py
     Greedy,
+    /// Greedy, then exact annealing: never less than greedy
+    Anneal,
 }
 
 impl From<AlgorithmName> for Algorithm {
     fn from(name: AlgorithmName) -> Self {
         match name {
             AlgorithmName::Greedy => Self::Greedy,
+            AlgorithmName::Anneal => Self::Anneal,
         }
     }
 }
@@ -197,7 +200,7 @@ impl<'a> Request<'a> {
                     seed: args.seed,
                     filters: Filters::default(),
                 },
-                params: SearchParams { algorithm: args.algorithm.into() },
+                params: SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: None, time_limit: None },
             },
             None => Order::Kept,
         };

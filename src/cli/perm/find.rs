@@ -1,6 +1,7 @@
 //! `nnue perm find`: a permutation with more zero blocks.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -8,8 +9,8 @@ use super::{load_matrix, save};
 use crate::cli::convert::AlgorithmName;
 use crate::cli::network::{BackendName, check_folder_of};
 use crate::cli::{Exit, Global};
-use crate::error::Result;
-use crate::permutation::{SearchParams, search, write_permutation};
+use crate::error::{Error, Result};
+use crate::permutation::{Algorithm, SearchParams, search, write_permutation};
 
 /// Find a permutation of the neurons under which more blocks of four are zero
 #[derive(clap::Args)]
@@ -26,6 +27,15 @@ pub(in crate::cli) struct Args {
     /// How to search
     #[arg(long, value_name = "NAME", default_value = "greedy")]
     algorithm: AlgorithmName,
+    /// Of the random numbers of anneal
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Moves that anneal tries [default: by the sizes]
+    #[arg(long, value_name = "N")]
+    moves: Option<u64>,
+    /// End anneal after this time; the moves made are printed, so that `--moves` gives the same result again
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    seconds: Option<Duration>,
     /// What computes the search; the result is the same
     #[arg(long, value_name = "NAME", default_value = "auto")]
     backend: BackendName,
@@ -38,17 +48,23 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend.into());
     check_folder_of(&args.out)?;
     let matrix = load_matrix(&args.data, args.l1)?;
-    let found = search(&matrix, &SearchParams { algorithm: args.algorithm.into() }, &ctx)?;
+    let params = SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: args.seconds };
+    if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
+        return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")
+            .because("the greedy search ends by itself")
+            .help("leave them out, or add `--algorithm anneal`"));
+    }
+    let found = search(&matrix, &params, &ctx)?;
     save(&args.out, &ctx, |mut out| write_permutation(&found.permutation, &mut out))?;
     if args.json {
         let zero = json!({"positions": found.before.positions, "before": found.before.fraction(), "after": found.after.fraction()});
         global.print_json(&json!({
             "schema": 1, "path": args.out.to_string_lossy(), "zero_blocks": zero,
-            "rounds": found.iterations, "swaps": found.swaps, "cycles": found.cycles,
+            "rounds": found.iterations, "swaps": found.swaps, "cycles": found.cycles, "moves": found.moves,
         }))?;
     } else {
         global.print_summary(&format!(
-            "wrote a permutation of {} neurons to `{}`\nzero blocks  {} % → {} % ({} positions, {} swaps, {} cycles)\n",
+            "wrote a permutation of {} neurons to `{}`\nzero blocks  {} % → {} % ({} positions, {} swaps, {} cycles{})\n",
             found.permutation.len(),
             args.out.display(),
             found.before.percent(),
@@ -56,7 +72,13 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             found.before.positions,
             found.swaps,
             found.cycles,
+            if found.moves > 0 { format!(", {} moves of anneal", found.moves) } else { String::new() },
         ))?;
     }
     Ok(Exit::Done)
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds, 0 or more, is needed".to_owned())
 }
