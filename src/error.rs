@@ -91,6 +91,23 @@ impl Error {
         self
     }
 
+    /// A copy with a new outermost message; one with source text stays as it is, since that says more.
+    #[must_use]
+    pub fn in_context(&self, message: impl Into<String>) -> Option<Self> {
+        if self.0.report.is_some() {
+            return None;
+        }
+        let inner = &self.0;
+        let copy = Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            causes: inner.causes.clone(),
+            help: inner.help.clone(),
+            report: None,
+        };
+        Some(Self(Box::new(copy)).context(message))
+    }
+
     /// Says what to do. A help that is already there stays: it was given nearer to the fault.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {

@@ -1,1 +1,193 @@
-//! Walks the graph, asks the cache, runs stages, publishes outputs.
+//! The executor: walks the graph, asks the cache, runs what is stale, publishes outputs, says what it did and why.
+//!
+//! A build has two passes. *Resolve* goes through the graph in topological order on one thread: it digests files, forms keys and
+//! looks up records, and is all that a build without changes does. *Execute* runs what was not found, each action once its inputs are
+//! settled, several at a time. A stage that gives the digest it gave before leaves everything after it fresh.
+
+mod execute;
+pub mod lock;
+mod report;
+mod run;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+
+use lock::{Lock, LockedFile, LockedNet};
+
+use crate::cache::{BuildLog, Cache, Mode, OpenOptions, StatCache, Trust};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::graph::{self, Graph, NetPlan, Node};
+use crate::manifest::{Manifest, ResolvedNet};
+
+/// Environment variable that names another folder for the cache.
+pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
+
+/// How to build.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Run every stage, whatever the cache has.
+    pub force: bool,
+    /// Go on with other nets after one failed.
+    pub keep_going: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Actions at a time; `None`: as many as there are processors.
+    pub jobs: Option<usize>,
+    /// Read every file anew, whatever its times say.
+    pub paranoid: bool,
+    /// Fail where `nnue.lock` would change.
+    pub locked: bool,
+}
+
+/// A manifest with the places where its builds are remembered.
+pub struct Workspace<'a> {
+    manifest: &'a Manifest,
+    cache: Cache,
+    files: StatCache,
+    log: BuildLog,
+}
+
+impl<'a> Workspace<'a> {
+    /// Opens the cache and the state beside the manifest.
+    ///
+    /// # Errors
+    /// When waiting for another process was interrupted.
+    pub fn open(manifest: &'a Manifest, options: &Options, ctx: &Ctx) -> Result<Self> {
+        let state = state_folder(manifest);
+        let mode = if options.dry_run { Mode::ReadOnly } else { Mode::ReadWrite };
+        let cache = Cache::open(&cache_folder(manifest), OpenOptions { mode, lock_timeout: None }, ctx)?;
+        let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
+        let files = StatCache::load(&state.join("files.bin"), trust, ctx);
+        let files = if options.dry_run { files.read_only() } else { files };
+        Ok(Self { manifest, cache, files, log: BuildLog::new(&state.join("nets")) })
+    }
+
+    /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).
+    ///
+    /// The report is complete also when nets failed: their errors stand in it. `on_error` gets each error as it happens.
+    ///
+    /// # Errors
+    /// When the graph cannot be made, or the work was interrupted.
+    pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
+        let graph: Graph = graph::plan(self.manifest, nets)?;
+        let path = lock::path_of(self.manifest);
+        let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
+        if options.locked {
+            self.check_locked_inputs(&graph, &old)?;
+        }
+        let report = execute::execute(self, &graph, options, ctx, on_error);
+        if !options.dry_run {
+            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, old, &path, options.locked));
+            self.files.save();
+            self.cache.save_usage();
+            locked?;
+        }
+        report
+    }
+
+    /// The files that a net is made from, by content.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn inputs_of(&self, graph: &Graph, net: &NetPlan) -> Result<Vec<LockedFile>> {
+        let mut inputs: Vec<LockedFile> = Vec::new();
+        for action in &net.actions {
+            for (_, input) in graph.inputs(*action) {
+                if let Node::File(file) = &graph.dag[input]
+                    && !inputs.iter().any(|known| known.path == file.path.typed)
+                {
+                    let sha256 = self.files.sha256(&file.path.resolved)?.digest.to_string();
+                    inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
+                }
+            }
+        }
+        inputs.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(inputs)
+    }
+
+    /// Before anything runs: a locked build does not begin on other inputs.
+    fn check_locked_inputs(&self, graph: &Graph, old: &Lock) -> Result<()> {
+        let mut lines = Vec::new();
+        for net in &graph.nets {
+            let Some(locked) = old.nets.get(&net.name) else {
+                lines.push(format!("net `{}` is not locked", net.name));
+                continue;
+            };
+            let now = LockedNet::new(&net.name, self.inputs_of(graph, net)?, locked.outputs.clone());
+            lines.extend(locked.differences(&now).into_iter().map(|line| format!("net `{}`: {line}", net.name)));
+        }
+        if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) }
+    }
+
+    /// Writes the blocks of the nets that are up to date now, and drops those of nets that the manifest has no more.
+    fn update_lock(&self, graph: &Graph, report: &Report, old: Lock, path: &Path, locked: bool) -> Result<()> {
+        let mut new = old.clone();
+        let mut lines = Vec::new();
+        for (net, plan) in report.nets.iter().zip(&graph.nets) {
+            if !matches!(net.status, NetStatus::Built | NetStatus::Fresh) {
+                continue;
+            }
+            let outputs = net.outputs.iter().map(|output| LockedFile { path: output.path.clone(), sha256: output.sha256.clone() });
+            let mut now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect());
+            if let Some(before) = old.nets.get(&net.net) {
+                let differences = before.differences(&now);
+                if differences.is_empty() {
+                    now = before.clone();
+                }
+                lines.extend(differences.into_iter().map(|line| format!("net `{}`: {line}", net.net)));
+            }
+            new.nets.insert(net.net.clone(), now);
+        }
+        new.nets.retain(|name, _| self.manifest.nets.iter().any(|net| net.name == *name));
+        if locked {
+            return if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) };
+        }
+        if new == old { Ok(()) } else { new.write(path) }
+    }
+
+    /// A published path as people know it: the typed folder with the file's name behind it.
+    fn display(&self, typed: &str, file: Option<&Path>) -> String {
+        match file.and_then(Path::file_name) {
+            Some(name) => Path::new(typed).join(name).display().to_string(),
+            None => typed.to_owned(),
+        }
+    }
+}
+
+/// `.nnue/state` beside the manifest.
+fn state_folder(manifest: &Manifest) -> PathBuf {
+    manifest.folder.join(".nnue").join("state")
+}
+
+/// `NNUE_CACHE_DIR`, or `.nnue/cache` beside the manifest.
+pub fn cache_folder(manifest: &Manifest) -> PathBuf {
+    match std::env::var_os(CACHE_VARIABLE) {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => manifest.folder.join(".nnue").join("cache"),
+    }
+}
+
+/// The nets that the user named, or all.
+///
+/// # Errors
+/// When a name is not in the manifest; the message lists the names that are. A sweep's own name stands for all its nets.
+pub fn select_nets<'m>(manifest: &'m Manifest, names: &[String]) -> Result<Vec<&'m ResolvedNet>> {
+    if names.is_empty() {
+        return Ok(manifest.nets.iter().collect());
+    }
+    let wanted = |net: &ResolvedNet, name: &String| net.name == *name || net.sweep.as_ref() == Some(name);
+    for name in names {
+        if !manifest.nets.iter().any(|net| wanted(net, name)) {
+            const SHOWN: usize = 20;
+            let known: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).take(SHOWN).collect();
+            let more = manifest.nets.len().saturating_sub(SHOWN);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return Err(Error::usage(format!("`{}` has no net `{name}`", manifest.path.display()))
+                .help(format!("its nets are {}{more}", known.join(", "))));
+        }
+    }
+    Ok(manifest.nets.iter().filter(|net| names.iter().any(|name| wanted(net, name))).collect())
+}

@@ -137,7 +137,7 @@ mod tests {
         let waiting = Waiting { message: "waiting for the test", timeout: Some(Duration::from_millis(30)) };
         let error = acquire(&path, Sharing::Exclusive, waiting, &ctx).unwrap_err();
         assert!(error.to_string().contains("waiting for the test"), "{error}");
-        assert_eq!(listener.warnings(), ["waiting for the test"]);
+        assert_eq!(listener.waits(), ["waiting for the test"]);
         let waiter = std::thread::scope(|scope| {
             let waiter = scope.spawn(|| acquire(&path, Sharing::Exclusive, Waiting { message: "m", timeout: None }, &ctx));
             drop((a, b));

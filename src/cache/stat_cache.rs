@@ -17,7 +17,7 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -63,8 +63,12 @@ pub struct Tracked<D> {
 pub struct StatCache {
     path: PathBuf,
     trust: Trust,
+    /// False for runs that leave the workspace as it is.
+    writes: bool,
     ctx: Ctx,
     entries: Mutex<Entries>,
+    /// The last answer of the file system's clock, and when it was asked.
+    asked: Mutex<Option<(Instant, Option<Clock>)>>,
 }
 
 #[derive(Default)]
@@ -92,7 +96,14 @@ impl StatCache {
             HashMap::new()
         });
         let entries = Mutex::new(Entries { known, new: HashMap::new() });
-        Self { path: path.to_owned(), trust, ctx: ctx.clone(), entries }
+        Self { path: path.to_owned(), trust, writes: true, ctx: ctx.clone(), entries, asked: Mutex::new(None) }
+    }
+
+    /// Looks digests up without ever writing: for runs that must leave the workspace as it is.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.writes = false;
+        self
     }
 
     /// BLAKE3 of the file at `path`, read only where it is not known.
@@ -129,7 +140,7 @@ impl StatCache {
     /// learned; failure is a warning, as it costs only time.
     pub fn save(&self) {
         let mut entries = self.entries();
-        if entries.new.is_empty() {
+        if entries.new.is_empty() || !self.writes {
             return;
         }
         match self.merge_into_file(&entries.new) {
@@ -178,14 +189,28 @@ impl StatCache {
         Some(Tracked { digest: known(&entry)?, len: signature.len, signature: Some(signature) })
     }
 
-    /// The time by the clock of the file's own file system, where the workspace is on it too; else the system's.
+    /// A moment not after now, by the clock of the file's own file system where the workspace is on it too; else by the system's.
     fn clock(&self, path: &Path) -> Clock {
         let system = Clock { at: Timestamp::now(), device: None };
-        let device = |path: &Path| fs::metadata(path).ok().map(|metadata| Signature::of(&metadata).device);
-        let Some(folder) = self.path.parent() else { return system };
-        // The first build finds no folder yet; where it cannot be made, the system's clock serves with its larger margin.
-        let here = files::create_dir_all(folder).is_ok() && device(folder).is_some_and(|ours| device(path) == Some(ours));
-        here.then(|| files::file_system_clock(folder)).flatten().unwrap_or(system)
+        let device = fs::metadata(path).ok().map(|metadata| Signature::of(&metadata).device);
+        self.workspace_clock().filter(|clock| clock.device == device).unwrap_or(system)
+    }
+
+    /// Asking costs a file, so an answer serves for a while: an old one only trusts less.
+    fn workspace_clock(&self) -> Option<Clock> {
+        const SERVES: Duration = Duration::from_millis(50);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, clock)) = *asked
+            && when.elapsed() < SERVES
+        {
+            return clock;
+        }
+        let when = Instant::now();
+        // The first build finds no folder yet.
+        let folder = self.path.parent().filter(|folder| self.writes && files::create_dir_all(folder).is_ok());
+        let clock = folder.and_then(files::file_system_clock);
+        *asked = Some((when, clock));
+        clock
     }
 
     fn merge_into_file(&self, new: &HashMap<PathHash, Entry>) -> Result<()> {

@@ -21,6 +21,7 @@ use super::{
     map::Blob,
     record::{ActionRecord, Key},
     sealed,
+    stat_cache::StatCache,
 };
 use crate::{
     ctx::Ctx,
@@ -196,6 +197,18 @@ impl Cache {
     /// Whether there is a blob under this digest; does not read it.
     pub fn has_blob(&self, digest: Blake3) -> bool {
         fs::metadata(self.layout.blob(digest)).is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// Whether the blob of this digest is there and still has it. Asks `files` first, so that a blob which was verified before
+    /// costs a look at its times only; a damaged one is evicted with a warning.
+    pub fn verify_blob(&self, digest: Blake3, files: &StatCache) -> bool {
+        if !self.has_blob(digest) {
+            return false;
+        }
+        match files.blake3(&self.layout.blob(digest)) {
+            Ok(tracked) if tracked.digest == digest => true,
+            _ => self.get_blob(digest).is_some(),
+        }
     }
 
     /// Stores a record under its key, after the blob that it names. Tells whether it is stored now.

@@ -42,9 +42,20 @@ impl Listener {
         Ctx::new(self.cancel.clone(), self.warnings.clone(), Backend::Cpu)
     }
 
-    /// The warnings since the last call.
+    /// The warnings since the last call, without those of waiting for a lock: a sibling test that starts a process holds copies of
+    /// this process's descriptors, and the locks with them, until its `exec`, so that any lock may be waited for briefly.
     pub(super) fn warnings(&self) -> Vec<String> {
-        std::mem::take(&mut *self.warnings.0.lock().unwrap())
+        self.heard().0
+    }
+
+    /// What was waited for since the last call of this or [`Listener::warnings`].
+    pub(super) fn waits(&self) -> Vec<String> {
+        self.heard().1
+    }
+
+    fn heard(&self) -> (Vec<String>, Vec<String>) {
+        let heard = std::mem::take(&mut *self.warnings.0.lock().unwrap());
+        heard.into_iter().partition(|message| !message.starts_with("waiting for"))
     }
 
     /// Asserts that there was exactly one warning since the last call, with `part` in it.

@@ -42,7 +42,6 @@ impl Bytes {
     }
 }
 
-#[allow(unsafe_code)]
 fn map_file(file: &File) -> std::io::Result<memmap2::Mmap> {
     // SAFETY: the map is read-only and private to this process's readers. Another process that writes to the file in
     // place changes what is read, but every read here goes through bounds-checked slices and no value taken from the map is

@@ -92,12 +92,15 @@ impl Npz {
         if entry.size > limit {
             return Err(Error::new(format!("{} compressed bytes should become {}, the limit is {limit}", packed.len(), entry.size)));
         }
-        let mut content = Vec::new();
+        let mut content = vec![0; entry.size as usize];
         let mut decoder = flate2::bufread::DeflateDecoder::new(packed);
-        let inflated = decoder.by_ref().take(entry.size.saturating_add(1)).read_to_end(&mut content);
-        inflated.map_err(|error| Error::new("its compressed data is damaged").because(error))?;
-        if content.len() as u64 != entry.size {
-            return Err(Error::new(format!("its compressed data does not become the {} bytes that the archive states", entry.size)));
+        let inflated = decoder.read_exact(&mut content).and_then(|()| decoder.read(&mut [0]));
+        match inflated {
+            Ok(0) => {}
+            Ok(_) => {
+                return Err(Error::new(format!("its compressed data becomes more than the {} bytes that the archive states", entry.size)));
+            }
+            Err(error) => return Err(Error::new("its compressed data is damaged or too short").because(error)),
         }
         Ok(content)
     }

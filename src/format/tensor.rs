@@ -194,7 +194,8 @@ pub struct TensorView {
 
 /// Above this many elements, a view that is larger than its storage is not read whole.
 const MAX_EXPANDED: usize = 1 << 28;
-const MAX_RANK: usize = 64;
+/// Most dimensions that a view may have.
+pub(crate) const MAX_RANK: usize = 64;
 
 impl TensorView {
     /// A view of `storage`: `shape` and `stride` (both outermost first) and `offset` count elements of `dtype`.

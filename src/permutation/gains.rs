@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{backend::SearchBackend, matrix::ActivationMatrix};
+use super::backend::OverlapCounter;
 use crate::{ctx::Ctx, error::Result};
 
 /// Gains of one ordered pair of blocks: entry `4 * i + j` is for neuron `i` of the first moving to place `j` of the second.
@@ -12,14 +12,13 @@ pub(super) type PairGains = [i32; 16];
 /// The present order of the neurons and the gain of every neuron at every place.
 ///
 /// A gain is the change in the number of zero blocks when a neuron replaces the one at a place of another block; an exchange gains the
-/// sum over the neurons that move, since each place lies in a block of its own. So the counts of [`SearchBackend`] tell every 2-swap
+/// sum over the neurons that move, since each place lies in a block of its own. So the counts of [`OverlapCounter`] tell every 2-swap
 /// and 3-cycle, and a move makes only the rows of the touched blocks stale.
-pub(super) struct Gains<'a> {
-    matrix: &'a ActivationMatrix,
-    backend: &'a dyn SearchBackend,
+pub(super) struct Gains {
+    half: usize,
     blocks: usize,
     perm: Vec<u32>,
-    /// `counts[place * half + neuron]`, see [`SearchBackend::overlap_counts`]; neurons by their number in the matrix.
+    /// `counts[place * half + neuron]`, see [`OverlapCounter::overlap_counts`]; neurons by their number in the matrix.
     counts: Vec<u32>,
     /// `pairs[to * blocks + from]`; zeros where `from` is `to`.
     pairs: Vec<PairGains>,
@@ -27,14 +26,13 @@ pub(super) struct Gains<'a> {
     stale: Vec<bool>,
 }
 
-impl<'a> Gains<'a> {
-    /// In the order `perm`, which must be a permutation of the matrix's neurons, a multiple of 4 of them.
-    pub(super) fn new(matrix: &'a ActivationMatrix, backend: &'a dyn SearchBackend, perm: Vec<u32>) -> Self {
-        let half = matrix.half();
+impl Gains {
+    /// In the order `perm`, a permutation of a multiple of 4 neurons.
+    pub(super) fn new(perm: Vec<u32>) -> Self {
+        let half = perm.len();
         let blocks = half / 4;
         Self {
-            matrix,
-            backend,
+            half,
             blocks,
             perm,
             counts: vec![0; half * half],
@@ -47,8 +45,8 @@ impl<'a> Gains<'a> {
         self.blocks
     }
 
-    pub(super) fn perm(&self) -> &[u32] {
-        &self.perm
+    pub(super) fn into_perm(self) -> Vec<u32> {
+        self.perm
     }
 
     /// Exchanges the neurons at two places.
@@ -64,19 +62,19 @@ impl<'a> Gains<'a> {
         self.swap(i, k);
     }
 
-    /// Brings counts and gains up to date with the moves made.
-    pub(super) fn refresh(&mut self, ctx: &Ctx) -> Result<()> {
-        let half = self.matrix.half();
+    /// Brings counts and gains up to date with the moves made. `counter` must always be of the same matrix.
+    pub(super) fn refresh(&mut self, counter: &mut dyn OverlapCounter, ctx: &Ctx) -> Result<()> {
+        let half = self.half;
         let stale: Vec<usize> = (0..self.blocks).filter(|&block| self.stale[block]).collect();
         if stale.is_empty() {
             return Ok(());
         }
         let neurons: Vec<[u32; 4]> = stale.iter().map(|&block| self.neurons(block)).collect();
         if stale.len() == self.blocks {
-            self.backend.overlap_counts(self.matrix, &neurons, &mut self.counts, ctx)?;
+            counter.overlap_counts(&neurons, &mut self.counts, ctx)?;
         } else {
             let mut rows = vec![0; 4 * stale.len() * half];
-            self.backend.overlap_counts(self.matrix, &neurons, &mut rows, ctx)?;
+            counter.overlap_counts(&neurons, &mut rows, ctx)?;
             for (&block, rows) in stale.iter().zip(rows.chunks_exact(4 * half)) {
                 self.counts[4 * block * half..][..4 * half].copy_from_slice(rows);
             }
@@ -99,13 +97,6 @@ impl<'a> Gains<'a> {
         });
         stale.fill(false);
         Ok(())
-    }
-
-    /// Zero blocks over all samples, as of the last [`refresh`](Self::refresh).
-    pub(super) fn zero_blocks(&self) -> u64 {
-        let half = self.matrix.half();
-        // The neuron at a place together with the other three of its block: all four are zero.
-        (0..self.blocks).map(|block| u64::from(self.counts[4 * block * half + self.perm[4 * block] as usize])).sum()
     }
 
     /// Gains of moving neurons of block `from` to places of block `to`, as of the last [`refresh`](Self::refresh).

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use rayon::prelude::*;
 
-use super::gains::{Gains, PairGains};
+use super::{backend::OverlapCounter, gains::{Gains, PairGains}};
 use crate::{ctx::Ctx, error::Result};
 
 /// Rounds after which the trainer's tool stops even if more could be gained.
@@ -74,13 +74,15 @@ impl Iteration {
 }
 
 /// Runs the search from the present order of `gains`. Calls `trace` after each round.
-pub(super) fn search(gains: &mut Gains, ctx: &Ctx, mut trace: impl FnMut(Iteration)) -> Result<()> {
+pub(super) fn search(
+    gains: &mut Gains, counter: &mut dyn OverlapCounter, ctx: &Ctx, mut trace: impl FnMut(Iteration)) -> Result<()> {
     let mut stage = Stage::Swaps;
+    let mut cycles = Cycles::new(gains.blocks());
     for _ in 0..MAX_ITERATIONS {
-        gains.refresh(ctx)?;
+        gains.refresh(counter, ctx)?;
         let moves = match stage {
             Stage::Swaps => choose_swaps(gains),
-            Stage::Cycles => choose_cycles(gains),
+            Stage::Cycles => cycles.choose(gains),
         };
         for &one in &moves {
             match one {
@@ -148,73 +150,160 @@ struct Cycle {
     places: [usize; 3],
 }
 
-/// The best cycles, best first, each block used once.
-///
-/// A cycle reads the same from each of its places, so the first of equal ones begins in its lowest block. For each such block the best cycle
-/// is kept; masking only takes cycles away, so a kept one that lost a block is still a bound, and is looked for again only when it
-/// comes up.
-fn choose_cycles(gains: &Gains) -> Vec<Move> {
-    let blocks = gains.blocks();
-    let bounds = Bounds::new(gains);
-    let mut used = vec![false; blocks];
-    let mut best: Vec<Option<Cycle>> = (0..blocks).into_par_iter().map(|first| best_cycle(gains, &bounds, first, &used)).collect();
-    let mut moves = Vec::new();
-    loop {
-        let top = best.iter().flatten().max_by_key(|cycle| (cycle.gain, Reverse(cycle.places[0] / 4)));
-        let Some(&Cycle { gain, places: [i, j, k] }) = top else { break };
-        let first = i / 4;
-        if used[first] {
-            best[first] = None;
-        } else if used[j / 4] || used[k / 4] {
-            best[first] = best_cycle(gains, &bounds, first, &used);
-        } else {
-            for place in [i, j, k] {
-                used[place / 4] = true;
-            }
-            moves.push(Move::Rotate { i, j, k, gain: gain.unsigned_abs().into() });
-        }
-    }
-    moves
+/// The best cycle that begins in each block, kept from round to round.
+struct Cycles {
+    /// By the lowest block of the cycle, with no block masked.
+    best: Vec<Option<Cycle>>,
+    /// Blocks whose gains changed since `best` was made.
+    changed: Vec<bool>,
 }
 
-/// The largest gain of each ordered pair of blocks, in both orders of storage.
+impl Cycles {
+    fn new(blocks: usize) -> Self {
+        Self { best: vec![None; blocks], changed: vec![true; blocks] }
+    }
+
+    /// The best cycles, best first, each block used once.
+    ///
+    /// A cycle reads the same from each of its places, so the first of equal ones begins in its lowest block. Masking only takes cycles
+    /// away, so a block's best that lost a block to an earlier cycle is still a bound, and is looked for again only when it comes up.
+    fn choose(&mut self, gains: &Gains) -> Vec<Move> {
+        let blocks = gains.blocks();
+        let bounds = Bounds::new(gains);
+        self.update(gains, &bounds);
+        let mut best = self.best.clone();
+        let mut used = vec![false; blocks];
+        let mut moves = Vec::new();
+        loop {
+            let top = best.iter().flatten().max_by_key(|cycle| (cycle.gain, Reverse(cycle.places[0])));
+            let Some(&Cycle { gain, places: [i, j, k] }) = top else { break };
+            let first = i / 4;
+            if used[first] {
+                best[first] = None;
+            } else if used[j / 4] || used[k / 4] {
+                best[first] = best_cycle(gains, &bounds, first, Scope::Unused(&used), None);
+            } else {
+                for place in [i, j, k] {
+                    used[place / 4] = true;
+                }
+                moves.push(Move::Rotate { i, j, k, gain: gain.unsigned_abs().into() });
+            }
+        }
+        self.changed = used;
+        moves
+    }
+
+    /// Where a block's best cycle kept its gain, only cycles through changed blocks can beat it.
+    fn update(&mut self, gains: &Gains, bounds: &Bounds) {
+        let Self { best, changed } = self;
+        let list: Vec<usize> = (0..changed.len()).filter(|&block| changed[block]).collect();
+        best.par_iter_mut().enumerate().for_each(|(first, best)| {
+            let lost = best.is_some_and(|cycle| cycle.places.iter().any(|place| changed[place / 4]));
+            *best = if lost || changed[first] {
+                best_cycle(gains, bounds, first, Scope::All, None)
+            } else {
+                best_cycle(gains, bounds, first, Scope::Through(changed, &list), *best)
+            };
+        });
+    }
+}
+
+/// Bounds on the gains of each ordered pair of blocks, in both orders of storage, so that the innermost loop reads them in sequence.
 struct Bounds {
     /// `[from * blocks + to]`
     from: Vec<i32>,
     /// `[to * blocks + from]`
     to: Vec<i32>,
+    /// `[from * blocks + to]`
+    ends_from: Vec<Ends>,
+    /// `[to * blocks + from]`
+    ends_to: Vec<Ends>,
+}
+
+/// The largest gain that each neuron of the first block can have, and each place of the second.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    leave: [i32; 4],
+    arrive: [i32; 4],
+}
+
+impl Ends {
+    fn new(pair: &PairGains) -> Self {
+        Self {
+            leave: std::array::from_fn(|i| (0..4).map(|j| pair[4 * i + j]).fold(i32::MIN, i32::max)),
+            arrive: std::array::from_fn(|j| (0..4).map(|i| pair[4 * i + j]).fold(i32::MIN, i32::max)),
+        }
+    }
+
+    /// The most that a neuron moving to a place and the neuron of that place moving on, as `next` says, can gain together.
+    fn through(&self, next: &Self) -> i32 {
+        self.arrive.iter().zip(&next.leave).map(|(arrive, leave)| arrive + leave).fold(i32::MIN, i32::max)
+    }
 }
 
 impl Bounds {
     fn new(gains: &Gains) -> Self {
         let blocks = gains.blocks();
-        let bound = |from, to| gains.pair(from, to).iter().copied().max().unwrap_or(0);
-        let table = |entry: &(dyn Fn(usize, usize) -> i32 + Sync)| {
-            (0..blocks * blocks).into_par_iter().map(|at| entry(at / blocks, at % blocks)).collect()
-        };
-        Self { from: table(&|from, to| bound(from, to)), to: table(&|to, from| bound(from, to)) }
+        let all = || (0..blocks * blocks).into_par_iter().map(|at| (at / blocks, at % blocks));
+        let ends_to: Vec<Ends> = all().map(|(to, from)| Ends::new(gains.pair(from, to))).collect();
+        let ends_from: Vec<Ends> = all().map(|(from, to)| ends_to[to * blocks + from]).collect();
+        let most = |ends: &Ends| ends.leave.iter().copied().fold(i32::MIN, i32::max);
+        Self { from: ends_from.iter().map(most).collect(), to: ends_to.iter().map(most).collect(), ends_from, ends_to }
     }
 }
 
-/// The best cycle with a positive gain whose lowest block is `first`, through unused blocks; of equal ones the first by (second block, third
-/// block, places).
-fn best_cycle(gains: &Gains, bounds: &Bounds, first: usize, used: &[bool]) -> Option<Cycle> {
+/// Which second and third blocks a search for a cycle looks at.
+#[derive(Clone, Copy)]
+enum Scope<'a> {
+    /// All.
+    All,
+    /// Those that are not marked.
+    Unused(&'a [bool]),
+    /// Pairs with at least one marked block; the marks, and the marked blocks in ascending order.
+    Through(&'a [bool], &'a [usize]),
+}
+
+/// The best cycle with a positive gain whose lowest block is `first`, within `scope`, unless `known` is better; of equal ones the first by
+/// (second block, third block, places).
+fn best_cycle(gains: &Gains, bounds: &Bounds, first: usize, scope: Scope, known: Option<Cycle>) -> Option<Cycle> {
     let blocks = gains.blocks();
-    let mut best: Option<Cycle> = None;
+    let mut best = known;
     let back = &bounds.to[first * blocks..][..blocks];
-    for second in (first + 1..blocks).filter(|&second| !used[second]) {
+    let ends_back = &bounds.ends_to[first * blocks..][..blocks];
+    for second in first + 1..blocks {
         let there = bounds.from[first * blocks + second];
+        let ends_there = bounds.ends_from[first * blocks + second];
         let onward = &bounds.from[second * blocks..][..blocks];
-        for third in first + 1..blocks {
-            let least = best.map_or(0, |cycle| cycle.gain);
-            if there + onward[third] + back[third] <= least || third == second || used[third] {
-                continue;
+        let ends_onward = &bounds.ends_from[second * blocks..][..blocks];
+        let mut look_at = |third: usize| {
+            let least = match best {
+                Some(Cycle { gain, places: [_, j, k] }) if (second, third) < (j / 4, k / 4) => gain - 1,
+                Some(Cycle { gain, .. }) => gain,
+                None => 0,
+            };
+            if there + onward[third] + back[third] <= least || third == second {
+                return;
             }
-            if let Some((gain, [i, j, k])) =
-                best_rotation(gains.pair(first, second), gains.pair(second, third), gains.pair(third, first), least)
+            // The coarse bound lets through many more than the best; each joint of the cycle gives a finer one.
+            let (ends_onward, ends_back) = (&ends_onward[third], &ends_back[third]);
+            if ends_there.through(ends_onward) + back[third] <= least
+                || ends_onward.through(ends_back) + there <= least
+                || ends_back.through(&ends_there) + onward[third] <= least
             {
+                return;
+            }
+            let found = best_rotation(gains.pair(first, second), gains.pair(second, third), gains.pair(third, first), least);
+            if let Some((gain, [i, j, k])) = found {
                 best = Some(Cycle { gain, places: [4 * first + i, 4 * second + j, 4 * third + k] });
             }
+        };
+        match scope {
+            Scope::Unused(used) if used[second] => {}
+            Scope::Unused(used) => (first + 1..blocks).filter(|&third| !used[third]).for_each(look_at),
+            Scope::Through(marked, list) if !marked[second] => {
+                list.iter().filter(|&&third| third > first).for_each(|&third| look_at(third));
+            }
+            Scope::Through(..) | Scope::All => (first + 1..blocks).for_each(look_at),
         }
     }
     best

@@ -8,6 +8,7 @@
 //! Everything is integer arithmetic on bits; backend, kernel and number of threads change no result. Knows nothing of positions, networks'
 //! weights, files' paths or the cache.
 
+mod anneal;
 mod backend;
 mod gains;
 mod greedy;
@@ -15,15 +16,18 @@ mod kernel;
 mod matrix;
 mod npy;
 mod objective;
+mod random;
 mod search;
 
-pub use backend::{Cpu, SearchBackend};
+pub use backend::{Cpu, OverlapCounter, SearchBackend, select_backend};
 pub use greedy::{Iteration, MAX_ITERATIONS, Move, Stage};
 pub use kernel::{Kernel, LANE, Tile};
 pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};
 pub use npy::{read_matrix, read_permutation, write_matrix, write_permutation};
 pub use objective::{BLOCK, ZeroBlocks, zero_blocks};
-pub use search::{Algorithm, SearchOutcome, SearchParams, search, search_with};
+pub use search::{Algorithm, SearchOutcome, SearchParams, default_moves, search, search_with};
 
-/// What the search is called in progress reports.
+/// What the greedy search is called in progress reports; its units are rounds.
 const TASK: &str = "search";
+/// What annealing is called in progress reports; its units are moves.
+const ANNEAL_TASK: &str = "anneal";

@@ -56,7 +56,7 @@ pub fn zero_blocks(matrix: &ActivationMatrix, permutation: &Permutation) -> Resu
 /// # Errors
 /// When the neurons of `matrix` do not divide into blocks.
 pub(super) fn check_blocks(matrix: &ActivationMatrix) -> Result<()> {
-    if matrix.half() % BLOCK == 0 {
+    if matrix.half().is_multiple_of(BLOCK) {
         return Ok(());
     }
     Err(Error::new(format!("L1={} gives {} neurons, which do not divide into blocks of {BLOCK}", 2 * matrix.half(), matrix.half()))

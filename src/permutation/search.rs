@@ -1,7 +1,10 @@
 //! The search as a stage calls it: parameters in, permutation and statistics out.
 
+use std::time::{Duration, Instant};
+
 use super::{
-    backend::{Cpu, SearchBackend},
+    anneal::{self, Limits},
+    backend::{SearchBackend, select_backend},
     gains::Gains,
     greedy::{self, Iteration, Stage},
     matrix::ActivationMatrix,
@@ -15,6 +18,18 @@ pub enum Algorithm {
     /// 2-swaps, then 3-cycles: exactly what the trainer's `ftperm.py` finds.
     #[default]
     Greedy,
+    /// Greedy, then annealing by random swaps with exact gains, then greedy again. Never less than greedy.
+    Anneal,
+}
+
+impl Algorithm {
+    /// The name used in manifests and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Greedy => "greedy",
+            Self::Anneal => "anneal",
+        }
+    }
 }
 
 /// What decides the result of a search.
@@ -22,6 +37,12 @@ pub enum Algorithm {
 pub struct SearchParams {
     /// How to search.
     pub algorithm: Algorithm,
+    /// Of the random numbers of `anneal`; `greedy` uses none.
+    pub seed: u64,
+    /// Moves that `anneal` tries; by default as [`default_moves`] says.
+    pub moves: Option<u64>,
+    /// Ends `anneal` early. A convenience: [`SearchOutcome::moves`] then says which `moves` gives the same result again.
+    pub time_limit: Option<Duration>,
 }
 
 /// A permutation and how it was found.
@@ -33,12 +54,19 @@ pub struct SearchOutcome {
     pub before: ZeroBlocks,
     /// Zero blocks of the samples in the order found.
     pub after: ZeroBlocks,
-    /// Rounds of the greedy search.
+    /// Rounds of the greedy searches.
     pub iterations: usize,
-    /// 2-swaps that the greedy search made.
+    /// 2-swaps that the greedy searches made.
     pub swaps: usize,
-    /// 3-cycles that the greedy search made.
+    /// 3-cycles that the greedy searches made.
     pub cycles: usize,
+    /// Moves that `anneal` tried; 0 for `greedy`.
+    pub moves: u64,
+}
+
+/// The moves that `anneal` tries when nothing is said: up to 126 (L1/2)², fewer where the samples are many. Depends on sizes alone.
+pub fn default_moves(matrix: &ActivationMatrix) -> u64 {
+    anneal::default_moves(matrix)
 }
 
 /// Searches a permutation with the backend that `ctx` asks for.
@@ -46,7 +74,8 @@ pub struct SearchOutcome {
 /// # Errors
 /// When L1/2 is not a multiple of 4, the work is cancelled, or the backend is missing or fails.
 pub fn search(matrix: &ActivationMatrix, params: &SearchParams, ctx: &Ctx) -> Result<SearchOutcome> {
-    search_with(&Cpu::new(), matrix, params, ctx, |_| {})
+    let backend = select_backend(ctx.backend, matrix, ctx)?;
+    search_with(&*backend, matrix, params, ctx, |_| {})
 }
 
 /// As [`search`], on a given backend; `trace` gets every round of the greedy search with its moves.
@@ -61,39 +90,55 @@ pub fn search_with(
     mut trace: impl FnMut(&Iteration),
 ) -> Result<SearchOutcome> {
     check_blocks(matrix)?;
+    let start = Instant::now();
     let identity = Permutation::identity(matrix.half())?;
     let before = zero_blocks(matrix, &identity)?;
-    let _progress = Progress::start(ctx);
-    let mut gains = Gains::new(matrix, backend, identity.as_slice().to_vec());
-    let (mut iterations, mut swaps, mut cycles) = (0, 0, 0);
-    match params.algorithm {
-        Algorithm::Greedy => greedy::search(&mut gains, ctx, |iteration| {
+    let (mut iterations, mut swaps, mut cycles, mut moves) = (0, 0, 0, 0);
+    let mut counter = backend.prepare(matrix)?;
+    let mut climb = |perm: Vec<u32>| {
+        let _task = Task::start(ctx, super::TASK, None, "rounds");
+        let mut gains = Gains::new(perm);
+        greedy::search(&mut gains, &mut *counter, ctx, |iteration| {
             iterations += 1;
             match iteration.stage {
                 Stage::Swaps => swaps += iteration.moves.len(),
                 Stage::Cycles => cycles += iteration.moves.len(),
             }
             trace(&iteration);
-        })?,
+        })?;
+        Ok(gains.into_perm())
+    };
+    let mut perm = climb(identity.as_slice().to_vec())?;
+    if params.algorithm == Algorithm::Anneal {
+        let wanted = params.moves.unwrap_or_else(|| default_moves(matrix));
+        let limits = Limits { moves: wanted, deadline: params.time_limit.and_then(|limit| start.checked_add(limit)) };
+        let task = Task::start(ctx, super::ANNEAL_TASK, Some(wanted), "moves");
+        let annealed = anneal::anneal(matrix, perm, params.seed, limits, ctx)?;
+        drop(task);
+        moves = annealed.moves;
+        perm = climb(annealed.perm)?;
     }
-    let permutation = Permutation::try_from(gains.perm())?;
+    let permutation = Permutation::try_from(perm.as_slice())?;
     let after = zero_blocks(matrix, &permutation)?;
-    Ok(SearchOutcome { permutation, before, after, iterations, swaps, cycles })
+    Ok(SearchOutcome { permutation, before, after, iterations, swaps, cycles, moves })
 }
 
-/// Reports the end of the task on every way out.
-struct Progress<'a>(&'a Ctx);
+/// Reports the end of a task on every way out.
+struct Task<'a> {
+    ctx: &'a Ctx,
+    name: &'static str,
+}
 
-impl<'a> Progress<'a> {
-    fn start(ctx: &'a Ctx) -> Self {
-        ctx.progress().start(super::TASK, None, "rounds");
-        Self(ctx)
+impl<'a> Task<'a> {
+    fn start(ctx: &'a Ctx, name: &'static str, total: Option<u64>, unit: &'static str) -> Self {
+        ctx.progress().start(name, total, unit);
+        Self { ctx, name }
     }
 }
 
-impl Drop for Progress<'_> {
+impl Drop for Task<'_> {
     fn drop(&mut self) {
-        self.0.progress().finish(super::TASK);
+        self.ctx.progress().finish(self.name);
     }
 }
 
@@ -102,7 +147,7 @@ mod tests {
     use std::{fmt::Write, fs, path::PathBuf};
 
     use super::*;
-    use crate::permutation::{Move, read_matrix, read_permutation};
+    use crate::permutation::{Cpu, Move, read_matrix, read_permutation};
 
     /// The recorded runs of the trainer's tool, or none where the folder is absent (an error in CI).
     fn golden() -> Option<PathBuf> {

@@ -10,15 +10,14 @@ use crate::net::QuantizedNetwork;
 ///
 /// # Errors
 /// When the description is too long, or those of `out`.
-pub fn write_nnue(out: &mut dyn Write, network: &mut QuantizedNetwork, description: Option<&str>, compression: Compression) -> Result<()> {
-    if let Some(description) = description {
-        if description.len() > MAX_DESCRIPTION {
-            return Err(Error::usage(format!("the description has {} bytes, at most {MAX_DESCRIPTION} are allowed", description.len())));
-        }
-        network.description = description.as_bytes().to_vec();
+pub fn write_nnue(out: &mut dyn Write, network: &QuantizedNetwork, description: Option<&str>, compression: Compression) -> Result<()> {
+    let description = description.map_or(network.description.as_slice(), str::as_bytes);
+    if description.len() > MAX_DESCRIPTION {
+        return Err(Error::usage(format!("the description has {} bytes, at most {MAX_DESCRIPTION} are allowed", description.len())));
     }
     let mut out = std::io::BufWriter::with_capacity(1 << 20, out);
-    nnue::write(&mut out, network, compression).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+    let written = nnue::write_described(&mut out, network, description, compression).and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull => {
             Error::new("no space is left on the device").help("free some space, then run the same command again")
         }

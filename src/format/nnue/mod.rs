@@ -122,7 +122,15 @@ pub fn read(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
 /// # Errors
 /// Those of `out`.
 pub fn write(out: &mut impl Write, network: &QuantizedNetwork, compression: Compression) -> io::Result<()> {
-    write::write(out, network, compression)
+    write::write(out, network, &network.description, compression)
+}
+
+/// Writes a network with another description than its own.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_described(out: &mut impl Write, network: &QuantizedNetwork, description: &[u8], compression: Compression) -> io::Result<()> {
+    write::write(out, network, description, compression)
 }
 
 /// Smallest and largest value of a tensor.

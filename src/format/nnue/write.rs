@@ -6,15 +6,15 @@ use super::layout::{FtTensor, Role, ft_tensors};
 use super::{Compression, LEB128_MAGIC, leb128};
 use crate::net::{BlockWeights, QuantizedNetwork, le_bytes};
 
-/// Writes `network`; see [`super::write`].
-pub(super) fn write(out: &mut impl Write, network: &QuantizedNetwork, compression: Compression) -> io::Result<()> {
+/// Writes `network`; see [`super::write_described`].
+pub(super) fn write(out: &mut impl Write, network: &QuantizedNetwork, description: &[u8], compression: Compression) -> io::Result<()> {
     let architecture = &network.architecture;
     let word = |out: &mut dyn Write, value: u32| out.write_all(&value.to_le_bytes());
     word(out, architecture.version())?;
     word(out, architecture.header_hash())?;
-    let length = u32::try_from(network.description.len()).map_err(|_| io::Error::other("the description is longer than 4 GiB"))?;
+    let length = u32::try_from(description.len()).map_err(|_| io::Error::other("the description is longer than 4 GiB"))?;
     word(out, length)?;
-    out.write_all(&network.description)?;
+    out.write_all(description)?;
     word(out, architecture.ft_hash())?;
     for tensor in ft_tensors(architecture.generation, &architecture.features, architecture.l1) {
         write_tensor(out, network, &tensor, compression)?;

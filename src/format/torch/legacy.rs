@@ -52,9 +52,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Ranges)> {
     let mut wanted: HashMap<&str, (usize, usize)> = HashMap::new();
     for node in &object.nodes {
         if let Node::Storage(storage) = node {
-            let size = storage_dtype(&object.nodes, storage)?.size();
-            if *wanted.entry(&storage.key).or_insert((storage.numel, size)) != (storage.numel, size) {
-                return Err(Error::new(format!("storage `{}` is described in two ways", show(&storage.key))));
+            let size = storage_dtype(&object, storage)?.size();
+            let key = object.text(storage.key);
+            if *wanted.entry(key).or_insert((storage.numel, size)) != (storage.numel, size) {
+                return Err(Error::new(format!("storage `{}` is described in two ways", show(key))));
             }
         }
     }

@@ -55,10 +55,17 @@ pub struct TorchFile {
     storages: HashMap<Box<str>, Arc<Storage>>,
 }
 
-/// Depth to which modules, attributes and containers are followed.
-const MAX_DEPTH: usize = 100;
-/// Values that one walk visits; shared references can make a small file look endless.
-const MAX_VISITS: usize = 1 << 20;
+/// What one walk over the values may take. Shared references can make a small file look endless.
+mod walk_limits {
+    /// Levels of modules, attributes and containers.
+    pub const DEPTH: usize = 100;
+    /// References that are followed.
+    pub const VISITS: usize = 1 << 20;
+    /// Tensors or attributes that are found.
+    pub const FOUND: usize = 1 << 16;
+    /// Bytes of names, paths and texts.
+    pub const TEXT: usize = 16 << 20;
+}
 
 impl TorchFile {
     /// Maps and parses the file at `path`.
@@ -173,11 +180,12 @@ impl TorchFile {
 
     /// Every class and function that the file names, as `module.name`, sorted: what Python would import.
     pub fn globals(&self) -> Vec<String> {
-        let global = |node: &Node| match node {
-            Node::Global(names) => Some(format!("{}.{}", names.0, names.1)),
+        let global = |node: &Node| match *node {
+            Node::Global(module, name) => Some((self.pickle.text(module), self.pickle.text(name))),
             _ => None,
         };
-        self.pickle.nodes.iter().filter_map(global).collect::<BTreeSet<_>>().into_iter().collect()
+        let globals: BTreeSet<_> = self.pickle.nodes.iter().filter_map(global).collect();
+        globals.into_iter().map(|(module, name)| format!("{module}.{name}")).collect()
     }
 
     /// Checks the checksum of every storage, used or not.
@@ -216,8 +224,10 @@ impl TorchFile {
         }
         if is_module(root) {
             let mut found = Vec::new();
-            let mut visits = 0;
-            walk_module(root, String::new(), 0, &mut visits, &mut found)?;
+            Walk::default().module(root, "", &mut found)?;
+            if found.is_empty() {
+                return Err(Error::new(format!("no network was found: the module, {}, holds no tensors", root.kind())));
+            }
             return unique(found);
         }
         Err(Error::new(format!("no network was found: the file holds {}", root.kind()))
@@ -226,6 +236,7 @@ impl TorchFile {
 
     fn tensors_of(&self, items: Vec<(Value<'_>, Value<'_>)>) -> Result<Vec<(String, TensorView)>> {
         let mut found = Vec::new();
+        let mut walk = Walk::default();
         for (key, value) in &items {
             let Some(tensor) = value.tensor() else {
                 if value.is_plain() {
@@ -239,6 +250,7 @@ impl TorchFile {
             let Some(name) = key.as_str() else {
                 return Err(Error::new(format!("a tensor's name is {}, not text", key.kind())));
             };
+            walk.found(name.len(), found.len())?;
             found.push((name.to_owned(), tensor.map_err(|error| in_tensor(name, error))?));
         }
         if found.is_empty() {
@@ -256,19 +268,18 @@ impl TorchFile {
         ids.map(|id| Value::new(self, id)).find_map(|call| {
             let getattr = call.callee_value()?;
             let ("builtins" | "__builtin__", "getattr") = getattr.callee()? else { return None };
-            let args = getattr.args();
-            let (object, name) = (args.first()?, args.get(1)?);
-            (object.id() == root.id() && name.as_str() == Some("load_state_dict")).then(|| call.args().first().copied()).flatten()
+            let (object, name) = (getattr.arg(0)?, getattr.arg(1)?);
+            (object.id() == root.id() && name.as_str() == Some("load_state_dict")).then(|| call.arg(0)).flatten()
         })
     }
 
     /// Every tensor of the file with the path of keys, indices and attributes that leads to it, joined by `/`.
     ///
     /// # Errors
-    /// When shared references make more than a million paths, or values are nested deeper than 100 levels.
+    /// When shared references make more than a million paths, more than 65,536 tensors or 16 MiB of names are found, or values are nested deeper than 100 levels.
     pub fn tensors(&self) -> Result<Vec<(String, Result<TensorView>)>> {
         let mut found = Vec::new();
-        let mut walk = Walk { visits: 0, ancestors: Vec::new() };
+        let mut walk = Walk::default();
         walk.tensors(self.root(), String::new(), &mut found)?;
         Ok(found)
     }
@@ -281,7 +292,7 @@ impl TorchFile {
     /// Those of [`TorchFile::tensors`].
     pub fn attributes(&self) -> Result<Vec<(String, Scalar)>> {
         let mut found = Vec::new();
-        let mut walk = Walk { visits: 0, ancestors: Vec::new() };
+        let mut walk = Walk::default();
         let root = self.root();
         match root.items() {
             Some(items) => {
@@ -317,54 +328,11 @@ fn is_module(value: Value) -> bool {
     ["_parameters", "_modules"].iter().any(|name| value.attr(name).is_some_and(|members| members.items().is_some()))
 }
 
-/// Collects what `Module.state_dict()` would: parameters, persistent buffers, then the modules inside, depth first.
-fn walk_module(module: Value, prefix: String, depth: usize, visits: &mut usize, found: &mut Vec<(String, TensorView)>) -> Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(Error::new(format!("modules are nested deeper than {MAX_DEPTH} levels")));
-    }
-    let transient: HashSet<&str> = module
-        .attr("_non_persistent_buffers_set")
-        .and_then(|set| set.members())
-        .map(|members| members.into_iter().filter_map(|name| name.as_str()).collect())
-        .unwrap_or_default();
-    for (table, skips) in [("_parameters", false), ("_buffers", true), ("_modules", false)] {
-        for (key, value) in module.attr(table).and_then(|table| table.items()).unwrap_or_default() {
-            *visits += 1;
-            if *visits > MAX_VISITS {
-                return Err(Error::new("the module refers to more than a million parts"));
-            }
-            let Some(key) = key.as_str() else {
-                return Err(Error::new(format!("a name in `{table}` of the module is {}, not text", key.kind())));
-            };
-            if value.is_none() || skips && transient.contains(key) {
-                continue;
-            }
-            let name = format!("{prefix}{key}");
-            if table == "_modules" {
-                walk_module(value, format!("{name}."), depth + 1, visits, found)?;
-                continue;
-            }
-            match value.tensor() {
-                Some(tensor) => {
-                    let tensor = tensor.map_err(|error| in_tensor(&name, error))?;
-                    found.push((name, tensor));
-                }
-                None => {
-                    return Err(Error::new(format!(
-                        "`{}` in `{table}` of the module is {}, not a tensor",
-                        name.escape_debug(),
-                        value.kind()
-                    )));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A walk over values that ends on cycles and on files that are small but have endlessly many paths.
+#[derive(Default)]
 struct Walk {
     visits: usize,
+    text: usize,
     ancestors: Vec<Id>,
 }
 
@@ -374,8 +342,8 @@ impl Walk {
         if self.ancestors.contains(&value.id()) {
             return Ok(());
         }
-        if self.ancestors.len() >= MAX_DEPTH {
-            return Err(Error::new(format!("values are nested deeper than {MAX_DEPTH} levels")));
+        if self.ancestors.len() >= walk_limits::DEPTH {
+            return Err(Error::new(format!("values are nested deeper than {} levels", walk_limits::DEPTH)));
         }
         self.ancestors.push(value.id());
         f(self)?;
@@ -383,34 +351,112 @@ impl Walk {
         Ok(())
     }
 
-    fn visit(&mut self) -> Result<()> {
-        self.visits += 1;
-        if self.visits > MAX_VISITS {
+    /// Accounts for `references` that are about to be followed.
+    fn visit(&mut self, references: usize) -> Result<()> {
+        self.visits = self.visits.saturating_add(references);
+        if self.visits > walk_limits::VISITS {
             return Err(Error::new("values refer to each other in more than a million ways"));
         }
         Ok(())
     }
 
+    /// Accounts for `bytes` of text.
+    fn text(&mut self, bytes: usize) -> Result<()> {
+        self.text = self.text.saturating_add(bytes);
+        if self.text > walk_limits::TEXT {
+            return Err(Error::new("the names in the file have more than 16 MiB together"));
+        }
+        Ok(())
+    }
+
+    /// Accounts for one find with `bytes` of text, after `others`.
+    fn found(&mut self, bytes: usize, others: usize) -> Result<()> {
+        if others >= walk_limits::FOUND {
+            return Err(Error::new(format!("the file seems to hold more than {} tensors or attributes", walk_limits::FOUND)));
+        }
+        self.text(bytes)
+    }
+
+    fn join(&mut self, path: &str, separator: &str, part: &str) -> Result<String> {
+        self.text(path.len() + separator.len() + part.len())?;
+        Ok(if path.is_empty() { part.to_owned() } else { format!("{path}{separator}{part}") })
+    }
+
+    /// Entries of a dict (or of an object that is one) and attributes, accounted for.
+    fn entries<'a>(&mut self, value: Value<'a>) -> Result<Vec<(Value<'a>, Value<'a>)>> {
+        let mut entries = value.items().unwrap_or_default();
+        entries.extend(value.attrs());
+        self.visit(entries.len() + 1)?;
+        Ok(entries)
+    }
+
+    fn members<'a>(&mut self, value: Value<'a>) -> Result<Vec<Value<'a>>> {
+        let members = value.members().unwrap_or_default();
+        self.visit(members.len())?;
+        Ok(members)
+    }
+
+    /// Collects what `Module.state_dict()` would: parameters, persistent buffers, then the modules inside, depth first.
+    fn module(&mut self, module: Value, prefix: &str, found: &mut Vec<(String, TensorView)>) -> Result<()> {
+        if self.ancestors.contains(&module.id()) {
+            return Err(Error::new(format!("the module `{}` contains itself", prefix.escape_debug())));
+        }
+        self.inside(module, |walk| {
+            // Each table is looked up among the attributes, so each lookup costs as much as there are attributes.
+            walk.entries(module)?;
+            let transient = match module.attr("_non_persistent_buffers_set") {
+                Some(set) => walk.members(set)?.into_iter().filter_map(|name| name.as_str()).collect(),
+                None => HashSet::new(),
+            };
+            for table in ["_parameters", "_buffers", "_modules"] {
+                let Some(members) = module.attr(table) else { continue };
+                for (key, value) in walk.entries(members)? {
+                    let Some(key) = key.as_str() else {
+                        return Err(Error::new(format!("a name in `{table}` of the module is {}, not text", key.kind())));
+                    };
+                    if value.is_none() || table == "_buffers" && transient.contains(key) {
+                        continue;
+                    }
+                    let name = walk.join(prefix, ".", key)?;
+                    if table == "_modules" {
+                        walk.module(value, &name, found)?;
+                        continue;
+                    }
+                    let Some(tensor) = value.tensor() else {
+                        let found = format!("`{}` in `{table}` of the module is {}, not a tensor", name.escape_debug(), value.kind());
+                        return Err(Error::new(found));
+                    };
+                    let tensor = tensor.map_err(|error| in_tensor(&name, error))?;
+                    walk.found(0, found.len())?;
+                    found.push((name, tensor));
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn tensors(&mut self, value: Value, path: String, found: &mut Vec<(String, Result<TensorView>)>) -> Result<()> {
-        self.visit()?;
         if let Some(tensor) = value.tensor() {
+            self.found(0, found.len())?;
             found.push((path, tensor));
             return Ok(());
         }
         self.inside(value, |walk| {
-            for (key, member) in value.items().into_iter().flatten().chain(value.attrs()) {
-                walk.tensors(member, join(&path, '/', &key_text(key)), found)?;
+            for (key, member) in walk.entries(value)? {
+                let path = walk.join(&path, "/", &key_text(key))?;
+                walk.tensors(member, path, found)?;
             }
-            for (i, member) in value.members().into_iter().flatten().enumerate() {
-                walk.tensors(member, join(&path, '/', &i.to_string()), found)?;
+            for (i, member) in walk.members(value)?.into_iter().enumerate() {
+                let path = walk.join(&path, "/", &i.to_string())?;
+                walk.tensors(member, path, found)?;
             }
             Ok(())
         })
     }
 
     fn attributes(&mut self, value: Value, path: String, found: &mut Vec<(String, Scalar)>) -> Result<()> {
-        self.visit()?;
         if let Some(scalar) = value.as_scalar() {
+            self.found(value.as_str().map_or(0, str::len), found.len())?;
             found.push((path, scalar));
             return Ok(());
         }
@@ -418,40 +464,40 @@ impl Walk {
             return Ok(());
         }
         self.inside(value, |walk| {
-            for (key, member) in value.items().into_iter().flatten().chain(value.attrs()) {
+            for (key, member) in walk.entries(value)? {
                 let Some(key) = key.as_str() else { continue };
                 match key {
                     "_parameters" | "_buffers" | "_non_persistent_buffers_set" => {}
                     "_modules" => walk.attributes(member, path.clone(), found)?,
-                    _ => walk.attributes(member, join(&path, '.', key), found)?,
+                    _ => {
+                        let path = walk.join(&path, ".", key)?;
+                        walk.attributes(member, path, found)?;
+                    }
                 }
             }
-            if value.class().is_some() {
-                for (i, member) in value.args().into_iter().enumerate() {
-                    walk.attributes(member, join(&path, '.', &format!("args.{i}")), found)?;
-                }
-            } else {
-                for (i, member) in value.members().into_iter().flatten().enumerate() {
-                    walk.attributes(member, join(&path, '.', &i.to_string()), found)?;
-                }
+            let (members, prefix) = if value.is_object() { (value.args(), "args.") } else { (value.members().unwrap_or_default(), "") };
+            walk.visit(members.len())?;
+            for (i, member) in members.into_iter().enumerate() {
+                let path = walk.join(&path, ".", &format!("{prefix}{i}"))?;
+                walk.attributes(member, path, found)?;
             }
             Ok(())
         })
     }
 }
 
-fn join(path: &str, separator: char, part: &str) -> String {
-    if path.is_empty() { part.to_owned() } else { format!("{path}{separator}{part}") }
-}
-
+/// A key as a part of a path; texts are not longer than a walk can take.
 fn key_text(key: Value) -> String {
+    if let Some(text) = key.as_str() {
+        let end = (0..=text.len().min(walk_limits::TEXT)).rev().find(|&end| text.is_char_boundary(end));
+        return text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned();
+    }
     match key.as_scalar() {
-        Some(Scalar::Str(text)) => text,
         Some(Scalar::Int(value)) => value.to_string(),
         Some(Scalar::Float(value)) => value.to_string(),
         Some(Scalar::Bool(true)) => "True".into(),
         Some(Scalar::Bool(false)) => "False".into(),
-        None => key.kind(),
+        _ => key.kind(),
     }
 }
 

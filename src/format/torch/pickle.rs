@@ -49,8 +49,8 @@ pub(super) enum Node {
     Tuple(Box<[Id]>),
     Dict(Vec<(Id, Id)>),
     Set(Vec<Id>),
-    /// Module and name.
-    Global(Box<(Box<str>, Box<str>)>),
+    /// Module and name: two texts.
+    Global(Id, Id),
     Object(Box<ObjectNode>),
     Storage(Box<StorageNode>),
 }
@@ -75,8 +75,9 @@ pub(super) struct ObjectNode {
 pub(super) struct StorageNode {
     /// The storage class: a global.
     pub class: Id,
-    pub key: Box<str>,
-    pub location: Box<str>,
+    /// Text, as is the location.
+    pub key: Id,
+    pub location: Id,
     /// Elements of the class's type.
     pub numel: usize,
     /// Old files: this is the part of the storage that begins at `.0` and has `.1` elements.
@@ -108,6 +109,9 @@ const TRUE: Id = 1;
 const FALSE: Id = 2;
 const EMPTY: Id = 3;
 const UNSET: Id = Id::MAX;
+
+/// Bytes of the name of a module, class or function.
+const MAX_NAME: usize = 4096;
 
 /// Runs the pickle at the beginning of `data`, which lies at byte `base` of what messages call "the pickle".
 ///
@@ -318,19 +322,21 @@ impl<'a> Machine<'a> {
             }
             b'c' => {
                 let module = self.line()?;
+                let module = self.add(Node::Str(module))?;
                 let name = self.line()?;
-                self.push_new(Node::Global(Box::new((module, name))))?;
+                let name = self.add(Node::Str(name))?;
+                self.push_new(Node::Global(module, name))?;
             }
             b'\x93' => {
                 let name = self.pop()?;
                 let module = self.pop()?;
-                let (Some(Node::Str(module)), Some(Node::Str(name))) = (self.node(module), self.node(name)) else {
+                let (Some(Node::Str(module_text)), Some(Node::Str(name_text))) = (self.node(module), self.node(name)) else {
                     return Err(self.refuse("the module and the name must be text"));
                 };
-                let global = Node::Global(Box::new((module.clone(), name.clone())));
-                // A name may be long and recalled from the memo many times; it counts as what it costs.
-                self.count(module_len(&global))?;
-                self.push_new(global)?;
+                if module_text.len().max(name_text.len()) > MAX_NAME {
+                    return Err(self.refuse("a name is longer than 4096 bytes"));
+                }
+                self.push_new(Node::Global(module, name))?;
             }
             b'R' | b'\x81' => {
                 let args = self.pop()?;
@@ -406,7 +412,7 @@ impl<'a> Machine<'a> {
     }
 
     fn object(&mut self, callee: Id, args: Id) -> Result<()> {
-        if !matches!(self.node(callee), Some(Node::Global(_) | Node::Object(_))) {
+        if !matches!(self.node(callee), Some(Node::Global(..) | Node::Object(_))) {
             return Err(self.unfit(callee, "a class or function"));
         }
         if !matches!(self.node(args), Some(Node::Tuple(_))) {
@@ -430,8 +436,11 @@ impl<'a> Machine<'a> {
         };
         match (&**tag, self.persistent) {
             ("storage", Persistent::Zip | Persistent::Legacy) => {
-                let (Some(&class), Some(Node::Global(_)), Some(Node::Str(key)), Some(Node::Str(location)), Some(numel)) =
-                    (fields.get(1), field(1), field(2), field(3), count(field(4)))
+                let &[_, class, key, location, _, ..] = &**fields else {
+                    return Err(self.refuse(&format!("a storage with {} fields is unknown", fields.len())));
+                };
+                let (Some(Node::Global(..)), Some(Node::Str(_)), Some(Node::Str(_)), Some(numel)) =
+                    (field(1), field(2), field(3), count(field(4)))
                 else {
                     return Err(self.refuse("a storage needs a class, a key, a location and a size of 0 or more"));
                 };
@@ -445,13 +454,11 @@ impl<'a> Machine<'a> {
                     }
                     _ => return Err(self.refuse(&format!("a storage with {} fields is unknown", fields.len()))),
                 };
-                let storage = StorageNode { class, key: key.clone(), location: location.clone(), numel, part };
-                let text = storage.key.len() + storage.location.len();
-                self.count(text / 8 + 8)?;
+                let storage = StorageNode { class, key, location, numel, part };
                 self.push_new(Node::Storage(Box::new(storage)))
             }
             ("module", Persistent::Legacy) => match (fields.get(1), field(1)) {
-                (Some(&class), Some(Node::Global(_))) => self.push(class),
+                (Some(&class), Some(Node::Global(..))) => self.push(class),
                 _ => Err(self.refuse("the persistent id of a module needs a class")),
             },
             (tag, _) => {
@@ -481,9 +488,8 @@ impl<'a> Machine<'a> {
 
     /// A line of a `GLOBAL`, without its end.
     fn line(&mut self) -> Result<Box<str>> {
-        const MAX: usize = 4096;
         let rest = self.data.get(self.at..).unwrap_or_default();
-        let len = rest.iter().take(MAX).position(|&byte| byte == b'\n');
+        let len = rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n');
         let len = len.ok_or_else(|| self.refuse("a name is cut off or longer than 4096 bytes"))?;
         let bytes = self.take(len + 1)?;
         let text = std::str::from_utf8(bytes.get(..len).unwrap_or_default());
@@ -492,8 +498,10 @@ impl<'a> Machine<'a> {
 
     fn memoize(&mut self, slot: usize) -> Result<()> {
         let top = self.top()?;
-        if slot >= limits::MEMO {
-            return Err(self.refuse(&format!("memo slot {slot} is beyond the limit of {}", limits::MEMO)));
+        // Picklers fill slots in order, so none can be beyond the number of opcodes so far.
+        let limit = limits::MEMO.min(self.at + 256);
+        if slot >= limit {
+            return Err(self.refuse(&format!("memo slot {slot} is beyond the limit of {limit}")));
         }
         if slot >= self.memo.len() {
             self.memo.resize(slot + 1, UNSET);
@@ -521,12 +529,17 @@ impl<'a> Machine<'a> {
     }
 
     fn push_new(&mut self, node: Node) -> Result<()> {
+        let id = self.add(node)?;
+        self.push(id)
+    }
+
+    fn add(&mut self, node: Node) -> Result<Id> {
         if self.nodes.len() >= limits::NODES {
             return Err(self.refuse(&format!("the pickle holds more than {} values", limits::NODES)));
         }
         let id = self.nodes.len() as Id;
         self.nodes.push(node);
-        self.push(id)
+        Ok(id)
     }
 
     /// Accounts for `members` more entries of containers.
@@ -614,10 +627,18 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn module_len(node: &Node) -> usize {
-    match node {
-        Node::Global(names) => (names.0.len() + names.1.len()) / 8 + 8,
-        _ => 0,
+impl Pickle {
+    /// The node of that index.
+    pub fn node(&self, id: Id) -> &Node {
+        self.nodes.get(id as usize).unwrap_or(&Node::None)
+    }
+
+    /// The text of a node that is one; empty otherwise.
+    pub fn text(&self, id: Id) -> &str {
+        match self.node(id) {
+            Node::Str(text) => text,
+            _ => "",
+        }
     }
 }
 
@@ -634,7 +655,7 @@ pub(super) fn kind(node: &Node) -> &'static str {
         Node::Tuple(_) => "a tuple",
         Node::Dict(_) => "a dict",
         Node::Set(_) => "a set",
-        Node::Global(_) => "a class or function",
+        Node::Global(..) => "a class or function",
         Node::Object(_) => "an object",
         Node::Storage(_) => "a storage",
     }

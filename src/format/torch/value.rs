@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::{
     TorchFile,
-    pickle::{Id, Node, ObjectNode, StorageNode, kind},
+    pickle::{Id, Node, ObjectNode, Pickle, StorageNode, kind},
 };
 use crate::{
     error::{Error, Result},
-    format::tensor::{DType, Storage, TensorView},
+    format::tensor::{DType, MAX_RANK, Storage, TensorView},
 };
 
 /// A value of the file. Copying it copies an index.
@@ -47,7 +47,7 @@ impl<'a> Value<'a> {
     }
 
     fn node(self) -> &'a Node {
-        self.file.pickle.nodes.get(self.id as usize).unwrap_or(&Node::None)
+        self.file.pickle.node(self.id)
     }
 
     fn object(self) -> Option<&'a ObjectNode> {
@@ -125,7 +125,7 @@ impl<'a> Value<'a> {
     /// Module and name, where it is a class or function.
     pub fn as_global(self) -> Option<(&'a str, &'a str)> {
         match self.node() {
-            Node::Global(names) => Some((&names.0, &names.1)),
+            &Node::Global(module, name) => Some((self.file.pickle.text(module), self.file.pickle.text(name))),
             _ => None,
         }
     }
@@ -135,10 +135,10 @@ impl<'a> Value<'a> {
         let mut callee = self.at(self.object()?.callee);
         // A callee may itself be the result of a call; a few steps are enough to name one.
         for _ in 0..8 {
-            match callee.node() {
-                Node::Global(names) => return Some(format!("{}.{}", names.0, names.1)),
-                Node::Object(object) => callee = self.at(object.callee),
-                _ => break,
+            match (callee.as_global(), callee.object()) {
+                (Some((module, name)), _) => return Some(format!("{module}.{name}")),
+                (None, Some(object)) => callee = self.at(object.callee),
+                (None, None) => break,
             }
         }
         Some("?".into())
@@ -156,7 +156,24 @@ impl<'a> Value<'a> {
 
     /// Constructor arguments of an object; empty for anything else.
     pub fn args(self) -> Vec<Self> {
-        self.object().and_then(|object| self.at(object.args).members()).unwrap_or_default()
+        self.arg_ids().iter().map(|&id| self.at(id)).collect()
+    }
+
+    /// Constructor argument `i`.
+    pub(super) fn arg(self, i: usize) -> Option<Self> {
+        self.arg_ids().get(i).map(|&id| self.at(id))
+    }
+
+    fn arg_ids(self) -> &'a [Id] {
+        match self.object().map(|object| self.at(object.args).node()) {
+            Some(Node::Tuple(ids)) => ids,
+            _ => &[],
+        }
+    }
+
+    /// True for what a call would have made.
+    pub(super) fn is_object(self) -> bool {
+        self.object().is_some()
     }
 
     /// The state that an object was given: usually the dict of its attributes.
@@ -192,11 +209,14 @@ impl<'a> Value<'a> {
             Node::Object(_) => match self.callee()? {
                 ("collections", "OrderedDict" | "Counter") | ("builtins" | "__builtin__", "dict") => {
                     // Python 2 handed the items to the constructor, as a list of pairs.
-                    let given = self.args().first().and_then(|list| list.members()).unwrap_or_default();
-                    given
-                        .into_iter()
-                        .map(|pair| pair.members().and_then(|pair| <[Self; 2]>::try_from(pair).ok()).map(|[k, v]| (k, v)))
-                        .collect()
+                    let given = self.arg(0).and_then(|list| list.members()).unwrap_or_default();
+                    {
+                        let pair = |pair: Self| match pair.member_ids() {
+                            Some(&[key, value]) => Some((self.at(key), self.at(value))),
+                            _ => None,
+                        };
+                        given.into_iter().map(pair).collect()
+                    }
                 }
                 ("collections", "defaultdict") => Some(Vec::new()),
                 _ => None,
@@ -218,20 +238,20 @@ impl<'a> Value<'a> {
 
     /// Members in order, where it is a list, tuple, set or an instance of a subclass of `list`.
     pub fn members(self) -> Option<Vec<Self>> {
-        let all = |ids: &[Id]| ids.iter().map(|&id| self.at(id)).collect::<Vec<_>>();
+        Some(self.member_ids()?.iter().map(|&id| self.at(id)).collect())
+    }
+
+    fn member_ids(self) -> Option<&'a [Id]> {
         match self.node() {
-            Node::List(ids) | Node::Set(ids) => Some(all(ids)),
-            Node::Tuple(ids) => Some(all(ids)),
-            Node::Object(object) if !object.appended.is_empty() => Some(all(&object.appended)),
+            Node::List(ids) | Node::Set(ids) => Some(ids),
+            Node::Tuple(ids) => Some(ids),
+            Node::Object(object) if !object.appended.is_empty() => Some(&object.appended),
             Node::Object(_) => match self.callee()? {
-                ("builtins" | "__builtin__", "set" | "frozenset" | "list" | "tuple") | ("torch", "Size") => {
-                    let given = *self.args().first()?;
-                    match given.node() {
-                        Node::List(ids) => Some(all(ids)),
-                        Node::Tuple(ids) => Some(all(ids)),
-                        _ => None,
-                    }
-                }
+                ("builtins" | "__builtin__", "set" | "frozenset" | "list" | "tuple") | ("torch", "Size") => match self.arg(0)?.node() {
+                    Node::List(ids) => Some(ids),
+                    Node::Tuple(ids) => Some(ids),
+                    _ => None,
+                },
                 _ => None,
             },
             _ => None,
@@ -251,7 +271,7 @@ impl<'a> Value<'a> {
                         | ("_codecs", "encode")
                 )
             ),
-            Node::Global(names) => &*names.0 == "torch",
+            Node::Global(..) => self.as_global().is_some_and(|(module, _)| module == "torch"),
             _ => true,
         }
     }
@@ -264,8 +284,10 @@ impl<'a> Value<'a> {
     }
 
     fn rebuild(self, depth: usize) -> Option<Result<TensorView>> {
+        /// More arguments than any function of PyTorch that rebuilds tensors takes.
+        const MAX_ARGS: usize = 16;
         let (module, name) = self.callee()?;
-        let args = self.args();
+        let args = if self.arg_ids().len() <= MAX_ARGS { self.args() } else { Vec::new() };
         match (module, name) {
             ("torch._utils", "_rebuild_tensor") if args.len() == 4 => Some(self.rebuild_strided(&args, None, None)),
             ("torch._utils", "_rebuild_tensor_v2") if matches!(args.len(), 6 | 7) => {
@@ -288,7 +310,8 @@ impl<'a> Value<'a> {
             }
             ("torch._tensor", "_rebuild_from_type_v2") if args.len() == 4 => {
                 // (function, class, arguments, state): a tensor of a subclass or with attributes.
-                let (function, inner) = (args.first()?.as_global()?, args.get(2)?.members()?);
+                let (function, inner) = (args.first()?.as_global()?, args.get(2)?);
+                let inner = inner.members().filter(|_| inner.member_ids().is_some_and(|ids| ids.len() <= MAX_ARGS))?;
                 Some(match function {
                     ("torch._utils", "_rebuild_tensor_v2") if matches!(inner.len(), 6 | 7) => {
                         self.rebuild_strided(&inner, None, inner.get(6).copied())
@@ -317,12 +340,18 @@ impl<'a> Value<'a> {
         let Node::Storage(node) = storage.node() else { return Err(wrong("storage", storage)) };
         let (storage, stored, base) = self.file.storage(node)?;
         let dims = |what: &str, value: Self| -> Result<Vec<usize>> {
-            let Some(members) = value.members() else { return Err(wrong(what, value)) };
-            members.into_iter().map(|n| dimension(what, n)).collect()
+            let Some(members) = value.member_ids() else { return Err(wrong(what, value)) };
+            // One more than a tensor may have, so that too many are noticed without reading them all.
+            members.iter().take(MAX_RANK + 1).map(|&n| dimension(what, value.at(n))).collect()
         };
         let offset = dimension("storage offset", offset)?.checked_add(base);
         let offset = offset.ok_or_else(|| Error::new("the tensor's storage offset overflows"))?;
         let view = TensorView::new(storage, dtype.unwrap_or(stored), dims("size", size)?, dims("stride", stride)?, offset)?;
+        let bits = match bits.map(|bits| (bits, bits.node())) {
+            Some((bits, Node::Dict(items))) if items.len() <= 16 => Some(bits),
+            None | Some((_, Node::None)) => None,
+            Some((bits, _)) => return Err(wrong("metadata", bits)),
+        };
         let bit = |name: &str| bits.and_then(|bits| bits.get(name)).and_then(|bit| bit.as_bool()).unwrap_or(false);
         Ok(view.with_bits(bit("neg"), bit("conj")))
     }
@@ -338,12 +367,14 @@ fn dimension(what: &str, value: Value) -> Result<usize> {
 impl TorchFile {
     /// The storage that a node refers to, the type of its elements, and the element at which it begins.
     fn storage(&self, node: &StorageNode) -> Result<(Arc<Storage>, DType, usize)> {
-        let dtype = self.storage_dtype(node)?;
-        let key = node.key.chars().take(100).collect::<String>().escape_debug().to_string();
-        if &*node.location == "meta" {
+        let dtype = storage_dtype(&self.pickle, node)?;
+        let key = self.pickle.text(node.key);
+        if self.pickle.text(node.location) == "meta" {
             return Err(Error::new("the tensor was saved without its data (device `meta`)"));
         }
-        let storage = self.storages.get(&node.key).ok_or_else(|| Error::new(format!("the file has no storage `{key}`")))?;
+        let storage = self.storages.get(key);
+        let key = key.chars().take(100).collect::<String>().escape_debug().to_string();
+        let storage = storage.ok_or_else(|| Error::new(format!("the file has no storage `{key}`")))?;
         let needed = node.numel.checked_mul(dtype.size());
         if needed != Some(storage.len()) {
             return Err(Error::new(format!("storage `{key}` has the wrong size")).because(format!(
@@ -362,22 +393,18 @@ impl TorchFile {
         };
         Ok((storage.clone(), dtype, base))
     }
-
-    /// The type of the elements that a storage class holds.
-    pub(super) fn storage_dtype(&self, node: &StorageNode) -> Result<DType> {
-        storage_dtype(&self.pickle.nodes, node)
-    }
 }
 
 /// The type of the elements that the class of `node` holds.
-pub(super) fn storage_dtype(nodes: &[Node], node: &StorageNode) -> Result<DType> {
-    let Some(Node::Global(names)) = nodes.get(node.class as usize) else {
+pub(super) fn storage_dtype(pickle: &Pickle, node: &StorageNode) -> Result<DType> {
+    let &Node::Global(module, name) = pickle.node(node.class) else {
         return Err(Error::new("a storage has no class"));
     };
-    let dtype = match (&*names.0, &*names.1) {
+    let (module, name) = (pickle.text(module), pickle.text(name));
+    let dtype = match (module, name) {
         ("torch" | "torch.storage", "UntypedStorage") => Some(DType::U8),
         ("torch" | "torch.cuda" | "torch.storage", class) => DType::from_storage_class(class),
         _ => None,
     };
-    dtype.ok_or_else(|| Error::new(format!("the storage class `{}.{}` is unknown", names.0.escape_debug(), names.1.escape_debug())))
+    dtype.ok_or_else(|| Error::new(format!("the storage class `{}.{}` is unknown", module.escape_debug(), name.escape_debug())))
 }

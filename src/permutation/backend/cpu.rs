@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::SearchBackend;
+use super::{OverlapCounter, SearchBackend};
 use crate::{
     ctx::Ctx,
     error::Result,
@@ -48,18 +48,38 @@ impl SearchBackend for Cpu {
         "cpu"
     }
 
-    fn overlap_counts(&self, matrix: &ActivationMatrix, blocks: &[[u32; 4]], counts: &mut [u32], ctx: &Ctx) -> Result<()> {
-        let half = matrix.half();
+    fn device(&self) -> String {
+        format!("processor, {}", self.kernel.name())
+    }
+
+    fn is_accelerator(&self) -> bool {
+        false
+    }
+
+    fn prepare<'a>(&'a self, matrix: &'a ActivationMatrix) -> Result<Box<dyn OverlapCounter + 'a>> {
+        Ok(Box::new(Counter { kernel: self.kernel, matrix }))
+    }
+}
+
+struct Counter<'a> {
+    kernel: Kernel,
+    matrix: &'a ActivationMatrix,
+}
+
+impl OverlapCounter for Counter<'_> {
+    fn overlap_counts(&mut self, blocks: &[[u32; 4]], counts: &mut [u32], ctx: &Ctx) -> Result<()> {
+        let half = self.matrix.half();
         let groups = blocks.len().div_ceil(TILE_BLOCKS);
         // Enough tiles for all threads, but no narrower than needed: every tile reads its blocks' columns again.
         let wanted = (4 * rayon::current_num_threads()).div_ceil(groups.max(1));
         let width = half.div_ceil(wanted).next_multiple_of(4).max(LEAST_NEURONS);
         let tiles: Vec<(usize, usize)> = (0..groups).flat_map(|group| (0..half).step_by(width).map(move |left| (group, left))).collect();
+        let this = &*self;
         let tile_counts = tiles
             .par_iter()
             .map(|&(group, left)| {
                 let blocks = &blocks[group * TILE_BLOCKS..blocks.len().min((group + 1) * TILE_BLOCKS)];
-                self.count_tile(matrix, blocks, left..half.min(left + width), ctx)
+                this.count_tile(blocks, left..half.min(left + width), ctx)
             })
             .collect::<Result<Vec<_>>>()?;
         for ((group, left), tile) in tiles.into_iter().zip(tile_counts) {
@@ -73,18 +93,18 @@ impl SearchBackend for Cpu {
     }
 }
 
-impl Cpu {
+impl Counter<'_> {
     /// The counts of a few blocks with a range of neurons (a multiple of 4 of them), place by place.
-    fn count_tile(&self, matrix: &ActivationMatrix, blocks: &[[u32; 4]], neurons: std::ops::Range<usize>, ctx: &Ctx) -> Result<Vec<u32>> {
+    fn count_tile(&self, blocks: &[[u32; 4]], neurons: std::ops::Range<usize>, ctx: &Ctx) -> Result<Vec<u32>> {
         let width = neurons.len();
-        let stride = matrix.words_per_column();
+        let stride = self.matrix.words_per_column();
         let mut counts = vec![0u32; 4 * blocks.len() * width];
         let mut masks = vec![0u64; 4 * blocks.len() * CHUNK.min(stride)];
         for first in (0..stride).step_by(CHUNK) {
             ctx.check()?;
             let length = CHUNK.min(stride - first);
-            debug_assert!(length % LANE == 0);
-            let chunk = |neuron: usize| &matrix.column(neuron)[first..first + length];
+            debug_assert!(length.is_multiple_of(LANE));
+            let chunk = |neuron: usize| &self.matrix.column(neuron)[first..first + length];
             for (block, masks) in blocks.iter().zip(masks.chunks_exact_mut(4 * length)) {
                 mask_places(block.map(|neuron| chunk(neuron as usize)), masks);
             }

@@ -66,7 +66,7 @@ impl Kernel {
     pub fn count_shared(self, rows: [&[u64]; 4], columns: [&[u64]; 4]) -> Tile {
         let length = rows[0].len();
         assert!(
-            length % LANE == 0 && rows.iter().chain(&columns).all(|slice| slice.len() == length),
+            length.is_multiple_of(LANE) && rows.iter().chain(&columns).all(|slice| slice.len() == length),
             "slices of one length in whole lanes"
         );
         match self.0 {

@@ -1,0 +1,558 @@
+//! The two passes of a build (resolve, execute) and the report of both.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use petgraph::Direction;
+use petgraph::algo::toposort;
+use petgraph::graph::NodeIndex;
+use rayon::prelude::*;
+
+use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+use super::run::{Ran, Runner};
+use super::values::Values;
+use super::{Options, Workspace};
+use crate::cache::record::ActionResult;
+use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState, files};
+use crate::ctx::Ctx;
+use crate::error::{Error, Kind, Result};
+use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
+use crate::manifest::{Output, OutputKind};
+
+/// What is known of a node.
+#[derive(Clone)]
+enum State {
+    /// Not looked at yet, or it waits for others.
+    Open,
+    /// A file, with the digest of its content.
+    File(Blake3),
+    /// An action whose result is known by its digest.
+    Settled(Box<Settled>),
+    /// An action that has to run, and why.
+    Stale { preimage: Option<Preimage>, reason: Reason },
+    /// It failed, with the message.
+    Failed(String),
+}
+
+#[derive(Clone)]
+struct Settled {
+    preimage: Preimage,
+    result: ActionResult,
+    /// How long it ran in this build, and why; `None` for a result from the cache.
+    ran: Option<(f64, Reason)>,
+}
+
+impl State {
+    fn digest(&self) -> Option<Blake3> {
+        match self {
+            Self::File(digest) => Some(*digest),
+            Self::Settled(settled) => Some(settled.result.output_digest),
+            _ => None,
+        }
+    }
+}
+
+/// How old a temporary file must be before it counts as left behind.
+const TEMP_GRACE: Duration = Duration::from_secs(60);
+
+/// Builds, or only resolves.
+pub(super) fn execute(
+    workspace: &Workspace<'_>,
+    graph: &Graph,
+    options: &Options,
+    ctx: &Ctx,
+    on_error: &(dyn Fn(&str, &Error) + Sync),
+) -> Result<Report> {
+    let last: Vec<Option<BuildState>> = graph.nets.par_iter().map(|net| workspace.log.load(&net.name, ctx)).collect();
+    let order = toposort(&graph.dag, None).map_err(|_| Error::new("the graph has a cycle: this is a bug in nnue, please report it"))?;
+    let mut build = Build { workspace, graph, options, ctx, on_error, last, writes: HashMap::new(), users: HashMap::new() };
+    for (index, net) in graph.nets.iter().enumerate() {
+        for action in &net.actions {
+            build.users.entry(*action).or_default().push(index);
+        }
+        for (output, write) in &net.outputs {
+            let outputs: &mut Vec<Output> = build.writes.entry(*write).or_default();
+            if !outputs.contains(output) {
+                outputs.push(output.clone());
+            }
+        }
+    }
+    let mut states = build.resolve(&order);
+    if !options.dry_run {
+        states = build.run_stale(&order, states)?;
+    }
+    ctx.check()?;
+    build.report(&states)
+}
+
+struct Build<'a> {
+    workspace: &'a Workspace<'a>,
+    graph: &'a Graph,
+    options: &'a Options,
+    ctx: &'a Ctx,
+    on_error: &'a (dyn Fn(&str, &Error) + Sync),
+    last: Vec<Option<BuildState>>,
+    /// Outputs of each write action, of all nets.
+    writes: HashMap<NodeIndex, Vec<Output>>,
+    /// The nets that use an action.
+    users: HashMap<NodeIndex, Vec<usize>>,
+}
+
+impl Build<'_> {
+    /// First pass: digests of files, keys, records.
+    fn resolve(&self, order: &[NodeIndex]) -> Vec<State> {
+        let mut states = vec![State::Open; self.graph.dag.node_count()];
+        let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.operation(*node).is_none()).collect();
+        let digests: Vec<(NodeIndex, State)> = files.into_par_iter().map(|node| (node, self.resolve_file(node))).collect();
+        for (node, state) in digests {
+            states[node.index()] = state;
+        }
+        for &node in order {
+            if self.graph.operation(node).is_some() {
+                states[node.index()] = self.resolve_action(node, &states);
+            }
+        }
+        states
+    }
+
+    fn resolve_file(&self, node: NodeIndex) -> State {
+        let Node::File(file) = &self.graph.dag[node] else { return State::Open };
+        let path = &file.path.resolved;
+        let digest = self.workspace.files.blake3(path).and_then(|tracked| {
+            if let Some(pin) = &file.pin {
+                let found = self.workspace.files.sha256(path)?.digest.to_string();
+                if found != pin.value {
+                    return Err(self
+                        .workspace
+                        .manifest
+                        .diagnostic(
+                            pin.span,
+                            &format!("`{}` is not the file that is pinned", file.path.typed),
+                            &format!("the file has {found}"),
+                            "its content changed since the pin was written, or it is another file",
+                            "restore the file, or correct `sha256`",
+                        )
+                        .kind_is(Kind::Failed));
+                }
+            }
+            Ok(tracked.digest)
+        });
+        match digest {
+            Ok(digest) => State::File(digest),
+            Err(error) => {
+                let error = if error.report().is_some() {
+                    error
+                } else {
+                    error.help(format!("it is named in {}", self.workspace.manifest.line(file.span)))
+                };
+                for net in self.nets_after(node) {
+                    (self.on_error)(&self.graph.nets[net].name, &error);
+                }
+                State::Failed(error.to_string())
+            }
+        }
+    }
+
+    /// The nets that an error of this node concerns.
+    fn nets_after(&self, node: NodeIndex) -> Vec<usize> {
+        let mut nets: Vec<usize> = match self.graph.operation(node) {
+            Some(_) => self.users.get(&node).cloned().unwrap_or_default(),
+            None => {
+                let actions = self.graph.dag.neighbors_directed(node, Direction::Outgoing);
+                actions.flat_map(|action| self.users.get(&action).cloned().unwrap_or_default()).collect()
+            }
+        };
+        nets.sort_unstable();
+        nets.dedup();
+        nets
+    }
+
+    fn resolve_action(&self, node: NodeIndex, states: &[State]) -> State {
+        let inputs = self.graph.inputs(node);
+        if let Some(message) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
+            State::Failed(message) => Some(message.clone()),
+            _ => None,
+        }) {
+            return State::Failed(message);
+        }
+        let preimage = match self.graph.preimage(node, |input| states[input.index()].digest()) {
+            Ok(preimage) => preimage,
+            Err(error) => return State::Failed(error.to_string()),
+        };
+        let Some(preimage) = preimage else {
+            let waiting = inputs.iter().find(|(_, input)| states[input.index()].digest().is_none());
+            let upstream = waiting.and_then(|(_, input)| self.graph.operation(*input)).map_or("an input", |op| op.stage().name());
+            return State::Stale { preimage: None, reason: Reason::about("upstream_stale", upstream) };
+        };
+        match self.find(node, &preimage) {
+            Ok(result) => State::Settled(Box::new(Settled { preimage, result, ran: None })),
+            Err(reason) => State::Stale { preimage: Some(preimage), reason },
+        }
+    }
+
+    /// The recorded result of an action that need not run; else the reason why it has to.
+    fn find(&self, node: NodeIndex, preimage: &Preimage) -> Result<ActionResult, Reason> {
+        if self.options.force {
+            return Err(Reason::of("forced"));
+        }
+        let Some(record) = self.workspace.cache.get_record(preimage.key()) else { return Err(self.reason(node, preimage)) };
+        let stage = self.graph.operation(node).map(|operation| operation.stage());
+        if record.result.stored && !self.workspace.cache.verify_blob(record.result.output_digest, &self.workspace.files) {
+            return Err(Reason::of("blob_missing"));
+        }
+        if stage == Some(Stage::Write) {
+            self.check_outputs(node, &record.result)?;
+        }
+        Ok(record.result)
+    }
+
+    /// Why an action without a record has to run: by the last build of the first net that uses it and had it.
+    fn reason(&self, node: NodeIndex, preimage: &Preimage) -> Reason {
+        let old = self.users.get(&node).into_iter().flatten().find_map(|net| self.last_preimage(*net, node));
+        let Some(old) = old else { return Reason::of("never_built") };
+        if old == *preimage {
+            return Reason::of("record_missing");
+        }
+        let file = |name: &str| match self.graph.input(node, name).map(|input| &self.graph.dag[input]) {
+            Some(Node::File(file)) => Some(file.path.typed.clone()),
+            _ => None,
+        };
+        compare(&old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::of("record_missing"))
+    }
+
+    /// The preimage that this stage of the net had in its last build.
+    fn last_preimage(&self, net: usize, node: NodeIndex) -> Option<Preimage> {
+        let position = stage_position(self.graph, &self.graph.nets[net], node)?;
+        let stages = &self.last[net].as_ref()?.stages;
+        stages.iter().filter(|stage| stage.stage == position.0).nth(position.1).map(|stage| stage.preimage.clone())
+    }
+
+    /// Whether all published files of a write action are there with the recorded content.
+    fn check_outputs(&self, node: NodeIndex, result: &ActionResult) -> Result<(), Reason> {
+        let expected = recorded_sha256(result);
+        for output in self.writes.get(&node).into_iter().flatten() {
+            let path = place(output, expected.as_ref());
+            let shown = self.shown(output, &path);
+            if !path.is_file() {
+                return Err(Reason::about("output_missing", shown));
+            }
+            match self.workspace.files.sha256(&path) {
+                Ok(found) if Some(found.digest) == expected => {}
+                Ok(found) => {
+                    let short = |digest: String| digest.chars().take(12).collect::<String>();
+                    return Err(Reason {
+                        kind: "output_modified".into(),
+                        name: Some(shown),
+                        old: expected.map(|sha256| short(sha256.to_string())),
+                        new: Some(short(found.digest.to_string())),
+                    });
+                }
+                Err(_) => return Err(Reason::about("output_missing", shown)),
+            }
+        }
+        Ok(())
+    }
+
+    fn shown(&self, output: &Output, path: &Path) -> String {
+        self.workspace.display(&output.path.value.typed, (output.kind == OutputKind::Folder).then_some(path))
+    }
+
+    /// Second pass: runs what is stale, each action once its inputs are settled.
+    fn run_stale(&self, order: &[NodeIndex], states: Vec<State>) -> Result<Vec<State>> {
+        let is_open = |node: NodeIndex| matches!(states[node.index()], State::Stale { .. });
+        let open: Vec<NodeIndex> = order.iter().copied().filter(|node| is_open(*node)).collect();
+        if open.is_empty() {
+            return Ok(states);
+        }
+        for output in self.writes.values().flatten() {
+            let path = &output.path.value.resolved;
+            let folder = if output.kind == OutputKind::Folder { Some(path.as_path()) } else { path.parent() };
+            if let Some(folder) = folder {
+                // Leftovers of a killed build; failing to remove them is no reason not to build.
+                let _ = files::sweep_temp(folder, TEMP_GRACE);
+            }
+        }
+        let waiting: HashMap<NodeIndex, usize> =
+            open.iter().map(|&node| (node, self.graph.inputs(node).into_iter().filter(|(_, input)| is_open(*input)).count())).collect();
+        let users = order.iter().map(|&node| {
+            let users = self.graph.dag.edges_directed(node, Direction::Outgoing);
+            (node, users.filter(|edge| is_open(petgraph::visit::EdgeRef::target(edge))).count())
+        });
+        let values = Values::new(users);
+        let ready: VecDeque<NodeIndex> = open.iter().copied().filter(|node| waiting[node] == 0).collect();
+        let left = open.len();
+        let shared = Shared { queue: Mutex::new(Queue { states, waiting, ready, left, stop: false }), changed: Condvar::new() };
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        // Stages use all processors themselves, through rayon; more actions at a time would only cost memory.
+        let workers = self.options.jobs.unwrap_or(processors).clamp(1, left);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| self.work(&shared, &values));
+            }
+        });
+        self.ctx.check()?;
+        let queue = shared.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(queue.states)
+    }
+
+    /// One worker: takes ready actions until none is left.
+    fn work(&self, shared: &Shared, values: &Values) {
+        let mut queue = shared.lock();
+        loop {
+            if queue.stop || queue.left == 0 || self.ctx.check().is_err() {
+                queue.stop = true;
+                shared.changed.notify_all();
+                return;
+            }
+            let Some(node) = queue.ready.pop_front() else {
+                // The timeout lets a waiting worker notice an interruption.
+                queue = shared.changed.wait_timeout(queue, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            };
+            let state = match self.resolve_action(node, &queue.states) {
+                State::Stale { preimage: Some(preimage), reason } => {
+                    let reason = match &queue.states[node.index()] {
+                        // What was found out first is the better explanation, except that waiting explains nothing.
+                        State::Stale { reason: first, .. } if first.kind != "upstream_stale" => first.clone(),
+                        _ => reason,
+                    };
+                    drop(queue);
+                    let state = self.run_action(node, preimage, reason, shared, values);
+                    queue = shared.lock();
+                    state
+                }
+                other => other,
+            };
+            let failed = matches!(state, State::Failed(_));
+            queue.states[node.index()] = state;
+            queue.left -= 1;
+            for (_, input) in self.graph.inputs(node) {
+                values.release(input);
+            }
+            for next in self.graph.dag.neighbors_directed(node, Direction::Outgoing).collect::<Vec<_>>() {
+                if let Some(count) = queue.waiting.get_mut(&next) {
+                    *count -= 1;
+                    if *count == 0 {
+                        queue.ready.push_back(next);
+                    }
+                }
+            }
+            if failed && !self.options.keep_going {
+                queue.stop = true;
+            }
+            shared.changed.notify_all();
+        }
+    }
+
+    fn run_action(&self, node: NodeIndex, preimage: Preimage, reason: Reason, shared: &Shared, values: &Values) -> State {
+        let stage = self.graph.operation(node).map_or(Stage::Load, |operation| operation.stage());
+        let run = || -> Result<Settled> {
+            // Another process may be at the same expensive action: then its result is there once it is done.
+            let _lock = if stage.is_stored() { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
+            if stage.is_stored()
+                && !self.options.force
+                && let Some(record) = self.workspace.cache.get_record(preimage.key())
+                && record.result.stored
+                && self.workspace.cache.has_blob(record.result.output_digest)
+            {
+                return Ok(Settled { preimage: preimage.clone(), result: record.result, ran: None });
+            }
+            let digest = |input: NodeIndex| shared.lock().states[input.index()].digest();
+            let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest };
+            let start = Instant::now();
+            let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
+            let Ran { digest, bytes, stored, extra, value } = runner.run(node, outputs)?;
+            let seconds = start.elapsed().as_secs_f64();
+            if let Some(value) = &value {
+                values.put(node, value);
+            }
+            let result = ActionResult {
+                stage: stage.name().to_owned(),
+                output_digest: digest,
+                stored,
+                bytes,
+                duration_s: seconds,
+                created_by: env!("CARGO_PKG_VERSION").to_owned(),
+                extra,
+            };
+            self.workspace.cache.put_record(&ActionRecord { preimage: preimage.clone(), result: result.clone() });
+            Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
+        };
+        match run() {
+            Ok(settled) => State::Settled(Box::new(settled)),
+            Err(error) => {
+                if error.kind() != Kind::Interrupted {
+                    for net in self.nets_after(node) {
+                        (self.on_error)(&self.graph.nets[net].name, &error);
+                    }
+                }
+                State::Failed(error.to_string())
+            }
+        }
+    }
+
+    /// Puts the states into words, and remembers finished builds.
+    fn report(&self, states: &[State]) -> Result<Report> {
+        let nets: Vec<NetReport> = self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states)).collect();
+        if !self.options.dry_run {
+            let finished = nets
+                .iter()
+                .zip(&self.graph.nets)
+                .enumerate()
+                .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
+            for (index, (_, net)) in finished {
+                let state = self.build_state(net, states)?;
+                if self.last[index].as_ref() != Some(&state) {
+                    self.workspace.log.save(&net.name, &state)?;
+                    let keys: Vec<_> = state.stages.iter().map(StageState::key).collect();
+                    let manifest =
+                        std::path::absolute(&self.workspace.manifest.path).unwrap_or_else(|_| self.workspace.manifest.path.clone());
+                    self.workspace.cache.note_root(&manifest, &net.name, &keys);
+                }
+            }
+        }
+        Ok(Report { schema: SCHEMA, nets })
+    }
+
+    fn net_report(&self, index: usize, net: &NetPlan, states: &[State]) -> NetReport {
+        let mut stages = Vec::with_capacity(net.actions.len());
+        let mut error = None;
+        for &node in &net.actions {
+            let stage = self.graph.operation(node).map_or(Stage::Load, |operation| operation.stage()).name();
+            let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
+            match &states[node.index()] {
+                State::Settled(settled) => {
+                    report.key = Some(settled.preimage.key().to_string());
+                    report.digest = Some(settled.result.output_digest.to_string());
+                    report.status = match &settled.ran {
+                        Some((seconds, reason)) => {
+                            report.seconds = Some(*seconds);
+                            report.reason = Some(reason.clone());
+                            StageStatus::Ran
+                        }
+                        None if self.last_preimage(index, node).as_ref() == Some(&settled.preimage) => StageStatus::Fresh,
+                        None => StageStatus::Cached,
+                    };
+                }
+                State::Stale { preimage, reason } => {
+                    report.key = preimage.as_ref().map(|preimage| preimage.key().to_string());
+                    report.reason = Some(reason.clone());
+                }
+                State::Failed(message) => {
+                    report.status = StageStatus::Failed;
+                    error.get_or_insert_with(|| message.clone());
+                }
+                State::Open | State::File(_) => {}
+            }
+            stages.push(report);
+        }
+        let any = |status: StageStatus| stages.iter().any(|stage| stage.status == status);
+        let status = if error.is_some() {
+            NetStatus::Failed
+        } else if any(StageStatus::Stale) {
+            NetStatus::Stale
+        } else if any(StageStatus::Ran) || (any(StageStatus::Cached) && !self.options.dry_run) {
+            NetStatus::Built
+        } else {
+            NetStatus::Fresh
+        };
+        let zero_blocks = net.search.and_then(|search| match &states[search.index()] {
+            State::Settled(settled) => zero_blocks(&settled.result),
+            _ => None,
+        });
+        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
+    }
+
+    fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {
+        let known = net.outputs.iter().filter_map(|(output, write)| match &states[write.index()] {
+            State::Settled(settled) => {
+                let sha256 = recorded_sha256(&settled.result)?;
+                let path = self.shown(output, &place(output, Some(&sha256)));
+                Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes })
+            }
+            _ => None,
+        });
+        known.collect()
+    }
+
+    fn build_state(&self, net: &NetPlan, states: &[State]) -> Result<BuildState> {
+        let settled = |node: &NodeIndex| match &states[node.index()] {
+            State::Settled(settled) => Ok(settled),
+            _ => Err(Error::new("a finished net has an unsettled stage: this is a bug in nnue, please report it")),
+        };
+        let mut stages = Vec::with_capacity(net.actions.len());
+        for node in &net.actions {
+            let settled = settled(node)?;
+            let stage = settled.result.stage.clone();
+            stages.push(StageState { stage, preimage: settled.preimage.clone(), output_digest: settled.result.output_digest });
+        }
+        let mut outputs = Vec::with_capacity(net.outputs.len());
+        for (output, write) in &net.outputs {
+            let result = &settled(write)?.result;
+            let Some(sha256) = recorded_sha256(result) else { continue };
+            let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
+            outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None });
+        }
+        Ok(BuildState { net: net.name.clone(), tool_version: env!("CARGO_PKG_VERSION").to_owned(), stages, outputs })
+    }
+}
+
+/// What the workers share.
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+struct Queue {
+    states: Vec<State>,
+    /// Unsettled inputs of each open action.
+    waiting: HashMap<NodeIndex, usize>,
+    ready: VecDeque<NodeIndex>,
+    /// Open actions.
+    left: usize,
+    stop: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stage's name and its number among the net's stages of that name (a net may have several write stages).
+fn stage_position(graph: &Graph, net: &NetPlan, node: NodeIndex) -> Option<(&'static str, usize)> {
+    let name = |node: NodeIndex| graph.operation(node).map(|operation| operation.stage().name());
+    let wanted = name(node)?;
+    let same: Vec<NodeIndex> = net.actions.iter().copied().filter(|other| name(*other) == Some(wanted)).collect();
+    same.iter().position(|other| *other == node).map(|position| (wanted, position))
+}
+
+fn recorded_sha256(result: &ActionResult) -> Option<Sha256> {
+    result.extra["sha256"].as_str()?.parse().ok()
+}
+
+/// Where an output's file is.
+fn place(output: &Output, sha256: Option<&Sha256>) -> PathBuf {
+    let path = &output.path.value.resolved;
+    match (output.kind, sha256) {
+        (OutputKind::Folder, Some(sha256)) => path.join(super::run::net_name(sha256)),
+        _ => path.clone(),
+    }
+}
+
+fn zero_blocks(result: &ActionResult) -> Option<ZeroBlocksReport> {
+    let ShareReport { positions, before, after, mean_nonzero } = share(&result.extra["train"])?;
+    Some(ZeroBlocksReport { positions, before, after, mean_nonzero, held_out: share(&result.extra["held_out"]) })
+}
+
+/// Shares from recorded counts.
+fn share(counts: &serde_json::Value) -> Option<ShareReport> {
+    let number = |name: &str| counts[name].as_u64();
+    let (positions, blocks) = (number("positions")?, number("blocks").filter(|blocks| *blocks > 0)?);
+    let (before, after) = (number("zero_before")?, number("zero_after")?);
+    let share = |zero: u64| zero as f64 / blocks as f64;
+    let mean_nonzero = blocks.saturating_sub(after) as f64 / positions as f64;
+    Some(ShareReport { positions, before: share(before), after: share(after), mean_nonzero })
+}

@@ -1,0 +1,203 @@
+//! `nnue.lock`: what each net was made from and what came out, by full SHA-256, for people, reviews and `--locked`.
+//!
+//! One self-contained block a net, sorted by name, so that changes to different nets merge without conflict. It holds no times, no
+//! hosts and no absolute paths of its own making: paths stand as the manifest has them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cache::files;
+use crate::error::{Error, Kind, Result};
+use crate::graph::KEY_SCHEMA;
+use crate::manifest::Manifest;
+
+/// Name of the file, beside the manifest.
+pub const FILE_NAME: &str = "nnue.lock";
+
+/// Version of the file's format.
+const VERSION: u32 = 1;
+
+/// A file by its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedFile {
+    /// As the manifest has it; of a published file, with its name in the folder.
+    pub path: String,
+    /// 64 digits.
+    pub sha256: String,
+}
+
+/// One net.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedNet {
+    /// Its name.
+    pub name: String,
+    /// Version of the program that built it. Another one is no difference.
+    pub tool: String,
+    /// What the keys of its stages were made of.
+    pub key_schema: u32,
+    /// Source, data and permutation files.
+    pub inputs: Vec<LockedFile>,
+    /// Published files.
+    pub outputs: Vec<LockedFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    #[serde(default)]
+    net: Vec<LockedNet>,
+}
+
+/// All nets of a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// By name.
+    pub nets: BTreeMap<String, LockedNet>,
+}
+
+impl LockedNet {
+    /// A net as this program builds it.
+    pub fn new(name: &str, inputs: Vec<LockedFile>, outputs: Vec<LockedFile>) -> Self {
+        Self { name: name.to_owned(), tool: env!("CARGO_PKG_VERSION").to_owned(), key_schema: KEY_SCHEMA, inputs, outputs }
+    }
+
+    /// What differs from `new`, a line each. The program's version alone is no difference.
+    pub fn differences(&self, new: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (what, old, new) in [("input", &self.inputs, &new.inputs), ("output", &self.outputs, &new.outputs)] {
+            for file in old {
+                match new.iter().find(|other| other.path == file.path) {
+                    Some(other) if other.sha256 != file.sha256 => {
+                        lines.push(format!("{what} `{}`: sha256 {} is locked, now {}", file.path, file.sha256, other.sha256));
+                    }
+                    Some(_) => {}
+                    None => lines.push(format!("{what} `{}` is locked, and would not be there", file.path)),
+                }
+            }
+            for file in new.iter().filter(|file| !old.iter().any(|other| other.path == file.path)) {
+                lines.push(format!("{what} `{}` (sha256 {}) is not locked", file.path, file.sha256));
+            }
+        }
+        if self.key_schema != new.key_schema {
+            lines.push(format!("key schema {} is locked, now {}", self.key_schema, new.key_schema));
+        }
+        lines
+    }
+}
+
+/// Where a manifest's lock is.
+pub fn path_of(manifest: &Manifest) -> PathBuf {
+    manifest.folder.join(FILE_NAME)
+}
+
+impl Lock {
+    /// Reads the file; a missing one is empty.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not what this program writes.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(Error::io("cannot read", path, error)),
+        };
+        let wrong = |why: String| {
+            Error::usage(format!("`{}` is damaged", path.display()))
+                .because(why)
+                .help("restore it from version control, or remove it: the next build writes it anew")
+        };
+        let document: Document = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        if document.version != VERSION {
+            return Err(wrong(format!("its version is {}, this program knows {VERSION}", document.version)));
+        }
+        Ok(Self { nets: document.net.into_iter().map(|net| (net.name.clone(), net)).collect() })
+    }
+
+    /// Writes the file, unless it has these very bytes already.
+    ///
+    /// # Errors
+    /// Those of the file operations.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = self.text();
+        files::write_if_different(path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", path, error)))?;
+        Ok(())
+    }
+
+    /// The file's text. Written by hand: its layout is part of what makes it merge well.
+    fn text(&self) -> String {
+        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let mut text = format!("# Made by nnue, one block a net. Commit it; do not edit it.\nversion = {VERSION}\n");
+        for net in self.nets.values() {
+            text.push_str(&format!(
+                "\n[[net]]\nname = {}\ntool = {}\nkey_schema = {}\n",
+                quote(&net.name),
+                quote(&net.tool),
+                net.key_schema
+            ));
+            for (name, files) in [("inputs", &net.inputs), ("outputs", &net.outputs)] {
+                text.push_str(&format!("{name} = [\n"));
+                for file in files {
+                    text.push_str(&format!("    {{ path = {}, sha256 = {} }},\n", quote(&file.path), quote(&file.sha256)));
+                }
+                text.push_str("]\n");
+            }
+        }
+        text
+    }
+}
+
+/// The error of `--locked` and `verify`: exit code 3, a line for each difference.
+pub fn difference(message: &str, lines: &[String]) -> Error {
+    let mut error = Error::with_kind(Kind::Difference, message);
+    for line in lines {
+        error = error.because(line);
+    }
+    error.help("build without `--locked` to accept the difference, or restore the files that changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(name: &str, digit: char) -> LockedNet {
+        let file = |path: &str| LockedFile { path: path.to_owned(), sha256: digit.to_string().repeat(64) };
+        LockedNet::new(name, vec![file("a \"b\".nnue")], vec![file("dist/nn.nnue")])
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let mut lock = Lock::default();
+        for name in ["z", "a", "nightly/epoch=1"] {
+            lock.nets.insert(name.to_owned(), net(name, '1'));
+        }
+        lock.write(&path).unwrap();
+        assert_eq!(Lock::read(&path).unwrap(), lock);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.find("\"a\"").unwrap() < text.find("\"z\"").unwrap());
+    }
+
+    #[test]
+    fn differences_name_both_digests() {
+        let lines = net("a", '1').differences(&net("a", '2'));
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].contains(&"1".repeat(64)) && lines[0].contains(&"2".repeat(64)));
+        let mut other = net("a", '1');
+        other.tool = "9".into();
+        assert!(net("a", '1').differences(&other).is_empty());
+    }
+
+    #[test]
+    fn a_damaged_file_is_a_usage_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, "version = 1\n<<<<<<< HEAD\n").unwrap();
+        assert_eq!(Lock::read(&path).unwrap_err().kind(), Kind::Usage);
+    }
+}

@@ -1,0 +1,120 @@
+//! What a build or a status check found: the documented JSON (`schema` 1), filled by the executor, rendered by the command line.
+
+use serde::Serialize;
+
+use crate::graph::Reason;
+
+/// Version of the JSON below; raised when a member changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// All nets of one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// In the manifest's order.
+    pub nets: Vec<NetReport>,
+}
+
+/// How one net stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetStatus {
+    /// Something was run or written for it.
+    Built,
+    /// Everything was up to date.
+    Fresh,
+    /// Something has to run.
+    Stale,
+    /// A stage failed.
+    Failed,
+}
+
+/// How one stage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageStatus {
+    /// It ran.
+    Ran,
+    /// The cache had the result from another build.
+    Cached,
+    /// Nothing changed since the last build.
+    Fresh,
+    /// It has to run.
+    Stale,
+    /// It failed.
+    Failed,
+}
+
+/// One net.
+#[derive(Debug, Clone, Serialize)]
+pub struct NetReport {
+    /// Its name.
+    pub net: String,
+    /// How it stands.
+    pub status: NetStatus,
+    /// Its published files; empty until they are known.
+    pub outputs: Vec<OutputReport>,
+    /// What the search found, for optimized nets.
+    pub zero_blocks: Option<ZeroBlocksReport>,
+    /// Its stages, in order.
+    pub stages: Vec<StageReport>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// One published file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutputReport {
+    /// As typed in the manifest, a folder with the file's name behind it.
+    pub path: String,
+    /// 64 digits.
+    pub sha256: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+/// Share of zero blocks over the sampled positions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ZeroBlocksReport {
+    /// Positions.
+    pub positions: u64,
+    /// In the source's order of neurons, 0 to 1.
+    pub before: f64,
+    /// In the order found.
+    pub after: f64,
+    /// Mean number of blocks of one position that an engine still multiplies, both perspectives together.
+    pub mean_nonzero: f64,
+    /// The same over positions that the search did not see: a smaller gain there is over-fitting. Null where the data has no more.
+    pub held_out: Option<ShareReport>,
+}
+
+/// Shares over one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ShareReport {
+    /// Positions.
+    pub positions: u64,
+    /// In the source's order of neurons, 0 to 1.
+    pub before: f64,
+    /// In the order found.
+    pub after: f64,
+    /// Mean number of blocks of one position that are not zero.
+    pub mean_nonzero: f64,
+}
+
+/// One stage of a net.
+#[derive(Debug, Clone, Serialize)]
+pub struct StageReport {
+    /// The design's word.
+    pub stage: &'static str,
+    /// How it stands.
+    pub status: StageStatus,
+    /// How long it ran in this build; null if it did not.
+    pub seconds: Option<f64>,
+    /// The action's key, once its inputs are known.
+    pub key: Option<String>,
+    /// The result's digest, once known.
+    pub digest: Option<String>,
+    /// Why it ran or has to run: the most telling reason.
+    pub reason: Option<Reason>,
+}

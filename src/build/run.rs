@@ -1,0 +1,301 @@
+//! Running one action: inputs from memory, from the cache or made again, the stage, and its result's digest.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use petgraph::graph::NodeIndex;
+use serde_json::{Value as Json, json};
+
+use super::Workspace;
+use super::values::{Gathered, Value, Values};
+use crate::cache::{Blake3, HashingWriter, Sha256, files};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
+use crate::manifest::{Output, OutputKind};
+use crate::net::Permutation;
+use crate::permutation::{self, ZeroBlocks};
+use crate::positions::{Filters, Selection, select};
+use crate::stages::load::Loaded;
+use crate::stages::{gather, load, permute, quantize, write};
+
+/// What came of running an action.
+pub(super) struct Ran {
+    pub digest: Blake3,
+    pub bytes: u64,
+    pub stored: bool,
+    /// Small results that go into the record.
+    pub extra: Json,
+    pub value: Option<Value>,
+}
+
+/// What running needs to know of the build around it.
+pub(super) struct Runner<'a> {
+    pub workspace: &'a Workspace<'a>,
+    pub graph: &'a Graph,
+    pub values: &'a Values,
+    pub ctx: &'a Ctx,
+    /// Digests of files and of settled actions.
+    pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
+}
+
+impl Runner<'_> {
+    /// Runs an action. A write action writes to `outputs`.
+    pub(super) fn run(&self, node: NodeIndex, outputs: &[Output]) -> Result<Ran> {
+        self.ctx.check()?;
+        let Some(operation) = self.graph.operation(node) else {
+            return Err(Error::new("a file is no action"));
+        };
+        let plain = |digest: blake3::Hash, bytes: usize, extra: Json, value: Value| Ran {
+            digest: Blake3(digest.into()),
+            bytes: bytes as u64,
+            stored: false,
+            extra,
+            value: Some(value),
+        };
+        match operation {
+            Operation::Load(expected) => {
+                let file = self.file(node, "source")?;
+                let loaded = load::load(&file.path.resolved, expected)?;
+                self.check_unchanged(node)?;
+                match loaded {
+                    Loaded::Quantized(parsed) => {
+                        let network = parsed.network;
+                        let (digest, bytes) = (network.digest(), network.weight_bytes());
+                        Ok(plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network))))
+                    }
+                    Loaded::Float(network) => {
+                        let digest = network.digest()?;
+                        Ok(plain(digest, 0, json!({}), Value::Factorized(Arc::from(network))))
+                    }
+                }
+            }
+            Operation::Coalesce => {
+                let network = match self.value(node, "network")? {
+                    Value::Factorized(network) => Arc::unwrap_or_clone(network).coalesce(),
+                    _ => return Err(wrong_value("coalesce")),
+                };
+                // Rows are folded in when they are read: the result is named by what it is made of.
+                let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 coalesced network");
+                hasher.update(&self.input_digest(node, "network")?.0);
+                Ok(plain(hasher.finalize(), 0, json!({}), Value::Coalesced(Arc::new(network))))
+            }
+            Operation::Quantize(overflow) => {
+                let Value::Coalesced(network) = self.value(node, "network")? else { return Err(wrong_value("quantize")) };
+                let (network, report) = quantize::quantize(&network, *overflow, self.ctx)?;
+                for (tensor, count) in &report.overflowed {
+                    let how = overflow.name();
+                    self.ctx.warn(format!("{count} values of `{tensor}` did not fit and were handled by overflow = \"{how}\""));
+                }
+                let counts = |list: &[(String, usize)]| list.iter().map(|(name, count)| json!([name, count])).collect::<Vec<_>>();
+                let extra = json!({"clamped": counts(&report.clamped), "overflowed": counts(&report.overflowed)});
+                let (digest, bytes) = (network.digest(), network.weight_bytes());
+                Ok(plain(digest, bytes, extra, Value::Quantized(Arc::new(network))))
+            }
+            Operation::Gather { positions, seed } => {
+                let data = self.files(node, "data.");
+                let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
+                let held_out = graph::held_out(*positions);
+                let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: Filters::default() };
+                let sampled = select(&paths, &selection, self.ctx)?;
+                let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
+                let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
+                let held_out = match sampled.held_out.as_slice() {
+                    [] => None,
+                    positions => Some(gather::gather(&network, positions, None, self.ctx)?),
+                };
+                self.check_unchanged(node)?;
+                let gathered = Gathered { matrix, held_out };
+                let (stored, ()) = self.workspace.cache.put_blob(|out| {
+                    gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error))
+                })?;
+                let stats = sampled.stats;
+                let extra = json!({
+                    "entries": stats.entries,
+                    "in_check": stats.in_check,
+                    "chunks_visited": stats.chunks_visited,
+                    "chunks": stats.chunks,
+                });
+                let value = Some(Value::Gathered(Arc::new(gathered)));
+                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
+            }
+            Operation::Search(params) => {
+                let Value::Gathered(gathered) = self.value(node, "matrix")? else { return Err(wrong_value("search")) };
+                let found = permutation::search(&gathered.matrix, params, self.ctx)?;
+                let mut bytes = Vec::new();
+                let written = permutation::write_permutation(&found.permutation, &mut bytes);
+                written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
+                let stored = self.workspace.cache.put_bytes(&bytes);
+                let counts = |before: ZeroBlocks, after: ZeroBlocks| {
+                    json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero})
+                };
+                let held_out = match &gathered.held_out {
+                    Some(matrix) => {
+                        let identity = Permutation::identity(matrix.half())?;
+                        let after = permutation::zero_blocks(matrix, &found.permutation)?;
+                        counts(permutation::zero_blocks(matrix, &identity)?, after)
+                    }
+                    None => Json::Null,
+                };
+                let extra = json!({
+                    "train": counts(found.before, found.after),
+                    "held_out": held_out,
+                    "swaps": found.swaps,
+                    "cycles": found.cycles,
+                    "moves": found.moves,
+                });
+                let value = Some(Value::Permutation(Arc::new(found.permutation)));
+                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
+            }
+            Operation::Permute => {
+                let permutation = match self.value(node, "permutation") {
+                    Ok(Value::Permutation(permutation)) => permutation,
+                    Ok(_) => return Err(wrong_value("permute")),
+                    Err(error) => return Err(error),
+                };
+                let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("permute")) };
+                // The last user owns the network; only a shared one is copied.
+                let mut network = Arc::unwrap_or_clone(network);
+                permute::permute(&mut network, &permutation)?;
+                let (digest, bytes) = (network.digest(), network.weight_bytes());
+                Ok(plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network))))
+            }
+            Operation::Write { target, description } => self.publish(node, *target, description.as_deref(), outputs),
+        }
+    }
+
+    /// Writes the network to every output of a write action.
+    fn publish(&self, node: NodeIndex, target: Target, description: Option<&str>, outputs: &[Output]) -> Result<Ran> {
+        let value = self.value(node, "network")?;
+        let mut written: Option<(Blake3, Sha256, u64)> = None;
+        for output in outputs {
+            let mut last = (Blake3([0; 32]), Sha256([0; 32]), 0);
+            let mut write = |out: &mut dyn Write| {
+                let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
+                match (&value, target) {
+                    (Value::Quantized(network), Target::Nnue(compression)) => {
+                        write::write_nnue(&mut out, network, description, compression)?
+                    }
+                    _ => return Err(float_target(output)),
+                }
+                self.ctx.check()?;
+                let (_, (blake3, sha256), bytes) = out.finish();
+                last = (blake3, sha256, bytes);
+                Ok(sha256)
+            };
+            let path = &output.path.value.resolved;
+            if output.kind == OutputKind::Folder {
+                files::create_dir_all(path)?;
+                files::write_atomic_named(path, &mut write, net_name)?;
+            } else {
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    files::create_dir_all(folder)?;
+                }
+                files::write_if_different(path, &mut write)?;
+            }
+            let (blake3, sha256, bytes) = last;
+            if written.is_some_and(|(other, _, _)| other != blake3) {
+                return Err(Error::new("two writings of one network differ: this is a bug in nnue, please report it"));
+            }
+            written = Some((blake3, sha256, bytes));
+        }
+        let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action without an output")) };
+        Ok(Ran { digest, bytes, stored: false, extra: json!({"sha256": sha256.to_string()}), value: None })
+    }
+
+    /// The result of an input: from memory, from the cache, or by running its stage again.
+    fn value(&self, node: NodeIndex, name: &str) -> Result<Value> {
+        let input = self.graph.input(node, name).ok_or_else(|| Error::new(format!("an action without its input `{name}`")))?;
+        if let Node::File(file) = &self.graph.dag[input] {
+            return read_permutation(&file.path.resolved);
+        }
+        if let Some(value) = self.values.get(input) {
+            return Ok(value);
+        }
+        let digest = self.input_digest(node, name)?;
+        let operation = self.graph.operation(input).ok_or_else(|| Error::new("a file is no action"))?;
+        if operation.stage().is_stored()
+            && self.workspace.cache.has_blob(digest)
+            && let Some(blob) = self.workspace.cache.get_blob(digest)
+        {
+            let value = match operation {
+                Operation::Gather { .. } => Gathered::read(&blob).map(|gathered| Value::Gathered(Arc::new(gathered))),
+                _ => permutation::read_permutation(&blob).map(|permutation| Value::Permutation(Arc::new(permutation))),
+            };
+            if let Ok(value) = value {
+                self.values.put(input, &value);
+                return Ok(value);
+            }
+        }
+        if operation.stage().is_stored() {
+            self.ctx.warn(format!("the result of {} is missing from the cache and is made again", operation.stage().name()));
+        }
+        let ran = self.run(input, &[])?;
+        if ran.digest != digest {
+            return Err(Error::new(format!("{} gave another result than before from the same inputs", operation.stage().name()))
+                .because(format!("{} before, {} now", digest, ran.digest))
+                .help("an input changed while it was read, or this is a bug in nnue: run again with `--force`, and please report it"));
+        }
+        let value = ran.value.ok_or_else(|| Error::new("a stage without a result"))?;
+        self.values.put(input, &value);
+        Ok(value)
+    }
+
+    fn input_digest(&self, node: NodeIndex, name: &str) -> Result<Blake3> {
+        let input = self.graph.input(node, name).and_then(|input| (self.digest)(input));
+        input.ok_or_else(|| Error::new(format!("the input `{name}` has no digest yet")))
+    }
+
+    /// The file behind an input.
+    fn file(&self, node: NodeIndex, name: &str) -> Result<&FileNode> {
+        match self.graph.input(node, name).map(|input| &self.graph.dag[input]) {
+            Some(Node::File(file)) => Ok(file),
+            _ => Err(Error::new(format!("the input `{name}` is no file"))),
+        }
+    }
+
+    /// The files whose input names begin with `prefix`, in order.
+    fn files(&self, node: NodeIndex, prefix: &str) -> Vec<&FileNode> {
+        let inputs = self.graph.inputs(node).into_iter().filter(|(name, _)| name.starts_with(prefix));
+        inputs.filter_map(|(_, input)| if let Node::File(file) = &self.graph.dag[input] { Some(file) } else { None }).collect()
+    }
+
+    /// What was read must be what was digested: a file that is being written to makes no record.
+    fn check_unchanged(&self, node: NodeIndex) -> Result<()> {
+        for (_, input) in self.graph.inputs(node) {
+            if let Node::File(file) = &self.graph.dag[input] {
+                let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
+                if (self.digest)(input) != Some(now) {
+                    return Err(Error::new(format!("`{}` changed while it was read", file.path.typed))
+                        .help("wait until whoever writes it is done, then run the same command again"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `nn-` and the first twelve digits, as Stockfish names its nets.
+pub(super) fn net_name(sha256: &Sha256) -> String {
+    format!("nn-{}.nnue", &sha256.to_string()[..12])
+}
+
+fn float_target(output: &Output) -> Error {
+    Error::new(format!("`{}` cannot be written", output.path.value.typed))
+        .because("files of float weights are not supported by this build of nnue yet")
+        .help("give the net a `.nnue` output")
+}
+
+fn wrong_value(stage: &str) -> Error {
+    Error::new(format!("{stage} got a result of another kind: the source changed its kind while it was read"))
+        .help("run the same command again")
+}
+
+/// A permutation file, checked.
+fn read_permutation(path: &Path) -> Result<Value> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read the permutation", path, error))?;
+    let read: Result<Permutation> = permutation::read_permutation(&bytes);
+    let permutation = read.map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))?;
+    Ok(Value::Permutation(Arc::new(permutation)))
+}

@@ -1,0 +1,200 @@
+//! `nnue build` and what it shares with the other commands that have a manifest.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use super::{Exit, Global};
+use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::ctx::Backend;
+use crate::error::{Error, Result};
+use crate::manifest::{self, Manifest, Override, Vocabulary};
+use crate::net;
+
+/// Bring nets up to date
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Nets to build, by the names in the manifest [default: all]
+    #[arg(value_name = "NET")]
+    nets: Vec<String>,
+    /// Only say what would run, and why
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Run every stage, whatever the cache has
+    #[arg(long)]
+    force: bool,
+    /// Fail, with exit code 3, where `nnue.lock` would change
+    #[arg(long, conflicts_with = "force")]
+    locked: bool,
+    /// Go on with the other nets after one failed
+    #[arg(short, long)]
+    keep_going: bool,
+    /// Actions, and threads of each, at a time [default: the number of processors]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// What computes; never changes a byte of the result
+    #[arg(long, value_name = "BACKEND", default_value = "auto")]
+    backend: BackendName,
+    /// Print a JSON report on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+/// Options of every command that reads the manifest and looks at its files.
+#[derive(clap::Args)]
+pub(crate) struct ManifestArgs {
+    /// Replace a value of the manifest, such as `net.big.optimize.positions=1000000`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Read every file anew, whatever its times say
+    #[arg(long)]
+    pub(super) paranoid: bool,
+}
+
+/// Compute backends by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BackendName {
+    /// The fastest that is there
+    Auto,
+    /// The reference
+    Cpu,
+    /// OpenCL, found at run time
+    Opencl,
+    /// libtorch, in builds with the cargo feature `torch`
+    Torch,
+}
+
+impl BackendName {
+    pub(super) fn backend(self) -> Backend {
+        match self {
+            Self::Auto => Backend::Auto,
+            Self::Cpu => Backend::Cpu,
+            Self::Opencl => Backend::OpenCl,
+            Self::Torch => Backend::Torch,
+        }
+    }
+}
+
+/// Finds, reads and checks the manifest, and passes its warnings on.
+pub(super) fn load_manifest(args: &ManifestArgs, global: &Global, ctx: &crate::ctx::Ctx) -> Result<Manifest> {
+    let overrides = args.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
+    let path = match &global.manifest {
+        Some(path) => path.clone(),
+        None => manifest::find(Path::new("."))?,
+    };
+    let architectures = net::generation_names();
+    let vocabulary = Vocabulary { architectures: &architectures, ..Vocabulary::default() };
+    let manifest = manifest::load(&path, &overrides, &vocabulary)?;
+    for warning in &manifest.warnings {
+        ctx.warn(warning);
+    }
+    Ok(manifest)
+}
+
+/// Sets the number of threads that stages use; the first call in a process decides.
+pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
+    let Some(jobs) = jobs else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global();
+    pool.map_err(|error| Error::new(format!("cannot start {jobs} threads")).because(error))
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    set_threads(args.jobs)?;
+    let ctx = global.ctx(args.backend.backend());
+    let manifest = load_manifest(&args.manifest, global, &ctx)?;
+    let nets = select_nets(&manifest, &args.nets)?;
+    let options = Options {
+        force: args.force,
+        keep_going: args.keep_going,
+        dry_run: args.dry_run,
+        jobs: args.jobs.map(usize::from),
+        paranoid: args.manifest.paranoid,
+        locked: args.locked,
+    };
+    let workspace = Workspace::open(&manifest, &options, &ctx)?;
+    let print_error = |net: &str, error: &Error| match error.in_context(format!("net `{net}` failed")) {
+        Some(error) => global.print_error(&error),
+        None => global.print_error(error),
+    };
+    let report = workspace.build(&nets, &options, &ctx, &print_error)?;
+    if args.json {
+        global.print_json(&report)?;
+    } else if args.dry_run {
+        global.print(&status_text(&report, true))?;
+    } else {
+        global.print_summary(&build_text(&report))?;
+    }
+    let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// The result of a build: a line a net, a line a stage that ran, the files.
+fn build_text(report: &Report) -> String {
+    let mut text = String::new();
+    for net in &report.nets {
+        match net.status {
+            NetStatus::Fresh => text.push_str(&format!("{}: up to date\n", net.net)),
+            NetStatus::Built => text.push_str(&format!("{}: built\n", net.net)),
+            NetStatus::Stale => text.push_str(&format!("{}: not built, because another net failed\n", net.net)),
+            NetStatus::Failed => text.push_str(&format!("{}: failed\n", net.net)),
+        }
+        for stage in net.stages.iter().filter(|stage| stage.status == StageStatus::Ran) {
+            let seconds = stage.seconds.unwrap_or(0.0);
+            text.push_str(&format!("  {:<8} {seconds:>7.2} s  {}\n", stage.stage, reason_text(stage)));
+        }
+        if net.status == NetStatus::Built {
+            text.push_str(&zero_blocks_text(net));
+        }
+        for output in &net.outputs {
+            text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
+        }
+    }
+    text
+}
+
+/// How each net stands; all stages of stale nets, and of fresh ones on request.
+pub(super) fn status_text(report: &Report, only_stale: bool) -> String {
+    let mut text = String::new();
+    for net in &report.nets {
+        let status = match net.status {
+            NetStatus::Fresh => "fresh",
+            NetStatus::Stale => "stale",
+            NetStatus::Failed => "failed",
+            NetStatus::Built => "built",
+        };
+        text.push_str(&format!("{}: {status}\n", net.net));
+        if net.status == NetStatus::Fresh && only_stale {
+            continue;
+        }
+        for stage in &net.stages {
+            let word = match stage.status {
+                StageStatus::Ran => "ran",
+                StageStatus::Cached => "cached",
+                StageStatus::Fresh => "fresh",
+                StageStatus::Stale => "stale",
+                StageStatus::Failed => "failed",
+            };
+            text.push_str(format!("  {:<8} {word:<6} {}", stage.stage, reason_text(stage)).trim_end());
+            text.push('\n');
+        }
+        if let Some(error) = &net.error {
+            text.push_str(&format!("  {error}\n"));
+        }
+    }
+    text
+}
+
+fn reason_text(stage: &StageReport) -> String {
+    stage.reason.as_ref().map(|reason| reason.text()).unwrap_or_default()
+}
+
+fn zero_blocks_text(net: &NetReport) -> String {
+    let Some(zero) = net.zero_blocks else { return String::new() };
+    let line = |before: f64, after: f64, positions: u64, what: &str| {
+        format!("  zero blocks {:.2} % → {:.2} % over {positions} {what}\n", 100.0 * before, 100.0 * after)
+    };
+    let held_out = zero.held_out.map(|held| line(held.before, held.after, held.positions, "others, held out")).unwrap_or_default();
+    line(zero.before, zero.after, zero.positions, "positions") + &held_out
+}

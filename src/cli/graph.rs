@@ -1,0 +1,54 @@
+//! `nnue graph`: the DAG of a manifest.
+
+use clap::ValueEnum;
+
+use super::build::{ManifestArgs, load_manifest};
+use super::{Exit, Global};
+use crate::build::select_nets;
+use crate::ctx::Backend;
+use crate::error::Result;
+use crate::graph;
+
+/// Show the graph of actions
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Nets to show [default: all]
+    #[arg(value_name = "NET")]
+    nets: Vec<String>,
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// The same as --format json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// For reading
+    Text,
+    /// Graphviz
+    Dot,
+    /// Mermaid flowchart
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    let ctx = global.ctx(Backend::Cpu);
+    let manifest = load_manifest(&args.manifest, global, &ctx)?;
+    let nets = select_nets(&manifest, &args.nets)?;
+    let graph = graph::plan(&manifest, &nets)?;
+    let format = match args.format {
+        _ if args.json => graph::Format::Json,
+        Format::Text => graph::Format::Text,
+        Format::Dot => graph::Format::Dot,
+        Format::Mermaid => graph::Format::Mermaid,
+        Format::Json => graph::Format::Json,
+    };
+    global.print(&graph::render(&graph, format))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,204 @@
+//! From resolved nets to nodes and edges.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::{FileNode, Graph, Node, Operation, Target};
+use crate::error::{Kind, Result};
+use crate::format::identify::{FileKind, identify};
+use crate::format::nnue::{Compression, Expectation};
+use crate::manifest::{self, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Source, Span};
+use crate::net;
+use crate::permutation::{Algorithm, SearchParams};
+use crate::stages::quantize::Overflow;
+
+/// What is to be done for one net.
+#[derive(Debug, Clone)]
+pub struct NetPlan {
+    /// The net's name.
+    pub name: String,
+    /// Its place in the manifest.
+    pub span: Span,
+    /// Its actions, inputs before those that use them.
+    pub actions: Vec<NodeIndex>,
+    /// The files that it publishes, with the write action that makes each.
+    pub outputs: Vec<(Output, NodeIndex)>,
+    /// The search whose result it uses, if it is optimized.
+    pub search: Option<NodeIndex>,
+}
+
+/// Makes the graph of `nets`.
+///
+/// # Errors
+/// When a net asks for what no file can hold, such as a permuted float network; as a diagnostic in the manifest.
+pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Graph> {
+    let mut planner =
+        Planner { manifest, graph: Graph { dag: DiGraph::new(), nets: Vec::new() }, known: HashMap::new(), kinds: HashMap::new() };
+    for net in nets {
+        planner.add(net)?;
+    }
+    Ok(planner.graph)
+}
+
+struct Planner<'a> {
+    manifest: &'a Manifest,
+    graph: Graph,
+    /// Nodes by what they are: equal actions on equal inputs are one node.
+    known: HashMap<String, NodeIndex>,
+    /// Whether a source holds float weights, by path.
+    kinds: HashMap<std::path::PathBuf, bool>,
+}
+
+impl Planner<'_> {
+    fn add(&mut self, net: &ResolvedNet) -> Result<()> {
+        let mut actions = Vec::new();
+        let source = &net.source;
+        let file = self.file(&source.path.value, source.path.span, source.sha256.clone());
+        let loaded = self.action(&mut actions, Operation::Load(Box::new(expectation(source))), &[("source".into(), file)]);
+        let is_float = self.is_float(&source.path.value);
+        let quantized = if is_float {
+            let coalesced = self.action(&mut actions, Operation::Coalesce, &[("network".into(), loaded)]);
+            self.action(&mut actions, Operation::Quantize(overflow(source.overflow.value)), &[("network".into(), coalesced)])
+        } else {
+            loaded
+        };
+        let mut permutation = None;
+        let mut search = None;
+        if let Some(path) = &net.permutation {
+            permutation = Some(self.file(&path.value, path.span, None));
+        } else if let Some(optimize) = &net.optimize {
+            let mut inputs = vec![("network".to_owned(), quantized)];
+            for (index, path) in optimize.data.paths.iter().enumerate() {
+                let pin = optimize.data.sha256.get(index).cloned();
+                inputs.push((format!("data.{index}"), self.file(&path.value, path.span, pin)));
+            }
+            let gather = Operation::Gather { positions: optimize.positions.value, seed: optimize.seed.value };
+            let matrix = self.action(&mut actions, gather, &inputs);
+            let found = self.action(&mut actions, Operation::Search(search_params(optimize)), &[("matrix".into(), matrix)]);
+            permutation = Some(found);
+            search = Some(found);
+        }
+        let permuted = match permutation {
+            Some(permutation) => {
+                self.action(&mut actions, Operation::Permute, &[("network".into(), quantized), ("permutation".into(), permutation)])
+            }
+            None => quantized,
+        };
+        let mut outputs = Vec::new();
+        for output in &net.outputs {
+            let target = target(output.kind, net.compression.value);
+            let from = match target {
+                Target::Nnue(_) => permuted,
+                _ if permutation.is_some() => {
+                    return Err(self
+                        .manifest
+                        .diagnostic(
+                            output.path.span,
+                            &format!("net `{}` is permuted, but `{}` holds float weights", net.name, output.path.value.typed),
+                            "a permutation is applied to integer weights only",
+                            "the trainer's tool ignores the permutation here, which gives another network than the `.nnue` file beside it",
+                            "give the float file a net of its own, without `permutation` and `optimize`",
+                        )
+                        .kind_is(Kind::Usage));
+                }
+                // Float weights are carried over as they were trained.
+                _ => loaded,
+            };
+            let description = net.description.as_ref().map(|text| text.value.clone());
+            let write = self.action(&mut actions, Operation::Write { target, description }, &[("network".into(), from)]);
+            outputs.push((output.clone(), write));
+        }
+        self.graph.nets.push(NetPlan { name: net.name.clone(), span: net.span, actions, outputs, search });
+        Ok(())
+    }
+
+    /// The node of a file; one for each path and pin.
+    fn file(&mut self, path: &FilePath, span: Span, pin: Option<Located<String>>) -> NodeIndex {
+        let identity = format!("file {} {}", path.resolved.display(), pin.as_ref().map_or("", |pin| &pin.value));
+        let dag = &mut self.graph.dag;
+        *self.known.entry(identity).or_insert_with(|| dag.add_node(Node::File(FileNode { path: path.clone(), span, pin })))
+    }
+
+    /// The node of an action; equal ones are shared. `actions` gets it at the end, once.
+    fn action(&mut self, actions: &mut Vec<NodeIndex>, operation: Operation, inputs: &[(String, NodeIndex)]) -> NodeIndex {
+        let mut identity = format!("{} {}", operation.stage().name(), operation.params());
+        for (name, input) in inputs {
+            identity.push_str(&format!(" {name}={}", input.index()));
+        }
+        let node = match self.known.get(&identity) {
+            Some(node) => *node,
+            None => {
+                let node = self.graph.dag.add_node(Node::Action(operation));
+                for (name, input) in inputs {
+                    self.graph.dag.add_edge(*input, node, name.clone());
+                }
+                self.known.insert(identity, node);
+                node
+            }
+        };
+        if !actions.contains(&node) {
+            actions.push(node);
+        }
+        node
+    }
+
+    /// Whether the source has to be coalesced and quantized. The content says; a file that cannot be read fails later, with a reason.
+    fn is_float(&mut self, path: &FilePath) -> bool {
+        *self.kinds.entry(path.resolved.clone()).or_insert_with(|| {
+            let mut head = [0u8; 512];
+            let read = std::fs::File::open(&path.resolved).and_then(|mut file| file.read(&mut head));
+            match read {
+                Ok(length) => {
+                    matches!(identify(&head[..length]), FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors)
+                }
+                Err(_) => !path.typed.ends_with(".nnue"),
+            }
+        })
+    }
+}
+
+fn expectation(source: &Source) -> Expectation {
+    let size = |size: &Option<Located<u32>>| size.as_ref().map(|size| size.value as usize);
+    Expectation {
+        features: source.features.as_ref().map(|features| features.value.clone()),
+        l1: size(&source.l1),
+        l2: size(&source.l2),
+        l3: size(&source.l3),
+        architecture: source.architecture.as_ref().and_then(|name| net::generation(&name.value)),
+        quantization: source.quantization.as_ref().and_then(|scales| net::quantization(scales.value.name())),
+    }
+}
+
+fn overflow(overflow: manifest::Overflow) -> Overflow {
+    match overflow {
+        manifest::Overflow::Error => Overflow::Error,
+        manifest::Overflow::Wrap => Overflow::Wrap,
+        manifest::Overflow::Clamp => Overflow::Clamp,
+    }
+}
+
+fn search_params(optimize: &manifest::ResolvedOptimize) -> SearchParams {
+    match optimize.algorithm.value {
+        manifest::Algorithm::Greedy => SearchParams::default(),
+        manifest::Algorithm::Anneal => SearchParams {
+            algorithm: Algorithm::Anneal,
+            seed: optimize.seed.value,
+            moves: optimize.moves.as_ref().map(|moves| moves.value),
+            time_limit: None,
+        },
+    }
+}
+
+fn target(kind: OutputKind, compression: manifest::Compression) -> Target {
+    match kind {
+        OutputKind::Folder | OutputKind::Nnue => Target::Nnue(match compression {
+            manifest::Compression::Leb128 => Compression::Leb128,
+            manifest::Compression::None => Compression::None,
+        }),
+        OutputKind::Pt => Target::Pt,
+        OutputKind::Safetensors => Target::Safetensors,
+        OutputKind::Npz => Target::Npz,
+    }
+}
