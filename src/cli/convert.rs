@@ -123,7 +123,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         _ => None,
     };
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let IntegerSource { mut network, candidates, .. } = load_integers(&args.source, &request.expected, args.overflow.into(), &ctx)?;
+    let IntegerSource { mut network, candidates, clamped, .. } = load_integers(&args.source, &request.expected, args.overflow.into(), &ctx)?;
     if let Some(description) = &args.description {
         network.description = description.clone().into_bytes();
     }
@@ -150,7 +150,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({"schema": 1, "output": output, "zero_blocks": zero, "warnings": global.warnings()}))?;
     } else {
-        global.print_summary(&summary(&written, &network.architecture, &candidates, request.compression, zero_blocks))?;
+        global.print_summary(&summary(&written, &network.architecture, &candidates, clamped, request.compression, zero_blocks))?;
     }
     Ok(Exit::Done)
 }
@@ -261,6 +261,7 @@ fn summary(
     written: &Written,
     architecture: &Architecture,
     candidates: &[&str],
+    clamped: Option<String>,
     compression: Compression,
     zero_blocks: Option<[ZeroBlocks; 2]>,
 ) -> String {
@@ -278,6 +279,9 @@ fn summary(
     if let Some([before, after]) = zero_blocks {
         let percent = |blocks: ZeroBlocks| 100.0 * blocks.fraction();
         lines.push(("zero blocks", format!("{:.2} % → {:.2} % ({} positions)", percent(before), percent(after), before.positions)));
+    }
+    if let Some(clamped) = clamped {
+        lines.push(("clamped", format!("{clamped}; {name} limits dense weights")));
     }
     lines.iter().map(|(key, value)| format!("{key:<12} {value}\n")).collect()
 }

@@ -130,6 +130,8 @@ pub(crate) struct IntegerSource {
     pub(crate) compression: Option<Compression>,
     /// Every generation that the file can be of, oldest first.
     pub(crate) candidates: Vec<&'static str>,
+    /// Dense weights that were beyond the limits of their generation's trainer, which clamps them as well: how many in which tensor.
+    pub(crate) clamped: Option<String>,
 }
 
 /// Loads a network and quantizes it where the source has floats.
@@ -141,6 +143,7 @@ pub(crate) fn load_integers(path: &Path, expected: &Expectation, overflow: Overf
         Loaded::Quantized(parsed) => Ok(IntegerSource {
             candidates: parsed.candidates.iter().map(|candidate| candidate.generation.name).collect(),
             compression: parsed.compression,
+            clamped: None,
             network: parsed.network,
         }),
         Loaded::Float(network) => {
@@ -153,15 +156,9 @@ pub(crate) fn load_integers(path: &Path, expected: &Expectation, overflow: Overf
                 let how = if overflow == Overflow::Wrap { "wrapped" } else { "clamped" };
                 ctx.warn(format!("values that do not fit were {how} as asked: {}", list(&report.overflowed)));
             }
-            if !report.clamped.is_empty() {
-                ctx.warn(format!(
-                    "dense weights beyond the limits were clamped, as the trainer of {} does: {}",
-                    network.architecture.generation.name,
-                    list(&report.clamped)
-                ));
-            }
             let candidates = vec![network.architecture.generation.name];
-            Ok(IntegerSource { network, compression: None, candidates })
+            let clamped = (!report.clamped.is_empty()).then(|| list(&report.clamped));
+            Ok(IntegerSource { network, compression: None, candidates, clamped })
         }
     }
 }

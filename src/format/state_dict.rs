@@ -1,4 +1,4 @@
-//! State dicts: names and shapes of a trainer's tensors → a network.
+//! State dicts: names and shapes of a trainer's tensors → a network, and back.
 //!
 //! Checkpoints record neither the feature set nor the sizes nor the scales. All but the scales follow from names and shapes; what does
 //! not is settled by attributes of a pickled module, then by the user, and is an error that lists the choices otherwise.
@@ -16,6 +16,7 @@
 //! # Limitations
 //! The factor of 1/20 that HalfKP^ had for two weeks of November and December 2020 cannot be told from the tensors and is not applied.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 use super::nnue::{DEFAULT_DESCRIPTION, Expectation};
 use crate::error::{Error, Result};
 use crate::net::{
-    Architecture, Block, FT127, FT255, FT256, Factorized, FeatureSet, FloatBlock, FloatDense, GENERATIONS, Generation, Network, Owned,
-    Quantization, RowRecipe, Tensor, ThreatTable, Wiring, read_all,
+    Architecture, Block, FT127, FT255, FT256, Factorized, FeatureSet, FloatBlock, FloatDense, GENERATIONS, Generation, Layout, Names,
+    Network, Owned, Quantization, RowRecipe, Tensor, ThreatTable, Wiring, read_all,
 };
 
 /// What a source says besides its tensors.
@@ -44,6 +45,8 @@ pub struct Hints {
     pub architecture: Option<String>,
     /// Scales stored by this tool.
     pub quantization: Option<String>,
+    /// The feature set's hash stored by this tool, where it is not the one that follows from the set.
+    pub features_hash: Option<u32>,
 }
 
 /// A source's tensors by name, in its order.
@@ -54,25 +57,13 @@ pub struct StateDict {
     pub hints: Hints,
 }
 
-/// Which names the trainer of the time used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keys {
-    Flat,
-    Stacked,
-    Linear,
-    Virtual,
-    Composed,
-}
-
-impl Keys {
-    /// Whether the trainer had these scales while it used these names.
-    fn allows(self, quantization: &Quantization) -> bool {
-        match self {
-            Self::Flat | Self::Stacked => *quantization == FT127,
-            Self::Linear => *quantization == FT127 || *quantization == FT255,
-            Self::Virtual => *quantization == FT255,
-            Self::Composed => *quantization == FT255 || *quantization == FT256,
-        }
+/// Whether the trainer had these scales while it used these names.
+fn allows(keys: Names, quantization: &Quantization) -> bool {
+    match keys {
+        Names::Flat | Names::Stacked => *quantization == FT127,
+        Names::Linear => *quantization == FT127 || *quantization == FT255,
+        Names::Virtual => *quantization == FT255,
+        Names::Composed => *quantization == FT255 || *quantization == FT256,
     }
 }
 
@@ -102,6 +93,8 @@ const VIRTUAL_ROWS: usize = 12 * 64;
 /// Tensors by canonical name, each taken once: what is left over is unknown.
 struct Tensors {
     by_name: BTreeMap<String, Arc<dyn Tensor>>,
+    /// The names began with `model.`.
+    prefixed: bool,
 }
 
 impl Tensors {
@@ -174,7 +167,7 @@ fn canonical(tensors: Vec<(String, Arc<dyn Tensor>)>) -> Result<Tensors> {
             return Err(Error::new(format!("two tensors are called `{name}` once their prefixes are removed")));
         }
     }
-    Ok(Tensors { by_name })
+    Ok(Tensors { by_name, prefixed: only_model })
 }
 
 /// A feature set with the recipes of its rows.
@@ -194,22 +187,22 @@ pub fn network(state: StateDict, expected: &Expectation) -> Result<Network<Facto
     let hints = state.hints;
     let mut tensors = canonical(state.tensors)?;
     let keys = if tensors.has("l1.weight") {
-        Keys::Flat
+        Names::Flat
     } else if tensors.has("input.features.0.weight") {
-        Keys::Composed
+        Names::Composed
     } else if tensors.has("input.virtual_weight") {
-        Keys::Virtual
+        Names::Virtual
     } else if tensors.has("layer_stacks.l1.linear.weight") {
-        Keys::Linear
+        Names::Linear
     } else if tensors.has("layer_stacks.l1.weight") {
-        Keys::Stacked
+        Names::Stacked
     } else {
         let names: Vec<&str> = tensors.by_name.keys().map(String::as_str).take(8).collect();
         let found = if names.is_empty() { "there are no tensors at all".to_owned() } else { format!("there are {}", names.join(", ")) };
         return Err(Error::new("the tensors are not those of an NNUE network").because(found).help("give a checkpoint of nnue-pytorch"));
     };
     let dense = Dense::take(&mut tensors, keys)?;
-    let psqt = if keys == Keys::Flat { 0 } else { 8 };
+    let psqt = if keys == Names::Flat { 0 } else { 8 };
     let (features, ft_bias) = take_features(&mut tensors, keys, dense.first_inputs, psqt, &hints, expected)?;
     if let Some(name) = tensors.by_name.keys().next() {
         return Err(Error::new(format!("the tensor `{name}` is unknown"))
@@ -227,8 +220,99 @@ pub fn network(state: StateDict, expected: &Expectation) -> Result<Network<Facto
         None => default_description(keys, &architecture, &hints).into(),
     };
     let (layers, l1_factor) = (dense.layers, dense.l1_factor);
-    let ft_bias = ft_bias[..l1].to_vec();
-    Ok(Network { architecture, description, ft_bias, blocks: features.blocks, layers, l1_factor, state: PhantomData })
+    let mut ft_bias = ft_bias;
+    let psqt_bias = ft_bias.split_off(l1);
+    let layout = Layout { names: keys, prefixed: tensors.prefixed };
+    let blocks = features.blocks;
+    Ok(Network { architecture, description, ft_bias, blocks, layers, l1_factor, psqt_bias, layout, state: PhantomData })
+}
+
+/// A tensor under the name that the trainer gives it.
+pub struct NamedTensor<'a> {
+    /// Name in a state dict.
+    pub name: String,
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+    /// The values, in row-major order.
+    pub values: Values<'a>,
+}
+
+/// Where the values of a tensor are.
+pub enum Values<'a> {
+    /// In memory.
+    Floats(Cow<'a, [f32]>),
+    /// To be read piece by piece.
+    Tensor(Arc<dyn Tensor>),
+}
+
+/// The tensors of `network` under the names and in the shapes of its trainer, in the trainer's order: the inverse of [`network`].
+///
+/// The transformer of the oldest layout, which until April 2021 had a column a feature, has a row a feature here, as it had later.
+///
+/// # Errors
+/// When the network's rows are not those of one tensor where the layout has only one.
+pub fn tensors<'a>(network: &'a Network<Factorized>) -> Result<Vec<NamedTensor<'a>>> {
+    let Layout { names, prefixed } = network.layout;
+    let prefix = if prefixed { "model." } else { "" };
+    let mut tensors = Vec::new();
+    let mut add = |name: &str, shape: &[usize], values: Values<'a>| {
+        tensors.push(NamedTensor { name: format!("{prefix}{name}"), shape: shape.to_vec(), values });
+    };
+    let rows_of = |tensor: &Arc<dyn Tensor>| (tensor.shape().to_vec(), Values::<'a>::Tensor(tensor.clone()));
+    let bias = [network.ft_bias.as_slice(), &network.psqt_bias].concat();
+    if names == Names::Composed {
+        add("input.bias", &[bias.len()], Values::Floats(bias.into()));
+        for (index, block) in network.blocks.iter().enumerate() {
+            let (shape, values) = rows_of(block.recipe.tensor());
+            add(&format!("input.features.{index}.weight"), &shape, values);
+            if let RowRecipe::TwelvePlanes { virtual_rows: Some(virtual_rows), .. } = &block.recipe {
+                let (shape, values) = rows_of(virtual_rows);
+                add(&format!("input.features.{index}.virtual_weight"), &shape, values);
+            }
+        }
+    } else {
+        let whole = network.blocks.first().map(|block| block.recipe.tensor());
+        let whole = whole.filter(|whole| network.blocks.iter().all(|block| Arc::ptr_eq(block.recipe.tensor(), whole)));
+        let (shape, values) = rows_of(whole.ok_or_else(|| Error::new("the feature transformer is not one tensor, as its names demand"))?);
+        add("input.weight", &shape, values);
+        add("input.bias", &[bias.len()], Values::Floats(bias.into()));
+        for block in &network.blocks {
+            if let RowRecipe::TwelvePlanes { virtual_rows: Some(virtual_rows), .. } = &block.recipe {
+                let (shape, values) = rows_of(virtual_rows);
+                add("input.virtual_weight", &shape, values);
+            }
+        }
+    }
+    let layers = layer_names(names);
+    for (index, layer) in network.layers.iter().enumerate() {
+        let parts = [(layers[index], Some(layer)), (factor_name(names), network.l1_factor.as_ref().filter(|_| index == 0))];
+        for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
+            let weights: &[f32] = &part.weights;
+            let inputs = match network.architecture.dense_shapes().get(index) {
+                Some((_, inputs)) if *inputs > 0 => *inputs,
+                _ => return Err(Error::new(format!("the layer `{name}` has no inputs"))),
+            };
+            add(&format!("{name}.weight"), &[weights.len() / inputs, inputs], Values::Floats(weights.into()));
+            if !part.bias.is_empty() {
+                add(&format!("{name}.bias"), &[part.bias.len()], Values::Floats(part.bias.as_slice().into()));
+            }
+        }
+    }
+    Ok(tensors)
+}
+
+/// What the names of the dense layers begin with.
+fn layer_names(names: Names) -> [&'static str; 3] {
+    match names {
+        Names::Flat => ["l1", "l2", "output"],
+        Names::Stacked => ["layer_stacks.l1", "layer_stacks.l2", "layer_stacks.output"],
+        _ => ["layer_stacks.l1.linear", "layer_stacks.l2.linear", "layer_stacks.output.linear"],
+    }
+}
+
+/// What the names of the first layer's shared part begin with.
+fn factor_name(names: Names) -> &'static str {
+    if names == Names::Stacked { "layer_stacks.l1_fact" } else { "layer_stacks.l1.factorized_linear" }
 }
 
 /// The dense layers of all stacks, and the sizes that their shapes tell.
@@ -244,12 +328,8 @@ struct Dense {
 }
 
 impl Dense {
-    fn take(tensors: &mut Tensors, keys: Keys) -> Result<Self> {
-        let names = match keys {
-            Keys::Flat => ["l1", "l2", "output"],
-            Keys::Stacked => ["layer_stacks.l1", "layer_stacks.l2", "layer_stacks.output"],
-            _ => ["layer_stacks.l1.linear", "layer_stacks.l2.linear", "layer_stacks.output.linear"],
-        };
+    fn take(tensors: &mut Tensors, keys: Names) -> Result<Self> {
+        let names = layer_names(keys);
         let shape = |tensors: &Tensors, name: &str| match tensors.by_name.get(&format!("{name}.weight")).map(|tensor| tensor.shape()) {
             Some(&[rows, columns]) if rows > 0 && columns > 0 => Ok((rows, columns)),
             Some(other) => Err(Error::new(format!("the tensor `{name}.weight` has the shape {other:?}, a matrix was expected"))),
@@ -268,8 +348,8 @@ impl Dense {
             tensors.take_dense(names[2], output.0, output.1)?,
         ];
         let first_outputs = first.0 / stacks;
-        let factor = if keys == Keys::Stacked { "layer_stacks.l1_fact" } else { "layer_stacks.l1.factorized_linear" };
-        let l1_factor = if keys == Keys::Flat {
+        let factor = factor_name(keys);
+        let l1_factor = if keys == Names::Flat {
             None
         } else {
             let name = format!("{factor}.weight");
@@ -328,7 +408,7 @@ fn transposed(tensor: &dyn Tensor, columns: usize, rows: usize) -> Result<Arc<dy
 /// Finds out the feature set, and takes the transformer's tensors.
 fn take_features(
     tensors: &mut Tensors,
-    keys: Keys,
+    keys: Names,
     first_inputs: usize,
     psqt: usize,
     hints: &Hints,
@@ -345,17 +425,17 @@ fn take_features(
     if first_inputs != l1 && first_inputs != 2 * l1 {
         return Err(Error::new(format!("the first dense layer has {first_inputs} inputs, but L1 is {l1}")));
     }
-    let features = if keys == Keys::Composed {
+    let features = if keys == Names::Composed {
         composed_features(tensors, columns)?
     } else {
         let (tensor, rows, width) = tensors.take_matrix("input.weight")?;
-        let (tensor, rows) = if keys == Keys::Flat && rows == columns && width > columns {
+        let (tensor, rows) = if keys == Names::Flat && rows == columns && width > columns {
             (transposed(&*tensor, rows, width)?, width)
         } else {
             expect_shape("input.weight", tensor.shape(), &[rows, columns])?;
             (tensor, rows)
         };
-        if keys == Keys::Virtual {
+        if keys == Names::Virtual {
             let name = "input.virtual_weight";
             let virtual_rows = tensors.take(name)?;
             expect_shape(name, virtual_rows.shape(), &[VIRTUAL_ROWS, columns])?;
@@ -491,7 +571,7 @@ fn composed_features(tensors: &mut Tensors, columns: usize) -> Result<Features> 
 
 /// The one architecture that is left, or the choices.
 fn settle(
-    keys: Keys,
+    keys: Names,
     wiring: Wiring,
     features: &Features,
     (l1, l2, l3): (usize, usize, usize),
@@ -519,11 +599,11 @@ fn settle(
     let mut choices: Vec<(&'static Generation, &'static Quantization)> = GENERATIONS
         .iter()
         .filter(|generation| generation.wiring == wiring && generation.stores(&features.set))
-        .filter(|generation| (generation.psqt_buckets > 0) == (keys != Keys::Flat))
-        // No net was ever trained for this word: it was a mistake of one week.
-        .filter(|generation| generation.name != "T0")
+        .filter(|generation| (generation.psqt_buckets > 0) == (keys != Names::Flat))
+        // No net was ever trained for this word: it was a mistake of one week. Only a file that was made from such a net has it.
+        .filter(|generation| generation.name != "T0" || hints.architecture.as_deref() == Some("T0"))
         .flat_map(|generation| generation.quantizations.iter().map(move |quantization| (generation, *quantization)))
-        .filter(|(_, quantization)| keys.allows(quantization))
+        .filter(|(_, quantization)| allows(keys, quantization))
         .collect();
     let untrained = |generation: &Generation| {
         usize::from(generation.blocks != features.set.blocks) * 8
@@ -540,6 +620,16 @@ fn settle(
         let texts: Vec<String> = choices.iter().map(|(g, q)| format!("architecture `{}` with quantization `{}`", g.name, q.name)).collect();
         texts.join(", or ")
     };
+    for (what, wanted, stored) in [
+        ("quantization", expected.quantization.map(|quantization| quantization.name), hints.quantization.as_deref()),
+        ("architecture", expected.architecture.map(|generation| generation.name), hints.architecture.as_deref()),
+    ] {
+        if let (Some(wanted), Some(stored)) = (wanted, stored)
+            && wanted != stored
+        {
+            return Err(mismatch(what, format!("`{stored}`"), format!("`{wanted}`")));
+        }
+    }
     let wanted_scales = expected.quantization.map(|quantization| quantization.name).or(hints.quantization.as_deref());
     let wanted_generation = expected.architecture.map(|generation| generation.name).or(hints.architecture.as_deref());
     choices.retain(|(generation, quantization)| {
@@ -555,7 +645,7 @@ fn settle(
     let distinct = distinct(choices);
     // Two layouts of the first threat nets: once the scales are given, the one that Stockfish 18 released is meant.
     let only_first_threats = distinct.iter().all(|(generation, _)| matches!(generation.name, "SFNNv10a" | "SFNNv10b"));
-    let settled = expected.quantization.is_some() || hints.ft_one.is_some();
+    let settled = wanted_scales.is_some() || hints.ft_one.is_some();
     let chosen = match distinct.as_slice() {
         [one] => *one,
         [_, second] if only_first_threats && settled => *second,
@@ -567,7 +657,12 @@ fn settle(
         }
     };
     let (generation, quantization) = chosen;
-    Ok(Architecture { generation, features: features.set.clone(), l1, l2, l3, quantization })
+    let mut set = features.set.clone();
+    if let Some(hash) = hints.features_hash {
+        let known = FeatureSet::known().into_iter().find(|known| known.hash == hash && known.blocks == set.blocks);
+        set = known.ok_or_else(|| Error::new(format!("no feature set of {sizes} has the hash {hash:08x} that the file states")))?;
+    }
+    Ok(Architecture { generation, features: set, l1, l2, l3, quantization })
 }
 
 /// Of choices that give the same bytes only the best fitting one, the first.
@@ -584,16 +679,16 @@ fn distinct(choices: Vec<(&'static Generation, &'static Quantization)>) -> Vec<(
 }
 
 /// What the trainer of the checkpoint's time wrote as the description, where none was given.
-fn default_description(keys: Keys, architecture: &Architecture, hints: &Hints) -> &'static str {
+fn default_description(keys: Names, architecture: &Architecture, hints: &Hints) -> &'static str {
     const FIRST: &str = "Features=HalfKP(Friend)[41024->256x2],Network=AffineTransform[1<-32](ClippedReLU[32](AffineTransform[32<-32](\
                          ClippedReLU[32](AffineTransform[32<-512](InputSlice[512(0:512)])))))";
     const SECOND: &str = "Network trained with the https://github.com/glinscott/nnue-pytorch trainer.";
     /// The first Lightning after which the trainer's own address had changed when it was in use.
     const LIGHTNING: [u32; 3] = [1, 9, 5];
-    if keys == Keys::Flat {
+    if keys == Names::Flat {
         return FIRST;
     }
-    if keys != Keys::Stacked {
+    if keys != Names::Stacked {
         return DEFAULT_DESCRIPTION;
     }
     // The trainer moved in August 2023, between SFNNv7 and SFNNv8. Nets of other sizes tell their age by the version of Lightning.

@@ -16,7 +16,8 @@ pub use architecture::{
 pub use block::{Block, ThreatTable};
 pub use features::{FeatureSet, composed_hash, recursive_hash};
 pub use float::{
-    Coalesced, Factorized, FloatBlock, FloatDense, Network, Owned, RowRecipe, Tensor, Terms, bucket_square, king_bucket, read_all,
+    Coalesced, Factorized, FloatBlock, FloatDense, JoinedRows, Layout, Names, Network, Owned, Piece, RowRecipe, Tensor, Terms,
+    bucket_square, king_bucket, read_all,
 };
 pub use permutation::Permutation;
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};

@@ -2,6 +2,8 @@
 //!
 //! The file's content decides how it is read, never its name.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::format::nnue::{self, Expectation, Parsed};
 use crate::format::npz::Npz;
 use crate::format::safetensors;
 use crate::format::state_dict::{self, Hints, StateDict};
-use crate::format::tensor::TensorView;
+use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::{Scalar, TorchFile};
 use crate::net::{Factorized, Network, Tensor};
 
@@ -121,6 +123,12 @@ fn torch_state(bytes: Bytes) -> Result<StateDict> {
             _ => {}
         }
     }
+    // A state dict carries them as attributes of the dict itself, where no user of its entries meets them.
+    for key in metadata::ALL {
+        if let Some(value) = file.root().attr(key).and_then(|value| value.as_str()) {
+            set_hint(&mut hints, key, value);
+        }
+    }
     let tensors = file.state_dict()?.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
     Ok(StateDict { tensors, hints })
 }
@@ -138,6 +146,10 @@ pub mod metadata {
     pub const FEATURES: &str = "nnue_features";
     /// The description's bytes in lower-case hex: they need not be text.
     pub const DESCRIPTION: &str = "nnue_description_hex";
+    /// Eight hex digits: the feature set's hash, where it is not the one that follows from the set (nets of 4 March 2026).
+    pub const FEATURES_HASH: &str = "nnue_features_hash";
+    /// All of them.
+    pub const ALL: [&str; 5] = [ARCHITECTURE, QUANTIZATION, FEATURES, DESCRIPTION, FEATURES_HASH];
 }
 
 fn set_hint(hints: &mut Hints, key: &str, value: &str) {
@@ -145,6 +157,7 @@ fn set_hint(hints: &mut Hints, key: &str, value: &str) {
         metadata::ARCHITECTURE => hints.architecture = Some(value.to_owned()),
         metadata::QUANTIZATION => hints.quantization = Some(value.to_owned()),
         metadata::FEATURES => hints.features = Some(value.to_owned()),
+        metadata::FEATURES_HASH => hints.features_hash = u32::from_str_radix(value, 16).ok(),
         metadata::DESCRIPTION => {
             let digits: Option<Vec<u8>> = value.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
             hints.description = digits
@@ -156,29 +169,67 @@ fn set_hint(hints: &mut Hints, key: &str, value: &str) {
 }
 
 fn named(name: &str, view: TensorView) -> Result<(String, Arc<dyn Tensor>)> {
-    Ok((name.to_owned(), Arc::new(FileTensor(view))))
+    Ok((name.to_owned(), Arc::new(FileTensor::new(view))))
 }
 
 /// A tensor in a file, read as f32.
-struct FileTensor(TensorView);
+struct FileTensor {
+    view: TensorView,
+    /// The values stand in the file as this machine holds them, so that they need no copy (unless the file is badly aligned).
+    in_place: bool,
+}
+
+impl FileTensor {
+    fn new(view: TensorView) -> Self {
+        let mut step = 1usize;
+        let dense = view.shape().iter().zip(view.stride()).rev().all(|(&size, &stride)| {
+            let fits = size <= 1 || stride == step;
+            step = step.saturating_mul(size.max(1));
+            fits
+        });
+        let in_place = dense && view.dtype() == DType::F32 && !view.is_big_endian() && !view.shape().is_empty();
+        Self { view, in_place }
+    }
+
+    /// The rows around the wanted values (for vectors a row is one value), and how many values precede them there.
+    fn rows_around(&self, values: Range<usize>) -> Result<(Range<usize>, usize)> {
+        let columns: usize = self.view.shape().iter().skip(1).product();
+        if values.end > self.view.numel() || values.start > values.end || columns == 0 {
+            return Err(past_the_end());
+        }
+        let rows = values.start / columns..values.end.div_ceil(columns);
+        let skip = values.start - rows.start * columns;
+        Ok((rows, skip))
+    }
+}
+
+fn past_the_end() -> Error {
+    Error::new("a read past the end of a tensor")
+}
 
 impl Tensor for FileTensor {
     fn shape(&self) -> &[usize] {
-        self.0.shape()
+        self.view.shape()
     }
 
     fn read(&self, start: usize, out: &mut [f32]) -> Result<()> {
-        let outside = || Error::new("a read past the end of a tensor");
         if out.is_empty() {
             return Ok(());
         }
-        let end = start.checked_add(out.len()).filter(|end| *end <= self.0.numel()).ok_or_else(outside)?;
-        // Whole rows around the wanted values; for vectors a row is one value.
-        let columns: usize = self.0.shape().iter().skip(1).product();
-        let rows = start / columns..end.div_ceil(columns);
-        let skip = start - rows.start * columns;
-        let values = if self.0.shape().is_empty() { self.0.to_f32()? } else { self.0.rows_f32(rows)? };
-        out.copy_from_slice(values.get(skip..skip + out.len()).ok_or_else(outside)?);
+        let (rows, skip) = self.rows_around(start..start.checked_add(out.len()).ok_or_else(past_the_end)?)?;
+        let values = if self.view.shape().is_empty() { self.view.to_f32()? } else { self.view.rows_f32(rows)? };
+        out.copy_from_slice(values.get(skip..skip + out.len()).ok_or_else(past_the_end)?);
         Ok(())
+    }
+
+    fn borrow(&self, values: Range<usize>) -> Result<Option<&[f32]>> {
+        if !self.in_place || values.is_empty() {
+            return Ok(None);
+        }
+        let (rows, skip) = self.rows_around(values.clone())?;
+        match self.view.rows_f32(rows)? {
+            Cow::Borrowed(found) => found.get(skip..skip + values.len()).map(Some).ok_or_else(past_the_end),
+            Cow::Owned(_) => Ok(None),
+        }
     }
 }

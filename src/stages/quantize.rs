@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::net::{
-    BlockWeights, Coalesced, Dense, FloatBlock, FtBlock, LAYER_NAMES, LayerStack, Network, OverflowBehaviour, QuantizedNetwork, padded,
+    BlockWeights, Coalesced, Dense, FloatBlock, FtBlock, LAYER_NAMES, LayerStack, Network, OverflowBehaviour, Quantization,
+    QuantizedNetwork, padded,
 };
 
 /// What to do with a value that does not fit its integer type.
@@ -44,11 +45,15 @@ pub struct QuantizeReport {
 }
 
 /// An integer type that weights are narrowed to.
-trait Target: Copy + Default + Send + Sync {
+pub(super) trait Target: Copy + Default + PartialEq + Send + Sync {
     const NAME: &'static str;
     const MIN: f64;
     const MAX: f64;
     fn from_i64(value: i64) -> Self;
+    /// The nearest float, as the trainer converts.
+    fn to_f32(self) -> f32;
+    /// For messages.
+    fn shown(self) -> i64;
     /// As x86-64 converts in the trainer's code: through a 32-bit integer that is the smallest one where the value does not fit.
     fn wrapped(rounded: f32) -> Self;
 }
@@ -65,6 +70,12 @@ impl Target for i8 {
     fn from_i64(value: i64) -> Self {
         value as Self
     }
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+    fn shown(self) -> i64 {
+        self.into()
+    }
     fn wrapped(rounded: f32) -> Self {
         to_i32(rounded) as Self
     }
@@ -76,6 +87,12 @@ impl Target for i16 {
     const MAX: f64 = 32767.0;
     fn from_i64(value: i64) -> Self {
         value as Self
+    }
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+    fn shown(self) -> i64 {
+        self.into()
     }
     fn wrapped(rounded: f32) -> Self {
         to_i32(rounded) as Self
@@ -89,15 +106,38 @@ impl Target for i32 {
     fn from_i64(value: i64) -> Self {
         value as Self
     }
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+    fn shown(self) -> i64 {
+        self.into()
+    }
     fn wrapped(rounded: f32) -> Self {
         to_i32(rounded)
     }
 }
 
+/// The types whose values are the low bits of the float that [`Rule::narrow_row`] makes.
+trait FromLowBits {
+    fn from_low_bits(bits: u32) -> Self;
+}
+
+impl FromLowBits for i8 {
+    fn from_low_bits(bits: u32) -> Self {
+        bits as Self
+    }
+}
+
+impl FromLowBits for i16 {
+    fn from_low_bits(bits: u32) -> Self {
+        bits as Self
+    }
+}
+
 /// How one tensor is narrowed.
 #[derive(Clone, Copy)]
-struct Rule {
-    scale: f32,
+pub(super) struct Rule {
+    pub(super) scale: f32,
     clamp: Option<f32>,
     overflow: Overflow,
     behaviour: OverflowBehaviour,
@@ -126,6 +166,39 @@ impl Rule {
         match self.behaviour {
             OverflowBehaviour::Wrapped => (T::MIN, T::MAX),
             OverflowBehaviour::RefusedSymmetric => (-T::MAX, T::MAX),
+        }
+    }
+
+    /// A float that this rule narrows to `value`: `value` divided by the scale in f32, as the trainer reads a file, or a neighbour of that
+    /// where the trainer's would come back as another integer. `None` where no float does, or where it would count as an overflow.
+    pub(super) fn widen<T: Target>(&self, value: T) -> Option<f32> {
+        let nearest = value.to_f32() / self.scale;
+        let neighbours = [nearest, nearest.next_up(), nearest.next_down(), nearest.next_up().next_up(), nearest.next_down().next_down()];
+        neighbours.into_iter().find(|&float| {
+            let mut tally = Tally::default();
+            self.narrow::<T>(float, 0, &mut tally) == value && tally.overflowed == 0
+        })
+    }
+
+    /// Narrows a row; `start` is the place of its first value in the tensor.
+    ///
+    /// Adding a number of which the last bit is worth 1 rounds half to even, and leaves the integer in the low bits of the sum. So the
+    /// usual row needs one addition and one comparison a value, and only a row with a value out of range goes the long way.
+    fn narrow_row<T: Target + FromLowBits>(&self, row: &[f32], out: &mut [T], start: usize, tally: &mut Tally) {
+        const ROUNDER: f32 = 12_582_912.0;
+        let (low, high) = self.limits::<T>();
+        let (low, high) = (low as f32, high as f32);
+        let mut fits = self.clamp.is_none();
+        for (to, from) in out.iter_mut().zip(row) {
+            let sum = from * self.scale + ROUNDER;
+            let rounded = sum - ROUNDER;
+            fits &= rounded >= low && rounded <= high;
+            *to = T::from_low_bits(sum.to_bits());
+        }
+        if !fits {
+            for (index, (to, from)) in out.iter_mut().zip(row).enumerate() {
+                *to = self.narrow(*from, start + index, tally);
+            }
         }
     }
 
@@ -190,43 +263,62 @@ impl Place<'_> {
     }
 }
 
+/// The rules of a generation's tensors.
+pub(super) struct Rules {
+    /// Weights and biases of the transformer.
+    pub(super) ft: Rule,
+    /// PSQT weights.
+    pub(super) psqt: Rule,
+    /// Weights and biases of each dense layer.
+    pub(super) dense: [(Rule, Rule); 3],
+}
+
+impl Rules {
+    pub(super) fn new(scales: &Quantization, overflow: Overflow) -> Self {
+        let rule = |scale: f64, clamp: Option<f64>| Rule {
+            scale: scale as f32,
+            clamp: clamp.map(|limit| limit as f32),
+            overflow,
+            behaviour: scales.overflow,
+        };
+        Self {
+            ft: rule(scales.ft, None),
+            psqt: rule(scales.psqt, None),
+            dense: scales.dense.map(|scale| (rule(scale.weight, scale.clamp), rule(scale.bias, None))),
+        }
+    }
+}
+
 /// Quantizes a coalesced network.
 ///
 /// # Errors
 /// When a value does not fit and `overflow` is [`Overflow::Error`], when the rows cannot be read, or on cancellation.
 pub fn quantize(network: &Network<Coalesced>, overflow: Overflow, ctx: &Ctx) -> Result<(QuantizedNetwork, QuantizeReport)> {
     let architecture = &network.architecture;
-    let scales = architecture.quantization;
-    let rule = |scale: f64, clamp: Option<f64>| Rule {
-        scale: scale as f32,
-        clamp: clamp.map(|limit| limit as f32),
-        overflow,
-        behaviour: scales.overflow,
-    };
+    let rules = Rules::new(architecture.quantization, overflow);
     let mut report = QuantizeReport::default();
-    let ft_rule = rule(scales.ft, None);
     let bias_place = Place { tensor: "ft.bias", stack: None, columns: architecture.l1 };
-    let ft_bias = narrow_all(&network.ft_bias, &ft_rule, &bias_place, &mut report)?;
+    let ft_bias = narrow_all(&network.ft_bias, &rules.ft, &bias_place, &mut report)?;
     let mut blocks = Vec::with_capacity(network.blocks.len());
     for block in &network.blocks {
         let narrow = architecture.is_narrow(block.block);
-        blocks.push(quantize_block(block, architecture.l1, narrow, &ft_rule, &rule(scales.psqt, None), &mut report, ctx)?);
+        blocks.push(quantize_block(block, architecture.l1, narrow, &rules, &mut report, ctx)?);
     }
     let shapes = architecture.dense_shapes();
     let mut stacks = Vec::with_capacity(architecture.generation.stacks);
     for stack in 0..architecture.generation.stacks {
         let mut layers = Vec::with_capacity(3);
         for (index, (outputs, inputs)) in shapes.into_iter().enumerate() {
-            let (source, scale) = (&network.layers[index], scales.dense[index]);
+            let (source, (weight_rule, bias_rule)) = (&network.layers[index], &rules.dense[index]);
             let bias = &source.bias[stack * outputs..(stack + 1) * outputs];
             let weights = &source.weights[stack * outputs * inputs..(stack + 1) * outputs * inputs];
             let name = |part: &str| format!("{}.{part}", LAYER_NAMES[index]);
             let bias_name = name("bias");
             let place = Place { tensor: &bias_name, stack: Some(stack), columns: 1 };
-            let bias = narrow_all(bias, &rule(scale.bias, None), &place, &mut report)?;
+            let bias = narrow_all(bias, bias_rule, &place, &mut report)?;
             let weight_name = name("weight");
             let place = Place { tensor: &weight_name, stack: Some(stack), columns: inputs };
-            let rows: Vec<i8> = narrow_all(weights, &rule(scale.weight, scale.clamp), &place, &mut report)?;
+            let rows: Vec<i8> = narrow_all(weights, weight_rule, &place, &mut report)?;
             let mut stored = vec![0i8; outputs * padded(inputs)];
             for (to, from) in stored.chunks_exact_mut(padded(inputs)).zip(rows.chunks_exact(inputs)) {
                 to[..inputs].copy_from_slice(from);
@@ -251,29 +343,20 @@ fn narrow_all<T: Target>(values: &[f32], rule: &Rule, place: &Place<'_>, report:
 /// Rows of a block that one task reads, coalesces and narrows: few enough to stay in the cache.
 const ROWS_A_TASK: usize = 64;
 
-fn quantize_block(
-    block: &FloatBlock,
-    l1: usize,
-    narrow: bool,
-    weight_rule: &Rule,
-    psqt_rule: &Rule,
-    report: &mut QuantizeReport,
-    ctx: &Ctx,
-) -> Result<FtBlock> {
+fn quantize_block(block: &FloatBlock, l1: usize, narrow: bool, rules: &Rules, report: &mut QuantizeReport, ctx: &Ctx) -> Result<FtBlock> {
     if narrow {
-        let (weights, psqt) = quantize_rows::<i8>(block, l1, weight_rule, psqt_rule, report, ctx)?;
+        let (weights, psqt) = quantize_rows::<i8>(block, l1, rules, report, ctx)?;
         Ok(FtBlock { block: block.block, weights: BlockWeights::I8(weights), psqt })
     } else {
-        let (weights, psqt) = quantize_rows::<i16>(block, l1, weight_rule, psqt_rule, report, ctx)?;
+        let (weights, psqt) = quantize_rows::<i16>(block, l1, rules, report, ctx)?;
         Ok(FtBlock { block: block.block, weights: BlockWeights::I16(weights), psqt })
     }
 }
 
-fn quantize_rows<T: Target>(
+fn quantize_rows<T: Target + FromLowBits>(
     block: &FloatBlock,
     l1: usize,
-    weight_rule: &Rule,
-    psqt_rule: &Rule,
+    rules: &Rules,
     report: &mut QuantizeReport,
     ctx: &Ctx,
 ) -> Result<(Vec<T>, Vec<i32>)> {
@@ -290,16 +373,13 @@ fn quantize_rows<T: Target>(
         .map_init(Vec::new, |buffer: &mut Vec<f32>, (task, (weights, psqt))| {
             ctx.check()?;
             let first = task * ROWS_A_TASK;
-            let count = weights.len() / l1;
-            buffer.resize(count * block.columns, 0.0);
-            block.read_rows(first..first + count, buffer)?;
             let mut tallies = (Tally::default(), Tally::default());
-            for (index, row) in buffer.chunks_exact(block.columns).enumerate() {
-                for (column, (to, from)) in weights[index * l1..(index + 1) * l1].iter_mut().zip(row).enumerate() {
-                    *to = weight_rule.narrow(*from, (first + index) * l1 + column, &mut tallies.0);
-                }
-                for (bucket, from) in row[l1..].iter().enumerate() {
-                    psqt[index * psqt_columns + bucket] = psqt_rule.narrow(*from, (first + index) * buckets + bucket, &mut tallies.1);
+            for (index, (weights, psqt)) in weights.chunks_exact_mut(l1).zip(psqt.chunks_exact_mut(psqt_columns)).enumerate() {
+                let row = first + index;
+                let (row_weights, row_psqt) = block.row(row, buffer)?.split_at(l1);
+                rules.ft.narrow_row(row_weights, weights, row * l1, &mut tallies.0);
+                for (bucket, (to, from)) in psqt.iter_mut().zip(row_psqt).enumerate() {
+                    *to = rules.psqt.narrow(*from, row * buckets + bucket, &mut tallies.1);
                 }
             }
             Ok::<_, Error>(tallies)
@@ -309,7 +389,7 @@ fn quantize_rows<T: Target>(
         psqt.clear();
     }
     let name = |part: &str| format!("ft.{}.{part}", block.block.name());
-    Place { tensor: &name("weight"), stack: None, columns: l1 }.settle::<T>(weight_tally, weight_rule, report)?;
-    Place { tensor: &name("psqt"), stack: None, columns: psqt_columns }.settle::<i32>(psqt_tally, psqt_rule, report)?;
+    Place { tensor: &name("weight"), stack: None, columns: l1 }.settle::<T>(weight_tally, &rules.ft, report)?;
+    Place { tensor: &name("psqt"), stack: None, columns: psqt_columns }.settle::<i32>(psqt_tally, &rules.psqt, report)?;
     Ok((weights, psqt))
 }

@@ -1,0 +1,295 @@
+//! `write_float`: a float network → a file that a trainer or another tool continues with: `.pt`, `.safetensors`, `.npz`.
+//!
+//! Tensors are those of the trainer that the network is from, under its names, in its order and shapes, as f32: what a checkpoint held is
+//! carried over unchanged, virtual features and factors included. Each file also says what tensors cannot (generation, scales, feature set,
+//! description), so that reading it back is never ambiguous:
+//!
+//! | file | tensors | what else it says |
+//! | --- | --- | --- |
+//! | `.pt`, state dict | an ordered dict that `torch.load(weights_only=True)` reads | attributes of the dict itself: its entries are tensors only |
+//! | `.pt`, module | the arguments of `load_state_dict` | attributes of the model's configuration |
+//! | `.safetensors` | as named | the header's metadata |
+//! | `.npz` | as named | byte arrays whose names begin with `__metadata__.` |
+//!
+//! Modules are written in constructor form: the file calls the trainer's own class, so Python needs that trainer's checkout to load it.
+//!
+//! # Limitations
+//! Tensors of 16 bits are written as f32 (exactly), those of 64 bits are rounded to f32, as the trainer does when it loads them.
+
+use std::io::Write;
+
+use super::load::{METADATA_PREFIX, metadata};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::format::state_dict::{self, NamedTensor, Values};
+use crate::format::tensor::{DType, Source, TensorOut};
+use crate::format::torch::{PickleValue, write_archive};
+use crate::format::{npz, safetensors};
+use crate::net::{Block, FT256, Factorized, FeatureSet, Layout, Names, Network, Tensor, ThreatTable, Wiring, le_bytes};
+
+/// Kinds of files of float tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FloatTarget {
+    /// `.pt`, a dict of tensors: for every trainer and tool.
+    #[default]
+    StateDict,
+    /// `.pt`, the trainer's whole module, from which its `train.py` and `serialize.py` continue.
+    Module(ModuleProfile),
+    /// `.safetensors`.
+    Safetensors,
+    /// `.npz`.
+    Npz,
+}
+
+/// Which trainer's classes a module is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModuleProfile {
+    /// The trainer of January 2026 (commit 024b206), with Lightning: `model.lightning_module.NNUE`.
+    Seed,
+    /// The trainer of July 2026 (commit 9f72946): `model.nnue.NNUE`.
+    Head,
+}
+
+impl FloatTarget {
+    /// The `.pt` kind of that name: `state-dict`, `seed` or `head`.
+    pub fn of_pt_profile(name: &str) -> Option<Self> {
+        match name {
+            "state-dict" => Some(Self::StateDict),
+            "seed" => Some(Self::Module(ModuleProfile::Seed)),
+            "head" => Some(Self::Module(ModuleProfile::Head)),
+            _ => None,
+        }
+    }
+
+    /// A name that fixes the bytes, for keys and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StateDict => "state-dict",
+            Self::Module(profile) => profile.name(),
+            Self::Safetensors => "safetensors",
+            Self::Npz => "npz",
+        }
+    }
+}
+
+impl ModuleProfile {
+    /// `seed` or `head`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Head => "head",
+        }
+    }
+}
+
+/// Writes `network` as a file of the kind `target`. The same network gives the same bytes.
+///
+/// # Errors
+/// When the tensors cannot be read, the trainer of a module's profile has no such networks, or those of `out`; on cancellation.
+pub fn write_float(out: &mut dyn Write, network: &Network<Factorized>, target: FloatTarget, ctx: &Ctx) -> Result<()> {
+    let renamed;
+    let network = match (target, network.layout.names) {
+        // A module has the names of its own trainer. Between September and December 2025 only these changed, not the tensors.
+        (FloatTarget::Module(_), names) => {
+            let names = if names == Names::Stacked { Names::Linear } else { names };
+            renamed = Network { layout: Layout { names, prefixed: true }, ..network.clone() };
+            &renamed
+        }
+        _ => network,
+    };
+    let mut tensors: Vec<TensorOut<'_>> = state_dict::tensors(network)?.into_iter().map(|tensor| tensor_out(tensor, ctx)).collect();
+    let metadata = metadata_of(network);
+    let mut out = std::io::BufWriter::with_capacity(1 << 20, out);
+    match target {
+        FloatTarget::StateDict => {
+            let attributes = metadata.iter().map(|(key, value)| (*key, PickleValue::str(value))).collect();
+            write_archive(&mut out, &state_dict_value(&tensors).build(attributes), &tensors)?;
+        }
+        FloatTarget::Module(profile) => {
+            let module = match profile {
+                ModuleProfile::Seed => seed_module(network, &metadata)?,
+                ModuleProfile::Head => head_module(network, &metadata)?,
+            };
+            let module = module.call("load_state_dict", vec![state_dict_value(&tensors)]);
+            write_archive(&mut out, &module, &tensors)?;
+        }
+        FloatTarget::Safetensors => {
+            let metadata: Vec<(String, String)> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            safetensors::write(&mut out, &tensors, &metadata)?;
+        }
+        FloatTarget::Npz => {
+            for (key, value) in metadata {
+                let bytes = value.into_bytes();
+                let shape = vec![bytes.len()];
+                tensors.push(TensorOut {
+                    name: format!("{METADATA_PREFIX}{key}"),
+                    dtype: DType::U8,
+                    shape,
+                    data: Source::Bytes(bytes.into()),
+                });
+            }
+            npz::write(&mut out, &tensors)?;
+        }
+    }
+    out.flush().map_err(|error| Error::new("cannot write the network").because(error))
+}
+
+fn tensor_out<'a>(tensor: NamedTensor<'a>, ctx: &Ctx) -> TensorOut<'a> {
+    let data = match tensor.values {
+        Values::Floats(floats) => Source::F32(floats),
+        Values::Tensor(rows) => {
+            let ctx = ctx.clone();
+            Source::Stream(Box::new(move |out| write_values(&*rows, out, &ctx)))
+        }
+    };
+    TensorOut { name: tensor.name, dtype: DType::F32, shape: tensor.shape, data }
+}
+
+/// Writes all values of a tensor of which at most one part is held in memory.
+fn write_values(tensor: &dyn Tensor, out: &mut dyn Write, ctx: &Ctx) -> Result<()> {
+    const PART: usize = 1 << 18;
+    let count: usize = tensor.shape().iter().product();
+    let mut buffer = Vec::new();
+    for start in (0..count).step_by(PART) {
+        ctx.check()?;
+        let end = (start + PART).min(count);
+        let values = match tensor.borrow(start..end)? {
+            Some(values) => values,
+            None => {
+                buffer.resize(end - start, 0.0);
+                tensor.read(start, &mut buffer)?;
+                &buffer
+            }
+        };
+        out.write_all(le_bytes(values)).map_err(|error| Error::new("cannot write").because(error))?;
+    }
+    Ok(())
+}
+
+/// What the file says beside its tensors.
+fn metadata_of(network: &Network<Factorized>) -> Vec<(&'static str, String)> {
+    let architecture = &network.architecture;
+    let description = network.description.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut metadata = vec![
+        (metadata::ARCHITECTURE, architecture.generation.name.to_owned()),
+        (metadata::QUANTIZATION, architecture.quantization.name.to_owned()),
+        (metadata::FEATURES, network.features()),
+        (metadata::DESCRIPTION, description),
+    ];
+    let set = &architecture.features;
+    if FeatureSet::of_blocks(&set.blocks, set.composed).is_ok_and(|usual| usual.hash != set.hash) {
+        metadata.push((metadata::FEATURES_HASH, format!("{:08x}", set.hash)));
+    }
+    metadata
+}
+
+fn state_dict_value(tensors: &[TensorOut<'_>]) -> PickleValue {
+    let items = tensors.iter().enumerate().map(|(index, tensor)| (PickleValue::str(&*tensor.name), PickleValue::Tensor(index)));
+    PickleValue::OrderedDict(items.collect())
+}
+
+/// A refusal that says why this trainer cannot hold the network.
+fn unfit(profile: ModuleProfile, network: &Network<Factorized>, why: String) -> Error {
+    let commit = match profile {
+        ModuleProfile::Seed => "024b206",
+        ModuleProfile::Head => "9f72946",
+    };
+    let generation = network.architecture.generation.name;
+    Error::new(format!("the trainer of the profile `{}` (commit {commit}) has no module for this network of {generation}", profile.name()))
+        .because(why)
+        .help("write a state dict instead: its names are those of the trainer that the network is from")
+}
+
+/// `NNUE(FeatureSet([…]), ModelConfig(), QuantizationConfig())` with the attributes set on the configurations.
+fn seed_module(network: &Network<Factorized>, metadata: &[(&'static str, String)]) -> Result<PickleValue> {
+    const PROFILE: ModuleProfile = ModuleProfile::Seed;
+    let architecture = &network.architecture;
+    let refuse = |why: String| Err(unfit(PROFILE, network, why));
+    if network.layout.names != Names::Linear {
+        return refuse("its feature transformer is made of other tensors".into());
+    }
+    if architecture.generation.wiring != SEED_WIRING {
+        return refuse("its dense layers are wired differently".into());
+    }
+    let mut blocks = Vec::new();
+    for name in network.features().split('+') {
+        let (bare, class) = match name.strip_suffix('^') {
+            Some(bare) => (bare, "FactorizedFeatures"),
+            None => (name, "Features"),
+        };
+        let module = match bare {
+            "HalfKA" => "model.features.halfka",
+            "HalfKAv2" => "model.features.halfka_v2",
+            "HalfKAv2_hm" => "model.features.halfka_v2_hm",
+            "Full_Threats" => "model.features.full_threats",
+            _ => return refuse(format!("that trainer cannot construct the feature block `{name}`")),
+        };
+        blocks.push(PickleValue::global(module, class).reduce(vec![]));
+    }
+    for block in &network.blocks {
+        if let Block::FullThreats(table) = block.block
+            && table != ThreatTable::T79856
+        {
+            return refuse(format!("its threat block has {} rows, that trainer's has {}", table.rows(), ThreatTable::T79856.rows()));
+        }
+    }
+    let features = PickleValue::global("model.features.feature_set", "FeatureSet").reduce(vec![PickleValue::List(blocks)]);
+    let config = PickleValue::global("model.config", "ModelConfig").reduce(vec![]).build(sizes(network, metadata)?);
+    let scales = architecture.quantization;
+    let float = |value: f64| PickleValue::Float(value);
+    let quantization = PickleValue::global("model.quantize", "QuantizationConfig").reduce(vec![]).build(vec![
+        ("nnue2score", float(600.0)),
+        ("weight_scale_hidden", float(64.0)),
+        ("weight_scale_out", float(16.0)),
+        ("ft_quantized_one", float(scales.ft)),
+        ("hidden_quantized_one", float(127.0)),
+    ]);
+    Ok(PickleValue::global("model.lightning_module", "NNUE").reduce(vec![features, config, quantization]))
+}
+
+/// The wiring of the trainer of January 2026.
+const SEED_WIRING: Wiring = Wiring { pairwise: true, skip_rows: 1, squared: true, dense_output: false };
+/// The wiring of the trainer of July 2026.
+const HEAD_WIRING: Wiring = Wiring { pairwise: true, skip_rows: 0, squared: true, dense_output: true };
+
+/// `NNUE(NNUELightningConfig())` with the attributes set on the configurations.
+fn head_module(network: &Network<Factorized>, metadata: &[(&'static str, String)]) -> Result<PickleValue> {
+    const PROFILE: ModuleProfile = ModuleProfile::Head;
+    let architecture = &network.architecture;
+    let refuse = |why: String| Err(unfit(PROFILE, network, why));
+    if network.layout.names != Names::Composed {
+        return refuse("its feature transformer is made of other tensors".into());
+    }
+    if architecture.generation.wiring != HEAD_WIRING || *architecture.quantization != FT256 {
+        return refuse("its dense layers are wired or scaled differently".into());
+    }
+    let features = network.features();
+    for name in features.split('+') {
+        if !matches!(name, "HalfKAv2_hm^" | "Full_Threats" | "PP_3Wide") {
+            return refuse(format!("that trainer has no feature block `{name}`"));
+        }
+    }
+    for block in &network.blocks {
+        if let Block::FullThreats(table) = block.block
+            && table != ThreatTable::T59808
+        {
+            return refuse(format!("its threat block has {} rows, that trainer's has {}", table.rows(), ThreatTable::T59808.rows()));
+        }
+    }
+    let sizes = PickleValue::global("model.config", "ModelConfig").reduce(vec![]).build(sizes(network, metadata)?);
+    let config = PickleValue::global("model.config", "NNUELightningConfig")
+        .reduce(vec![])
+        .build(vec![("features", PickleValue::str(features)), ("model_config", sizes)]);
+    Ok(PickleValue::global("model.nnue", "NNUE").reduce(vec![config]))
+}
+
+/// Attributes of the trainer's `ModelConfig`, and what else the file says.
+fn sizes(network: &Network<Factorized>, metadata: &[(&'static str, String)]) -> Result<Vec<(&'static str, PickleValue)>> {
+    let architecture = &network.architecture;
+    let mut attributes = Vec::new();
+    for (name, size) in [("L1", architecture.l1), ("L2", architecture.l2), ("L3", architecture.l3)] {
+        attributes.push((name, PickleValue::Int(i64::try_from(size).map_err(|_| Error::new(format!("{name} is too large")))?)));
+    }
+    attributes.extend(metadata.iter().map(|(key, value)| (*key, PickleValue::str(value))));
+    Ok(attributes)
+}
