@@ -193,7 +193,10 @@ fn checkpoint_variants_give_the_net_or_a_refusal() {
     for (name, case) in outputs.as_object().unwrap() {
         assert!(provide(name, &folder, work.path()));
         let target = format!("{name}.nnue");
-        let ran = nnue(work.path(), ["convert", name, &target, "--quantization", "ft255", "--ft_compression", "none"]);
+        // Half precision has no such large numbers: they are infinite there, and only the trainer of the time wrote something for them.
+        let overflow = if name == "float16_state.ckpt" { "wrap" } else { "error" };
+        let scales = ["--quantization", "ft255", "--ft_compression", "none", "--overflow", overflow];
+        let ran = nnue(work.path(), ["convert", name, &target].into_iter().chain(scales));
         match name.as_str() {
             // Bare state dicts and prefixes of compilers are understood here.
             "state_dict_only.ckpt" | "orig_mod_prefix.ckpt" => {

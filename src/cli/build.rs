@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use clap::ValueEnum;
-
+use super::network::BackendName;
 use super::{Exit, Global};
 use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
-use crate::ctx::Backend;
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, Override, Vocabulary};
 use crate::net;
@@ -53,30 +51,6 @@ pub(crate) struct ManifestArgs {
     pub(super) paranoid: bool,
 }
 
-/// Compute backends by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum BackendName {
-    /// The fastest that is there
-    Auto,
-    /// The reference
-    Cpu,
-    /// OpenCL, found at run time
-    Opencl,
-    /// libtorch, in builds with the cargo feature `torch`
-    Torch,
-}
-
-impl BackendName {
-    pub(super) fn backend(self) -> Backend {
-        match self {
-            Self::Auto => Backend::Auto,
-            Self::Cpu => Backend::Cpu,
-            Self::Opencl => Backend::OpenCl,
-            Self::Torch => Backend::Torch,
-        }
-    }
-}
-
 /// Finds, reads and checks the manifest, and passes its warnings on.
 pub(super) fn load_manifest(args: &ManifestArgs, global: &Global, ctx: &crate::ctx::Ctx) -> Result<Manifest> {
     let overrides = args.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
@@ -102,7 +76,7 @@ pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     set_threads(args.jobs)?;
-    let ctx = global.ctx(args.backend.backend());
+    let ctx = global.ctx(args.backend.into());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
     let options = Options {

@@ -116,7 +116,7 @@ impl From<PtProfile> for FloatTarget {
 pub(super) enum AlgorithmName {
     /// 2-swaps, then 3-cycles, as ftperm.py
     Greedy,
-    /// Greedy, then annealing: takes longer, finds more
+    /// Greedy, then exact annealing: never less than greedy
     Anneal,
 }
 
@@ -299,6 +299,9 @@ impl<'a> Request<'a> {
         }
         if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
             return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
+        }
+        if args.moves.is_some() && args.algorithm == AlgorithmName::Greedy {
+            return Err(Error::usage("`--moves` is for `--algorithm anneal`").because("the greedy search ends by itself"));
         }
         let compression = match args.compression {
             Some(CompressionName::None) => Compression::None,

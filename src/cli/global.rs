@@ -66,12 +66,12 @@ pub(crate) enum Verbosity {
 /// The resolved global options, and what a command uses of the outside world.
 pub(crate) struct Global {
     /// The manifest that was named, if one was.
-    #[expect(dead_code, reason = "read by the commands that have a manifest")]
     pub(crate) manifest: Option<PathBuf>,
     /// How much is said.
     pub(crate) verbosity: Verbosity,
     cancel: Arc<AtomicBool>,
     reporter: Arc<Reporter>,
+    style: Style,
 }
 
 impl Global {
@@ -97,8 +97,9 @@ impl Global {
                 std::process::exit(130);
             }
         });
-        let reporter = Arc::new(Reporter::new(verbosity, Style::of_stderr(args.color)));
-        Ok(Self { manifest: args.manifest, verbosity, cancel, reporter })
+        let style = Style::of_stderr(args.color);
+        let reporter = Arc::new(Reporter::new(verbosity, style));
+        Ok(Self { manifest: args.manifest, verbosity, cancel, reporter, style })
     }
 
     /// What stages get.
@@ -109,6 +110,11 @@ impl Global {
     /// The distinct warnings so far, in order.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.reporter.warnings()
+    }
+
+    /// Prints an error on stderr, for commands that go on after one.
+    pub(crate) fn print_error(&self, error: &Error) {
+        super::report::print(error, self.style);
     }
 
     /// Prints a result on stdout. A reader that went away is no error: whatever the command was to do is done.

@@ -11,10 +11,12 @@
 //! | 3 | `--locked` or `verify` found a difference |
 //! | 130 | interrupted |
 
+mod build;
 mod completions;
 mod convert;
 mod diff;
 mod global;
+mod graph;
 mod init;
 mod inspect;
 mod man;
@@ -24,6 +26,7 @@ mod perm;
 mod progress;
 mod report;
 mod schema;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -54,6 +57,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Build(build::Args),
+    Status(status::Args),
+    Graph(graph::Args),
     Convert(Box<convert::Args>),
     Inspect(inspect::Args),
     Diff(diff::Args),
@@ -66,6 +72,9 @@ enum Command {
 
 fn dispatch(command: Command, global: &Global) -> Result<Exit> {
     match command {
+        Command::Build(args) => build::run(args, global),
+        Command::Status(args) => status::run(args, global),
+        Command::Graph(args) => graph::run(args, global),
         Command::Convert(args) => convert::run(*args, global),
         Command::Inspect(args) => inspect::run(args, global),
         Command::Diff(args) => diff::run(args, global),

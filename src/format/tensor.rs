@@ -5,7 +5,7 @@
 //!
 //! # Limitations
 //! At most 64 dimensions. A view with more elements than its storage holds (an expanded tensor) can be read whole only
-//! up to 2^28 elements; larger ones are read in row blocks.
+//! up to 2^22 elements; larger ones are read in row blocks.
 
 use std::{
     borrow::Cow,
@@ -193,7 +193,7 @@ pub struct TensorView {
 }
 
 /// Above this many elements, a view that is larger than its storage is not read whole.
-const MAX_EXPANDED: usize = 1 << 28;
+const MAX_EXPANDED: usize = 1 << 22;
 /// Most dimensions that a view may have.
 pub(crate) const MAX_RANK: usize = 64;
 
@@ -303,7 +303,7 @@ impl TensorView {
     ///
     /// # Errors
     /// When the element type is no real floating point type of 16 bits or more, the storage is damaged, or an expanded
-    /// view exceeds 2^28 elements.
+    /// view exceeds 2^22 elements.
     pub fn to_f32(&self) -> Result<Cow<'_, [f32]>> {
         self.check_expanded(self.numel)?;
         self.elements_f32(0..self.numel)
@@ -327,7 +327,7 @@ impl TensorView {
     /// All elements as little-endian bytes in C order; what checksums are taken of.
     ///
     /// # Errors
-    /// When the storage is damaged, or an expanded view exceeds 2^28 elements.
+    /// When the storage is damaged, or an expanded view exceeds 2^22 elements.
     pub fn contiguous_le_bytes(&self) -> Result<Cow<'_, [u8]>> {
         if (self.dtype.part_size() == 1 || !self.storage.big_endian)
             && let Some(bytes) = self.contiguous()?
@@ -340,7 +340,8 @@ impl TensorView {
         Ok(Cow::Owned(out))
     }
 
-    /// Hands all elements to `sink` as little-endian bytes in C order, in blocks of bounded size.
+    /// Hands all elements to `sink` as little-endian bytes in C order, in blocks of bounded size. There is no limit for expanded
+    /// views here: the time is that of all elements.
     ///
     /// # Errors
     /// When the storage is damaged, or the type's sign cannot be changed although the file asks for it.
@@ -388,7 +389,7 @@ impl TensorView {
     fn check_expanded(&self, wanted: usize) -> Result<()> {
         if wanted > MAX_EXPANDED && wanted > self.storage.len() / self.dtype.size() {
             return Err(Error::new(format!("a tensor of shape {} is too large to be read whole", show(&self.shape))).because(format!(
-                "it repeats {} stored elements {} times over; the limit for such views is 2^28 elements",
+                "it repeats {} stored elements {} times over; the limit for such views is 2^22 elements",
                 self.storage.len() / self.dtype.size(),
                 self.numel / (self.storage.len() / self.dtype.size()).max(1)
             )));

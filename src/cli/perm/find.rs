@@ -9,7 +9,7 @@ use super::{load_matrix, save};
 use crate::cli::convert::AlgorithmName;
 use crate::cli::network::{BackendName, check_folder_of};
 use crate::cli::{Exit, Global};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::permutation::{Algorithm, SearchParams, search, write_permutation};
 
 /// Find a permutation of the neurons under which more blocks of four are zero
@@ -27,13 +27,13 @@ pub(in crate::cli) struct Args {
     /// How to search
     #[arg(long, value_name = "NAME", default_value = "greedy")]
     algorithm: AlgorithmName,
-    /// Fixes the random numbers of `anneal`
+    /// Of the random numbers of anneal
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// How many moves `anneal` tries
+    /// Moves that anneal tries [default: by the sizes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     moves: Option<u64>,
-    /// End `anneal` after this time; the moves it made are printed, and --moves with that number repeats the result
+    /// End anneal after this time; the moves made are printed, so that `--moves` gives the same result again
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     seconds: Option<Duration>,
     /// What computes the search; the result is the same
@@ -44,24 +44,16 @@ pub(in crate::cli) struct Args {
     json: bool,
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
-    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| "a number of seconds above 0 is needed".to_owned())
-}
-
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend.into());
+    let params = SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: args.seconds };
+    if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
+        return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")
+            .because("the greedy search ends by itself")
+            .help("leave them out, or add `--algorithm anneal`"));
+    }
     check_folder_of(&args.out)?;
     let matrix = load_matrix(&args.data, args.l1)?;
-    let algorithm = args.algorithm.into();
-    if algorithm == Algorithm::Greedy {
-        for (given, name) in [(args.moves.is_some(), "--moves"), (args.seconds.is_some(), "--seconds")] {
-            if given {
-                ctx.warn(format!("`{name}` has no effect without `--algorithm anneal`: greedy runs to its end"));
-            }
-        }
-    }
-    let params = SearchParams { algorithm, seed: args.seed, moves: args.moves, time_limit: args.seconds };
     let found = search(&matrix, &params, &ctx)?;
     save(&args.out, &ctx, |mut out| write_permutation(&found.permutation, &mut out))?;
     if args.json {
@@ -80,8 +72,13 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             found.before.positions,
             found.swaps,
             found.cycles,
-            if found.moves > 0 { format!(", {} moves", found.moves) } else { String::new() },
+            if found.moves > 0 { format!(", {} moves of anneal", found.moves) } else { String::new() },
         ))?;
     }
     Ok(Exit::Done)
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds, 0 or more, is needed".to_owned())
 }

@@ -62,7 +62,7 @@ mod walk_limits {
     /// References that are followed.
     pub const VISITS: usize = 1 << 20;
     /// Tensors or attributes that are found.
-    pub const FOUND: usize = 1 << 16;
+    pub const FOUND: usize = 1 << 14;
     /// Bytes of names, paths and texts.
     pub const TEXT: usize = 16 << 20;
 }
@@ -276,7 +276,7 @@ impl TorchFile {
     /// Every tensor of the file with the path of keys, indices and attributes that leads to it, joined by `/`.
     ///
     /// # Errors
-    /// When shared references make more than a million paths, more than 65,536 tensors or 16 MiB of names are found, or values are nested deeper than 100 levels.
+    /// When shared references make more than a million paths, more than 16,384 tensors or 16 MiB of names are found, or values are nested deeper than 100 levels.
     pub fn tensors(&self) -> Result<Vec<(String, Result<TensorView>)>> {
         let mut found = Vec::new();
         let mut walk = Walk::default();

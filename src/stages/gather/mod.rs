@@ -1,28 +1,32 @@
 //! `gather`: positions → which transformer outputs are zero, in the engine's integer arithmetic.
 //!
-//! Accumulators are sums of rows in wrapping 16-bit integers, so the order of additions does not matter. That allows what engines
-//! do: for each orientation of the board the last accumulator is kept, and a position whose active features differ little from the last
-//! one's is reached by adding and subtracting the difference.
+//! Accumulators are sums of rows in wrapping 16-bit integers, so the order of additions does not matter, and an accumulator may be
+//! reached from any other by the difference of their active rows. That leaves the order of the samples free. Here they are put in
+//! the order of the own king's square: samples that follow each other then have their king bucket in common, so the rows they read
+//! stay in the cache, and within a square they stay in stream order, so in dense samples of games most rows are those of the sample
+//! before. Each sample's zero bits go to a place of their own and are put into the matrix's order afterwards.
+//!
+//! # Cost
+//! Row reads bound it. Measured on 434,921 positions of real games, HalfKAv2_hm has 19.8 active rows a sample; the difference to the
+//! sample before is 16.0 rows where every 43rd position was taken, 8.3 where every fourth, 3.4 where all.
 
 mod kernel;
-
-use std::collections::HashMap;
 
 use rayon::prelude::*;
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::net::{BlockWeights, FtBlock, QuantizedNetwork, ZeroRule};
+use crate::net::{Block, BlockWeights, FtBlock, QuantizedNetwork, ZeroRule};
 use crate::permutation::{ActivationMatrix, MatrixBuilder};
-use crate::positions::{Color, Position, active_features_both, orientation};
-use kernel::{Kernel, Row};
+use crate::positions::{Color, Position, active_features};
+use kernel::{Kernel, Script, Weights};
 
-/// Positions of one word-row: 64 samples, two perspectives each.
-const POSITIONS_A_WORD: usize = 32;
-/// Positions that one task handles: many, so that the kept accumulators pay, but enough tasks for all threads.
-const POSITIONS_A_TASK: usize = POSITIONS_A_WORD * 16;
-/// Tasks whose results are in memory at once, beside the matrix.
-const TASKS_A_BATCH: usize = 64;
+/// Samples of one word of the matrix.
+const SAMPLES_A_WORD: usize = 64;
+/// Samples that one task handles: many, so that rows read once are used often, but their script must not push the rows out of the cache.
+const SAMPLES_A_TASK: usize = 1024;
+/// Zero bits that are kept sample by sample before they are put into the matrix, in words.
+const WORDS_A_BATCH: usize = 1 << 20;
 
 /// Gathers the activation matrix of `network` over `positions`.
 ///
@@ -53,29 +57,43 @@ fn gather_with(
     };
     let half = architecture.l1 / 2;
     let narrowed: Vec<Option<BlockWeights>> = network.blocks.iter().map(engine_weights).collect();
-    let weights: Vec<&BlockWeights> =
+    let blocks: Vec<&BlockWeights> =
         network.blocks.iter().zip(&narrowed).map(|(block, narrowed)| narrowed.as_ref().unwrap_or(&block.weights)).collect();
+    let weights = Weights { bias: &network.ft_bias, blocks: &blocks };
     let mut matrix = MatrixBuilder::new(positions.len(), half)?;
+
+    let words = half.div_ceil(64);
+    let positions_a_batch = (WORDS_A_BATCH / (2 * words)).next_multiple_of(SAMPLES_A_WORD);
+    // Reused from batch to batch.
+    let mut order = Order::default();
+    let mut zeros = Vec::new();
+    let mut rows = Vec::new();
     ctx.progress().start("gather", Some(positions.len() as u64), "positions");
-    for batch in positions.chunks(POSITIONS_A_TASK * TASKS_A_BATCH) {
-        let rows: Vec<Vec<u64>> = batch
-            .par_chunks(POSITIONS_A_TASK)
-            .map(|positions| {
+    for batch in positions.chunks(positions_a_batch) {
+        order.arrange(batch);
+        zeros.resize(2 * batch.len() * words, 0u64);
+        order.samples.par_chunks(SAMPLES_A_TASK).zip(zeros.par_chunks_mut(SAMPLES_A_TASK * words)).try_for_each_init(
+            || Accumulator::new(&network.blocks),
+            |accumulator, (samples, zeros)| {
                 ctx.check()?;
-                let mut task = Accumulators { kernel, network, weights: &weights, kept: [HashMap::new(), HashMap::new()] };
-                let mut rows = vec![0u64; positions.len().div_ceil(POSITIONS_A_WORD) * half];
-                for (positions, words) in positions.chunks(POSITIONS_A_WORD).zip(rows.chunks_exact_mut(half)) {
-                    for (index, position) in positions.iter().enumerate() {
-                        task.mark(position, rule, 2 * index as u32, words);
-                    }
+                accumulator.follow(batch, samples);
+                kernel.run(&accumulator.script, weights, rule, zeros);
+                ctx.progress().advance("gather", samples.len() as u64 / 2);
+                Ok(())
+            },
+        )?;
+        rows.resize(batch.len().div_ceil(SAMPLES_A_WORD / 2) * half, 0u64);
+        order.places.par_chunks(SAMPLES_A_WORD).zip(rows.par_chunks_mut(half)).for_each(|(places, row)| {
+            for (index, row) in row.chunks_mut(64).enumerate() {
+                let mut block = [0u64; 64];
+                for (word, &place) in block.iter_mut().zip(places) {
+                    *word = zeros[place as usize * words + index];
                 }
-                ctx.progress().advance("gather", positions.len() as u64);
-                Ok(rows)
-            })
-            .collect::<Result<_>>()?;
-        for rows in rows {
-            matrix.push(&rows)?;
-        }
+                kernel.transpose(&mut block);
+                row.copy_from_slice(&block[..row.len()]);
+            }
+        });
+        matrix.push(&rows)?;
     }
     ctx.progress().finish("gather");
     matrix.finish()
@@ -98,90 +116,133 @@ fn checked(rule: ZeroRule) -> Result<ZeroRule> {
     Err(Error::usage(format!("the zero rule `{rule}` is out of range")).because("CLAMP is 1 to 32767, LIMIT at least 1"))
 }
 
-/// A kept accumulator: the active rows that it is the sum of, sorted.
-struct Kept {
-    active: Vec<(u8, u32)>,
-    sums: Vec<i16>,
+/// In which order the samples of a batch are worked off. Changes the time only.
+#[derive(Default)]
+struct Order {
+    /// Sample numbers within the batch: `2 * position`, plus 1 for the side that does not move.
+    samples: Vec<u32>,
+    /// Where in `samples` each sample is.
+    places: Vec<u32>,
 }
 
-/// What one task keeps from position to position.
-struct Accumulators<'a> {
-    kernel: Kernel,
-    network: &'a QuantizedNetwork,
-    weights: &'a [&'a BlockWeights],
-    /// By orientation of all blocks, for white and black.
-    kept: [HashMap<Vec<u16>, Kept>; 2],
-}
+impl Order {
+    const KEYS: usize = 128;
 
-impl Accumulators<'_> {
-    /// Marks the zero outputs of both perspectives, the side to move at `bit`, the other at `bit + 1`.
-    fn mark(&mut self, position: &Position, rule: ZeroRule, bit: u32, words: &mut [u64]) {
-        let mut active: [Vec<(u8, u32)>; 2] = [Vec::with_capacity(128), Vec::with_capacity(128)];
-        let mut keys: [Vec<u16>; 2] = [Vec::with_capacity(3), Vec::with_capacity(3)];
-        let mut found = [Vec::with_capacity(96), Vec::with_capacity(96)];
-        for (index, block) in self.network.blocks.iter().enumerate() {
-            found.iter_mut().for_each(Vec::clear);
-            active_features_both(block.block, position, &mut found);
-            for color in [Color::White, Color::Black] {
-                let side = color as usize;
-                active[side].extend(found[side].iter().map(|row| (index as u8, *row)));
-                keys[side].push(orientation(block.block, position, color) as u16);
-            }
+    /// By the own king's square as that side sees it, files mirrored to e to h first, then by which mirroring and colour it was; otherwise
+    /// as they came.
+    fn arrange(&mut self, positions: &[Position]) {
+        let key = |position: &Position, side: usize| {
+            let mover = position.side_to_move();
+            let color = if side == 0 { mover } else { mover.opponent() };
+            let king = position.king_square(color) & 63 ^ 56 * usize::from(color == Color::Black);
+            let left = usize::from(king & 4 == 0);
+            (king >> 3) << 4 | (king ^ 7 * left) & 3 << 2 | left << 1 | color as usize
+        };
+        let keys = || positions.iter().flat_map(|position| [key(position, 0), key(position, 1)]);
+        let mut next = [0u32; Self::KEYS];
+        keys().for_each(|key| next[key] += 1);
+        let mut start = 0;
+        for count in &mut next {
+            start += std::mem::replace(count, start);
         }
-        let [white, black] = active;
-        let [white_key, black_key] = keys;
-        let kernel = self.kernel;
-        for (color, mut active, key) in [(Color::White, white, white_key), (Color::Black, black, black_key)] {
-            active.sort_unstable();
-            let sums = self.sums(color, active, key);
-            let other = u32::from(color != position.side_to_move());
-            kernel.mark_zeros(sums, rule, bit + other, words);
-        }
-    }
-
-    /// The accumulator of `active`, reached from the kept one or from the bias, whichever is nearer.
-    fn sums(&mut self, color: Color, active: Vec<(u8, u32)>, key: Vec<u16>) -> &[i16] {
-        let l1 = self.network.architecture.l1;
-        let row = |&(block, row): &(u8, u32)| Row::of(self.weights[usize::from(block)], row as usize, l1);
-        let kept = self.kept[color as usize].entry(key).or_insert_with(|| Kept { active: Vec::new(), sums: self.network.ft_bias.clone() });
-        let (added, removed) = difference(&active, &kept.active);
-        if added.len() + removed.len() < active.len() {
-            let added: Vec<Row<'_>> = added.iter().map(row).collect();
-            let removed: Vec<Row<'_>> = removed.iter().map(row).collect();
-            self.kernel.update(&mut kept.sums, &added, &removed);
-        } else {
-            kept.sums.copy_from_slice(&self.network.ft_bias);
-            let all: Vec<Row<'_>> = active.iter().map(row).collect();
-            self.kernel.update(&mut kept.sums, &all, &[]);
-        }
-        kept.active = active;
-        &kept.sums
+        self.samples.resize(2 * positions.len(), 0);
+        self.places.clear();
+        self.places.extend(keys().zip(0..).map(|(key, sample)| {
+            let place = next[key];
+            next[key] += 1;
+            self.samples[place as usize] = sample;
+            place
+        }));
     }
 }
 
-/// What is only in `new`, and what is only in `old`; both are sorted.
-fn difference(new: &[(u8, u32)], old: &[(u8, u32)]) -> (Vec<(u8, u32)>, Vec<(u8, u32)>) {
-    let (mut added, mut removed) = (Vec::with_capacity(new.len()), Vec::with_capacity(old.len()));
-    let (mut n, mut o) = (0, 0);
-    while n < new.len() && o < old.len() {
-        match new[n].cmp(&old[o]) {
-            std::cmp::Ordering::Less => {
-                added.push(new[n]);
-                n += 1;
+/// Finds what leads from sample to sample. Knows which rows are active, not what is in them.
+struct Accumulator {
+    blocks: Vec<Active>,
+    script: Script,
+}
+
+/// The active rows of one block.
+struct Active {
+    block: Block,
+    /// Of the present sample.
+    rows: Vec<u32>,
+    /// Of the sample before.
+    before: Vec<u32>,
+    /// One bit a row of the block: whether it is in `before`.
+    is_before: Vec<u64>,
+    added: Vec<u32>,
+    removed: Vec<u32>,
+}
+
+impl Accumulator {
+    fn new(blocks: &[FtBlock]) -> Self {
+        let active = |block: &FtBlock| Active {
+            block: block.block,
+            rows: Vec::new(),
+            before: Vec::new(),
+            is_before: vec![0; block.block.rows().div_ceil(64)],
+            added: Vec::new(),
+            removed: Vec::new(),
+        };
+        Self { blocks: blocks.iter().map(active).collect(), script: Script::default() }
+    }
+
+    /// Writes the script of `samples`. Its first step is a fresh one.
+    fn follow(&mut self, positions: &[Position], samples: &[u32]) {
+        self.script.clear();
+        for (step, &sample) in samples.iter().enumerate() {
+            let position = &positions[sample as usize / 2];
+            let mover = position.side_to_move();
+            let color = if sample % 2 == 0 { mover } else { mover.opponent() };
+            let (mut all, mut changed) = (0, 0);
+            for block in &mut self.blocks {
+                block.advance(position, color);
+                all += block.rows.len();
+                changed += block.added.len() + block.removed.len();
             }
-            std::cmp::Ordering::Greater => {
-                removed.push(old[o]);
-                o += 1;
-            }
-            std::cmp::Ordering::Equal => {
-                n += 1;
-                o += 1;
+            let fresh = step == 0 || changed >= all;
+            self.script.step(fresh);
+            for block in &self.blocks {
+                if fresh {
+                    self.script.block(&block.rows, &[]);
+                } else {
+                    self.script.block(&block.added, &block.removed);
+                }
             }
         }
     }
-    added.extend_from_slice(&new[n..]);
-    removed.extend_from_slice(&old[o..]);
-    (added, removed)
+}
+
+impl Active {
+    /// Goes on to the next sample.
+    fn advance(&mut self, position: &Position, color: Color) {
+        std::mem::swap(&mut self.rows, &mut self.before);
+        self.rows.clear();
+        active_features(self.block, position, color, &mut self.rows);
+        let place = |row: u32| (row as usize / 64, 1u64 << (row % 64));
+        self.added.clear();
+        for &row in &self.rows {
+            let (word, bit) = place(row);
+            // What is in both loses its bit, so that the others' are left.
+            if self.is_before[word] & bit == 0 {
+                self.added.push(row);
+            }
+            self.is_before[word] &= !bit;
+        }
+        self.removed.clear();
+        for &row in &self.before {
+            let (word, bit) = place(row);
+            if self.is_before[word] & bit != 0 {
+                self.removed.push(row);
+                self.is_before[word] &= !bit;
+            }
+        }
+        for &row in &self.rows {
+            let (word, bit) = place(row);
+            self.is_before[word] |= bit;
+        }
+    }
 }
 
 #[cfg(test)]
