@@ -12,9 +12,9 @@ use super::values::{Gathered, Value, Values};
 use crate::cache::{Blake3, HashingWriter, Sha256, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::format::nnue::Compression;
 use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
 use crate::manifest::{Output, OutputKind};
-use crate::format::nnue::Compression;
 use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ZeroBlocks};
 use crate::positions::{Filters, Selection, select};
@@ -110,9 +110,10 @@ impl Runner<'_> {
                 };
                 self.check_unchanged(node)?;
                 let gathered = Gathered { matrix, held_out };
-                let (stored, ()) = self.workspace.cache.put_blob(|out| {
-                    gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error))
-                })?;
+                let (stored, ()) = self
+                    .workspace
+                    .cache
+                    .put_blob(|out| gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error)))?;
                 let stats = sampled.stats;
                 let extra = json!({
                     "entries": stats.entries,
@@ -130,9 +131,7 @@ impl Runner<'_> {
                 let written = permutation::write_permutation(&found.permutation, &mut bytes);
                 written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
                 let stored = self.workspace.cache.put_bytes(&bytes);
-                let counts = |before: ZeroBlocks, after: ZeroBlocks| {
-                    json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero})
-                };
+                let counts = |before: ZeroBlocks, after: ZeroBlocks| json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero});
                 let held_out = match &gathered.held_out {
                     Some(matrix) => {
                         let identity = Permutation::identity(matrix.half())?;
