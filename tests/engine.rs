@@ -94,10 +94,9 @@ fn the_recorded_permutation_of_the_real_net_gives_the_recorded_bytes() {
     for (era, rule) in [("sf151", "255:257"), ("sf151_trainer_of_its_time", "127:65")] {
         let packed = std::fs::read(c.join(era).join("sf151_2000.actmat_packed.npy")).unwrap();
         let expected = nnue::permutation::read_matrix(&packed, Some(1024)).unwrap();
-        let mut args: Vec<&std::ffi::OsStr> = ["perm", "gather", "--net", "sf151.nnue", "--data"].map(AsRef::as_ref).to_vec();
-        args.extend([fens.as_ref(), "--count".as_ref(), "2000".as_ref(), "--out".as_ref(), "act.npy".as_ref()]);
-        args.extend::<[&std::ffi::OsStr; 2]>(["--zero-rule".as_ref(), rule.as_ref()]);
-        run(&args);
+        let fens = fens.to_str().unwrap();
+        let args = ["perm", "gather", "--net", "sf151.nnue", "--data", fens, "--count", "2000", "--out", "act.npy", "--zero-rule", rule];
+        run(&args.map(AsRef::as_ref));
         let found = nnue::permutation::read_matrix(&std::fs::read(path.join("act.npy")).unwrap(), None).unwrap();
         assert_eq!(found, expected, "{era}");
         run(&["perm", "find", "--data", "act.npy", "--out", "perm.npy"].map(AsRef::as_ref));

@@ -312,7 +312,7 @@ fn the_trainer_of_2026_refuses_the_same_values() {
             Some(wanted) => assert_eq!(strict.unwrap(), wanted, "{case}"),
             None => {
                 let error = strict.err().unwrap_or_else(|| panic!("{case} is not refused"));
-                assert!(error.message().starts_with("1 values of `"), "{case}: {error:?}");
+                assert!(error.message().starts_with("1 value of `"), "{case}: {error:?}");
                 assert!(sha(bytes, Overflow::Clamp).is_ok(), "{case}");
             }
         }

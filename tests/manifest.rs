@@ -180,8 +180,8 @@ fn spans_are_exact() {
     let slice = |span: manifest::Span| &text[span.start..span.end];
     assert_eq!(slice(source.span), "[source.\"läuft\"]");
     assert_eq!(slice(source.path.span), "'ä.ckpt'");
-    assert_eq!(slice(source.l1.as_ref().unwrap().span), "1_024");
-    assert_eq!(slice(source.overflow.span), "[source.\"läuft\"]");
+    assert_eq!(slice(source.claims.l1.as_ref().unwrap().span), "1_024");
+    assert_eq!(slice(source.claims.overflow.span), "[source.\"läuft\"]");
     let compression = &manifest.nets[0].compression;
     assert_eq!((compression.span.text, compression.span.start, compression.span.end), (1, 20, 24));
     assert_eq!(manifest.line(source.path.span), "nowhere/nnue.toml:4");
@@ -190,7 +190,7 @@ fn spans_are_exact() {
 #[test]
 fn later_errors_point_into_the_manifest() {
     let manifest = parse(&source("l1 = 3072")).unwrap();
-    let span = manifest.sources["run"].l1.as_ref().unwrap().span;
+    let span = manifest.sources["run"].claims.l1.as_ref().unwrap().span;
     let error = manifest.diagnostic(
         span,
         "`run.ckpt` has L1 = 1536, the manifest says 3072",
@@ -212,11 +212,11 @@ fn all_keys_have_their_values() {
     let source = &manifest.sources["run42"];
     assert_eq!(source.path.value.typed, "runs/epoch=799.ckpt");
     assert_eq!(source.path.value.resolved, Path::new("nowhere/runs/epoch=799.ckpt"));
-    assert_eq!(source.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
-    assert_eq!([&source.l1, &source.l2, &source.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
-    assert_eq!(source.architecture.as_ref().unwrap().value, "SFNNv14");
-    assert_eq!(source.quantization.as_ref().unwrap().value, Quantization::Ft255);
-    assert_eq!(source.overflow.value, Overflow::Error);
+    assert_eq!(source.claims.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
+    assert_eq!([&source.claims.l1, &source.claims.l2, &source.claims.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
+    assert_eq!(source.claims.architecture.as_ref().unwrap().value, "SFNNv14");
+    assert_eq!(source.claims.quantization.as_ref().unwrap().value, Quantization::Ft255);
+    assert_eq!(source.claims.overflow.value, Overflow::Error);
     assert!(source.sha256.as_ref().unwrap().value.starts_with("0123"));
 
     let big = &manifest.nets[0];
@@ -270,7 +270,7 @@ fn defaults_are_those_of_the_documentation() {
     let net = &manifest.nets[0];
     let optimize = net.optimize.as_ref().unwrap();
     assert_eq!((optimize.positions.value, optimize.seed.value, optimize.algorithm.value), (10_000, 0, Algorithm::Greedy));
-    assert_eq!((net.compression.value, net.source.overflow.value), (Compression::Leb128, Overflow::Error));
+    assert_eq!((net.compression.value, net.source.claims.overflow.value), (Compression::Leb128, Overflow::Error));
     assert_eq!((&net.description, &optimize.moves), (&None, &None));
 }
 

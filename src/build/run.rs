@@ -14,10 +14,13 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
 use crate::manifest::{Output, OutputKind};
-use crate::net::Permutation;
+use crate::format::nnue::Compression;
+use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ZeroBlocks};
 use crate::positions::{Filters, Selection, select};
+use crate::stages::dequantize::dequantize;
 use crate::stages::load::Loaded;
+use crate::stages::write_float::{FloatTarget, write_float};
 use crate::stages::{gather, load, permute, quantize, write};
 
 /// What came of running an action.
@@ -167,17 +170,22 @@ impl Runner<'_> {
 
     /// Writes the network to every output of a write action.
     fn publish(&self, node: NodeIndex, target: Target, description: Option<&str>, outputs: &[Output]) -> Result<Ran> {
-        let value = self.value(node, "network")?;
+        let content = match (self.value(node, "network")?, target) {
+            (Value::Quantized(network), Target::Nnue(compression)) => Content::Integers(network, compression),
+            (Value::Quantized(network), _) => Content::Floats(Box::new(described(dequantize(&network, self.ctx)?, description)), target),
+            (Value::Factorized(network), _) if !matches!(target, Target::Nnue(_)) => {
+                Content::Floats(Box::new(described(Arc::unwrap_or_clone(network), description)), target)
+            }
+            _ => return Err(wrong_value("write")),
+        };
         let mut written: Option<(Blake3, Sha256, u64)> = None;
         for output in outputs {
             let mut last = (Blake3([0; 32]), Sha256([0; 32]), 0);
             let mut write = |out: &mut dyn Write| {
                 let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
-                match (&value, target) {
-                    (Value::Quantized(network), Target::Nnue(compression)) => {
-                        write::write_nnue(&mut out, network, description, compression)?
-                    }
-                    _ => return Err(float_target(output)),
+                match &content {
+                    Content::Integers(network, compression) => write::write_nnue(&mut out, network, description, *compression)?,
+                    Content::Floats(network, target) => write_float(&mut out, network, float_target(*target), self.ctx)?,
                 }
                 self.ctx.check()?;
                 let (_, (blake3, sha256), bytes) = out.finish();
@@ -281,10 +289,26 @@ pub(super) fn net_name(sha256: &Sha256) -> String {
     format!("nn-{}.nnue", &sha256.to_string()[..12])
 }
 
-fn float_target(output: &Output) -> Error {
-    Error::new(format!("`{}` cannot be written", output.path.value.typed))
-        .because("files of float weights are not supported by this build of nnue yet")
-        .help("give the net a `.nnue` output")
+/// What a write action writes.
+enum Content {
+    Integers(Arc<QuantizedNetwork>, Compression),
+    Floats(Box<Network<Factorized>>, Target),
+}
+
+/// The network with the manifest's description, if there is one.
+fn described(mut network: Network<Factorized>, description: Option<&str>) -> Network<Factorized> {
+    if let Some(description) = description {
+        network.description = description.as_bytes().to_vec();
+    }
+    network
+}
+
+fn float_target(target: Target) -> FloatTarget {
+    match target {
+        Target::Safetensors => FloatTarget::Safetensors,
+        Target::Npz => FloatTarget::Npz,
+        Target::Pt | Target::Nnue(_) => FloatTarget::StateDict,
+    }
 }
 
 fn wrong_value(stage: &str) -> Error {

@@ -9,4 +9,4 @@ pub mod safetensors;
 pub mod state_dict;
 pub mod tensor;
 pub mod torch;
-mod zip;
+pub mod zip;

@@ -9,7 +9,7 @@ use super::{FileNode, Graph, Node, Operation, Target};
 use crate::error::{Kind, Result};
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::{Compression, Expectation};
-use crate::manifest::{self, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Source, Span};
+use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::net;
 use crate::permutation::{Algorithm, SearchParams};
 use crate::stages::quantize::Overflow;
@@ -56,11 +56,11 @@ impl Planner<'_> {
         let mut actions = Vec::new();
         let source = &net.source;
         let file = self.file(&source.path.value, source.path.span, source.sha256.clone());
-        let loaded = self.action(&mut actions, Operation::Load(Box::new(expectation(source))), &[("source".into(), file)]);
+        let loaded = self.action(&mut actions, Operation::Load(Box::new(expectation(&source.claims))), &[("source".into(), file)]);
         let is_float = self.is_float(&source.path.value);
         let quantized = if is_float {
             let coalesced = self.action(&mut actions, Operation::Coalesce, &[("network".into(), loaded)]);
-            self.action(&mut actions, Operation::Quantize(overflow(source.overflow.value)), &[("network".into(), coalesced)])
+            self.action(&mut actions, Operation::Quantize(overflow(source.claims.overflow.value)), &[("network".into(), coalesced)])
         } else {
             loaded
         };
@@ -159,15 +159,15 @@ impl Planner<'_> {
     }
 }
 
-fn expectation(source: &Source) -> Expectation {
+fn expectation(claims: &Claims) -> Expectation {
     let size = |size: &Option<Located<u32>>| size.as_ref().map(|size| size.value as usize);
     Expectation {
-        features: source.features.as_ref().map(|features| features.value.clone()),
-        l1: size(&source.l1),
-        l2: size(&source.l2),
-        l3: size(&source.l3),
-        architecture: source.architecture.as_ref().and_then(|name| net::generation(&name.value)),
-        quantization: source.quantization.as_ref().and_then(|scales| net::quantization(scales.value.name())),
+        features: claims.features.as_ref().map(|features| features.value.clone()),
+        l1: size(&claims.l1),
+        l2: size(&claims.l2),
+        l3: size(&claims.l3),
+        architecture: claims.architecture.as_ref().and_then(|name| net::generation(&name.value)),
+        quantization: claims.quantization.as_ref().and_then(|scales| net::quantization(scales.value.name())),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    FilePath, Net, NetSource, Output, OutputKind, ResolvedNet, ResolvedOptimize, Source,
+    Claims, FilePath, Net, NetSource, Output, OutputKind, ResolvedNet, ResolvedOptimize, Source,
     read::Content,
     text::{Located, Problem, Span, Texts, suggest},
 };
@@ -42,17 +42,11 @@ struct Expander<'a> {
 
 impl Expander<'_> {
     fn net(&mut self, net: &Net, nets: &mut Vec<ResolvedNet>) {
-        let anonymous = |path: FilePath| Source {
+        let anonymous = |path: FilePath, claims: Claims| Source {
             name: None,
             span: net.source.span,
             path: Located { value: path, span: net.source.span },
-            features: None,
-            l1: None,
-            l2: None,
-            l3: None,
-            architecture: None,
-            quantization: None,
-            overflow: Located { value: super::Overflow::default(), span: net.source.span },
+            claims,
             sha256: None,
         };
         match &net.source.value {
@@ -62,10 +56,10 @@ impl Expander<'_> {
                     nets.extend(self.resolve(net, source.clone(), None));
                 }
             }
-            NetSource::Path(path) => nets.extend(self.resolve(net, anonymous(path.clone()), None)),
-            NetSource::Glob(pattern) => {
+            NetSource::Path(path) => nets.extend(self.resolve(net, anonymous(path.clone(), Claims::none(net.source.span)), None)),
+            NetSource::Glob { pattern, claims } => {
                 for file in self.matches(net, pattern) {
-                    let source = anonymous(FilePath::new(self.folder, &file.typed));
+                    let source = anonymous(FilePath::new(self.folder, &file.typed), claims.clone());
                     nets.extend(self.resolve(net, source, Some(&file)));
                 }
             }

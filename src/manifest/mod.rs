@@ -115,6 +115,15 @@ pub struct Source {
     pub span: Span,
     /// The file.
     pub path: Located<FilePath>,
+    /// What is said of its content.
+    pub claims: Claims,
+    /// Pin: 64 lower-case hexadecimal digits.
+    pub sha256: Option<Located<String>>,
+}
+
+/// What a manifest says of a source's content: assertions, which also settle what the file leaves open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
     /// Feature set, such as `Full_Threats+HalfKAv2_hm^`; each block is in the vocabulary.
     pub features: Option<Located<String>>,
     /// Feature transformer outputs per perspective, even, 2..=65536.
@@ -129,8 +138,14 @@ pub struct Source {
     pub quantization: Option<Located<Quantization>>,
     /// What to do with weights beyond the range of their integers.
     pub overflow: Located<Overflow>,
-    /// Pin: 64 lower-case hexadecimal digits.
-    pub sha256: Option<Located<String>>,
+}
+
+impl Claims {
+    /// Nothing is said; `span` stands for the place where it could be.
+    pub fn none(span: Span) -> Self {
+        let overflow = Located { value: Overflow::default(), span };
+        Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, overflow }
+    }
 }
 
 /// Files of positions that are read as one stream, in this order.
@@ -175,7 +190,12 @@ pub enum NetSource {
     /// A file.
     Path(FilePath),
     /// A pattern: one net per file that matches.
-    Glob(String),
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// What is said of every file that matches.
+        claims: Claims,
+    },
 }
 
 /// A `[net.NAME.optimize]` table as written.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Algorithm, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, Source, Vocabulary,
+    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, Source, Vocabulary,
     expand::{names_file, placeholders},
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
@@ -155,30 +155,24 @@ impl<'a> Reader<'a> {
     fn source(&mut self, entry: &Entry) -> Option<Source> {
         let mut fields = self.table(&display_path(["source", &entry.key.value]), &entry.item, "a table")?;
         let path = self.required(&mut fields, "path", "path = \"runs/epoch=799.ckpt\"").map(|(key, item)| self.file(&key, item));
-        let features = fields.get("features").and_then(|item| self.features(&fields.path_of("features"), item));
-        let l1 = self.optional_integer(&mut fields, "l1", 2..=65536).and_then(|l1| self.even(l1));
-        let l2 = self.optional_integer(&mut fields, "l2", 1..=65536);
-        let l3 = self.optional_integer(&mut fields, "l3", 1..=65536);
-        let architecture = fields.get("architecture").and_then(|item| self.architecture(&fields.path_of("architecture"), item));
-        let quantization = self.optional_choice::<Quantization>(&mut fields, "quantization");
-        let overflow = self.optional_choice::<Overflow>(&mut fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default()));
+        let claims = self.claims(&mut fields);
         let sha256 = fields.get("sha256").and_then(|item| self.sha256(&fields.path_of("sha256"), item));
         let span = fields.span;
         self.finish(fields);
+        Some(Source { name: Some(entry.key.value.clone()), span, path: path??, claims, sha256 })
+    }
+
+    /// The keys that a source and a glob share.
+    fn claims(&mut self, fields: &mut Fields<'_>) -> Claims {
+        let features = fields.get("features").and_then(|item| self.features(&fields.path_of("features"), item));
+        let l1 = self.optional_integer(fields, "l1", 2..=65536).and_then(|l1| self.even(l1));
+        let l2 = self.optional_integer(fields, "l2", 1..=65536);
+        let l3 = self.optional_integer(fields, "l3", 1..=65536);
+        let architecture = fields.get("architecture").and_then(|item| self.architecture(&fields.path_of("architecture"), item));
+        let quantization = self.optional_choice::<Quantization>(fields, "quantization");
+        let overflow = self.optional_choice::<Overflow>(fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default()));
         let narrow = |size: Located<u64>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-        Some(Source {
-            name: Some(entry.key.value.clone()),
-            span,
-            path: path??,
-            features,
-            l1: l1.map(narrow),
-            l2: l2.map(narrow),
-            l3: l3.map(narrow),
-            architecture,
-            quantization,
-            overflow,
-            sha256,
-        })
+        Claims { features, l1: l1.map(narrow), l2: l2.map(narrow), l3: l3.map(narrow), architecture, quantization, overflow }
     }
 
     fn data(&mut self, entry: &Entry) -> Option<Data> {
@@ -224,7 +218,7 @@ impl<'a> Reader<'a> {
         let mut fields = self.table(&path, &entry.item, "a table")?;
         let source =
             self.required(&mut fields, "source", "source = \"runs/epoch=799.ckpt\"").map(|(key, item)| self.net_source(&key, item));
-        let swept = matches!(source, Some(Some(Located { value: NetSource::Glob(_), .. })));
+        let swept = matches!(source, Some(Some(Located { value: NetSource::Glob { .. }, .. })));
         let description = fields.get("description").and_then(|item| self.string(&fields.path_of("description"), item));
         let written = self.optional_choice::<Compression>(&mut fields, "compression");
         let outputs = self
@@ -307,8 +301,9 @@ impl<'a> Reader<'a> {
             let glob = self
                 .required(&mut fields, "glob", "source = { glob = \"runs/*/epoch=*.ckpt\" }")
                 .and_then(|(key, item)| self.path_text(&key, item));
+            let claims = self.claims(&mut fields);
             self.finish(fields);
-            return glob.map(|glob| glob.map(NetSource::Glob));
+            return glob.map(|glob| glob.map(|pattern| NetSource::Glob { pattern, claims }));
         }
         let text = match &item.value {
             Value::String(_) => self.path_text(key, item)?,

@@ -153,6 +153,25 @@ struct GlobTable {
     /// Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest
     #[schemars(length(min = 1))]
     glob: String,
+    /// Feature blocks of every file, joined by `+`
+    #[schemars(length(min = 1))]
+    features: Option<String>,
+    /// Outputs of the feature transformer per perspective, even
+    #[schemars(range(min = 2, max = 65536), extend("multipleOf" = 2))]
+    l1: Option<u32>,
+    /// Size of the second layer
+    #[schemars(range(min = 1, max = 65536))]
+    l2: Option<u32>,
+    /// Size of the third layer
+    #[schemars(range(min = 1, max = 65536))]
+    l3: Option<u32>,
+    /// Generation of the networks; only needed where shapes leave it open
+    #[schemars(length(min = 1))]
+    architecture: Option<String>,
+    /// Scales of the integers; only needed where the files leave them open
+    quantization: Option<Quantization>,
+    /// What to do with weights that are out of range (default: error)
+    overflow: Option<Overflow>,
 }
 
 /// A text or a list of them

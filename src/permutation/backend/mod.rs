@@ -111,7 +111,8 @@ mod tests {
             let mut bytes = Vec::new();
             for (positions, half) in SIZES {
                 let matrix = matrix(positions, half);
-                let blocks: Vec<[u32; 4]> = (0..half as u32 / 4).map(|block| [4 * block + 2, 4 * block, 4 * block + 3, 4 * block + 1]).collect();
+                let blocks: Vec<[u32; 4]> =
+                    (0..half as u32 / 4).map(|block| [4 * block + 2, 4 * block, 4 * block + 3, 4 * block + 1]).collect();
                 for blocks in [&blocks[..], &blocks[blocks.len() / 2..]] {
                     let mut counts = vec![0; 4 * blocks.len() * half];
                     backend.prepare(&matrix).unwrap().overlap_counts(blocks, &mut counts, &Ctx::silent()).unwrap();
