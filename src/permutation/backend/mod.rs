@@ -9,7 +9,7 @@ pub use cpu::Cpu;
 use super::matrix::ActivationMatrix;
 use crate::{
     ctx::{Backend, Ctx},
-    error::{Error, Result},
+    error::Result,
 };
 
 /// A device, or the processor, that can count for the search.
@@ -74,11 +74,6 @@ pub fn select_backend(wanted: Backend, matrix: &ActivationMatrix, ctx: &Ctx) -> 
             Ok(Box::new(Cpu::new()))
         }
     }
-}
-
-/// A device that failed at something.
-fn device_error(what: &str, cause: impl std::fmt::Display) -> Error {
-    Error::new(format!("cannot {what}")).because(cause).help("`--backend cpu` gives the same result without a device")
 }
 
 #[cfg(test)]
@@ -155,6 +150,7 @@ mod tests {
     }
 
     /// Compares a device with the reference. A device that is not there is a failure in CI and a printed reason elsewhere.
+    #[cfg(any(feature = "opencl", feature = "torch"))]
     fn compare(name: &str, found: Result<Box<dyn SearchBackend>>) {
         match found {
             Ok(backend) => {

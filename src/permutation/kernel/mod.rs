@@ -7,13 +7,10 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
 mod arch;
-mod portable;
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-mod arch {
-    //! No special forms for this processor.
-    pub(super) type Special = std::convert::Infallible;
-    pub(super) const ALL: [Special; 0] = [];
-}
+#[path = "other.rs"]
+mod arch;
+mod portable;
 
 use std::sync::LazyLock;
 

@@ -21,7 +21,7 @@ use opencl3::{
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
-    permutation::{ActivationMatrix, OverlapCounter, SearchBackend, backend::device_error, kernel::LANE},
+    permutation::{ActivationMatrix, OverlapCounter, SearchBackend, kernel::LANE},
 };
 
 const SOURCE: &str = include_str!("overlap_counts.cl");
@@ -104,6 +104,10 @@ fn is_usable(device: &Device) -> bool {
 
 fn describe(error: ClError) -> String {
     format!("{error} ({})", error.0)
+}
+
+fn device_error(what: &str, cause: impl std::fmt::Display) -> Error {
+    Error::new(format!("cannot {what}")).because(cause).help("`--backend cpu` gives the same result without a device")
 }
 
 fn failed(what: &'static str) -> impl Fn(ClError) -> Error {

@@ -5,8 +5,8 @@ use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 use crate::{
     ctx::Ctx,
-    error::Result,
-    permutation::{ActivationMatrix, OverlapCounter, SearchBackend, backend::device_error, kernel::LANE},
+    error::{Error, Result},
+    permutation::{ActivationMatrix, OverlapCounter, SearchBackend, kernel::LANE},
 };
 
 /// Bytes of one range of samples of all neurons as `f32`; a few of that size live at a time.
@@ -23,6 +23,10 @@ pub(in super::super) fn find() -> Result<Box<dyn SearchBackend>> {
 
 struct Torch {
     device: Device,
+}
+
+fn failed(cause: impl std::fmt::Display) -> Error {
+    Error::new("cannot count with libtorch").because(cause).help("`--backend cpu` gives the same result without it")
 }
 
 impl SearchBackend for Torch {
@@ -67,7 +71,6 @@ impl OverlapCounter for Counter<'_> {
 
 impl Counter<'_> {
     fn count(&self, blocks: &[[u32; 4]], counts: &mut [u32], ctx: &Ctx) -> Result<()> {
-        let failed = |error: TchError| device_error("count with libtorch", error);
         let neurons: Vec<i64> = blocks.as_flattened().iter().map(|&neuron| neuron.into()).collect();
         let neurons = Tensor::f_from_slice(&neurons).and_then(|tensor| tensor.f_to_device(self.device)).map_err(failed)?;
         let mut sums = None;
@@ -86,7 +89,7 @@ impl Counter<'_> {
                 .and_then(|sums| sums.f_copy_data(&mut wide, counts.len()))
                 .map_err(failed)?;
             for (count, wide) in counts.iter_mut().zip(wide) {
-                *count = u32::try_from(wide).map_err(|_| device_error("count with libtorch", format!("it counted {wide} samples")))?;
+                *count = u32::try_from(wide).map_err(|_| failed(format!("it counted {wide} samples")))?;
             }
         }
         Ok(())
