@@ -221,14 +221,14 @@ fn unpadded_nets_of_february_2021_are_refused() {
     let folders = common::files_ending(&golden.join("public/G_old"), "none.nnue");
     let mut seen = 0;
     for path in folders.iter().filter(|path| path.to_str().unwrap().contains("2021-02")) {
-        let work = tempfile::tempdir().unwrap();
-        assert!(provide("none.nnue", path.parent().unwrap(), work.path()));
-        let ran = nnue(work.path(), ["convert", "none.nnue", "out.nnue"]);
-        if ran.code != 0 {
-            ran.fails(1, &["cannot load `none.nnue`"]);
-            assert_eq!(names(work.path()), ["none.nnue"]);
+        for source in ["none.nnue", "net.ckpt"] {
+            let work = tempfile::tempdir().unwrap();
+            assert!(provide(source, path.parent().unwrap(), work.path()));
+            let ran = nnue(work.path(), ["convert", source, "out.nnue"]);
+            ran.fails(1, &[&format!("cannot load `{source}`")]);
+            assert_eq!(names(work.path()), [source]);
+            seen += 1;
         }
-        seen += 1;
     }
     assert!(seen > 0);
 }
