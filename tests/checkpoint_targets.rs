@@ -10,6 +10,7 @@ use nnue::error::Result;
 use nnue::format::bytes::Bytes;
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::state_dict::{self, Values};
+use nnue::format::tensor::TensorOut;
 use nnue::net::{
     FT255, Factorized, FeatureSet, Network, Permutation, QuantizedNetwork, SplitMix, generation, generation_names, random_network, read_all,
 };
@@ -121,7 +122,7 @@ fn trained(name: &str, seed: u64) -> Network<Factorized> {
     // The tensors with zeros are replaced in a file of them.
     let mut random = SplitMix::new(seed);
     let mut small = || random.centred(-64, 64) as f32 / 4096.0;
-    let tensors: Vec<nnue::format::tensor::TensorOut<'static>> = contents(&network)
+    let tensors: Vec<TensorOut<'static>> = contents(&network)
         .into_iter()
         .map(|(name, shape, bits)| {
             let noisy = |name: &str| name.contains("fact") || name.contains("virtual") || name.ends_with("input.bias");
@@ -133,7 +134,7 @@ fn trained(name: &str, seed: u64) -> Network<Factorized> {
                 let start = values.len() - 768.min(shape[0]) * shape[1];
                 values[start..].iter_mut().for_each(|value| *value += small());
             }
-            nnue::format::tensor::TensorOut::f32(name, &shape, values)
+            TensorOut::f32(name, &shape, values)
         })
         .collect();
     let text = |text: &str| text.to_owned();
@@ -276,4 +277,35 @@ fn what_a_file_says_of_itself_is_not_overruled() {
         let expected = Expectation { architecture: generation("SFNNv9"), ..Expectation::default() };
         assert!(load_bytes(bytes, &expected).err().unwrap().message().contains("`small` in the file, `SFNNv9` expected"));
     }
+}
+
+#[test]
+fn the_layout_of_two_weeks_in_2026_is_kept() {
+    let composed = trained("SFNNv13-newhash", 7);
+    let mut tensors: Vec<TensorOut<'static>> = Vec::new();
+    let mut joined = Vec::new();
+    for (name, shape, bits) in contents(&composed) {
+        let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+        match name.as_str() {
+            "model.input.features.0.weight" => joined = values,
+            "model.input.features.1.weight" => {
+                joined.extend(values);
+                tensors.push(TensorOut::f32("model.input.weight", &[60144 + 24576, 16], std::mem::take(&mut joined)));
+            }
+            "model.input.features.1.virtual_weight" => tensors.push(TensorOut::f32("model.input.virtual_weight", &shape, values)),
+            _ => tensors.push(TensorOut::f32(name, &shape, values)),
+        }
+    }
+    let mut bytes = Vec::new();
+    nnue::format::safetensors::write(&mut bytes, &tensors, &[]).unwrap();
+    let network = loaded(bytes);
+    assert_eq!((network.features().as_str(), network.architecture.generation.name), ("Full_Threats^", "SFNNv13"));
+    let integers = requantized(network.clone());
+    assert!(integers.blocks == requantized(composed).blocks);
+    for target in DICTS {
+        let again = loaded(written(&network, target).unwrap());
+        assert!(contents(&again) == contents(&network), "{}", target.name());
+        assert!(requantized(again) == integers, "{}", target.name());
+    }
+    assert!(written(&network, MODULES[0]).is_err());
 }

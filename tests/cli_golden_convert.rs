@@ -193,12 +193,15 @@ fn checkpoint_variants_give_the_net_or_a_refusal() {
     for (name, case) in outputs.as_object().unwrap() {
         assert!(provide(name, &folder, work.path()));
         let target = format!("{name}.nnue");
-        let ran = nnue(work.path(), ["convert", name, &target, "--quantization", "ft255", "--ft_compression", "none"]);
+        // Half precision has no such large numbers: they are infinite there, and only the trainer of the time wrote something for them.
+        let overflow = if name == "float16_state.ckpt" { "wrap" } else { "error" };
+        let scales = ["--quantization", "ft255", "--ft_compression", "none", "--overflow", overflow];
+        let ran = nnue(work.path(), ["convert", name, &target].into_iter().chain(scales));
         match name.as_str() {
             // Bare state dicts and prefixes of compilers are understood here.
             "state_dict_only.ckpt" | "orig_mod_prefix.ckpt" => {
                 let sha = common::sha256(&std::fs::read(work.path().join(&target)).unwrap());
-                assert_eq!(sha, outputs["base.ckpt"]["sha256"], "{name}: {}", ran.transcript());
+                assert_eq!(sha, outputs["base.ckpt"]["none_nnue_sha256"], "{name}: {}", ran.transcript());
             }
             _ if case.get("error").is_some() => {
                 ran.fails(1, &["cannot load", "tensor"]);
@@ -206,7 +209,7 @@ fn checkpoint_variants_give_the_net_or_a_refusal() {
             }
             _ => {
                 let sha = common::sha256(&std::fs::read(work.path().join(&target)).unwrap());
-                assert_eq!(sha, case["sha256"], "{name}: {}", ran.transcript());
+                assert_eq!(sha, case["none_nnue_sha256"], "{name}: {}", ran.transcript());
             }
         }
     }
@@ -218,14 +221,14 @@ fn unpadded_nets_of_february_2021_are_refused() {
     let folders = common::files_ending(&golden.join("public/G_old"), "none.nnue");
     let mut seen = 0;
     for path in folders.iter().filter(|path| path.to_str().unwrap().contains("2021-02")) {
-        let work = tempfile::tempdir().unwrap();
-        assert!(provide("none.nnue", path.parent().unwrap(), work.path()));
-        let ran = nnue(work.path(), ["convert", "none.nnue", "out.nnue"]);
-        if ran.code != 0 {
-            ran.fails(1, &["cannot load `none.nnue`"]);
-            assert_eq!(names(work.path()), ["none.nnue"]);
+        for source in ["none.nnue", "net.ckpt"] {
+            let work = tempfile::tempdir().unwrap();
+            assert!(provide(source, path.parent().unwrap(), work.path()));
+            let ran = nnue(work.path(), ["convert", source, "out.nnue"]);
+            ran.fails(1, &[&format!("cannot load `{source}`")]);
+            assert_eq!(names(work.path()), [source]);
+            seen += 1;
         }
-        seen += 1;
     }
     assert!(seen > 0);
 }

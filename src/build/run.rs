@@ -105,6 +105,7 @@ impl Runner<'_> {
                 let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: Filters::default() };
                 let sampled = select(&paths, &selection, self.ctx)?;
                 let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
+                self.warn_assumed_scales(node, &network);
                 let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
                 let held_out = match sampled.held_out.as_slice() {
                     [] => None,
@@ -212,6 +213,21 @@ impl Runner<'_> {
         }
         let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action without an output")) };
         Ok(Ran { digest, bytes, stored: false, extra: json!({"sha256": sha256.to_string()}), value: None })
+    }
+
+    /// Says which scales the zero rule was taken from, where the file records none and nobody said.
+    fn warn_assumed_scales(&self, gather: NodeIndex, network: &QuantizedNetwork) {
+        let source = self.graph.input(gather, "network").and_then(|input| self.graph.operation(input));
+        let Some(Operation::Load(expected)) = source else { return };
+        let (assumed, possible) = (network.architecture.quantization.name, network.architecture.generation.quantizations);
+        let others: Vec<&str> = possible.iter().map(|scales| scales.name).filter(|name| *name != assumed).collect();
+        if expected.quantization.is_none() && !others.is_empty() {
+            self.ctx.warn(format!(
+                "a `.nnue` file does not record its scales: {assumed} is assumed for the zero rule (also possible: {}); \
+                 `quantization` in the source's table says which",
+                others.join(", ")
+            ));
+        }
     }
 
     /// The result of an input: from memory, from the cache, or by running its stage again.

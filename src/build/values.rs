@@ -46,7 +46,8 @@ impl Gathered {
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let cut = || Error::new("a gathered artifact is cut off");
         let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)).ok_or_else(cut)?;
-        let end = usize::try_from(length).ok().and_then(|length| length.checked_add(8)).filter(|end| *end <= bytes.len()).ok_or_else(cut)?;
+        let end =
+            usize::try_from(length).ok().and_then(|length| length.checked_add(8)).filter(|end| *end <= bytes.len()).ok_or_else(cut)?;
         let rest = &bytes[end..];
         let held_out = if rest.is_empty() { None } else { Some(ActivationMatrix::read(rest)?) };
         Ok(Self { matrix: ActivationMatrix::read(&bytes[8..end])?, held_out })

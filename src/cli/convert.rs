@@ -1,13 +1,14 @@
 //! `nnue convert`: one file into another, without a manifest; the options of the trainer's `serialize.py`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde_json::json;
 
 use super::network::{
-    BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, load_integers, net_name, warn_assumed_scales,
-    write_network,
+    BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, into_integers, net_name, warn_assumed_scales,
+    write_file,
 };
 use super::{Exit, Global};
 use crate::cache::files::create_dir_all;
@@ -15,13 +16,17 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::format::bytes::Bytes;
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
-use crate::net::{Architecture, Permutation, QuantizedNetwork};
+use crate::net::{Architecture, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{Algorithm, SearchParams, ZeroBlocks, read_permutation, search};
 use crate::positions::{Filters, Selection, select};
+use crate::stages::dequantize::dequantize;
 use crate::stages::gather::gather;
+use crate::stages::load::{Loaded, load};
 use crate::stages::permute::permute;
+use crate::stages::write::write_nnue;
+use crate::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 
-/// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue
+/// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz
 ///
 /// The options of the trainer's serialize.py are accepted under their own names, also with `-` for `_`.
 #[derive(clap::Args)]
@@ -51,15 +56,21 @@ pub(crate) struct Args {
     /// How many of them, exactly [default: 10000]
     #[arg(long = "ft_optimize_count", alias = "ft-optimize-count", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Fixes which positions are taken
+    /// Fixes which positions are taken, and the random numbers of `anneal`
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// How to search for the permutation
     #[arg(long, value_name = "NAME", default_value = "greedy")]
     algorithm: AlgorithmName,
+    /// How many moves `anneal` tries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    moves: Option<u64>,
     /// What computes the search; the result is the same
     #[arg(long, value_name = "NAME", default_value = "auto")]
     backend: BackendName,
+    /// What a .pt file holds
+    #[arg(long = "pt-profile", alias = "pt_profile", value_name = "KIND", default_value = "state-dict")]
+    pt_profile: PtProfile,
     /// What to do with weights that do not fit their integer type
     #[arg(long, value_name = "HOW", default_value = "error")]
     overflow: OverflowName,
@@ -77,6 +88,27 @@ enum CompressionName {
     None,
     /// Signed LEB128: what Stockfish since 16 reads
     Leb128,
+}
+
+/// `--pt-profile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PtProfile {
+    /// Tensors by name, for `torch.load(weights_only=True)` and every tool
+    StateDict,
+    /// The whole module of the trainer of January 2026, to train on from
+    Seed,
+    /// The whole module of the trainer of July 2026
+    Head,
+}
+
+impl From<PtProfile> for FloatTarget {
+    fn from(profile: PtProfile) -> Self {
+        match profile {
+            PtProfile::StateDict => Self::StateDict,
+            PtProfile::Seed => Self::Module(ModuleProfile::Seed),
+            PtProfile::Head => Self::Module(ModuleProfile::Head),
+        }
+    }
 }
 
 /// `--algorithm`.
@@ -103,9 +135,16 @@ const DEFAULT_COUNT: u64 = 10_000;
 /// What the options come to.
 struct Request<'a> {
     place: Place<'a>,
-    compression: Compression,
+    format: Format,
     order: Order<'a>,
     expected: Expectation,
+}
+
+/// What kind of file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Nnue(Compression),
+    Floats(FloatTarget),
 }
 
 /// What happens to the order of the neurons.
@@ -115,6 +154,9 @@ enum Order<'a> {
     Searched { data: &'a [PathBuf], selection: Selection, params: SearchParams },
 }
 
+/// The result for people, line by line.
+type Summary = Vec<(&'static str, String)>;
+
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend.into());
     let request = Request::of(&args, &ctx)?;
@@ -123,36 +165,118 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         _ => None,
     };
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let IntegerSource { mut network, candidates, clamped, .. } = load_integers(&args.source, &request.expected, args.overflow.into(), &ctx)?;
-    if let Some(description) = &args.description {
-        network.description = description.clone().into_bytes();
-    }
+    let loaded = load_source(&args.source, &request)?;
+    let mut summary = Summary::new();
     let mut zero_blocks = None;
-    match &request.order {
-        Order::Kept => {}
-        Order::Applied(path) => {
-            if let Some(permutation) = &permutation {
-                permute(&mut network, permutation).map_err(|error| error.context(format!("cannot apply `{}`", path.display())))?;
+    let written = match (loaded, request.format) {
+        (Loaded::Float(network), Format::Floats(target)) => {
+            if !matches!(request.order, Order::Kept) {
+                // The trainer's tool ignores the permutation there. Reordering by way of integers would round the weights.
+                return Err(Error::usage("floats cannot be permuted into floats")
+                    .because("a permutation is applied to the integers that an engine holds")
+                    .help("convert into `.nnue` with the permutation first, and then that file into the other format"));
+            }
+            let network = Network { description: described(&args, &network.description), ..*network };
+            summary.extend(network_lines(&network.architecture, &network.features(), &[]));
+            write_floats(network, target, &request, &ctx)?
+        }
+        (loaded, format) => {
+            let IntegerSource { mut network, candidates, clamped, .. } = into_integers(loaded, &args.source, args.overflow.into(), &ctx)?;
+            network.description = described(&args, &network.description);
+            zero_blocks = reorder(&mut network, &request, permutation.as_ref(), &ctx)?;
+            summary.extend(network_lines(&network.architecture, &network.architecture.features.name(), &candidates));
+            if let Some(clamped) = clamped {
+                summary.push(("clamped", format!("{clamped}; {} limits dense weights", network.architecture.generation.name)));
+            }
+            match format {
+                Format::Nnue(compression) => {
+                    make_folder(request.place)?;
+                    write_file(request.place, &ctx, |out| write_nnue(out, &network, None, compression))?
+                }
+                Format::Floats(target) => {
+                    warn_assumed_scales(&network, &request.expected, &ctx);
+                    write_floats(dequantize(&Arc::new(network), &ctx)?, target, &request, &ctx)?
+                }
             }
         }
-        Order::Searched { data, selection, params } => {
-            warn_assumed_scales(&network, &request.expected, &ctx);
-            zero_blocks = Some(optimize(&mut network, data, selection, params, &ctx)?);
-        }
-    }
-    if let Place::Folder(folder) = request.place {
-        create_dir_all(folder)?;
-    }
-    let written = write_network(request.place, &mut network, request.compression, &ctx)?;
+    };
     if args.json {
         let zero = zero_blocks
             .map(|[before, after]| json!({"positions": before.positions, "before": before.fraction(), "after": after.fraction()}));
         let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({"schema": 1, "output": output, "zero_blocks": zero, "warnings": global.warnings()}))?;
     } else {
-        global.print_summary(&summary(&written, &network.architecture, &candidates, clamped, request.compression, zero_blocks))?;
+        if let Some([before, after]) = zero_blocks {
+            let percent = |blocks: ZeroBlocks| 100.0 * blocks.fraction();
+            summary.push(("zero blocks", format!("{:.2} % → {:.2} % ({} positions)", percent(before), percent(after), before.positions)));
+        }
+        let file = file_lines(&written, request.format);
+        let text: String = file.iter().chain(&summary).map(|(key, value)| format!("{key:<12} {value}\n")).collect();
+        global.print_summary(&text)?;
     }
     Ok(Exit::Done)
+}
+
+/// The description to write: the given one, or the source's.
+fn described(args: &Args, own: &[u8]) -> Vec<u8> {
+    args.description.as_ref().map_or_else(|| own.to_vec(), |description| description.clone().into_bytes())
+}
+
+/// Loads the source. For files of floats the name of the feature set may ask for virtual features that the source has not.
+fn load_source(path: &Path, request: &Request<'_>) -> Result<Loaded> {
+    let refusal = match load(path, &request.expected) {
+        Ok(loaded) => return Ok(loaded),
+        Err(error) => error,
+    };
+    match (&request.expected.features, request.format) {
+        (Some(features), Format::Floats(_)) if features.contains('^') => {
+            let bare = Expectation { features: Some(features.replace('^', "")), ..request.expected.clone() };
+            load(path, &bare).map_err(|_| refusal)
+        }
+        _ => Err(refusal),
+    }
+}
+
+/// Applies or finds the order of neurons that was asked for; returns the zero blocks before and after a search.
+fn reorder(
+    network: &mut QuantizedNetwork,
+    request: &Request<'_>,
+    permutation: Option<&Permutation>,
+    ctx: &Ctx,
+) -> Result<Option<[ZeroBlocks; 2]>> {
+    match (&request.order, permutation) {
+        (Order::Applied(path), Some(permutation)) => {
+            permute(network, permutation).map_err(|error| error.context(format!("cannot apply `{}`", path.display())))?;
+            Ok(None)
+        }
+        (Order::Searched { data, selection, params }, _) => {
+            warn_assumed_scales(network, &request.expected, ctx);
+            let sampled = select(data, selection, ctx)?;
+            let matrix = gather(network, &sampled.positions, None, ctx)?;
+            let found = search(&matrix, params, ctx)?;
+            permute(network, &found.permutation)?;
+            Ok(Some([found.before, found.after]))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Writes floats, with the virtual features that the name of the feature set asks for.
+fn write_floats(network: Network<Factorized>, target: FloatTarget, request: &Request<'_>, ctx: &Ctx) -> Result<Written> {
+    let network = match &request.expected.features {
+        Some(features) if features.contains('^') => network.with_virtual_features(features)?,
+        _ => network,
+    };
+    make_folder(request.place)?;
+    write_file(request.place, ctx, |out| write_float(out, &network, target, ctx))
+}
+
+/// The folder of `--out-sha` is made, but not before everything that can fail has gone well.
+fn make_folder(place: Place<'_>) -> Result<()> {
+    match place {
+        Place::Folder(folder) => create_dir_all(folder),
+        Place::File(_) => Ok(()),
+    }
 }
 
 impl<'a> Request<'a> {
@@ -176,20 +300,26 @@ impl<'a> Request<'a> {
         if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
             return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
         }
-        let place = if args.out_sha {
+        if args.moves.is_some() && args.algorithm == AlgorithmName::Greedy {
+            return Err(Error::usage("`--moves` is for `--algorithm anneal`").because("the greedy search ends by itself"));
+        }
+        let compression = match args.compression {
+            Some(CompressionName::None) => Compression::None,
+            Some(CompressionName::Leb128) | None => Compression::Leb128,
+        };
+        let (place, format) = if args.out_sha {
             if args.target.exists() && !args.target.is_dir() {
                 return Err(
                     Error::usage(format!("`{}` is no folder", args.target.display())).help("with `--out-sha` the target is a folder")
                 );
             }
-            Place::Folder(&args.target)
+            (Place::Folder(&args.target), Format::Nnue(compression))
         } else {
-            Place::File(file_target(&args.target)?)
+            (Place::File(&args.target), format_of(&args.target, compression, args.pt_profile)?)
         };
-        let compression = match args.compression {
-            Some(CompressionName::None) => Compression::None,
-            Some(CompressionName::Leb128) | None => Compression::Leb128,
-        };
+        if args.compression.is_some() && matches!(format, Format::Floats(_)) {
+            ctx.warn("`--ft_compression` has no effect on a target that is no `.nnue` file");
+        }
         let order = match &args.perm {
             Some(path) => Order::Applied(path),
             None if args.optimize => Order::Searched {
@@ -200,16 +330,16 @@ impl<'a> Request<'a> {
                     seed: args.seed,
                     filters: Filters::default(),
                 },
-                params: SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: None, time_limit: None },
+                params: SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: None },
             },
             None => Order::Kept,
         };
-        Ok(Self { place, compression, order, expected: args.source_is.expectation() })
+        Ok(Self { place, format, order, expected: args.source_is.expectation() })
     }
 }
 
-/// Checks a target that is one file.
-fn file_target(target: &Path) -> Result<&Path> {
+/// What a target's ending asks for; the target is one file.
+fn format_of(target: &Path, compression: Compression, pt_profile: PtProfile) -> Result<Format> {
     let shown = target.display();
     if target.is_dir() {
         return Err(
@@ -217,23 +347,23 @@ fn file_target(target: &Path) -> Result<&Path> {
         );
     }
     let ending = target.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    match ending.as_str() {
-        "nnue" => {}
+    let format = match ending.as_str() {
+        "nnue" => Format::Nnue(compression),
+        "pt" => Format::Floats(pt_profile.into()),
+        "safetensors" => Format::Floats(FloatTarget::Safetensors),
+        "npz" => Format::Floats(FloatTarget::Npz),
         "ckpt" => {
             return Err(Error::usage(format!("cannot convert into .ckpt: `{shown}`"))
                 .because("a checkpoint holds the state of a training run, which the source does not have")
                 .help("write `.pt` to train on from the weights"));
         }
-        "pt" | "safetensors" | "npz" => {
-            return Err(Error::usage(format!("`.{ending}` targets are not supported in this build: `{shown}`")));
-        }
         _ => {
             return Err(Error::usage(format!("`{shown}` has no ending that says what to write"))
                 .help("possible are `.nnue`, `.pt`, `.safetensors` and `.npz`; with `--out-sha` the target is a folder"));
         }
-    }
+    };
     check_folder_of(target)?;
-    Ok(target)
+    Ok(format)
 }
 
 /// Reads a permutation file.
@@ -241,47 +371,27 @@ pub(super) fn load_permutation(path: &Path) -> Result<Permutation> {
     read_permutation(&Bytes::map(path)?).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
 }
 
-/// Finds and applies a permutation; returns the zero blocks before and after.
-fn optimize(
-    network: &mut QuantizedNetwork,
-    data: &[PathBuf],
-    selection: &Selection,
-    params: &SearchParams,
-    ctx: &Ctx,
-) -> Result<[ZeroBlocks; 2]> {
-    let sampled = select(data, selection, ctx)?;
-    let matrix = gather(network, &sampled.positions, None, ctx)?;
-    let found = search(&matrix, params, ctx)?;
-    permute(network, &found.permutation)?;
-    Ok([found.before, found.after])
+/// What is said of the file.
+fn file_lines(written: &Written, format: Format) -> Summary {
+    let mut lines = vec![("wrote", written.path.display().to_string())];
+    let kind = match format {
+        Format::Nnue(compression) => {
+            lines.push(("name", net_name(&written.sha256)));
+            format!("compression {}", compression.name())
+        }
+        Format::Floats(target) => target.name().to_owned(),
+    };
+    lines.extend([("sha256", written.sha256.to_string()), ("bytes", format!("{}, {kind}", written.bytes))]);
+    lines
 }
 
-/// The result for people.
-fn summary(
-    written: &Written,
-    architecture: &Architecture,
-    candidates: &[&str],
-    clamped: Option<String>,
-    compression: Compression,
-    zero_blocks: Option<[ZeroBlocks; 2]>,
-) -> String {
+/// What is said of the network.
+fn network_lines(architecture: &Architecture, features: &str, candidates: &[&str]) -> Summary {
     let name = architecture.generation.name;
     let others: Vec<&str> = candidates.iter().copied().filter(|candidate| *candidate != name).collect();
     let also = if others.is_empty() { String::new() } else { format!(" (or {})", others.join(", ")) };
-    let mut lines = vec![
-        ("wrote", written.path.display().to_string()),
-        ("name", net_name(&written.sha256)),
-        ("sha256", written.sha256.to_string()),
-        ("bytes", format!("{}, compression {}", written.bytes, compression.name())),
-        ("network", format!("{name}{also}, {}", architecture.features.name())),
+    vec![
+        ("network", format!("{name}{also}, {features}")),
         ("sizes", format!("L1={} L2={} L3={}", architecture.l1, architecture.l2, architecture.l3)),
-    ];
-    if let Some([before, after]) = zero_blocks {
-        let percent = |blocks: ZeroBlocks| 100.0 * blocks.fraction();
-        lines.push(("zero blocks", format!("{:.2} % → {:.2} % ({} positions)", percent(before), percent(after), before.positions)));
-    }
-    if let Some(clamped) = clamped {
-        lines.push(("clamped", format!("{clamped}; {name} limits dense weights")));
-    }
-    lines.iter().map(|(key, value)| format!("{key:<12} {value}\n")).collect()
+    ]
 }

@@ -12,15 +12,15 @@ use super::report::Style;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 
-/// Options that every command takes.
+/// Options that every command takes. Their ids must be unlike those of any command's own arguments: clap would mix up their values.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// Act as if started in this folder
-    #[arg(short = 'C', global = true, value_name = "DIR")]
+    #[arg(id = "start-folder", short = 'C', global = true, value_name = "DIR")]
     folder: Option<PathBuf>,
     /// The manifest; by default `nnue.toml` here or in a parent folder
-    #[arg(short = 'f', global = true, value_name = "FILE")]
+    #[arg(id = "manifest-file", short = 'f', global = true, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// Print results and errors only
     #[arg(short, long, global = true)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::inspect::{readings, trainer_name};
+use super::inspect::readings;
 use super::{Exit, Global};
 use crate::cache::files::{Durability, write_atomic};
 use crate::ctx::{Backend, Ctx};
@@ -148,7 +148,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                     others.join(" or ")
                 ));
             }
-            let summary = format!("{}, L1={}", trainer_name(first), architecture.l1);
+            let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
             Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize })
         }

@@ -13,7 +13,6 @@ use crate::manifest::FEATURES;
 use crate::net::{Generation, QUANTIZATIONS, Quantization, QuantizedNetwork, generation, generation_names, quantization};
 use crate::stages::load::{Loaded, load};
 use crate::stages::quantize::{Overflow, quantize};
-use crate::stages::write::write_nnue;
 
 /// What the user says of a source. Everything is inferred where the file tells it, and checked where it is given.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -139,7 +138,15 @@ pub(crate) struct IntegerSource {
 /// # Errors
 /// As [`load`] and [`quantize`]; the message names the file.
 pub(crate) fn load_integers(path: &Path, expected: &Expectation, overflow: Overflow, ctx: &Ctx) -> Result<IntegerSource> {
-    match load(path, expected)? {
+    into_integers(load(path, expected)?, path, overflow, ctx)
+}
+
+/// The integers of what was loaded from `path`.
+///
+/// # Errors
+/// As [`quantize`]; the message names the file.
+pub(crate) fn into_integers(loaded: Loaded, path: &Path, overflow: Overflow, ctx: &Ctx) -> Result<IntegerSource> {
+    match loaded {
         Loaded::Quantized(parsed) => Ok(IntegerSource {
             candidates: parsed.candidates.iter().map(|candidate| candidate.generation.name).collect(),
             compression: parsed.compression,
@@ -182,14 +189,14 @@ pub(crate) enum Place<'a> {
     Folder(&'a Path),
 }
 
-/// Writes `network` as a `.nnue` file, atomically: whoever reads the old file meanwhile, this program included, keeps reading the old one.
+/// Writes a file, atomically: whoever reads the old file meanwhile, this program included, keeps reading the old one.
 ///
 /// # Errors
-/// Those of the files, and cancellation; nothing is left behind then.
-pub(crate) fn write_network(place: Place<'_>, network: &mut QuantizedNetwork, compression: Compression, ctx: &Ctx) -> Result<Written> {
+/// Those of the files and of `write`, and cancellation; nothing is left behind then.
+pub(crate) fn write_file(place: Place<'_>, ctx: &Ctx, write: impl FnOnce(&mut dyn std::io::Write) -> Result<()>) -> Result<Written> {
     let write = |out: &mut dyn std::io::Write| {
         let mut out = HashingWriter::<_, Sha256>::new(out);
-        write_nnue(&mut out, network, None, compression)?;
+        write(&mut out)?;
         // The last moment at which nothing has happened yet.
         ctx.check()?;
         let (_, sha256, bytes) = out.finish();

@@ -102,6 +102,10 @@ impl Tensors {
         self.by_name.contains_key(name)
     }
 
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.by_name.get(name).map(|tensor| tensor.shape())
+    }
+
     fn take(&mut self, name: &str) -> Result<Arc<dyn Tensor>> {
         self.by_name.remove(name).ok_or_else(|| {
             let known: Vec<&str> = self.by_name.keys().map(String::as_str).take(12).collect();
@@ -201,6 +205,9 @@ pub fn network(state: StateDict, expected: &Expectation) -> Result<Network<Facto
         let found = if names.is_empty() { "there are no tensors at all".to_owned() } else { format!("there are {}", names.join(", ")) };
         return Err(Error::new("the tensors are not those of an NNUE network").because(found).help("give a checkpoint of nnue-pytorch"));
     };
+    // Until April 2021 the transformer's matrix lay on its other side.
+    let is_oldest = keys == Names::Flat
+        && matches!((tensors.shape("input.weight"), tensors.shape("input.bias")), (Some(&[rows, _]), Some(&[length])) if rows == length);
     let dense = Dense::take(&mut tensors, keys)?;
     let psqt = if keys == Names::Flat { 0 } else { 8 };
     let (features, ft_bias) = take_features(&mut tensors, keys, dense.first_inputs, psqt, &hints, expected)?;
@@ -211,6 +218,12 @@ pub fn network(state: StateDict, expected: &Expectation) -> Result<Network<Facto
     let l1 = ft_bias.len() - psqt;
     let (wiring, l2, l3) = dense.wiring(l1)?;
     let architecture = settle(keys, wiring, &features, (l1, l2, l3), &hints, expected)?;
+    let trained = (architecture.generation.l1, architecture.generation.l2, architecture.generation.l3);
+    if is_oldest && (l1, l2, l3) != trained && expected.architecture.is_none() {
+        return Err(Error::new(format!("which file belongs to this checkpoint of 2020 or early 2021 is open: L1={l1}, L2={l2}, L3={l3}"))
+            .because("the trainer before 13 February 2021 wrote unpadded rows and a fixed hash, which no engine reads at sizes other than 256-32-32")
+            .help("name the layout of the trainer after that day: `architecture = \"SFNNv1\"`, or `--architecture SFNNv1`"));
+    }
     if dense.stacks != architecture.generation.stacks {
         let (found, known) = (dense.stacks, architecture.generation.stacks);
         return Err(Error::new(format!("the network has {found} layer stacks, {} has {known}", architecture.generation.name)));

@@ -59,7 +59,7 @@ impl Expander<'_> {
             NetSource::Path(path) => nets.extend(self.resolve(net, anonymous(path.clone(), Claims::none(net.source.span)), None)),
             NetSource::Glob { pattern, claims } => {
                 for file in self.matches(net, pattern) {
-                    let source = anonymous(FilePath::new(self.folder, &file.typed), claims.clone());
+                    let source = anonymous(FilePath::new(self.folder, &file.typed), (**claims).clone());
                     nets.extend(self.resolve(net, source, Some(&file)));
                 }
             }

@@ -207,7 +207,7 @@ pub enum NetSource {
         /// The pattern.
         pattern: String,
         /// What is said of every file that matches.
-        claims: Claims,
+        claims: Box<Claims>,
     },
 }
 

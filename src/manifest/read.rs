@@ -301,7 +301,7 @@ impl<'a> Reader<'a> {
             let glob = self
                 .required(&mut fields, "glob", "source = { glob = \"runs/*/epoch=*.ckpt\" }")
                 .and_then(|(key, item)| self.path_text(&key, item));
-            let claims = self.claims(&mut fields);
+            let claims = Box::new(self.claims(&mut fields));
             self.finish(fields);
             return glob.map(|glob| glob.map(|pattern| NetSource::Glob { pattern, claims }));
         }

@@ -24,7 +24,7 @@ impl SplitMix {
     pub fn centred(&mut self, low: i64, high: i64) -> i64 {
         let bits = self.next_u64();
         let span = (high - low + 1) as u64;
-        let (a, b) = ((bits & 0xFFFF_FFFF) * span >> 32, (bits >> 32) * span >> 32);
+        let (a, b) = (((bits & 0xFFFF_FFFF) * span) >> 32, ((bits >> 32) * span) >> 32);
         low + ((a + b) / 2) as i64
     }
 }

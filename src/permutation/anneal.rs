@@ -36,7 +36,7 @@ pub(super) fn default_moves(matrix: &ActivationMatrix) -> u64 {
     let moves = |cycles: u32| (matrix.half() as u128).pow(2) * ((2 << cycles) - 2);
     let affordable = |cycles: &u32| moves(*cycles) * matrix.words_per_column() as u128 <= BUDGET;
     let cycles = (3..=CYCLES).rev().find(affordable).unwrap_or(2);
-    u64::try_from(moves(cycles)).expect("at most 2^32 * 2^7")
+    u64::try_from(moves(cycles)).expect("at most 2^28 * 2^7")
 }
 
 /// The best order found, and the moves tried.

@@ -31,14 +31,7 @@ impl Gains {
     pub(super) fn new(perm: Vec<u32>) -> Self {
         let half = perm.len();
         let blocks = half / 4;
-        Self {
-            half,
-            blocks,
-            perm,
-            counts: vec![0; half * half],
-            pairs: vec![[0; 16]; blocks * blocks],
-            stale: vec![true; blocks],
-        }
+        Self { half, blocks, perm, counts: vec![0; half * half], pairs: vec![[0; 16]; blocks * blocks], stale: vec![true; blocks] }
     }
 
     pub(super) fn blocks(&self) -> usize {

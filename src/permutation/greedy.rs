@@ -8,7 +8,10 @@ use std::cmp::Reverse;
 
 use rayon::prelude::*;
 
-use super::{backend::OverlapCounter, gains::{Gains, PairGains}};
+use super::{
+    backend::OverlapCounter,
+    gains::{Gains, PairGains},
+};
 use crate::{ctx::Ctx, error::Result};
 
 /// Rounds after which the trainer's tool stops even if more could be gained.
@@ -74,8 +77,7 @@ impl Iteration {
 }
 
 /// Runs the search from the present order of `gains`. Calls `trace` after each round.
-pub(super) fn search(
-    gains: &mut Gains, counter: &mut dyn OverlapCounter, ctx: &Ctx, mut trace: impl FnMut(Iteration)) -> Result<()> {
+pub(super) fn search(gains: &mut Gains, counter: &mut dyn OverlapCounter, ctx: &Ctx, mut trace: impl FnMut(Iteration)) -> Result<()> {
     let mut stage = Stage::Swaps;
     let mut cycles = Cycles::new(gains.blocks());
     for _ in 0..MAX_ITERATIONS {

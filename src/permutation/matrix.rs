@@ -14,13 +14,23 @@ use crate::error::{Error, Result};
 /// Positions that one matrix may hold: sums of three counts of samples then fit 32 bits with sign.
 pub const MAX_POSITIONS: usize = 1 << 28;
 /// Neurons (L1/2) that one matrix may have.
-pub const MAX_HALF: usize = 1 << 16;
+pub const MAX_HALF: usize = 1 << 14;
 
 const MAGIC: &[u8; 8] = b"nnue-act";
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
-/// Columns are padded to whole cache lines, which is also one register of the widest kernel.
+
+/// Eight words that begin at a multiple of 64 bytes: a cache line, and a register of the widest kernel, whose loads then never touch two lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct Line([u64; WORDS_PER_LINE]);
+
 const WORDS_PER_LINE: usize = 8;
+
+/// Zeroed words in whole lines; `words` is rounded up.
+pub(super) fn zeroed(words: usize) -> Vec<Line> {
+    vec![Line::default(); words.div_ceil(WORDS_PER_LINE)]
+}
 
 /// One bit for each sample and neuron: 1 where the neuron's output is zero in the engine's integer arithmetic.
 ///
@@ -32,7 +42,7 @@ pub struct ActivationMatrix {
     positions: usize,
     half: usize,
     stride: usize,
-    words: Vec<u64>,
+    lines: Vec<Line>,
 }
 
 impl ActivationMatrix {
@@ -73,12 +83,12 @@ impl ActivationMatrix {
     /// # Panics
     /// When `neuron` is not below [`half`](Self::half), as indexing a slice does.
     pub fn column(&self, neuron: usize) -> &[u64] {
-        &self.words[neuron * self.stride..][..self.stride]
+        &self.words()[neuron * self.stride..][..self.stride]
     }
 
     /// All columns, one after the other.
     pub fn words(&self) -> &[u64] {
-        &self.words
+        bytemuck::cast_slice(&self.lines)
     }
 
     /// Writes the cache artifact.
@@ -91,7 +101,7 @@ impl ActivationMatrix {
         out.write_all(&u32::try_from(self.half).expect("at most MAX_HALF").to_le_bytes())?;
         out.write_all(&(self.positions as u64).to_le_bytes())?;
         let mut buffer = Vec::with_capacity(8 * 8192);
-        for words in self.words.chunks(8192) {
+        for words in self.words().chunks(8192) {
             buffer.clear();
             buffer.extend(words.iter().flat_map(|word| word.to_le_bytes()));
             out.write_all(&buffer)?;
@@ -126,8 +136,9 @@ impl ActivationMatrix {
                 8 * shape.words() as u128
             )));
         }
-        let words: Vec<u64> = data.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        let matrix = Self { positions, half: shape.half, stride: shape.stride, words };
+        let lines = data.as_chunks::<64>().0.iter();
+        let lines = lines.map(|line| Line(std::array::from_fn(|k| u64::from_le_bytes(std::array::from_fn(|byte| line[8 * k + byte])))));
+        let matrix = Self { positions, half: shape.half, stride: shape.stride, lines: lines.collect() };
         let (last, mask) = shape.tail();
         let dirty = (0..matrix.half).find(|&neuron| {
             let column = matrix.column(neuron);
@@ -165,7 +176,7 @@ impl Shape {
         Ok(Self { positions, half, stride: positions.div_ceil(32).next_multiple_of(WORDS_PER_LINE) })
     }
 
-    /// At most 2^23 * 2^16, so this cannot overflow 64 bits; a smaller `usize` saturates and the allocation then fails.
+    /// At most 2^23 * 2^14, so this cannot overflow 64 bits; a smaller `usize` saturates and the allocation then fails.
     fn words(&self) -> usize {
         self.stride.saturating_mul(self.half)
     }
@@ -185,7 +196,7 @@ impl Shape {
 /// Makes an [`ActivationMatrix`] from word-rows that arrive in order, without holding them twice.
 pub struct MatrixBuilder {
     shape: Shape,
-    words: Vec<u64>,
+    lines: Vec<Line>,
     rows_done: usize,
 }
 
@@ -196,14 +207,14 @@ impl MatrixBuilder {
     /// When a size is 0 or above [`MAX_POSITIONS`] or [`MAX_HALF`], and when the memory cannot be had; the message says how much.
     pub fn new(positions: usize, half: usize) -> Result<Self> {
         let shape = Shape::new(positions, half)?;
-        let mut words = Vec::new();
-        words.try_reserve_exact(shape.words()).map_err(|_| {
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(shape.words() / WORDS_PER_LINE).map_err(|_| {
             let mib = (shape.words() as u128 * 8).div_ceil(1 << 20);
             Error::new(format!("the activation matrix of {positions} positions × {half} neurons needs {mib} MiB of memory"))
                 .help("ask for fewer positions")
         })?;
-        words.resize(shape.words(), 0);
-        Ok(Self { shape, words, rows_done: 0 })
+        lines.resize(shape.words() / WORDS_PER_LINE, Line::default());
+        Ok(Self { shape, lines, rows_done: 0 })
     }
 
     /// Appends whole word-rows: `rows[w * half + j]` holds 64 samples (32 positions) of neuron `j`. Bits of the last row past the last
@@ -224,7 +235,7 @@ impl MatrixBuilder {
         }
         let first = self.rows_done;
         // 8 × 8 words at a time: whole cache lines on both sides. Parallel over columns, which are disjoint on the writing side.
-        self.words.par_chunks_mut(8 * stride).enumerate().for_each(|(group, columns)| {
+        bytemuck::cast_slice_mut::<Line, u64>(&mut self.lines).par_chunks_mut(8 * stride).enumerate().for_each(|(group, columns)| {
             let left = 8 * group;
             for top in (0..count).step_by(8) {
                 for (neuron, column) in columns.chunks_exact_mut(stride).enumerate() {
@@ -248,10 +259,10 @@ impl MatrixBuilder {
             return Err(Error::new(format!("an activation matrix of {} rows got only {}", self.shape.rows(), self.rows_done)));
         }
         let (last, mask) = self.shape.tail();
-        for column in self.words.chunks_exact_mut(stride) {
+        for column in bytemuck::cast_slice_mut::<Line, u64>(&mut self.lines).chunks_exact_mut(stride) {
             column[last] &= mask;
         }
-        Ok(ActivationMatrix { positions, half, stride, words: self.words })
+        Ok(ActivationMatrix { positions, half, stride, lines: self.lines })
     }
 }
 

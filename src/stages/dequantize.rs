@@ -144,7 +144,8 @@ impl Place<'_> {
         let mut lost = values.iter().enumerate().filter(|(_, value)| is_lost(**value));
         let first = lost.next();
         let count = lost.count() + usize::from(first.is_some());
-        let error = Error::new(format!("{count} values of `{name}` cannot be made floats from which the same integers come back"));
+        let noun = if count == 1 { "value" } else { "values" };
+        let error = Error::new(format!("{count} {noun} of `{name}` cannot be made floats from which the same integers come back"));
         let error = match first {
             Some((index, value)) => {
                 let (row, column) = (index / self.columns, index % self.columns);
@@ -371,7 +372,7 @@ mod tests {
             dequantize(&Arc::new(network), &Ctx::silent()).err().map(|error| format!("{error:?}"))
         };
         let psqt = refusal(&|network| network.blocks[0].psqt[8 * 3 + 2] = 2_000_000_001, "SFNNv5").unwrap();
-        assert!(psqt.contains("1 values of `ft.HalfKAv2_hm.psqt`") && psqt.contains("row 3, column 2, is 2000000001"), "{psqt}");
+        assert!(psqt.contains("1 value of `ft.HalfKAv2_hm.psqt`") && psqt.contains("row 3, column 2, is 2000000001"), "{psqt}");
         let dense = refusal(&|network| network.stacks[4].layers[1].weights[33] = -128, "SFNNv5").unwrap();
         assert!(dense.contains("`l2.weight of layer stack 4`") && dense.contains("row 1, column 1, is -128"), "{dense}");
         let symmetric = |network: &mut QuantizedNetwork| network.ft_bias[5] = -32768;

@@ -21,7 +21,7 @@ use crate::format::identify::{FileKind, identify};
 use crate::net::Architecture;
 use histogram::Histogram;
 
-pub(super) use tensors::{readings, trainer_name};
+pub(super) use tensors::readings;
 
 /// Show what a file is: format, architecture, sizes, hashes, tensors
 #[derive(clap::Args)]

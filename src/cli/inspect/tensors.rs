@@ -14,7 +14,7 @@ use crate::format::npz::Npz;
 use crate::format::safetensors;
 use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::TorchFile;
-use crate::net::{Factorized, FloatBlock, GENERATIONS, Network, QUANTIZATIONS, RowRecipe};
+use crate::net::{Factorized, GENERATIONS, Network, QUANTIZATIONS};
 use crate::stages::load::{Loaded, METADATA_PREFIX, load_bytes};
 
 /// A tensor, or why it cannot be read.
@@ -217,24 +217,10 @@ pub(in crate::cli) fn readings(bytes: &Bytes, ctx: &Ctx) -> Result<Vec<Network<F
     if found.is_empty() { Err(refusal) } else { Ok(found) }
 }
 
-/// The feature set's name with `^` behind the blocks that have virtual rows.
-pub(in crate::cli) fn trainer_name(network: &Network<Factorized>) -> String {
-    let factorized =
-        |block: &FloatBlock| matches!(block.recipe, RowRecipe::Factorized { .. } | RowRecipe::TwelvePlanes { virtual_rows: Some(_), .. });
-    let name = network.architecture.features.name();
-    let parts: Vec<&str> = name.split('+').collect();
-    if parts.len() == network.blocks.len() {
-        let marked = parts.iter().zip(&network.blocks).map(|(part, block)| format!("{part}{}", if factorized(block) { "^" } else { "" }));
-        return marked.collect::<Vec<_>>().join("+");
-    }
-    // The old block `Full_Threats` is two blocks here.
-    if network.blocks.iter().any(factorized) { format!("{name}^") } else { name }
-}
-
 fn fill(report: &mut Report, found: &[Network<Factorized>]) {
     let Some(first) = found.first() else { return };
     report.set_sizes(&first.architecture);
-    report.features = Some(trainer_name(first));
+    report.features = Some(first.features());
     report.set_description(&first.description);
     let mut names: Vec<String> = Vec::new();
     for network in found {

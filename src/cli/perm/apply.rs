@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use crate::cli::convert::load_permutation;
-use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, net_name, write_network};
+use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, net_name, write_file};
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::Result;
 use crate::format::nnue::Compression;
 use crate::stages::permute::permute;
 use crate::stages::quantize::Overflow;
+use crate::stages::write::write_nnue;
 
 /// Apply a permutation to a network; description and compression stay
 #[derive(clap::Args)]
@@ -35,7 +36,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     permute(&mut source.network, &permutation).map_err(|error| error.context(format!("cannot apply `{}`", args.perm.display())))?;
     // Checkpoints have no compression of their own.
     let compression = source.compression.unwrap_or(Compression::Leb128);
-    let written = write_network(Place::File(&args.out), &mut source.network, compression, &ctx)?;
+    let written = write_file(Place::File(&args.out), &ctx, |out| write_nnue(out, &source.network, None, compression))?;
     global.print_summary(&format!(
         "wrote `{}`, {} bytes, {}\nsha256 {}\n",
         written.path.display(),

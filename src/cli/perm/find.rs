@@ -31,7 +31,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Moves that anneal tries [default: by the sizes]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     moves: Option<u64>,
     /// End anneal after this time; the moves made are printed, so that `--moves` gives the same result again
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
@@ -46,14 +46,14 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend.into());
-    check_folder_of(&args.out)?;
-    let matrix = load_matrix(&args.data, args.l1)?;
     let params = SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: args.seconds };
     if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
         return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")
             .because("the greedy search ends by itself")
             .help("leave them out, or add `--algorithm anneal`"));
     }
+    check_folder_of(&args.out)?;
+    let matrix = load_matrix(&args.data, args.l1)?;
     let found = search(&matrix, &params, &ctx)?;
     save(&args.out, &ctx, |mut out| write_permutation(&found.permutation, &mut out))?;
     if args.json {

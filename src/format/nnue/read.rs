@@ -86,7 +86,7 @@ pub(super) fn layouts(bytes: &[u8], header: &Header<'_>, extent: Extent) -> Resu
         .into_iter()
         .filter_map(|set| {
             let l1 = ((header.ft_hash ^ set.hash) / 2) as usize;
-            ((header.ft_hash ^ set.hash) % 2 == 0 && (2..=MAX_L1).contains(&l1) && l1.is_multiple_of(2)).then_some((set, l1))
+            ((header.ft_hash ^ set.hash).is_multiple_of(2) && (2..=MAX_L1).contains(&l1) && l1.is_multiple_of(2)).then_some((set, l1))
         })
         .collect();
     if sets.is_empty() {

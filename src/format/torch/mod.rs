@@ -59,8 +59,10 @@ pub struct TorchFile {
 mod walk_limits {
     /// Levels of modules, attributes and containers.
     pub const DEPTH: usize = 100;
-    /// References that are followed.
-    pub const VISITS: usize = 1 << 20;
+    /// References that are followed in any file …
+    pub const VISITS: usize = 1 << 16;
+    /// … and besides for each value of the pickle: an honest file has few values with more than one parent.
+    pub const VISITS_PER_VALUE: usize = 4;
     /// Tensors or attributes that are found.
     pub const FOUND: usize = 1 << 14;
     /// Bytes of names, paths and texts.
@@ -224,7 +226,7 @@ impl TorchFile {
         }
         if is_module(root) {
             let mut found = Vec::new();
-            Walk::default().module(root, "", &mut found)?;
+            Walk::new(self).module(root, "", &mut found)?;
             if found.is_empty() {
                 return Err(Error::new(format!("no network was found: the module, {}, holds no tensors", root.kind())));
             }
@@ -236,7 +238,7 @@ impl TorchFile {
 
     fn tensors_of(&self, items: Vec<(Value<'_>, Value<'_>)>) -> Result<Vec<(String, TensorView)>> {
         let mut found = Vec::new();
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(self);
         for (key, value) in &items {
             let Some(tensor) = value.tensor() else {
                 if value.is_plain() {
@@ -276,10 +278,10 @@ impl TorchFile {
     /// Every tensor of the file with the path of keys, indices and attributes that leads to it, joined by `/`.
     ///
     /// # Errors
-    /// When shared references make more than a million paths, more than 16,384 tensors or 16 MiB of names are found, or values are nested deeper than 100 levels.
+    /// When shared references make far more paths than there are values, more than 16,384 tensors or 16 MiB of names are found, or values are nested deeper than 100 levels.
     pub fn tensors(&self) -> Result<Vec<(String, Result<TensorView>)>> {
         let mut found = Vec::new();
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(self);
         walk.tensors(self.root(), String::new(), &mut found)?;
         Ok(found)
     }
@@ -292,7 +294,7 @@ impl TorchFile {
     /// Those of [`TorchFile::tensors`].
     pub fn attributes(&self) -> Result<Vec<(String, Scalar)>> {
         let mut found = Vec::new();
-        let mut walk = Walk::default();
+        let mut walk = Walk::new(self);
         let root = self.root();
         match root.items() {
             Some(items) => {
@@ -329,14 +331,19 @@ fn is_module(value: Value) -> bool {
 }
 
 /// A walk over values that ends on cycles and on files that are small but have endlessly many paths.
-#[derive(Default)]
 struct Walk {
     visits: usize,
+    max_visits: usize,
     text: usize,
     ancestors: Vec<Id>,
 }
 
 impl Walk {
+    fn new(file: &TorchFile) -> Self {
+        let max_visits = walk_limits::VISITS + walk_limits::VISITS_PER_VALUE * file.pickle.nodes.len();
+        Self { visits: 0, max_visits, text: 0, ancestors: Vec::new() }
+    }
+
     /// Runs `f` one level deeper; does nothing where `value` is its own ancestor.
     fn inside(&mut self, value: Value, f: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         if self.ancestors.contains(&value.id()) {
@@ -354,8 +361,8 @@ impl Walk {
     /// Accounts for `references` that are about to be followed.
     fn visit(&mut self, references: usize) -> Result<()> {
         self.visits = self.visits.saturating_add(references);
-        if self.visits > walk_limits::VISITS {
-            return Err(Error::new("values refer to each other in more than a million ways"));
+        if self.visits > self.max_visits {
+            return Err(Error::new("the file's values refer to each other in too many ways"));
         }
         Ok(())
     }
@@ -442,11 +449,19 @@ impl Walk {
             return Ok(());
         }
         self.inside(value, |walk| {
+            let holds_none =
+                |value: Value| value.is_none() || value.as_bool().is_some() || value.as_f64().is_some() || value.as_str().is_some();
             for (key, member) in walk.entries(value)? {
+                if holds_none(member) {
+                    continue;
+                }
                 let path = walk.join(&path, "/", &key_text(key))?;
                 walk.tensors(member, path, found)?;
             }
             for (i, member) in walk.members(value)?.into_iter().enumerate() {
+                if holds_none(member) {
+                    continue;
+                }
                 let path = walk.join(&path, "/", &i.to_string())?;
                 walk.tensors(member, path, found)?;
             }

@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     permutation::{
         kernel::{Kernel, LANE},
-        matrix::ActivationMatrix,
+        matrix::{ActivationMatrix, zeroed},
     },
 };
 
@@ -99,7 +99,8 @@ impl Counter<'_> {
         let width = neurons.len();
         let stride = self.matrix.words_per_column();
         let mut counts = vec![0u32; 4 * blocks.len() * width];
-        let mut masks = vec![0u64; 4 * blocks.len() * CHUNK.min(stride)];
+        let mut masks = zeroed(4 * blocks.len() * CHUNK.min(stride));
+        let masks: &mut [u64] = bytemuck::cast_slice_mut(&mut masks);
         for first in (0..stride).step_by(CHUNK) {
             ctx.check()?;
             let length = CHUNK.min(stride - first);

@@ -9,7 +9,7 @@ pub use cpu::Cpu;
 use super::matrix::ActivationMatrix;
 use crate::{
     ctx::{Backend, Ctx},
-    error::{Error, Result},
+    error::Result,
 };
 
 /// A device, or the processor, that can count for the search.
@@ -76,11 +76,6 @@ pub fn select_backend(wanted: Backend, matrix: &ActivationMatrix, ctx: &Ctx) -> 
     }
 }
 
-/// A device that failed at something.
-fn device_error(what: &str, cause: impl std::fmt::Display) -> Error {
-    Error::new(format!("cannot {what}")).because(cause).help("`--backend cpu` gives the same result without a device")
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex, atomic::AtomicBool};
@@ -111,7 +106,8 @@ mod tests {
             let mut bytes = Vec::new();
             for (positions, half) in SIZES {
                 let matrix = matrix(positions, half);
-                let blocks: Vec<[u32; 4]> = (0..half as u32 / 4).map(|block| [4 * block + 2, 4 * block, 4 * block + 3, 4 * block + 1]).collect();
+                let blocks: Vec<[u32; 4]> =
+                    (0..half as u32 / 4).map(|block| [4 * block + 2, 4 * block, 4 * block + 3, 4 * block + 1]).collect();
                 for blocks in [&blocks[..], &blocks[blocks.len() / 2..]] {
                     let mut counts = vec![0; 4 * blocks.len() * half];
                     backend.prepare(&matrix).unwrap().overlap_counts(blocks, &mut counts, &Ctx::silent()).unwrap();
@@ -154,6 +150,7 @@ mod tests {
     }
 
     /// Compares a device with the reference. A device that is not there is a failure in CI and a printed reason elsewhere.
+    #[cfg(any(feature = "opencl", feature = "torch"))]
     fn compare(name: &str, found: Result<Box<dyn SearchBackend>>) {
         match found {
             Ok(backend) => {

@@ -7,13 +7,10 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
 mod arch;
-mod portable;
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-mod arch {
-    //! No special forms for this processor.
-    pub(super) type Special = std::convert::Infallible;
-    pub(super) const ALL: [Special; 0] = [];
-}
+#[path = "other.rs"]
+mod arch;
+mod portable;
 
 use std::sync::LazyLock;
 
@@ -64,11 +61,8 @@ impl Kernel {
     /// When the eight slices differ in length, or the length is not a multiple of [`LANE`].
     #[inline]
     pub fn count_shared(self, rows: [&[u64]; 4], columns: [&[u64]; 4]) -> Tile {
-        let length = rows[0].len();
-        assert!(
-            length.is_multiple_of(LANE) && rows.iter().chain(&columns).all(|slice| slice.len() == length),
-            "slices of one length in whole lanes"
-        );
+        check_lengths(rows[0].len(), &rows);
+        check_lengths(rows[0].len(), &columns);
         match self.0 {
             Form::Portable => portable::count_shared(rows, columns),
             Form::Special(special) => special.count_shared(rows, columns),
@@ -76,12 +70,23 @@ impl Kernel {
     }
 
     /// Counts the bits that all four columns of a block have in common.
+    ///
+    /// # Panics
+    /// As [`count_shared`](Self::count_shared).
+    #[inline]
     pub fn count_common(self, columns: [&[u64]; 4]) -> u64 {
+        check_lengths(columns[0].len(), &columns);
         match self.0 {
             Form::Portable => portable::count_common(columns),
             Form::Special(special) => special.count_common(columns),
         }
     }
+}
+
+/// The slices of one call have one length, in whole lanes; without that a form would leave out words.
+#[inline]
+fn check_lengths(length: usize, slices: &[&[u64]]) {
+    assert!(length.is_multiple_of(LANE) && slices.iter().all(|slice| slice.len() == length), "slices of one length in whole lanes");
 }
 
 #[cfg(test)]

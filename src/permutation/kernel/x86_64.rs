@@ -48,7 +48,9 @@ impl Special {
     pub(super) fn count_common(self, columns: [&[u64]; 4]) -> u64 {
         match self {
             // SAFETY: every form's `is_available` asks for POPCNT.
-            Self::Popcnt | Self::Avx2 => unsafe { popcnt_common(columns) },
+            Self::Popcnt => unsafe { popcnt_common(columns) },
+            // SAFETY: as above, with this form's features.
+            Self::Avx2 => unsafe { avx2_common(columns) },
             // SAFETY: as above, with this form's features.
             Self::Avx512 => unsafe { avx512_common(columns) },
         }
@@ -65,10 +67,26 @@ fn popcnt_common(columns: [&[u64]; 4]) -> u64 {
     portable::count_common(columns)
 }
 
-/// The compiler turns the plain loop into VPOPCNTQ by itself; it is bound by memory.
-#[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-fn avx512_common(columns: [&[u64]; 4]) -> u64 {
+/// The compiler turns the plain loop into look-ups of nibbles by itself.
+#[target_feature(enable = "avx2,popcnt")]
+fn avx2_common(columns: [&[u64]; 4]) -> u64 {
     portable::count_common(columns)
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn avx512_common(columns: [&[u64]; 4]) -> u64 {
+    let lanes = columns.iter().map(|slice| slice.len() / 8).min().unwrap_or(0);
+    let load = |k: usize, lane: usize| {
+        debug_assert!(8 * (lane + 1) <= columns[k].len());
+        // SAFETY: `lane < lanes`, and `lanes` is the smallest number of whole lanes of 8 words in any of the slices.
+        unsafe { _mm512_loadu_si512(columns[k].as_ptr().add(8 * lane).cast()) }
+    };
+    let mut sum = _mm512_setzero_si512();
+    for lane in 0..lanes {
+        let (ab, cd) = (_mm512_and_si512(load(0, lane), load(1, lane)), _mm512_and_si512(load(2, lane), load(3, lane)));
+        sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_and_si512(ab, cd)));
+    }
+    _mm512_reduce_add_epi64(sum).cast_unsigned()
 }
 
 /// All 16 sums of a tile stay in registers, so that eight loads feed sixteen counts.

@@ -25,6 +25,12 @@ impl Script {
         self.fresh.clear();
     }
 
+    /// For each step and block: how many rows are added, and how many subtracted.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> &[[u16; 2]] {
+        &self.counts
+    }
+
     /// Begins a step; [`Self::block`] must follow once for each block.
     pub(super) fn step(&mut self, fresh: bool) {
         self.fresh.push(fresh);
@@ -73,17 +79,14 @@ impl Kernel {
 
     /// All that this processor has, narrowest first.
     pub(super) fn available() -> Vec<Self> {
-        let mut kernels = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") {
-                kernels.push(Self::Avx2);
-            }
-            if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
-                kernels.push(Self::Avx512);
-            }
-        }
-        kernels
+        let variants = [
+            (Self::Portable, true),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx2, is_x86_feature_detected!("avx2")),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512, is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")),
+        ];
+        variants.into_iter().filter(|(_, is_there)| *is_there).map(|(kernel, _)| kernel).collect()
     }
 
     /// Runs `script`, in 16 bits that wrap as engines' do, and after each step writes which outputs are zero: `ceil(L1/2 / 64)` words a
@@ -256,7 +259,18 @@ unsafe fn tile<L: Lanes, const K: usize, const NARROW: bool>(
     // The first step replaces these.
     let mut sums = Sums([[L::ZERO; K]; 2]);
     let mut rows = script.rows.as_slice();
-    for step in 0..script.fresh.len() {
+    let mut coming = rows;
+    for step in 0..=script.fresh.len() {
+        // Rows to subtract were read a moment ago, rows to add long ago or never: the next step's are called while this one's are added.
+        for (block, &[added, removed]) in weights.blocks.iter().zip(script.counts.get(step * blocks..).unwrap_or_default()) {
+            let (added, rest) = coming.split_at(usize::from(added));
+            coming = &rest[usize::from(removed)..];
+            match block {
+                BlockWeights::I16(block) => prefetch::<_, K>(block, weights, added, column),
+                BlockWeights::I8(block) => prefetch::<_, K>(block, weights, added, column),
+            }
+        }
+        let Some(step) = step.checked_sub(1) else { continue };
         // SAFETY: as the caller promised, for this block and those below.
         unsafe {
             if script.fresh[step] {
@@ -298,6 +312,7 @@ impl<L: Lanes, const K: usize> Sums<L, K> {
     ///
     /// # Safety
     /// As for `L`.
+    #[expect(clippy::needless_range_loop, reason = "counted loops are unrolled even where iterators are not inlined")]
     #[inline(always)]
     unsafe fn change<W: Weight, const ADD: bool>(&mut self, block: &[W], weights: Weights<'_>, rows: &[u32], column: usize) {
         for &row in rows {
@@ -312,6 +327,25 @@ impl<L: Lanes, const K: usize> Sums<L, K> {
                         *sum = if ADD { sum.add(weights) } else { sum.sub(weights) };
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Asks for the tile's part of `rows`, one cache line after the other, without waiting for it.
+#[inline(always)]
+fn prefetch<W: Weight, const K: usize>(block: &[W], weights: Weights<'_>, rows: &[u32], column: usize) {
+    for &row in rows {
+        let start = row as usize * weights.bias.len() + column;
+        for part in 0..2 {
+            for line in block[start + part * weights.half()..][..32 * K].chunks_exact(64 / size_of::<W>()) {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: a hint; it never faults, and every x86-64 processor has it.
+                unsafe {
+                    std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                let _ = line;
             }
         }
     }

@@ -7,8 +7,15 @@
 //! before. Each sample's zero bits go to a place of their own and are put into the matrix's order afterwards.
 //!
 //! # Cost
-//! Row reads bound it. Measured on 434,921 positions of real games, HalfKAv2_hm has 19.8 active rows a sample; the difference to the
-//! sample before is 16.0 rows where every 43rd position was taken, 8.3 where every fourth, 3.4 where all.
+//! Row reads bound it. Rows a sample (two samples a position; a 16-bit row has 2·L1 bytes, an 8-bit row L1), counted by the test
+//! `rows_read` on a file of 434,921 positions of real games:
+//!
+//! | blocks | active | every 43rd position taken | every fourth | all |
+//! | --- | ---: | ---: | ---: | ---: |
+//! | HalfKAv2_hm, 16-bit | 19.8 | 16.0 | 8.3 | 3.4 |
+//! | Full_Threats of SFNNv13, 8-bit | 18.3 | 17.5 | 12.2 | 5.7 |
+//!
+//! Sparse samples have little in common, however they are ordered (by pawns, by material: 14.5 rows at the least instead of 16.0).
 
 mod kernel;
 
@@ -134,9 +141,9 @@ impl Order {
         let key = |position: &Position, side: usize| {
             let mover = position.side_to_move();
             let color = if side == 0 { mover } else { mover.opponent() };
-            let king = position.king_square(color) & 63 ^ 56 * usize::from(color == Color::Black);
+            let king = (position.king_square(color) & 63) ^ if color == Color::Black { 56 } else { 0 };
             let left = usize::from(king & 4 == 0);
-            (king >> 3) << 4 | (king ^ 7 * left) & 3 << 2 | left << 1 | color as usize
+            (king >> 3) << 4 | ((king ^ (7 * left)) & 3) << 2 | left << 1 | color as usize
         };
         let keys = || positions.iter().flat_map(|position| [key(position, 0), key(position, 1)]);
         let mut next = [0u32; Self::KEYS];
@@ -249,20 +256,145 @@ impl Active {
 mod tests {
     use super::*;
 
-    /// Whatever was kept before, and whichever variant runs: the sums are those of a fresh start.
-    #[test]
-    fn neither_history_nor_variant_changes_a_bit() {
-        let network = crate::net::random_network("SFNNv16", 32, 11);
-        let positions = crate::positions::generate(3, 700);
-        let reference = gather_with(Kernel::Portable, &network, &positions, None, &Ctx::silent()).unwrap();
-        for kernel in Kernel::available() {
-            assert_eq!(gather_with(kernel, &network, &positions, None, &Ctx::silent()).unwrap(), reference, "{kernel:?}");
+    /// As documented for the matrix, in wide integers, sample by sample.
+    fn plain(network: &QuantizedNetwork, positions: &[Position], rule: ZeroRule) -> ActivationMatrix {
+        let (l1, half) = (network.architecture.l1, network.architecture.l1 / 2);
+        let mut rows = vec![0u64; positions.len().div_ceil(32) * half];
+        for (index, position) in positions.iter().enumerate() {
+            for side in 0..2 {
+                let mover = position.side_to_move();
+                let color = if side == 0 { mover } else { mover.opponent() };
+                let mut sums: Vec<i64> = network.ft_bias.iter().map(|bias| i64::from(*bias)).collect();
+                for block in &network.blocks {
+                    let mut active = Vec::new();
+                    active_features(block.block, position, color, &mut active);
+                    for row in active.into_iter().map(|row| row as usize * l1) {
+                        for (column, sum) in sums.iter_mut().enumerate() {
+                            *sum += match &block.weights {
+                                BlockWeights::I8(weights) => i64::from(weights[row + column]),
+                                BlockWeights::I16(weights) if block.block.is_narrow() => i64::from(weights[row + column] as i8),
+                                BlockWeights::I16(weights) => i64::from(weights[row + column]),
+                            };
+                        }
+                    }
+                }
+                for neuron in 0..half {
+                    let clip = |sum: i64| i64::from(sum as i16).clamp(0, i64::from(rule.clamp));
+                    let zero = clip(sums[neuron]) * clip(sums[neuron + half]) < i64::from(rule.limit);
+                    rows[index / 32 * half + neuron] |= u64::from(zero) << (index % 32 * 2 + side);
+                }
+            }
         }
-        for index in [0usize, 1, 31, 32, 511, 512, 699] {
-            let alone = gather(&network, &positions[index..=index], None, &Ctx::silent()).unwrap();
-            for neuron in 0..16 {
-                let bits = reference.column(neuron)[index / 32] >> (2 * (index % 32)) & 3;
-                assert_eq!(alone.column(neuron)[0] & 3, bits, "position {index}, neuron {neuron}");
+        ActivationMatrix::from_word_rows(positions.len(), half, &rows).unwrap()
+    }
+
+    fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+    }
+
+    /// Every kind of block, every variant, several numbers of threads, sizes that are no multiple of a tile or of a word, weights that
+    /// wrap around: the matrix is that of plain sums.
+    #[test]
+    fn no_order_variant_or_thread_changes_a_bit() {
+        let positions = crate::positions::generate(3, 1100);
+        let ctx = Ctx::silent();
+        for (generation, l1) in [("SFNNv4", 32), ("SFNNv5", 136), ("SFNNv10a", 32), ("SFNNv13", 64), ("SFNNv16", 128)] {
+            let mut network = crate::net::random_network(generation, l1, 11);
+            for large in [false, true] {
+                if large {
+                    network.ft_bias.iter_mut().for_each(|bias| *bias = bias.wrapping_mul(31_000));
+                }
+                for rule in [None, Some(ZeroRule { clamp: 32_767, limit: 1 << 24 })] {
+                    let applied = rule.or(network.architecture.zero_rule()).unwrap();
+                    let expected = plain(&network, &positions, applied);
+                    for kernel in Kernel::available() {
+                        for threads in [1, 3] {
+                            let matrix = on_threads(threads, || gather_with(kernel, &network, &positions, rule, &ctx)).unwrap();
+                            assert!(matrix == expected, "{generation} {kernel:?} {threads} threads, {applied}, large: {large}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// So narrow a net that a batch of the least size is soon full.
+    #[test]
+    fn batches_join() {
+        let network = crate::net::random_network("SFNNv5", 2, 5);
+        let few = crate::positions::generate(9, 1000);
+        let many: Vec<Position> = few.iter().copied().cycle().take(WORDS_A_BATCH / 2 + 1033).collect();
+        let ctx = Ctx::silent();
+        let matrix = gather(&network, &many, None, &ctx).unwrap();
+        let expected = plain(&network, &few, network.architecture.zero_rule().unwrap());
+        let bits = |matrix: &ActivationMatrix, index: usize| matrix.column(0)[index / 32] >> (2 * (index % 32)) & 3;
+        for index in 0..many.len() {
+            assert_eq!(bits(&matrix, index), bits(&expected, index % 1000), "position {index}");
+        }
+    }
+
+    #[test]
+    fn the_order_holds_each_sample_once_and_brings_kings_together() {
+        let positions = crate::positions::generate(4, 777);
+        let mut order = Order::default();
+        // What a longer batch left behind does not matter.
+        order.arrange(&crate::positions::generate(5, 900));
+        order.arrange(&positions);
+        assert_eq!((order.samples.len(), order.places.len()), (1554, 1554));
+        assert!(order.places.iter().zip(0..).all(|(&place, sample)| order.samples[place as usize] == sample));
+        let squares: Vec<usize> = order
+            .samples
+            .iter()
+            .map(|&sample| {
+                let position = &positions[sample as usize / 2];
+                let color = if sample % 2 == 0 { position.side_to_move() } else { position.side_to_move().opponent() };
+                let king = position.king_square(color) ^ if color == Color::Black { 56 } else { 0 };
+                king ^ if king & 4 == 0 { 7 } else { 0 }
+            })
+            .collect();
+        assert!(squares.is_sorted());
+    }
+
+    /// Not an assertion: prints the rows and bytes that samples of the golden file read.
+    #[test]
+    #[ignore = "a measurement"]
+    fn rows_read() {
+        let path = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+        for generation in ["SFNNv5", "SFNNv13", "SFNNv16"] {
+            let network = crate::net::random_network(generation, 2, 1);
+            for count in [Some(10_000), Some(100_000), None] {
+                let filters = crate::positions::Filters::default();
+                let selection = crate::positions::Selection { count, held_out: 0, seed: 0, filters };
+                let positions = crate::positions::select(std::slice::from_ref(&path), &selection, &Ctx::silent()).unwrap().positions;
+                let mut order = Order::default();
+                let mut accumulator = Accumulator::new(&network.blocks);
+                let (mut rows, mut all) = ([0; 2], [0; 2]);
+                for batch in positions.chunks(WORDS_A_BATCH / 16) {
+                    order.arrange(batch);
+                    for samples in order.samples.chunks(SAMPLES_A_TASK) {
+                        accumulator.follow(batch, samples);
+                        for (step, block) in
+                            accumulator.script.counts().chunks_exact(network.blocks.len()).flat_map(|c| c.iter().zip(&network.blocks))
+                        {
+                            rows[usize::from(block.block.is_narrow())] += usize::from(step[0]) + usize::from(step[1]);
+                        }
+                        for &sample in samples {
+                            for block in &network.blocks {
+                                let mut active = Vec::new();
+                                let position = &batch[sample as usize / 2];
+                                active_features(block.block, position, Color::BOTH[sample as usize % 2], &mut active);
+                                all[usize::from(block.block.is_narrow())] += active.len();
+                            }
+                        }
+                    }
+                }
+                let a_sample = |rows: [usize; 2]| rows.map(|rows| rows as f64 / (2 * positions.len()) as f64);
+                println!(
+                    "{generation} {}: 16-bit and 8-bit rows a sample {:?}, active {:?}",
+                    positions.len(),
+                    a_sample(rows),
+                    a_sample(all)
+                );
             }
         }
     }

@@ -21,11 +21,7 @@ use opencl3::{
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
-    permutation::{
-        ActivationMatrix, OverlapCounter, SearchBackend,
-        backend::device_error,
-        kernel::LANE,
-    },
+    permutation::{ActivationMatrix, OverlapCounter, SearchBackend, kernel::LANE},
 };
 
 const SOURCE: &str = include_str!("overlap_counts.cl");
@@ -110,6 +106,10 @@ fn describe(error: ClError) -> String {
     format!("{error} ({})", error.0)
 }
 
+fn device_error(what: &str, cause: impl std::fmt::Display) -> Error {
+    Error::new(format!("cannot {what}")).because(cause).help("`--backend cpu` gives the same result without a device")
+}
+
 fn failed(what: &'static str) -> impl Fn(ClError) -> Error {
     move |error| device_error(what, describe(error))
 }
@@ -183,7 +183,8 @@ impl Counter<'_> {
         counts.fill(0);
         // SAFETY: both calls block, and each slice has the length of its buffer.
         unsafe {
-            self.queue.enqueue_write_buffer(&mut block_buffer, CL_BLOCKING, 0, blocks.as_flattened(), &[])
+            self.queue
+                .enqueue_write_buffer(&mut block_buffer, CL_BLOCKING, 0, blocks.as_flattened(), &[])
                 .and_then(|_| self.queue.enqueue_write_buffer(&mut count_buffer, CL_BLOCKING, 0, counts, &[]))
         }
         .map_err(failed("write to the OpenCL device"))?;
@@ -195,7 +196,7 @@ impl Counter<'_> {
             }
             for at in (first..end).step_by(length) {
                 ctx.check()?;
-                let word = |number: usize| cl_uint::try_from(number).expect("a column has at most 2^23 words, a matrix 2^16 neurons");
+                let word = |number: usize| cl_uint::try_from(number).expect("a column has at most 2^23 words, a matrix 2^14 neurons");
                 let (at, length) = (word(at - first), word(length.min(end - at)));
                 // SAFETY: arguments are those that the kernel declares, in its order. The columns' buffer holds `half` × `pitch` words, of which
                 // `at + length <= pitch` are read; block entries are below `half`; the kernel checks places and neurons against the ends.
