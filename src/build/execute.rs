@@ -1,6 +1,6 @@
 //! The two passes of a build (resolve, execute) and the report of both.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::run::{Ran, Runner};
 use super::values::Values;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
-use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState, files};
+use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
