@@ -341,6 +341,19 @@ fn a_cache_that_cannot_be_written_costs_one_warning() {
 }
 
 #[test]
+fn a_place_where_nothing_can_be_remembered_costs_warnings() {
+    let project = Project::new();
+    std::fs::write(project.path.join(".nnue"), "a file where the folder should be").unwrap();
+    for _ in 0..2 {
+        let ran = project.nnue(&["build"]).ok();
+        assert!(ran.err.contains("not stored in the cache") && ran.err.contains("this build is not remembered"), "{}", ran.err);
+        assert!(ran.err.matches("warning:").count() <= 3, "{}", ran.err);
+    }
+    project.nnue(&["verify"]).ok();
+    project.nnue(&["build", "--locked"]).ok();
+}
+
+#[test]
 fn a_sweep_builds_a_net_for_each_file_and_later_only_the_new_one() {
     let project = Project::new();
     std::fs::create_dir(project.path.join("runs")).unwrap();

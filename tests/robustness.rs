@@ -279,3 +279,73 @@ fn a_full_disk_under_an_output_is_an_error_that_leaves_nothing() {
     assert_ok(&start(&path, &["build"]).wait_with_output().unwrap());
     assert_eq!(published(&path), expected);
 }
+
+#[test]
+fn a_wait_for_the_collector_says_so_and_ends_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    project(path);
+    assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
+    let lock = std::fs::File::options().write(true).open(path.join(".nnue/cache/v1/lock")).unwrap();
+    lock.lock().unwrap();
+    for args in [["build", "--lock-timeout", "200ms"], ["status", "--lock-timeout", "200ms"]] {
+        nnue(path, args).fails(1, &["warning: waiting for", "gave up after", "more time with `--lock-timeout`"]);
+    }
+    nnue(path, ["cache", "gc", "--lock-timeout", "200ms"]).fails(1, &["gave up after"]);
+    nnue(path, ["build", "--lock-timeout", "soon"]).fails(2, &["--lock-timeout", "12h"]);
+    lock.unlock().unwrap();
+    nnue(path, ["build", "--lock-timeout", "200ms"]).ok();
+}
+
+#[test]
+fn builds_of_different_nets_at_the_same_time_are_all_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    project(path);
+    assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
+    let lock = std::fs::read(path.join("nnue.lock")).unwrap();
+    for round in 0..8 {
+        forget(path, if round % 2 == 0 { 1 } else { 2 });
+        let _ = std::fs::remove_file(path.join("nnue.lock"));
+        let children = [start(path, &["build", "big"]), start(path, &["build", "plain"])];
+        children.into_iter().for_each(|child| assert_ok(&child.wait_with_output().unwrap()));
+        assert_eq!(std::fs::read(path.join("nnue.lock")).unwrap(), lock, "round {round}");
+    }
+}
+
+#[test]
+fn a_source_that_changes_during_the_build_is_not_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    project(path);
+    let annealed = MANIFEST.replace("positions = 150", "positions = 150\nalgorithm = \"anneal\"\nmoves = 2000");
+    std::fs::write(path.join("nnue.toml"), annealed).unwrap();
+    // The search waits for the lock of its action, which the test holds: the source changes in between.
+    let args = ["build", "big"];
+    assert_ok(&start(path, &args).wait_with_output().unwrap());
+    let report = nnue(path, ["status", "big", "--json"]).ok().json();
+    let search = report["nets"][0]["stages"][2]["key"].as_str().unwrap().to_owned();
+    forget(path, 1);
+    let lock = path.join(".nnue/cache/v1/locks").join(&search[..2]).join(format!("{}.lock", &search[2..]));
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let held = std::fs::File::create(&lock).unwrap();
+    held.lock().unwrap();
+    let child = start(path, &args);
+    let begin = Instant::now();
+    while !path.join(".nnue/cache/v1/cas").read_dir().is_ok_and(|mut shards| shards.any(|shard| shard.unwrap().path().is_dir())) {
+        assert!(begin.elapsed() < Duration::from_secs(120));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    write_net(&path.join("run.nnue"), "small", 64, 77);
+    held.unlock().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("`run.nnue` changed") && err.contains("run the same command again"), "{err}");
+    assert!(!path.join("nnue.lock").exists());
+    assert_ok(&start(path, &args).wait_with_output().unwrap());
+    assert!(
+        std::fs::read_to_string(path.join("nnue.lock")).unwrap().contains(&common::sha256(&std::fs::read(path.join("run.nnue")).unwrap()))
+    );
+}

@@ -63,7 +63,7 @@ pub(super) fn execute(
     locked: Option<&Lock>,
     ctx: &Ctx,
     on_error: &(dyn Fn(&str, &Error) + Sync),
-) -> Result<Report> {
+) -> Result<Executed> {
     let order = order(graph)?;
     let build = Build::new(workspace, graph, options, locked, ctx, on_error);
     let mut states = build.resolve(&order);
@@ -77,7 +77,15 @@ pub(super) fn execute(
     if !refused.is_empty() {
         return Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &refused));
     }
-    build.report(&states)
+    let report = build.report(&states)?;
+    Ok(Executed { report, digests: states.iter().map(State::digest).collect() })
+}
+
+/// What a build came to.
+pub(super) struct Executed {
+    pub(super) report: Report,
+    /// Of each node, by its index: the content of files as they were built from, the results of settled actions.
+    pub(super) digests: Vec<Option<Blake3>>,
 }
 
 /// Inputs before those that use them.
@@ -467,7 +475,11 @@ impl<'a> Build<'a> {
             for (index, (_, net)) in finished {
                 let state = self.build_state(net, states)?;
                 if self.last[index].as_ref() != Some(&state) {
-                    self.workspace.log.save(&net.name, &state)?;
+                    if let Err(error) = self.workspace.log.save(&net.name, &state) {
+                        // The files are published; only the next build's reasons will be poorer.
+                        self.ctx.warn(format!("this build is not remembered: {error}"));
+                        break;
+                    }
                     let keys: Vec<_> = state.stages.iter().map(StageState::key).collect();
                     let manifest =
                         std::path::absolute(&self.workspace.manifest.path).unwrap_or_else(|_| self.workspace.manifest.path.clone());

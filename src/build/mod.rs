@@ -12,7 +12,7 @@ mod run;
 mod values;
 mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,9 +20,11 @@ pub use explain::{Explanation, StageExplanation};
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 pub use verify::{Checked, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
+use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
-use crate::cache::{BuildLog, Cache, Mode, OpenOptions, StatCache, Trust, files};
+use crate::cache::lock::{Sharing, Waiting};
+use crate::cache::{self, Blake3, BuildLog, Cache, Mode, OpenOptions, StatCache, Trust, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
@@ -97,13 +99,18 @@ impl<'a> Workspace<'a> {
             self.check_locked_inputs(&graph, &old)?;
         }
         let locked = options.locked.then_some(&old);
-        let report = execute::execute(self, &graph, options, locked, ctx, on_error);
+        let report = execute::execute(self, &graph, options, locked, ctx, on_error).map(|Executed { mut report, digests }| {
+            if !options.dry_run {
+                self.distrust_changed(&graph, &mut report, &digests, on_error);
+            }
+            report
+        });
         if !options.dry_run {
             if report.as_ref().is_ok_and(|report| report.nets.iter().any(|net| net.status == NetStatus::Built)) {
                 let state = state_folder(self.manifest);
                 sweep(&BTreeSet::from([self.manifest.folder.clone(), state.join("nets"), state]));
             }
-            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, old, &path, options.locked));
+            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, &old, &path, options, ctx));
             self.files.save();
             self.cache.save_usage();
             locked?;
@@ -131,6 +138,28 @@ impl<'a> Workspace<'a> {
         Ok(inputs)
     }
 
+    /// Fails nets whose files are not those any more that they were built from: what `nnue.lock` would say of them is not true.
+    fn distrust_changed(&self, graph: &Graph, report: &mut Report, digests: &[Option<Blake3>], on_error: &(dyn Fn(&str, &Error) + Sync)) {
+        for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Built) {
+            let inputs = plan.actions.iter().flat_map(|action| graph.inputs(*action));
+            let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
+                Node::File(file) => {
+                    let now = self.files.blake3(&file.path.resolved).ok().map(|tracked| tracked.digest);
+                    (now != digests.get(input.index()).copied().flatten()).then_some(file)
+                }
+                Node::Action(_) => None,
+            });
+            if let Some(file) = changed {
+                let error = Error::new(format!("`{}` changed during the build", file.path.typed))
+                    .because("what was published was made from its earlier content, and is not locked")
+                    .help("wait until whoever writes it is done, then run the same command again");
+                on_error(&net.net, &error);
+                net.status = NetStatus::Failed;
+                net.error = Some(error.to_string());
+            }
+        }
+    }
+
     /// Before anything runs: a locked build does not begin on other inputs.
     fn check_locked_inputs(&self, graph: &Graph, old: &Lock) -> Result<()> {
         let mut lines = Vec::new();
@@ -146,29 +175,39 @@ impl<'a> Workspace<'a> {
     }
 
     /// Writes the blocks of the nets that are up to date now, and drops those of nets that the manifest has no more.
-    fn update_lock(&self, graph: &Graph, report: &Report, old: Lock, path: &Path, locked: bool) -> Result<()> {
-        let mut new = old.clone();
+    fn update_lock(&self, graph: &Graph, report: &Report, old: &Lock, path: &Path, options: &Options, ctx: &Ctx) -> Result<()> {
+        let mut changed = Vec::new();
         let mut lines = Vec::new();
         for (net, plan) in report.nets.iter().zip(&graph.nets) {
             if !matches!(net.status, NetStatus::Built | NetStatus::Fresh) {
                 continue;
             }
             let outputs = net.outputs.iter().map(|output| LockedFile { path: output.path.clone(), sha256: output.sha256.clone() });
-            let mut now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect());
-            if let Some(before) = old.nets.get(&net.net) {
-                let differences = before.differences(&now);
-                if differences.is_empty() {
-                    now = before.clone();
-                }
-                lines.extend(differences.into_iter().map(|line| format!("net `{}`: {line}", net.net)));
+            let now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect());
+            let differences = old.nets.get(&net.net).map(|before| before.differences(&now));
+            // The program's version alone is no difference.
+            if differences.as_ref().is_none_or(|differences| !differences.is_empty()) {
+                changed.push(now);
             }
-            new.nets.insert(net.net.clone(), now);
+            lines.extend(differences.into_iter().flatten().map(|line| format!("net `{}`: {line}", net.net)));
         }
-        new.nets.retain(|name, _| self.manifest.nets.iter().any(|net| net.name == *name));
-        if locked {
+        if options.locked {
             return if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) };
         }
-        if new == old { Ok(()) } else { new.write(path) }
+        let names: HashSet<&str> = self.manifest.nets.iter().map(|net| net.name.as_str()).collect();
+        if changed.is_empty() && old.nets.keys().all(|name| names.contains(name.as_str())) {
+            return Ok(());
+        }
+        // Another process may have written the blocks of other nets meanwhile: they stay.
+        let state = state_folder(self.manifest);
+        // Where no lock can be made, the last writer wins, as it always did.
+        let _ = files::create_dir_all(&state);
+        let waiting = Waiting { message: "waiting for another `nnue` that writes `nnue.lock`", timeout: options.lock_timeout };
+        let _held = cache::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
+        let mut new = Lock::read(path)?;
+        new.nets.extend(changed.into_iter().map(|net| (net.name.clone(), net)));
+        new.nets.retain(|name, _| names.contains(name.as_str()));
+        new.write(path)
     }
 
     /// A published path as people know it: the typed folder with the file's name behind it.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::lock::{self, LockedFile, LockedNet};
-use super::report::Report;
 use super::{Options, Workspace, execute};
 use crate::cache::{BuildLog, hash_file_sha256};
 use crate::ctx::Ctx;
@@ -124,7 +123,7 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
         })
         .collect();
     let graph: Graph = graph::plan(manifest, &moved.iter().collect::<Vec<_>>())?;
-    let report: Report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?;
+    let report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
     for (net, report) in moved.iter().zip(&report.nets) {
         let outputs = report.outputs.iter().zip(&net.outputs).map(|(file, output)| {

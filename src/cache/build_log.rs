@@ -95,7 +95,7 @@ impl BuildLog {
         let path = self.path(net);
         let bytes = match fs::read(&path) {
             Ok(bytes) => Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return None,
             Err(error) => Err(error.to_string()),
         };
         let state = bytes.and_then(|bytes| sealed::unseal::<Versioned<BuildState>>(&bytes)).and_then(|file| match file {

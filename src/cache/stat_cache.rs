@@ -247,7 +247,7 @@ fn path_hash(path: &Path) -> PathHash {
 fn read_entries(path: &Path) -> Result<HashMap<PathHash, Entry>, String> {
     match fs::read(path) {
         Ok(bytes) => decode(&bytes).ok_or_else(|| "it is damaged, or of another version".into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(HashMap::new()),
         Err(error) => Err(error.to_string()),
     }
 }
