@@ -32,6 +32,8 @@ struct Inner {
     message: String,
     causes: Vec<String>,
     help: Option<String>,
+    /// The key of the value that is wrong, where it is one that the user wrote.
+    key: Option<&'static str>,
     /// A pre-built diagnostic with source spans (manifest errors); rendered instead of the message.
     report: Option<Box<dyn miette::Diagnostic + Send + Sync>>,
 }
@@ -54,7 +56,7 @@ impl Error {
 
     /// A failure of any class.
     pub fn with_kind(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), causes: Vec::new(), help: None, report: None }))
+        Self(Box::new(Inner { kind, message: message.into(), causes: Vec::new(), help: None, key: None, report: None }))
     }
 
     /// A failed file operation: `what` is a verb phrase such as `cannot read`.
@@ -103,6 +105,7 @@ impl Error {
             message: inner.message.clone(),
             causes: inner.causes.clone(),
             help: inner.help.clone(),
+            key: inner.key,
             report: None,
         };
         Some(Self(Box::new(copy)).context(message))
@@ -122,6 +125,18 @@ impl Error {
     pub fn kind_is(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self
+    }
+
+    /// Says which value of the user's is wrong, by its key in the manifest: whoever knows where it was written can point there.
+    #[must_use]
+    pub fn about(mut self, key: &'static str) -> Self {
+        self.0.key = Some(key);
+        self
+    }
+
+    /// The manifest's key of the value that is wrong.
+    pub fn key(&self) -> Option<&'static str> {
+        self.0.key
     }
 
     /// The class of the failure.

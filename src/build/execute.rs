@@ -10,12 +10,13 @@ use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
+use super::lock::{self, Lock, LockedFile};
 use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::run::{Ran, Runner};
 use super::values::Values;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
-use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState, files};
+use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
@@ -23,7 +24,7 @@ use crate::manifest::{Output, OutputKind};
 
 /// What is known of a node.
 #[derive(Clone)]
-enum State {
+pub(super) enum State {
     /// Not looked at yet, or it waits for others.
     Open,
     /// A file, with the digest of its content.
@@ -37,7 +38,7 @@ enum State {
 }
 
 #[derive(Clone)]
-struct Settled {
+pub(super) struct Settled {
     preimage: Preimage,
     result: ActionResult,
     /// How long it ran in this build, and why; `None` for a result from the cache.
@@ -45,7 +46,7 @@ struct Settled {
 }
 
 impl State {
-    fn digest(&self) -> Option<Blake3> {
+    pub(super) fn digest(&self) -> Option<Blake3> {
         match self {
             Self::File(digest) => Some(*digest),
             Self::Settled(settled) => Some(settled.result.output_digest),
@@ -54,43 +55,44 @@ impl State {
     }
 }
 
-/// How old a temporary file must be before it counts as left behind.
-const TEMP_GRACE: Duration = Duration::from_secs(60);
-
 /// Builds, or only resolves.
 pub(super) fn execute(
     workspace: &Workspace<'_>,
     graph: &Graph,
     options: &Options,
+    locked: Option<&Lock>,
     ctx: &Ctx,
     on_error: &(dyn Fn(&str, &Error) + Sync),
 ) -> Result<Report> {
-    let last: Vec<Option<BuildState>> = graph.nets.par_iter().map(|net| workspace.log.load(&net.name, ctx)).collect();
-    let order = toposort(&graph.dag, None).map_err(|_| Error::new("the graph has a cycle: this is a bug in nnue, please report it"))?;
-    let mut build = Build { workspace, graph, options, ctx, on_error, last, writes: HashMap::new(), users: HashMap::new() };
-    for (index, net) in graph.nets.iter().enumerate() {
-        for action in &net.actions {
-            build.users.entry(*action).or_default().push(index);
-        }
-        for (output, write) in &net.outputs {
-            let outputs: &mut Vec<Output> = build.writes.entry(*write).or_default();
-            if !outputs.contains(output) {
-                outputs.push(output.clone());
-            }
-        }
-    }
+    let order = order(graph)?;
+    let build = Build::new(workspace, graph, options, locked, ctx, on_error);
     let mut states = build.resolve(&order);
-    if !options.dry_run {
+    // A source that is missing is a failure like any other: without `keep_going` nothing runs after it.
+    let stopped = !options.keep_going && states.iter().any(|state| matches!(state, State::Failed(_)));
+    if !options.dry_run && !stopped {
         states = build.run_stale(&order, states)?;
     }
     ctx.check()?;
+    let refused = std::mem::take(&mut *build.refused.lock().unwrap_or_else(PoisonError::into_inner));
+    if !refused.is_empty() {
+        return Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &refused));
+    }
     build.report(&states)
 }
 
-struct Build<'a> {
+/// Inputs before those that use them.
+pub(super) fn order(graph: &Graph) -> Result<Vec<NodeIndex>> {
+    toposort(&graph.dag, None).map_err(|_| Error::new("the graph has a cycle: this is a bug in nnue, please report it"))
+}
+
+pub(super) struct Build<'a> {
     workspace: &'a Workspace<'a>,
     graph: &'a Graph,
     options: &'a Options,
+    /// What must come out, where only that may be published.
+    locked: Option<&'a Lock>,
+    /// What would have come out instead, a line each.
+    refused: Mutex<Vec<String>>,
     ctx: &'a Ctx,
     on_error: &'a (dyn Fn(&str, &Error) + Sync),
     last: Vec<Option<BuildState>>,
@@ -100,9 +102,33 @@ struct Build<'a> {
     users: HashMap<NodeIndex, Vec<usize>>,
 }
 
-impl Build<'_> {
+impl<'a> Build<'a> {
+    pub(super) fn new(
+        workspace: &'a Workspace<'a>,
+        graph: &'a Graph,
+        options: &'a Options,
+        locked: Option<&'a Lock>,
+        ctx: &'a Ctx,
+        on_error: &'a (dyn Fn(&str, &Error) + Sync),
+    ) -> Self {
+        let last: Vec<Option<BuildState>> = graph.nets.par_iter().map(|net| workspace.log.load(&net.name, ctx)).collect();
+        let (mut writes, mut users) = (HashMap::<NodeIndex, Vec<Output>>::new(), HashMap::<NodeIndex, Vec<usize>>::new());
+        for (index, net) in graph.nets.iter().enumerate() {
+            for action in &net.actions {
+                users.entry(*action).or_default().push(index);
+            }
+            for (output, write) in &net.outputs {
+                let outputs = writes.entry(*write).or_default();
+                if !outputs.contains(output) {
+                    outputs.push(output.clone());
+                }
+            }
+        }
+        Self { workspace, graph, options, locked, refused: Mutex::default(), ctx, on_error, last, writes, users }
+    }
+
     /// First pass: digests of files, keys, records.
-    fn resolve(&self, order: &[NodeIndex]) -> Vec<State> {
+    pub(super) fn resolve(&self, order: &[NodeIndex]) -> Vec<State> {
         let mut states = vec![State::Open; self.graph.dag.node_count()];
         let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.operation(*node).is_none()).collect();
         let digests: Vec<(NodeIndex, State)> = files.into_par_iter().map(|node| (node, self.resolve_file(node))).collect();
@@ -266,14 +292,11 @@ impl Build<'_> {
         if open.is_empty() {
             return Ok(states);
         }
-        for output in self.writes.values().flatten() {
+        let of_outputs = self.writes.values().flatten().filter_map(|output| {
             let path = &output.path.value.resolved;
-            let folder = if output.kind == OutputKind::Folder { Some(path.as_path()) } else { path.parent() };
-            if let Some(folder) = folder {
-                // Leftovers of a killed build; failing to remove them is no reason not to build.
-                let _ = files::sweep_temp(folder, TEMP_GRACE);
-            }
-        }
+            if output.kind == OutputKind::Folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) }
+        });
+        super::sweep(&of_outputs.collect());
         let waiting: HashMap<NodeIndex, usize> =
             open.iter().map(|&node| (node, self.graph.inputs(node).into_iter().filter(|(_, input)| is_open(*input)).count())).collect();
         let users = order.iter().map(|&node| {
@@ -360,7 +383,8 @@ impl Build<'_> {
                 return Ok(Settled { preimage: preimage.clone(), result: record.result, ran: None });
             }
             let digest = |input: NodeIndex| shared.lock().states[input.index()].digest();
-            let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest };
+            let accept = |sha256: &Sha256| self.accept(node, sha256);
+            let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest, accept: &accept };
             let start = Instant::now();
             let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
             let Ran { digest, bytes, stored, extra, value } = runner.run(node, outputs)?;
@@ -383,7 +407,8 @@ impl Build<'_> {
         match run() {
             Ok(settled) => State::Settled(Box::new(settled)),
             Err(error) => {
-                if error.kind() != Kind::Interrupted {
+                let error = self.located(node, error);
+                if !matches!(error.kind(), Kind::Interrupted | Kind::Difference) {
                     for net in self.nets_after(node) {
                         (self.on_error)(&self.graph.nets[net].name, &error);
                     }
@@ -393,10 +418,47 @@ impl Build<'_> {
         }
     }
 
+    /// Whether a write action may publish a file with this digest; what a locked build refuses is noted for its report.
+    fn accept(&self, node: NodeIndex, sha256: &Sha256) -> Result<()> {
+        let Some(locked) = self.locked else { return Ok(()) };
+        let mut lines = Vec::new();
+        for net in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
+            let outputs = net
+                .outputs
+                .iter()
+                .filter(|(_, write)| *write == node)
+                .map(|(output, _)| LockedFile { path: self.shown(output, &place(output, Some(sha256))), sha256: sha256.to_string() });
+            let known = locked.nets.get(&net.name);
+            lines.extend(outputs.filter(|output| known.is_none_or(|net| !net.outputs.contains(output))).map(|output| {
+                match known.and_then(|net| net.outputs.iter().find(|other| other.path == output.path)) {
+                    Some(old) => format!("net `{}`: output `{}`: sha256 {} is locked, now {sha256}", net.name, old.path, old.sha256),
+                    None => format!("net `{}`: output `{}` (sha256 {sha256}) is not locked", net.name, output.path),
+                }
+            }));
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).extend(lines);
+        Err(Error::with_kind(Kind::Difference, "the result is not the locked one"))
+    }
+
+    /// An error about a value of the manifest, with the place where the value stands.
+    fn located(&self, node: NodeIndex, error: Error) -> Error {
+        let manifest = self.workspace.manifest;
+        let place = error.key().and_then(|key| {
+            let name = &self.graph.nets.get(*self.users.get(&node)?.first()?)?.name;
+            manifest.nets.iter().find(|net| net.name == *name)?.source.claims.place_of(key)
+        });
+        let (Some(span), Some((label, causes))) = (place, error.causes().split_first()) else { return error };
+        let message = format!("{}: {label}", error.message());
+        manifest.diagnostic(span, &message, label, &causes.join("; "), error.help_text().unwrap_or_default()).kind_is(error.kind())
+    }
+
     /// Puts the states into words, and remembers finished builds.
     fn report(&self, states: &[State]) -> Result<Report> {
         let nets: Vec<NetReport> = self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states)).collect();
-        if !self.options.dry_run {
+        if !self.options.dry_run && !self.options.frozen {
             let finished = nets
                 .iter()
                 .zip(&self.graph.nets)

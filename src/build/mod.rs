@@ -5,18 +5,24 @@
 //! settled, several at a time. A stage that gives the digest it gave before leaves everything after it fresh.
 
 mod execute;
+mod explain;
 pub mod lock;
 mod report;
 mod run;
 mod values;
+mod verify;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+pub use explain::{Explanation, StageExplanation};
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use verify::{Checked, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use lock::{Lock, LockedFile, LockedNet};
 
-use crate::cache::{BuildLog, Cache, Mode, OpenOptions, StatCache, Trust};
+use crate::cache::{BuildLog, Cache, Mode, OpenOptions, StatCache, Trust, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
@@ -24,6 +30,9 @@ use crate::manifest::{Manifest, ResolvedNet};
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
+
+/// How old a temporary file must be before it counts as left behind.
+const TEMP_GRACE: Duration = Duration::from_secs(60);
 
 /// How to build.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +49,10 @@ pub struct Options {
     pub paranoid: bool,
     /// Fail where `nnue.lock` would change.
     pub locked: bool,
+    /// Write nothing but outputs: neither into the cache nor into the state beside it. Only sensible with `locked`.
+    pub frozen: bool,
+    /// How long to wait for other processes; `None`: as long as it takes.
+    pub lock_timeout: Option<Duration>,
 }
 
 /// A manifest with the places where its builds are remembered.
@@ -56,12 +69,17 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When waiting for another process was interrupted.
     pub fn open(manifest: &'a Manifest, options: &Options, ctx: &Ctx) -> Result<Self> {
-        let state = state_folder(manifest);
-        let mode = if options.dry_run { Mode::ReadOnly } else { Mode::ReadWrite };
-        let cache = Cache::open(&cache_folder(manifest), OpenOptions { mode, lock_timeout: None }, ctx)?;
+        Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(manifest), options, ctx)
+    }
+
+    /// Opens the cache and the state in other places than usual.
+    fn open_in(manifest: &'a Manifest, cache: &Path, state: &Path, options: &Options, ctx: &Ctx) -> Result<Self> {
+        let reads_only = options.dry_run || options.frozen;
+        let mode = if reads_only { Mode::ReadOnly } else { Mode::ReadWrite };
+        let cache = Cache::open(cache, OpenOptions { mode, lock_timeout: options.lock_timeout }, ctx)?;
         let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
         let files = StatCache::load(&state.join("files.bin"), trust, ctx);
-        let files = if options.dry_run { files.read_only() } else { files };
+        let files = if reads_only { files.read_only() } else { files };
         Ok(Self { manifest, cache, files, log: BuildLog::new(&state.join("nets")) })
     }
 
@@ -78,8 +96,13 @@ impl<'a> Workspace<'a> {
         if options.locked {
             self.check_locked_inputs(&graph, &old)?;
         }
-        let report = execute::execute(self, &graph, options, ctx, on_error);
+        let locked = options.locked.then_some(&old);
+        let report = execute::execute(self, &graph, options, locked, ctx, on_error);
         if !options.dry_run {
+            if report.as_ref().is_ok_and(|report| report.nets.iter().any(|net| net.status == NetStatus::Built)) {
+                let state = state_folder(self.manifest);
+                sweep(&BTreeSet::from([self.manifest.folder.clone(), state.join("nets"), state]));
+            }
             let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, old, &path, options.locked));
             self.files.save();
             self.cache.save_usage();
@@ -157,16 +180,25 @@ impl<'a> Workspace<'a> {
     }
 }
 
+/// Removes what killed builds left in the folders. Failing to is no reason not to build.
+fn sweep(folders: &BTreeSet<PathBuf>) {
+    for folder in folders {
+        // A bare file name has an empty parent.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let _ = files::sweep_temp(folder, TEMP_GRACE);
+    }
+}
+
 /// `.nnue/state` beside the manifest.
 fn state_folder(manifest: &Manifest) -> PathBuf {
     manifest.folder.join(".nnue").join("state")
 }
 
-/// `NNUE_CACHE_DIR`, or `.nnue/cache` beside the manifest.
-pub fn cache_folder(manifest: &Manifest) -> PathBuf {
+/// `NNUE_CACHE_DIR`, or `.nnue/cache` in the folder of the manifest.
+pub fn cache_folder(manifests: &Path) -> PathBuf {
     match std::env::var_os(CACHE_VARIABLE) {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => manifest.folder.join(".nnue").join("cache"),
+        _ => manifests.join(".nnue").join("cache"),
     }
 }
 

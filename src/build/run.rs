@@ -41,6 +41,8 @@ pub(super) struct Runner<'a> {
     pub ctx: &'a Ctx,
     /// Digests of files and of settled actions.
     pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
+    /// Whether a file of this digest may be published; asked before it gets its name.
+    pub accept: &'a (dyn Fn(&Sha256) -> Result<()> + Sync),
 }
 
 impl Runner<'_> {
@@ -189,6 +191,7 @@ impl Runner<'_> {
                 }
                 self.ctx.check()?;
                 let (_, (blake3, sha256), bytes) = out.finish();
+                (self.accept)(&sha256)?;
                 last = (blake3, sha256, bytes);
                 Ok(sha256)
             };

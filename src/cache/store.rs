@@ -68,6 +68,8 @@ pub struct Cache {
     ctx: Ctx,
     /// Falls to false at the first failure to store.
     storing: AtomicBool,
+    /// Set by the first record that is there and cannot be read: the others would only say so again.
+    unreadable: AtomicBool,
     hits: AtomicU64,
     misses: AtomicU64,
     _lock: Option<FileLock>,
@@ -120,6 +122,7 @@ impl Cache {
         let layout = Layout::new(root);
         let mut cache = Self {
             storing: AtomicBool::new(options.mode == Mode::ReadWrite),
+            unreadable: AtomicBool::new(false),
             layout,
             options,
             ctx: ctx.clone(),
@@ -247,9 +250,12 @@ impl Cache {
         };
         match read() {
             Ok(bytes) => ActionRecord::decode(key, &bytes).map_err(|why| self.evict(&path, &why)).ok(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
             Err(error) => {
-                self.ctx.warn(format!("the record `{}` cannot be read from the cache, its stage runs again: {error}", path.display()));
+                if !self.unreadable.swap(true, Ordering::Relaxed) {
+                    let path = path.display();
+                    self.ctx.warn(format!("records such as `{path}` cannot be read from the cache, their stages run again: {error}"));
+                }
                 None
             }
         }

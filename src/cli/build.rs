@@ -1,6 +1,7 @@
 //! `nnue build` and what it shares with the other commands that have a manifest.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::network::BackendName;
 use super::{Exit, Global};
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Fail, with exit code 3, where `nnue.lock` would change
     #[arg(long, conflicts_with = "force")]
     locked: bool,
+    /// As --locked, and write nothing into the cache either
+    #[arg(long, conflicts_with = "force")]
+    frozen: bool,
     /// Go on with the other nets after one failed
     #[arg(short, long)]
     keep_going: bool,
@@ -49,6 +53,9 @@ pub(crate) struct ManifestArgs {
     /// Read every file anew, whatever its times say
     #[arg(long)]
     pub(super) paranoid: bool,
+    /// Give up waiting for other processes after this time, such as 30s or 10m
+    #[arg(long, value_name = "DURATION", value_parser = super::units::duration)]
+    pub(super) lock_timeout: Option<Duration>,
 }
 
 /// Finds, reads and checks the manifest, and passes its warnings on.
@@ -85,7 +92,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         dry_run: args.dry_run,
         jobs: args.jobs.map(usize::from),
         paranoid: args.manifest.paranoid,
-        locked: args.locked,
+        locked: args.locked || args.frozen,
+        frozen: args.frozen,
+        lock_timeout: args.manifest.lock_timeout,
     };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     let print_error = |net: &str, error: &Error| match error.in_context(format!("net `{net}` failed")) {

@@ -11,7 +11,7 @@ use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
 use crate::format::bytes::Bytes;
-use crate::format::nnue::Compression;
+use crate::format::nnue::{Compression, Expectation};
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
 use crate::stages::permute::permute;
 use crate::stages::quantize::Overflow;
@@ -46,8 +46,9 @@ enum Relation {
     Different,
 }
 
+/// What [`compare`] found.
 #[derive(Serialize)]
-struct Comparison {
+pub(super) struct Comparison {
     schema: u32,
     relation: Relation,
     /// Whether they evaluate alike.
@@ -77,7 +78,7 @@ struct TensorDifference {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
-    let comparison = compare(&args, &ctx)?;
+    let comparison = compare(&args.a, &args.b, &args.source_is.expectation(), &ctx)?;
     if args.json {
         global.print_json(&comparison)?;
     } else {
@@ -86,12 +87,16 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(if comparison.equal { Exit::Done } else { Exit::Failed })
 }
 
-fn compare(args: &Args, ctx: &Ctx) -> Result<Comparison> {
-    let expected = args.source_is.expectation();
+/// Compares two networks that fit `expected`.
+///
+/// # Errors
+/// When one is no network or another one than expected, or the work was interrupted.
+pub(super) fn compare(a: &Path, b: &Path, expected: &Expectation, ctx: &Ctx) -> Result<Comparison> {
+    let (path_a, path_b) = (a, b);
     // Also equal files must hold networks: two copies of an error page are no equal nets.
-    let mut a = load_integers(&args.a, &expected, Overflow::Error, ctx)?;
-    let b = load_integers(&args.b, &expected, Overflow::Error, ctx)?;
-    if Bytes::map(&args.a)?[..] == Bytes::map(&args.b)?[..] {
+    let mut a = load_integers(path_a, expected, Overflow::Error, ctx)?;
+    let b = load_integers(path_b, expected, Overflow::Error, ctx)?;
+    if Bytes::map(path_a)?[..] == Bytes::map(path_b)?[..] {
         return Ok(Comparison::new(Relation::IdenticalBytes, Vec::new()));
     }
     let shapes = architecture_differences(&a.network.architecture, &b.network.architecture);
@@ -120,7 +125,8 @@ impl Comparison {
         Self { schema: 1, relation, equal: relation != Relation::Different, permutation: None, differences, tensors: Vec::new() }
     }
 
-    fn text(&self, a: &Path, b: &Path) -> String {
+    /// For people.
+    pub(super) fn text(&self, a: &Path, b: &Path) -> String {
         let mut text = format!("A  {}\nB  {}\n", a.display(), b.display());
         text += match self.relation {
             Relation::IdenticalBytes => "identical: the files have the same bytes\n",

@@ -12,9 +12,11 @@
 //! | 130 | interrupted |
 
 mod build;
+mod cache;
 mod completions;
 mod convert;
 mod diff;
+mod explain;
 mod global;
 mod graph;
 mod init;
@@ -27,6 +29,8 @@ mod progress;
 mod report;
 mod schema;
 mod status;
+mod units;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -43,6 +47,8 @@ pub(crate) enum Exit {
     Done,
     /// What was asked has the answer "no", and stdout says so.
     Failed,
+    /// What was compared differs, and stdout says how.
+    Different,
 }
 
 /// Exact, reproducible builds of chess NNUE networks.
@@ -59,7 +65,10 @@ struct Cli {
 enum Command {
     Build(build::Args),
     Status(status::Args),
+    Explain(explain::Args),
     Graph(graph::Args),
+    Verify(verify::Args),
+    Cache(cache::Args),
     Convert(Box<convert::Args>),
     Inspect(inspect::Args),
     Diff(diff::Args),
@@ -74,7 +83,10 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
     match command {
         Command::Build(args) => build::run(args, global),
         Command::Status(args) => status::run(args, global),
+        Command::Explain(args) => explain::run(args, global),
         Command::Graph(args) => graph::run(args, global),
+        Command::Verify(args) => verify::run(args, global),
+        Command::Cache(args) => cache::run(args, global),
         Command::Convert(args) => convert::run(*args, global),
         Command::Inspect(args) => inspect::run(args, global),
         Command::Diff(args) => diff::run(args, global),
@@ -104,6 +116,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Different) => ExitCode::from(3),
         Err(error) => {
             report::print(&error, style);
             ExitCode::from(exit_code(&error))

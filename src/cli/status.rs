@@ -23,7 +23,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
-    let options = Options { dry_run: true, paranoid: args.manifest.paranoid, ..Options::default() };
+    let (paranoid, lock_timeout) = (args.manifest.paranoid, args.manifest.lock_timeout);
+    let options = Options { dry_run: true, paranoid, lock_timeout, ..Options::default() };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     // Errors stand in the report.
     let report = workspace.build(&nets, &options, &ctx, &|_, _| {})?;

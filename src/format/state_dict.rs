@@ -592,17 +592,19 @@ fn settle(
     expected: &Expectation,
 ) -> Result<Architecture> {
     let sizes = format!("features `{}`, L1={l1}, L2={l2}, L3={l3}", features.name);
-    let mismatch = |what: &str, found: String, wanted: String| {
+    let mismatch = |key: &'static str, found: String, wanted: String| {
+        let what = if key.starts_with('l') { key.to_uppercase() } else { key.to_owned() };
         Error::new(format!("{what}={found} in the file, {wanted} expected"))
             .because(format!("its tensors are those of {sizes}"))
-            .help(format!("correct or remove `{}`, or give the file that was meant", what.to_lowercase()))
+            .help(format!("correct or remove `{key}`, or give the file that was meant"))
+            .about(key)
     };
     for wanted in [&expected.features, &hints.features].into_iter().flatten() {
         if *wanted != features.name {
             return Err(mismatch("features", format!("`{}`", features.name), format!("`{wanted}`")));
         }
     }
-    for (what, wanted, found) in [("L1", expected.l1, l1), ("L1", hints.l1, l1), ("L2", expected.l2, l2), ("L3", expected.l3, l3)] {
+    for (what, wanted, found) in [("l1", expected.l1, l1), ("l1", hints.l1, l1), ("l2", expected.l2, l2), ("l3", expected.l3, l3)] {
         if let Some(wanted) = wanted
             && wanted != found
         {
@@ -651,9 +653,11 @@ fn settle(
             && hints.ft_one.is_none_or(|one| one == quantization.ft)
     });
     if choices.is_empty() {
+        let key = if expected.quantization.is_some() { "quantization" } else { "architecture" };
         return Err(Error::new("the given architecture or quantization is not one that the tensors can have")
             .because(format!("the tensors are those of {sizes}"))
-            .because(format!("they can be {}", list(&distinct(all)))));
+            .because(format!("they can be {}", list(&distinct(all))))
+            .about(key));
     }
     let distinct = distinct(choices);
     // Two layouts of the first threat nets: once the scales are given, the one that Stockfish 18 released is meant.

@@ -17,7 +17,7 @@ use petgraph::visit::EdgeRef;
 use serde_json::{Map, Value, json};
 
 use crate::cache::{Blake3, Preimage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::{FilePath, Located, Span};
 use crate::permutation::{Algorithm, SearchParams};
@@ -244,12 +244,20 @@ impl Graph {
     /// # Errors
     /// Never for the parameters of this crate, which hold no floats.
     pub fn preimage(&self, node: NodeIndex, digest: impl Fn(NodeIndex) -> Option<Blake3>) -> Result<Option<Preimage>> {
-        let Some(operation) = self.operation(node) else { return Ok(None) };
-        let mut inputs = Map::new();
-        for (name, input) in self.inputs(node) {
-            let Some(digest) = digest(input) else { return Ok(None) };
-            inputs.insert(name.to_owned(), json!(digest.to_string()));
+        if self.operation(node).is_none() || self.inputs(node).iter().any(|(_, input)| digest(*input).is_none()) {
+            return Ok(None);
         }
+        self.partial_preimage(node, digest).map(Some)
+    }
+
+    /// As [`Self::preimage`], with null for inputs whose digest is not known yet: to be shown, not to be looked up.
+    ///
+    /// # Errors
+    /// As [`Self::preimage`]; and for a file, which has none.
+    pub fn partial_preimage(&self, node: NodeIndex, digest: impl Fn(NodeIndex) -> Option<Blake3>) -> Result<Preimage> {
+        let operation = self.operation(node).ok_or_else(|| Error::new("a file has no key"))?;
+        let digests = self.inputs(node).into_iter().map(|(name, input)| (name.to_owned(), json!(digest(input).map(|it| it.to_string()))));
+        let inputs: Map<String, Value> = digests.collect();
         let stage = operation.stage();
         Preimage::of(&json!({
             "key_schema": KEY_SCHEMA,
@@ -258,6 +266,5 @@ impl Graph {
             "params": operation.params(),
             "inputs": inputs,
         }))
-        .map(Some)
     }
 }

@@ -19,6 +19,7 @@ use crate::cache::Preimage;
 /// | `blob_missing` | the cache has lost the result, or it was damaged |
 /// | `output_missing` | a published file is not there |
 /// | `output_modified` | a published file was changed |
+/// | `result_changed` | the same inputs and parameters gave another result: only in comparisons of two builds |
 /// | `forced` | `--force` |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
@@ -59,11 +60,15 @@ impl Reason {
             "blob_missing" => "its result is missing from the cache, or was damaged".into(),
             "output_missing" => format!("`{name}` is missing"),
             "output_modified" => format!("`{name}` was changed: {}", change()),
+            "result_changed" => format!("the same inputs and parameters gave another result: {}", change()),
             "forced" => "forced".into(),
             other => other.to_owned(),
         }
     }
 }
+
+/// Parameters that no manifest has: they follow from others, or from the version of the program.
+const DERIVED: [&str; 3] = ["format", "held_out", "selection"];
 
 /// How many digits of a digest are shown.
 const SHOWN_DIGITS: usize = 12;
@@ -74,7 +79,10 @@ const SHOWN_DIGITS: usize = 12;
 pub fn compare(old: &Preimage, new: &Preimage, file: impl Fn(&str) -> Option<String>) -> Vec<Reason> {
     let (old, new) = (old.to_value(), new.to_value());
     let mut reasons = Vec::new();
-    for (name, old, new) in differences(&old["params"], &new["params"]) {
+    let mut params = differences(&old["params"], &new["params"]);
+    // What follows from another parameter explains less than that one. The sort is stable.
+    params.sort_by_key(|(name, _, _)| DERIVED.contains(&name.as_str()));
+    for (name, old, new) in params {
         reasons.push(Reason { kind: "param_changed".into(), name: Some(name), old: old.map(|v| show(&v)), new: new.map(|v| show(&v)) });
     }
     let mut upstream = Vec::new();
@@ -124,14 +132,16 @@ mod tests {
     #[test]
     fn parameters_come_first_with_old_and_new_values() {
         let old =
-            Preimage::of(&json!({"params": {"positions": 10, "seed": 0}, "inputs": {"network": "aa", "data.0": "bb"}, "stage_version": 1}))
+            Preimage::of(&json!({"params": {"positions": 10, "seed": 0, "held_out": 10}, "inputs": {"network": "aa", "data.0": "bb"}, "stage_version": 1}))
                 .unwrap();
         let new =
-            Preimage::of(&json!({"params": {"positions": 20, "seed": 0}, "inputs": {"network": "ac", "data.0": "bc"}, "stage_version": 1}))
+            Preimage::of(&json!({"params": {"positions": 20, "seed": 0, "held_out": 20}, "inputs": {"network": "ac", "data.0": "bc"}, "stage_version": 1}))
                 .unwrap();
         let reasons = compare(&old, &new, |name| name.starts_with("data").then(|| "fish.binpack".to_owned()));
         let kinds: Vec<(&str, &str)> = reasons.iter().map(|reason| (reason.kind.as_str(), reason.name.as_deref().unwrap())).collect();
-        assert_eq!(kinds, [("param_changed", "positions"), ("input_changed", "fish.binpack"), ("upstream_changed", "network")]);
+        let params = [("param_changed", "positions"), ("param_changed", "held_out")];
+        assert_eq!(kinds[..2], params, "what the manifest has comes first");
+        assert_eq!(kinds[2..], [("input_changed", "fish.binpack"), ("upstream_changed", "network")]);
         assert_eq!((reasons[0].old.as_deref(), reasons[0].new.as_deref()), (Some("10"), Some("20")));
         assert!(compare(&new, &new, |_| None).is_empty());
     }

@@ -146,6 +146,19 @@ impl Claims {
         let overflow = Located { value: Overflow::default(), span };
         Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, overflow }
     }
+
+    /// Where the value of `key` was written; `None` where nothing is said of it.
+    pub fn place_of(&self, key: &str) -> Option<Span> {
+        match key {
+            "features" => self.features.as_ref().map(|value| value.span),
+            "l1" => self.l1.as_ref().map(|value| value.span),
+            "l2" => self.l2.as_ref().map(|value| value.span),
+            "l3" => self.l3.as_ref().map(|value| value.span),
+            "architecture" => self.architecture.as_ref().map(|value| value.span),
+            "quantization" => self.quantization.as_ref().map(|value| value.span),
+            _ => None,
+        }
+    }
 }
 
 /// Files of positions that are read as one stream, in this order.

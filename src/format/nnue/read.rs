@@ -376,10 +376,12 @@ fn choose(bytes: &[u8], mut layouts: Vec<Layout>) -> Vec<Layout> {
 /// Applies what the user asserts.
 fn assert_expected(layouts: Vec<Layout>, expected: &Expectation) -> Result<Layout> {
     let first = &layouts[0].architecture;
-    let mismatch = |what: &str, found: String, wanted: String| {
+    let mismatch = |key: &'static str, found: String, wanted: String| {
+        let what = if key.starts_with('l') { key.to_uppercase() } else { key.to_owned() };
         Error::new(format!("{what}={found} in the file, {wanted} expected"))
             .because(format!("the file holds `{}` with L1={}, L2={}, L3={}", first.features.name(), first.l1, first.l2, first.l3))
-            .help(format!("correct or remove `{}`, or give the file that was meant", what.to_lowercase()))
+            .help(format!("correct or remove `{key}`, or give the file that was meant"))
+            .about(key)
     };
     if let Some(features) = &expected.features {
         let bare = features.replace('^', "");
@@ -389,7 +391,7 @@ fn assert_expected(layouts: Vec<Layout>, expected: &Expectation) -> Result<Layou
     }
     let names: Vec<&str> = layouts.iter().map(|layout| layout.architecture.generation.name).collect();
     for (what, wanted, found) in
-        [("L1", expected.l1, (|a| a.l1) as fn(&Architecture) -> usize), ("L2", expected.l2, |a| a.l2), ("L3", expected.l3, |a| a.l3)]
+        [("l1", expected.l1, (|a| a.l1) as fn(&Architecture) -> usize), ("l2", expected.l2, |a| a.l2), ("l3", expected.l3, |a| a.l3)]
     {
         if let Some(wanted) = wanted
             && !layouts.iter().any(|layout| found(&layout.architecture) == wanted)
@@ -421,7 +423,8 @@ fn assert_expected(layouts: Vec<Layout>, expected: &Expectation) -> Result<Layou
                 wanted.name,
                 layout.architecture.generation.name,
                 known.join(", ")
-            )));
+            ))
+            .about("quantization"));
         }
         layout.architecture.quantization = wanted;
     }

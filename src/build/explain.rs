@@ -1,0 +1,158 @@
+//! Why each stage of a net has the key it has, and what is different from another build of it. Runs nothing, changes nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::execute::{Build, State, order};
+use super::{Options, Workspace};
+use crate::cache::{Blake3, Preimage};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Reason, Stage, compare};
+use crate::manifest::ResolvedNet;
+
+/// Version of [`Explanation`] as JSON.
+const SCHEMA: u32 = 1;
+
+/// All that the stages of one net are made of: shown to people, and kept to be compared with another machine's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Version of this format.
+    pub schema: u32,
+    /// The net's name.
+    pub net: String,
+    /// Version of the program.
+    pub tool: String,
+    /// What keys are made of.
+    pub key_schema: u32,
+    /// Its stages, in order.
+    pub stages: Vec<StageExplanation>,
+}
+
+/// One stage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageExplanation {
+    /// The stage's name.
+    pub stage: String,
+    /// `fresh`, `stale` or `failed`.
+    pub status: String,
+    /// The action's key, once all inputs are known.
+    pub key: Option<String>,
+    /// All that the key depends on; an input is null while the stage that makes it is stale.
+    pub preimage: Value,
+    /// BLAKE3 of the result, where it is known.
+    pub digest: Option<String>,
+    /// The files among the inputs: input's name → path as the manifest has it.
+    pub files: serde_json::Map<String, Value>,
+    /// Why it has to run, if it has to.
+    pub reason: Option<Reason>,
+    /// What differs from the build that this was compared with: all of it, the most telling first.
+    pub changes: Vec<Reason>,
+}
+
+impl Workspace<'_> {
+    /// Explains `net`: each stage's preimage, and its difference to the last build's.
+    ///
+    /// # Errors
+    /// When the graph cannot be made, or the work was interrupted.
+    pub fn explain(&self, net: &ResolvedNet, options: &Options, ctx: &Ctx) -> Result<Explanation> {
+        let graph: Graph = graph::plan(self.manifest, &[net])?;
+        let plan = graph.nets.first().ok_or_else(|| Error::new("a graph without its net: this is a bug in nnue, please report it"))?;
+        let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
+        let states = build.resolve(&order(&graph)?);
+        ctx.check()?;
+        let mut stages = Vec::with_capacity(plan.actions.len());
+        for &node in &plan.actions {
+            let stage = graph.operation(node).map_or(Stage::Load, |operation| operation.stage());
+            let state = &states[node.index()];
+            let (status, reason) = match state {
+                State::Settled(_) => ("fresh", None),
+                State::Stale { reason, .. } => ("stale", Some(reason.clone())),
+                State::Failed(message) => ("failed", Some(Reason::about("failed", message.clone()))),
+                State::Open | State::File(_) => ("stale", None),
+            };
+            let preimage = graph.partial_preimage(node, |input| states[input.index()].digest())?;
+            let files = graph.inputs(node).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
+                Node::File(file) => Some((name.to_owned(), Value::String(file.path.typed.clone()))),
+                Node::Action(_) => None,
+            });
+            let is_whole = graph.inputs(node).iter().all(|(_, input)| states[input.index()].digest().is_some());
+            stages.push(StageExplanation {
+                stage: stage.name().to_owned(),
+                status: status.to_owned(),
+                key: is_whole.then(|| preimage.key().to_string()),
+                preimage: preimage.to_value(),
+                digest: state.digest().map(|digest| digest.to_string()),
+                files: files.collect(),
+                reason,
+                changes: Vec::new(),
+            });
+        }
+        let tool = env!("CARGO_PKG_VERSION").to_owned();
+        let mut explanation = Explanation { schema: SCHEMA, net: plan.name.clone(), tool, key_schema: KEY_SCHEMA, stages };
+        if let Some(last) = self.last_build(plan, ctx) {
+            explanation.compare_with(&last)?;
+        }
+        Ok(explanation)
+    }
+
+    /// What is known of the last build, in the same form.
+    fn last_build(&self, plan: &NetPlan, ctx: &Ctx) -> Option<Explanation> {
+        let last = self.log.load(&plan.name, ctx)?;
+        let stages = last.stages.into_iter().map(|stage| StageExplanation {
+            key: Some(stage.key().to_string()),
+            preimage: stage.preimage.to_value(),
+            stage: stage.stage,
+            status: "fresh".to_owned(),
+            digest: Some(stage.output_digest.to_string()),
+            files: serde_json::Map::new(),
+            reason: None,
+            changes: Vec::new(),
+        });
+        Some(Explanation { schema: SCHEMA, net: last.net, tool: last.tool_version, key_schema: KEY_SCHEMA, stages: stages.collect() })
+    }
+}
+
+impl Explanation {
+    /// Reads the JSON that `nnue explain --json` printed.
+    ///
+    /// # Errors
+    /// When it is something else, or of another version.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let wrong = |why: String| Error::usage("this is no record of `nnue explain NET --json`").because(why);
+        let record: Self = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        if record.schema == SCHEMA {
+            Ok(record)
+        } else {
+            Err(wrong(format!("its schema is {}, this program knows {SCHEMA}", record.schema)))
+        }
+    }
+
+    /// Fills in what each stage has other than in `other`: `old` values are the other's, `new` ones this one's.
+    ///
+    /// # Errors
+    /// When a preimage holds what no preimage holds, such as a float.
+    pub fn compare_with(&mut self, other: &Self) -> Result<()> {
+        let mut seen: Vec<String> = Vec::new();
+        for stage in &mut self.stages {
+            let position = seen.iter().filter(|name| **name == stage.stage).count();
+            seen.push(stage.stage.clone());
+            let Some(old) = other.stages.iter().filter(|old| old.stage == stage.stage).nth(position) else {
+                stage.changes = vec![Reason::of("never_built")];
+                continue;
+            };
+            let file = |name: &str| stage.files.get(name).and_then(Value::as_str).map(str::to_owned);
+            let mut changes = compare(&Preimage::of(&old.preimage)?, &Preimage::of(&stage.preimage)?, file);
+            for change in changes.iter_mut().filter(|change| change.kind == "upstream_changed" && change.new.is_none()) {
+                *change = Reason::about("upstream_stale", change.name.clone().unwrap_or_default());
+            }
+            let short =
+                |digest: &Option<String>| digest.as_ref().and_then(|digest| digest.parse::<Blake3>().ok()).map(|it| format!("{it:.12}"));
+            if stage.key.is_some() && stage.key == old.key && stage.digest.is_some() && old.digest.is_some() && stage.digest != old.digest {
+                changes.push(Reason { kind: "result_changed".to_owned(), name: None, old: short(&old.digest), new: short(&stage.digest) });
+            }
+            stage.changes = changes;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Whether published files are those of `nnue.lock`, and whether a build from nothing gives them again. Changes nothing in the project.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::lock::{self, LockedFile, LockedNet};
+use super::report::Report;
+use super::{Options, Workspace, execute};
+use crate::cache::{BuildLog, hash_file_sha256};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::graph::{self, Graph};
+use crate::manifest::{Manifest, OutputKind, ResolvedNet};
+
+/// How the files of one net stand to its block in the lock.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    /// The net's name.
+    pub net: String,
+    /// Locked outputs.
+    pub outputs: Vec<CheckedFile>,
+    /// Locked inputs.
+    pub inputs: Vec<CheckedFile>,
+    /// Outputs of the manifest that the lock does not know, as typed.
+    pub not_locked: Vec<String>,
+}
+
+/// One file.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckedFile {
+    /// As in the lock.
+    pub path: String,
+    /// SHA-256 in the lock.
+    pub locked: String,
+    /// SHA-256 of the file that is there; null where there is none that can be read.
+    pub found: Option<String>,
+}
+
+impl CheckedFile {
+    /// Whether the file is the locked one.
+    pub fn is_same(&self) -> bool {
+        self.found.as_ref() == Some(&self.locked)
+    }
+}
+
+impl Checked {
+    /// Reads every file of `net` that `locked` names.
+    ///
+    /// # Errors
+    /// When the work was interrupted.
+    pub fn of(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Self> {
+        let check = |files: &[LockedFile]| -> Result<Vec<CheckedFile>> {
+            let mut checked = Vec::with_capacity(files.len());
+            for LockedFile { path, sha256 } in files {
+                ctx.check()?;
+                let found = hash_file_sha256(&manifest.folder.join(path)).ok().map(|(digest, _)| digest.to_string());
+                checked.push(CheckedFile { path: path.clone(), locked: sha256.clone(), found });
+            }
+            Ok(checked)
+        };
+        let is_locked = |typed: &str, kind: OutputKind| {
+            let fits = |file: &LockedFile| match kind {
+                OutputKind::Folder => Path::new(&file.path).parent() == Some(Path::new(typed)),
+                _ => file.path == typed,
+            };
+            locked.outputs.iter().any(fits)
+        };
+        let typed = net.outputs.iter().map(|output| (&output.path.value.typed, output.kind));
+        let not_locked = typed.filter(|(typed, kind)| !is_locked(typed, *kind)).map(|(typed, _)| typed.clone()).collect();
+        Ok(Self { net: net.name.clone(), outputs: check(&locked.outputs)?, inputs: check(&locked.inputs)?, not_locked })
+    }
+
+    /// Whether every output is there as locked, and no other is to be.
+    pub fn is_same(&self) -> bool {
+        self.not_locked.is_empty() && self.outputs.iter().all(CheckedFile::is_same)
+    }
+}
+
+/// One net, built from nothing.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rebuilt {
+    /// The net's name.
+    pub net: String,
+    /// What came out.
+    pub outputs: Vec<RebuiltFile>,
+    /// The first stage whose result is not that of the last build, where that is known.
+    pub first_different_stage: Option<String>,
+    /// Why nothing came out.
+    pub error: Option<String>,
+}
+
+/// One file that was built from nothing.
+#[derive(Debug, Clone, Serialize)]
+pub struct RebuiltFile {
+    /// Where a build would publish it.
+    pub path: String,
+    /// SHA-256 of what came out.
+    pub sha256: String,
+    /// Where it is for now.
+    #[serde(skip)]
+    pub place: PathBuf,
+}
+
+/// Builds `nets` once more, without the cache and what else is remembered, below the empty folder `below`.
+///
+/// # Errors
+/// When the graph cannot be made or the work was interrupted; failures of nets stand in the result.
+pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options: &Options, ctx: &Ctx) -> Result<Vec<Rebuilt>> {
+    let builds = BuildLog::new(&super::state_folder(manifest).join("nets"));
+    let options = Options { keep_going: true, paranoid: true, ..options.clone() };
+    let workspace = Workspace::open_in(manifest, &below.join("cache"), &below.join("state"), &options, ctx)?;
+    let moved: Vec<ResolvedNet> = nets
+        .iter()
+        .enumerate()
+        .map(|(index, net)| {
+            let mut net = (*net).clone();
+            for (number, output) in net.outputs.iter_mut().enumerate() {
+                let folder = below.join(index.to_string()).join(number.to_string());
+                let name = output.path.value.resolved.file_name().map(PathBuf::from);
+                output.path.value.resolved = if output.kind == OutputKind::Folder { folder } else { folder.join(name.unwrap_or_default()) };
+            }
+            net
+        })
+        .collect();
+    let graph: Graph = graph::plan(manifest, &moved.iter().collect::<Vec<_>>())?;
+    let report: Report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?;
+    let mut rebuilt = Vec::with_capacity(moved.len());
+    for (net, report) in moved.iter().zip(&report.nets) {
+        let outputs = report.outputs.iter().zip(&net.outputs).map(|(file, output)| {
+            let resolved = output.path.value.resolved.clone();
+            let name = Path::new(&file.path).file_name().map(PathBuf::from).unwrap_or_default();
+            let place = if output.kind == OutputKind::Folder { resolved.join(name) } else { resolved };
+            RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), place }
+        });
+        let last = builds.load(&net.name, ctx);
+        let last: Vec<String> = last.into_iter().flat_map(|last| last.stages).map(|stage| stage.output_digest.to_string()).collect();
+        let differing = report.stages.iter().zip(&last).find(|(stage, last)| stage.digest.as_ref() != Some(last));
+        rebuilt.push(Rebuilt {
+            net: net.name.clone(),
+            outputs: outputs.collect(),
+            first_different_stage: differing.map(|(stage, _)| stage.stage.to_owned()),
+            error: report.error.clone(),
+        });
+    }
+    Ok(rebuilt)
+}
+
+/// The block of each net in the lock.
+///
+/// # Errors
+/// When the lock cannot be read or does not have one of them.
+pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Vec<LockedNet>> {
+    let path = lock::path_of(manifest);
+    let lock = lock::Lock::read(&path)?;
+    let block = |net: &&ResolvedNet| {
+        lock.nets.get(&net.name).cloned().ok_or_else(|| {
+            let message = if path.exists() {
+                format!("net `{}` is not in `{}`", net.name, path.display())
+            } else {
+                format!("there is no `{}` to verify against", path.display())
+            };
+            Error::new(message).help(format!("build first: `nnue build {}`", net.name))
+        })
+    };
+    nets.iter().map(block).collect()
+}

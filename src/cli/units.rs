@@ -1,0 +1,89 @@
+//! Sizes and times as people type them.
+
+use std::time::Duration;
+
+/// `30s`, `10m`, `12h`, `30d`, `2w`, or a number of seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 0), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400), ("", 1)];
+    let (number, unit) = split(text);
+    let scale = units.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
+    let number: Option<u64> = number.parse().ok();
+    match (number, scale) {
+        (Some(number), Some(0)) => Ok(Duration::from_millis(number)),
+        (Some(number), Some(scale)) => number.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| "it is too long".to_owned()),
+        _ => Err("a time is a whole number with s, m, h, d or w, such as `12h`".to_owned()),
+    }
+}
+
+/// `500M`, `20GiB`, `1T`, or a number of bytes. K, M, G and T are powers of 1024 with or without `iB`, of 1000 with `B` alone.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text);
+    let wrong = || "a size is a whole number of bytes, or one with K, M, G or T, such as `20G`".to_owned();
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let lower = unit.to_ascii_lowercase();
+    let (letter, ending) = lower.split_at(lower.len().min(1));
+    let power = match letter {
+        "" | "b" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return Err(wrong()),
+    };
+    let base: u64 = match ending {
+        "" | "ib" if power > 0 => 1024,
+        "" => 1,
+        "b" if power > 0 => 1000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(base.pow(power)).ok_or_else(|| "it is too large".to_owned())
+}
+
+fn split(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    (number, unit.trim())
+}
+
+/// A number of bytes for people.
+pub(super) fn bytes_text(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["bytes", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            return if unit == "bytes" { format!("{bytes} bytes") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_read() {
+        for (text, seconds) in [("0", 0), ("45s", 45), ("10m", 600), ("12 h", 43_200), ("30d", 2_592_000), ("2w", 1_209_600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for (text, bytes) in
+            [("0", 0), ("17", 17), ("5b", 5), ("3k", 3072), ("500M", 524_288_000), ("2GB", 2_000_000_000), ("1TiB", 1 << 40)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "x", "-1", "1.5h", "1y", "99999999999999999999s", "9999999999999999w"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "M", "-1", "1.5G", "1P", "1KX", "99999999999T", "1bb"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_in_the_unit_that_fits() {
+        let shown: Vec<String> = [0, 1023, 1536, 5 << 20, 3 << 30, 2 << 40].into_iter().map(bytes_text).collect();
+        assert_eq!(shown, ["0 bytes", "1023 bytes", "1.5 KiB", "5.0 MiB", "3.0 GiB", "2.0 TiB"]);
+    }
+}
