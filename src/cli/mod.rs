@@ -15,6 +15,7 @@ mod build;
 mod completions;
 mod convert;
 mod diff;
+mod filters;
 mod global;
 mod graph;
 mod init;
