@@ -187,7 +187,8 @@ mod tests {
     /// Pieces of several tasks stand in order.
     #[test]
     fn long_tensors_survive() {
-        let values: Vec<i16> = (0..3 * VALUES_A_TASK as u64 + 17).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as u16 as i16).collect();
+        let values: Vec<i16> =
+            (0..3 * VALUES_A_TASK as u64 + 17).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as u16 as i16).collect();
         let bytes = encoded(&values);
         assert_eq!(bytes.len(), encoded_len(&values));
         assert!(decode::<i16>(&bytes, values.len()).unwrap() == values);
