@@ -311,3 +311,33 @@ impl Graph {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather(filters: Filters) -> String {
+        let params = Operation::Gather { positions: 200, seed: 7, filters: Box::new(filters) }.params();
+        Preimage::of(&params).unwrap().as_str().to_owned()
+    }
+
+    #[test]
+    fn filters_are_in_the_key_only_where_they_are_on() {
+        // As it was before there were filters: caches and lock files stay good.
+        assert_eq!(gather(Filters::default()), r#"{"held_out":200,"positions":200,"seed":7,"selection":1}"#);
+        let all = Filters {
+            filtered: true,
+            wld_filtered: true,
+            random_fen_skipping: 3,
+            early_fen_skipping: 0,
+            simple_eval_skipping: 500,
+            max_score: Some(65535),
+            max_ply: Some(0),
+            pc_y1: Some(0.1),
+            pc_y2: Some(-0.0),
+            pc_y3: Some(1e6),
+        };
+        let filters = r#"{"early_fen_skipping":0,"filtered":true,"max_ply":0,"max_score":65535,"pc_y1":"0.1","pc_y2":"0","pc_y3":"1000000","random_fen_skipping":3,"simple_eval_skipping":500,"wld_filtered":true}"#;
+        assert_eq!(gather(all), format!(r#"{{"filters":{filters},"held_out":200,"positions":200,"seed":7,"selection":1}}"#));
+    }
+}
