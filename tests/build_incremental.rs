@@ -170,6 +170,47 @@ fn more_positions_rerun_gather_and_everything_after() {
 }
 
 #[test]
+fn a_filter_reruns_gather_and_everything_after() {
+    let project = Project::new();
+    let unfiltered = project.build();
+    // A table of filters that are all off asks for nothing.
+    project
+        .manifest(&format!("{MANIFEST}[net.big.optimize.filters]\nfiltered = false\nrandom_fen_skipping = 0\nearly_fen_skipping = -1\n"));
+    assert_eq!(project.build().status, NetStatus::Fresh);
+    let keys = |net: &NetReport| net.stages.iter().map(|stage| stage.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&project.build()), keys(&unfiltered));
+
+    let filtered = |lines: &str| {
+        project.manifest(&format!("{}[net.big.optimize.filters]\n{lines}\n", MANIFEST.replace("200", "50")));
+        project.build()
+    };
+    let stages = |net: &NetReport| ran(net).iter().map(|(stage, _)| *stage).collect::<Vec<_>>();
+    filtered("");
+    let net = filtered("random_fen_skipping = 1");
+    assert_eq!(stages(&net), ["gather", "search", "permute", "write"]);
+    let reason = net.stages[1].reason.clone().unwrap();
+    assert_eq!((reason.kind.as_str(), reason.name.as_deref()), ("param_changed", Some("filters")));
+    assert_eq!((reason.old.as_deref(), reason.new.as_deref()), (None, Some("{\"random_fen_skipping\":1}")));
+    let net = filtered("random_fen_skipping = 1\npc_y1 = 0.5");
+    let reason = net.stages[1].reason.clone().unwrap();
+    assert_eq!(reason.new.as_deref(), Some("{\"pc_y1\":\"0.5\",\"random_fen_skipping\":1}"));
+    // Another spelling of the same number is the same filter.
+    assert_eq!(filtered("random_fen_skipping = 0x1\npc_y1 = 5e-1").status, NetStatus::Fresh);
+}
+
+#[test]
+fn a_filter_that_lines_cannot_answer_fails_with_the_reason() {
+    let project = Project::new();
+    project.manifest(&format!("{MANIFEST}[net.big.optimize.filters]\nmax_ply = 80\n"));
+    let report = project.run(&Options::default());
+    let error = report.nets[0].error.clone().unwrap();
+    for part in ["the filter `max_ply`", "lines of FEN have none", "positions.fen"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!project.path("dist").exists());
+}
+
+#[test]
 fn a_touched_or_copied_source_reruns_nothing() {
     let project = Project::new();
     project.build();

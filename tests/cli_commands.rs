@@ -195,6 +195,21 @@ fn convert_optimizes_the_same_way_each_time() {
 }
 
 #[test]
+fn convert_filters_positions() {
+    let work = folder();
+    write_net(&work.path().join("a.nnue"), "small", 64, 7);
+    write_fens(&work.path().join("p.fen"), 1, 400);
+    let optimize = ["convert", "a.nnue", "b.nnue", "--quantization", "ft127", "--ft_optimize", "--ft_optimize_data", "p.fen"];
+    let run = |extra: &[&str]| nnue(work.path(), optimize.iter().chain(extra));
+    run(&["--filtered", "--ft_optimize_count", "9"]).fails(2, &["the filter `filtered` needs", "`p.fen`"]);
+    run(&["--random-fen-skipping", "1", "--ft_optimize_count", "350"]).fails(1, &["350 positions were asked for", "were filtered out"]);
+    assert!(!work.path().join("b.nnue").exists());
+    run(&["--random-fen-skipping", "1", "--pc_y1", "0.5", "--ft_optimize_count", "50"]).ok();
+    let idle = nnue(work.path(), ["convert", "a.nnue", "c.nnue", "--max_ply", "80"]).ok();
+    assert!(idle.err.contains("filters of positions have no effect without `--ft_optimize`"), "{}", idle.transcript());
+}
+
+#[test]
 fn convert_refuses_options_that_contradict_each_other_before_it_reads() {
     let work = folder();
     let run = |args: &[&str]| nnue(work.path(), ["convert", "missing.nnue"].iter().chain(args));
@@ -208,6 +223,7 @@ fn convert_refuses_options_that_contradict_each_other_before_it_reads() {
     run(&["b.nnue", "--features", "HalfKB"]).fails(2, &["`HalfKB` is no feature block"]);
     run(&["b.nnue", "--architecture", "SFNNv99"]).fails(2, &["known are T0, SFNNv1"]);
     run(&["b.nnue", "--quantization", "ft1"]).fails(2, &["ft127, ft255, ft256"]);
+    run(&["b.nnue", "--pc_y3", "1e9"]).fails(2, &["`pc_y3` is out of range", "from -1000000 to 1000000"]);
     run(&["b.nnue", "--ft_optimize_count", "0"]).fails(2, &["--ft_optimize_count"]);
     run(&["gone/b.nnue"]).fails(1, &["the folder `gone` does not exist"]);
     run(&["b.nnue"]).fails(1, &["cannot open `missing.nnue`"]);

@@ -5,7 +5,9 @@ mod cli_support;
 mod common;
 
 use cli_support::{names, nnue, write_fens, write_net};
+use nnue::ctx::Ctx;
 use nnue::format::npy;
+use nnue::positions::Stream;
 use std::path::Path;
 
 /// `numpy.packbits(matrix, axis=1)` of a bool array file.
@@ -106,6 +108,73 @@ fn lines_in_check_count_when_all_lines_are_asked_for_and_not_in_a_sample() {
     gather(&["--count", "4"]).fails(1, &["4 positions were asked for, 3 are there"]);
     gather(&["--count", "0"]).fails(2, &["--count"]);
     assert_eq!(names(work.path()), ["net.nnue", "p.fen"]);
+}
+
+#[test]
+fn filters_choose_among_lines() {
+    let work = tempfile::tempdir().unwrap();
+    write_net(&work.path().join("net.nnue"), "small", 16, 1);
+    let in_check = "4k3/8/8/8/8/8/8/r3K3 w - - 0 1\n";
+    let even = "4k3/8/8/8/8/8/8/4K3 w - - 0 1\n";
+    let uneven = "4k3/8/8/8/8/8/8/4K2R w - - 0 1\n";
+    std::fs::write(work.path().join("p.fen"), [in_check, even, uneven, uneven].concat()).unwrap();
+    let gather = |extra: &[&str]| {
+        let args = ["perm", "gather", "--net", "net.nnue", "--data", "p.fen", "--out", "act.npy", "--quantization", "ft127"];
+        nnue(work.path(), args.iter().chain(extra))
+    };
+    // Those in check go with the first filter, as the loader has it.
+    assert_eq!(gather(&["--simple_eval_skipping", "1000"]).ok().out, "wrote 2 positions × L1=16 to `act.npy`\n");
+    assert_eq!(gather(&["--simple-eval-skipping", "1"]).ok().out, "wrote 2 positions × L1=16 to `act.npy`\n");
+    // Filters that are off are none.
+    let off = ["--early_fen_skipping", "-1", "--simple-eval-skipping", "-1", "--random_fen_skipping", "0"];
+    assert_eq!(gather(&off).ok().out, "wrote 4 positions × L1=16 to `act.npy`\n");
+    std::fs::remove_file(work.path().join("act.npy")).unwrap();
+    gather(&["--simple_eval_skipping", "2000"]).fails(1, &["0 are there", "3 were filtered out"]);
+    for (option, name) in [
+        (&["--filtered"][..], "filtered"),
+        (&["--wld-filtered"], "wld_filtered"),
+        (&["--early-fen-skipping", "10"], "early_fen_skipping"),
+        (&["--max-score", "1000"], "max_score"),
+        (&["--max_ply", "80"], "max_ply"),
+    ] {
+        let why = format!("the filter `{name}` needs the scores, moves and plies of training data");
+        gather(option).fails(2, &[&why, "lines of FEN have none", "`p.fen`", &format!("remove `{name}`")]);
+    }
+    gather(&["--pc_y1", "nan"]).fails(2, &["`pc_y1` is out of range"]);
+    gather(&["--pc-y2", "-3", "--pc-y1", "0", "--pc-y3", "0"]).fails(2, &["no distribution of piece counts"]);
+    gather(&["--early_fen_skipping", "-2"]).fails(2, &["--early_fen_skipping", "-1..=65535"]);
+    assert_eq!(names(work.path()), ["net.nnue", "p.fen"]);
+}
+
+#[test]
+fn filters_drop_entries_of_training_data() {
+    let Some(golden) = common::golden() else { return };
+    let work = tempfile::tempdir().unwrap();
+    write_net(&work.path().join("net.nnue"), "small", 16, 1);
+    let data = golden.join("small.binpack");
+    // Counted entry by entry here, and by the program.
+    let ctx = Ctx::silent();
+    let (mut quiet, mut no_captures, mut short) = (0, 0, 0);
+    let stream = Stream::open(std::slice::from_ref(&data), &ctx).unwrap();
+    let counted = stream.read_all(&ctx, |entry| {
+        let facts = entry.facts.unwrap();
+        if !entry.position.is_in_check() {
+            quiet += 1;
+            no_captures += u64::from(!facts.is_capture && facts.score != 32002);
+            short += u64::from(facts.ply > 20 && facts.ply <= 60 && facts.score != 32002);
+        }
+        Ok(())
+    });
+    counted.unwrap();
+    assert!(0 < short && short < no_captures && no_captures < quiet, "{short} {no_captures} {quiet}");
+    let gather = |extra: &[&str], expected: u64| {
+        let args = ["perm", "gather", "--net", "net.nnue", "--out", "act.npy", "--quantization", "ft127", "--data"];
+        let ran = nnue(work.path(), args.into_iter().chain([data.to_str().unwrap()]).chain(extra.iter().copied())).ok();
+        assert_eq!(ran.out, format!("wrote {expected} positions × L1=16 to `act.npy`\n"), "{extra:?}");
+    };
+    gather(&[], quiet);
+    gather(&["--filtered"], no_captures);
+    gather(&["--early-fen-skipping", "20", "--max-ply", "60"], short);
 }
 
 #[test]

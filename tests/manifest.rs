@@ -13,6 +13,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use nnue::{
     error::{Error, Kind},
     manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Quantization, Vocabulary},
+    positions::Filters,
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -80,6 +81,10 @@ fn optimize(lines: &str) -> String {
     head(&format!("\n[data.fishpack]\npath = \"f.binpack\"\n\n[net.big.optimize]\n{lines}\n"))
 }
 
+fn filters(lines: &str) -> String {
+    optimize(&format!("data = \"fishpack\"\n[net.big.optimize.filters]\n{lines}"))
+}
+
 fn output(path: &str) -> String {
     format!("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"{path}\"]\n")
 }
@@ -122,6 +127,10 @@ refused! {
     overflow_unknown: source("overflow = \"saturate\"");
     compression_unknown: head("compression = \"zstd\"\n");
     algorithm_unknown: optimize("data = \"fishpack\"\nalgorithm = \"greddy\"\nmoves = 5");
+    filter_unknown: filters("filterd = true");
+    filter_of_a_wrong_type: filters("filtered = 1\nwld_filtered = \"true\"\nmax_ply = 1.0\npc_y1 = true");
+    filter_out_of_range: filters("random_fen_skipping = -1\nearly_fen_skipping = -2\nsimple_eval_skipping = 3_000_000_000\nmax_score = 65_536\npc_y2 = 1e7\npc_y3 = nan");
+    filter_weights_nowhere_positive: filters("pc_y1 = 0\npc_y2 = -1\npc_y3 = 0");
     moves_without_anneal: optimize("data = \"fishpack\"\nmoves = 5");
     sha256_short: source("sha256 = \"abc\"");
     sha256_not_hex: source(&format!("sha256 = \"{}\"", "x".repeat(64)));
@@ -229,6 +238,19 @@ fn all_keys_have_their_values() {
     assert_eq!(optimize.data.sha256.len(), 2);
     assert_eq!((optimize.positions.value, optimize.seed.value), (100_000, 0));
     assert_eq!((optimize.algorithm.value, optimize.moves.as_ref().unwrap().value), (Algorithm::Anneal, 50_000_000));
+    let expected = Filters {
+        filtered: true,
+        wld_filtered: true,
+        random_fen_skipping: 3,
+        early_fen_skipping: 16,
+        simple_eval_skipping: -1,
+        max_score: Some(10_000),
+        max_ply: Some(400),
+        pc_y1: Some(1.0),
+        pc_y2: Some(2.0),
+        pc_y3: Some(1.0),
+    };
+    assert_eq!(optimize.filters.value, expected);
 
     let known = &manifest.nets[1];
     assert_eq!((known.source.name.as_deref(), known.source.path.value.typed.as_str()), (None, "runs/epoch=799.nnue"));
@@ -252,7 +274,7 @@ fn the_example_is_complete() {
     let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
     for (table, keys) in schema_keys() {
         for key in keys {
-            let header = [format!("[{key}."), format!("[{table}.big.{key}]")];
+            let header = [format!("[{key}."), format!("[{table}.big.{key}]"), format!("[net.big.{table}.{key}]")];
             let shown = text.lines().any(|line| {
                 let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
                 starts && line.contains('#')
@@ -272,6 +294,8 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!((optimize.positions.value, optimize.seed.value, optimize.algorithm.value), (10_000, 0, Algorithm::Greedy));
     assert_eq!((net.compression.value, net.source.claims.overflow.value), (Compression::Leb128, Overflow::Error));
     assert_eq!((&net.description, &optimize.moves), (&None, &None));
+    assert_eq!(optimize.filters.value, Filters::default());
+    assert_eq!(parse(&filters("")).unwrap().nets[0].optimize.as_ref().unwrap().filters.value, Filters::default());
 }
 
 #[test]
@@ -280,6 +304,14 @@ fn seed_has_all_64_bits() {
     assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().seed.value, u64::MAX);
     let manifest = parse(&optimize("data = \"fishpack\"\nseed = 0xFF_FF")).unwrap();
     assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().seed.value, 0xFFFF);
+}
+
+#[test]
+fn weights_are_integers_or_floats() {
+    let manifest = parse(&filters("pc_y1 = 1_0.5\npc_y2 = 2\npc_y3 = -1e-1\nsimple_eval_skipping = 0")).unwrap();
+    let filters = &manifest.nets[0].optimize.as_ref().unwrap().filters.value;
+    assert_eq!([filters.pc_y1, filters.pc_y2, filters.pc_y3], [Some(10.5), Some(2.0), Some(-0.1)]);
+    assert_eq!(filters.simple_eval_skipping, 0);
 }
 
 #[test]
@@ -334,6 +366,8 @@ fn set_changes_values() {
             "net.big.description=two words, no quotes",
             "net.\"nightly/x\".compression=none",
             "net.nightly/x.outputs=[\"a/\", \"b/\"]",
+            "net.big.optimize.filters.filtered=true",
+            "net.big.optimize.filters.pc_y1=0.5",
             "net.'nightly/x'.optimize={ data = 'fishpack', seed = 3 }",
             "net.big.source=runs/x=y.ckpt",
         ],
@@ -341,6 +375,8 @@ fn set_changes_values() {
     .unwrap();
     let [big, nightly] = &manifest.nets[..] else { panic!("two nets") };
     assert_eq!(big.optimize.as_ref().unwrap().positions.value, 1_000_000);
+    let set = Filters { filtered: true, pc_y1: Some(0.5), ..Filters::default() };
+    assert_eq!(big.optimize.as_ref().unwrap().filters.value, set);
     assert_eq!(big.description.as_ref().unwrap().value, "two words, no quotes");
     assert_eq!(big.source.path.value.typed, "runs/x=y.ckpt");
     assert_eq!(nightly.compression.value, Compression::None);
@@ -571,7 +607,7 @@ fn schema_keys() -> BTreeMap<String, Vec<String>> {
 /// The parser says of an unknown key which ones it knows: the same as the schema.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
-    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0 } }\n";
+    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
     let error = parse(text).unwrap_err();
     let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in error.report().unwrap().related().unwrap() {
@@ -584,6 +620,7 @@ fn the_schema_has_the_keys_of_the_parser() {
             "in `net.a`" => "net",
             "in `net.a.source`" => "glob",
             "in `net.a.optimize`" => "optimize",
+            "in `net.a.optimize.filters`" => "filters",
             other => panic!("{other}"),
         };
         let help = problem.help().unwrap().to_string();

@@ -17,7 +17,7 @@ use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
 use crate::manifest::{Output, OutputKind};
 use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ZeroBlocks};
-use crate::positions::{Filters, Selection, select};
+use crate::positions::{Selection, select};
 use crate::stages::dequantize::dequantize;
 use crate::stages::load::Loaded;
 use crate::stages::write_float::{FloatTarget, write_float};
@@ -98,11 +98,11 @@ impl Runner<'_> {
                 let (digest, bytes) = (network.digest(), network.weight_bytes());
                 Ok(plain(digest, bytes, extra, Value::Quantized(Arc::new(network))))
             }
-            Operation::Gather { positions, seed } => {
+            Operation::Gather { positions, seed, filters } => {
                 let data = self.files(node, "data.");
                 let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
                 let held_out = graph::held_out(*positions);
-                let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: Filters::default() };
+                let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: (**filters).clone() };
                 let sampled = select(&paths, &selection, self.ctx)?;
                 let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
                 self.warn_assumed_scales(node, &network);
@@ -121,6 +121,7 @@ impl Runner<'_> {
                 let extra = json!({
                     "entries": stats.entries,
                     "in_check": stats.in_check,
+                    "filtered": stats.filtered,
                     "chunks_visited": stats.chunks_visited,
                     "chunks": stats.chunks,
                 });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde_json::json;
 
+use super::filters::FilterArgs;
 use super::network::{
     BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, into_integers, net_name, warn_assumed_scales,
     write_file,
@@ -77,6 +78,8 @@ pub(crate) struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filters: FilterArgs,
     #[command(flatten)]
     source_is: SourceArgs,
 }
@@ -290,11 +293,15 @@ impl<'a> Request<'a> {
         if args.optimize && args.data.is_empty() {
             return Err(Error::usage("`--ft_optimize` needs positions").help("name files of positions: `--ft_optimize_data FILE…`"));
         }
+        let filters = args.filters.filters()?;
         if !args.optimize {
-            for (given, name) in [(!args.data.is_empty(), "--ft_optimize_data"), (args.count.is_some(), "--ft_optimize_count")] {
-                if given {
-                    ctx.warn(format!("`{name}` has no effect without `--ft_optimize`"));
-                }
+            let idle = [
+                (!args.data.is_empty(), "`--ft_optimize_data` has"),
+                (args.count.is_some(), "`--ft_optimize_count` has"),
+                (filters != Filters::default(), "filters of positions have"),
+            ];
+            for (_, what) in idle.into_iter().filter(|(given, _)| *given) {
+                ctx.warn(format!("{what} no effect without `--ft_optimize`"));
             }
         }
         if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
@@ -324,12 +331,7 @@ impl<'a> Request<'a> {
             Some(path) => Order::Applied(path),
             None if args.optimize => Order::Searched {
                 data: &args.data,
-                selection: Selection {
-                    count: Some(args.count.unwrap_or(DEFAULT_COUNT)),
-                    held_out: 0,
-                    seed: args.seed,
-                    filters: Filters::default(),
-                },
+                selection: Selection { count: Some(args.count.unwrap_or(DEFAULT_COUNT)), held_out: 0, seed: args.seed, filters },
                 params: SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: None },
             },
             None => Order::Kept,

@@ -17,6 +17,7 @@ mod completions;
 mod convert;
 mod diff;
 mod explain;
+mod filters;
 mod global;
 mod graph;
 mod init;

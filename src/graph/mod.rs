@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::{FilePath, Located, Span};
 use crate::permutation::{Algorithm, SearchParams};
-use crate::positions::SELECTION_RULE;
+use crate::positions::{Filters, SELECTION_RULE};
 use crate::stages::quantize::Overflow;
 
 /// Part of every preimage: changes with the meaning of its members, so that no key of another meaning is ever met.
@@ -99,6 +99,8 @@ pub enum Operation {
         positions: u64,
         /// Of the choice.
         seed: u64,
+        /// Which positions count.
+        filters: Box<Filters>,
     },
     /// Search.
     Search(SearchParams),
@@ -147,8 +149,17 @@ impl Operation {
             }
             Self::Coalesce | Self::Permute => json!({}),
             Self::Quantize(overflow) => json!({"overflow": overflow.name()}),
-            Self::Gather { positions, seed } => {
-                json!({"positions": positions, "seed": seed, "selection": SELECTION_RULE, "held_out": held_out(*positions)})
+            Self::Gather { positions, seed, filters } => {
+                let mut params = Map::new();
+                params.insert("positions".into(), json!(positions));
+                params.insert("seed".into(), json!(seed));
+                params.insert("selection".into(), json!(SELECTION_RULE));
+                params.insert("held_out".into(), json!(held_out(*positions)));
+                let filters = filter_params(filters);
+                if !filters.is_empty() {
+                    params.insert("filters".into(), Value::Object(filters));
+                }
+                Value::Object(params)
             }
             Self::Search(params) => search_params(params),
             Self::Write { target, description } => {
@@ -174,6 +185,38 @@ impl Operation {
 /// Positions beside those of the search, on which its result is judged: as many again, up to 10,000.
 pub const fn held_out(positions: u64) -> u64 {
     if positions < 10_000 { positions } else { 10_000 }
+}
+
+/// The filters that are on. Those that are off are left out, so that a key says nothing of filters which nobody asked for.
+fn filter_params(filters: &Filters) -> Map<String, Value> {
+    let Filters {
+        filtered,
+        wld_filtered,
+        random_fen_skipping,
+        early_fen_skipping,
+        simple_eval_skipping,
+        max_score,
+        max_ply,
+        pc_y1,
+        pc_y2,
+        pc_y3,
+    } = filters;
+    let none = Filters::default();
+    // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
+    let decimal = |weight: &Option<f64>| weight.map(|weight| json!(format!("{}", weight + 0.0)));
+    let members = [
+        ("filtered", filtered.then(|| json!(true))),
+        ("wld_filtered", wld_filtered.then(|| json!(true))),
+        ("random_fen_skipping", (*random_fen_skipping != none.random_fen_skipping).then(|| json!(random_fen_skipping))),
+        ("early_fen_skipping", (*early_fen_skipping != none.early_fen_skipping).then(|| json!(early_fen_skipping))),
+        ("simple_eval_skipping", (*simple_eval_skipping != none.simple_eval_skipping).then(|| json!(simple_eval_skipping))),
+        ("max_score", max_score.map(|limit| json!(limit))),
+        ("max_ply", max_ply.map(|limit| json!(limit))),
+        ("pc_y1", decimal(pc_y1)),
+        ("pc_y2", decimal(pc_y2)),
+        ("pc_y3", decimal(pc_y3)),
+    ];
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// Only what decides the result: greedy draws no random numbers, so its seed is no part of the key.
@@ -266,5 +309,35 @@ impl Graph {
             "params": operation.params(),
             "inputs": inputs,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather(filters: Filters) -> String {
+        let params = Operation::Gather { positions: 200, seed: 7, filters: Box::new(filters) }.params();
+        Preimage::of(&params).unwrap().as_str().to_owned()
+    }
+
+    #[test]
+    fn filters_are_in_the_key_only_where_they_are_on() {
+        // As it was before there were filters: caches and lock files stay good.
+        assert_eq!(gather(Filters::default()), r#"{"held_out":200,"positions":200,"seed":7,"selection":1}"#);
+        let all = Filters {
+            filtered: true,
+            wld_filtered: true,
+            random_fen_skipping: 3,
+            early_fen_skipping: 0,
+            simple_eval_skipping: 500,
+            max_score: Some(65535),
+            max_ply: Some(0),
+            pc_y1: Some(0.1),
+            pc_y2: Some(-0.0),
+            pc_y3: Some(1e6),
+        };
+        let filters = r#"{"early_fen_skipping":0,"filtered":true,"max_ply":0,"max_score":65535,"pc_y1":"0.1","pc_y2":"0","pc_y3":"1000000","random_fen_skipping":3,"simple_eval_skipping":500,"wld_filtered":true}"#;
+        assert_eq!(gather(all), format!(r#"{{"filters":{filters},"held_out":200,"positions":200,"seed":7,"selection":1}}"#));
     }
 }

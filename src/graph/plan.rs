@@ -74,7 +74,11 @@ impl Planner<'_> {
                 let pin = optimize.data.sha256.get(index).cloned();
                 inputs.push((format!("data.{index}"), self.file(&path.value, path.span, pin)));
             }
-            let gather = Operation::Gather { positions: optimize.positions.value, seed: optimize.seed.value };
+            let gather = Operation::Gather {
+                positions: optimize.positions.value,
+                seed: optimize.seed.value,
+                filters: Box::new(optimize.filters.value.clone()),
+            };
             let matrix = self.action(&mut actions, gather, &inputs);
             let found = self.action(&mut actions, Operation::Search(search_params(optimize)), &[("matrix".into(), matrix)]);
             permutation = Some(found);

@@ -77,6 +77,7 @@ impl Expander<'_> {
                 seed: optimize.seed.clone(),
                 algorithm: optimize.algorithm.clone(),
                 moves: optimize.moves.clone(),
+                filters: optimize.filters.clone(),
             }),
             None => None,
         };

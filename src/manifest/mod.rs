@@ -3,6 +3,7 @@
 //! [`load`] reads, checks and resolves: what it returns holds no name without a table, no number out of range, no two nets
 //! that write one file. It knows the words of architectures and feature sets ([`Vocabulary`]) but not their meaning, never
 //! opens a source or a data file, and computes no keys: comments, order of keys and paths do not get past it.
+//! Of the `positions` room it uses the [`Filters`] alone, which are what `[net.NAME.optimize.filters]` holds.
 //!
 //! * `tree` parses TOML and applies `--set`; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
 //!   `schema` is the format once more, for editors.
@@ -26,7 +27,10 @@ pub use text::{Located, Span};
 use text::{Problem, Texts};
 pub use tree::Override;
 
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    positions::Filters,
+};
 
 /// The name of a manifest that [`find`] looks for.
 pub const FILE_NAME: &str = "nnue.toml";
@@ -175,7 +179,7 @@ pub struct Data {
 }
 
 /// A `[net.NAME]` table as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Net {
     /// The name; of a sweep with placeholders.
     pub name: Located<String>,
@@ -212,7 +216,7 @@ pub enum NetSource {
 }
 
 /// A `[net.NAME.optimize]` table as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Optimize {
     /// The table's header.
     pub span: Span,
@@ -226,6 +230,8 @@ pub struct Optimize {
     pub algorithm: Located<Algorithm>,
     /// Bound of annealing, at least 1; only with [`Algorithm::Anneal`], whose own default is meant by `None`.
     pub moves: Option<Located<u64>>,
+    /// Which positions count, checked by [`Filters::validate`]; the place is that of the `filters` table.
+    pub filters: Located<Filters>,
 }
 
 impl Optimize {
@@ -234,7 +240,7 @@ impl Optimize {
 }
 
 /// One net to build: all names are resolved, all placeholders filled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedNet {
     /// Unique name.
     pub name: String,
@@ -257,7 +263,7 @@ pub struct ResolvedNet {
 }
 
 /// [`Optimize`] with its data looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedOptimize {
     /// The table's header.
     pub span: Span,
@@ -271,6 +277,8 @@ pub struct ResolvedOptimize {
     pub algorithm: Located<Algorithm>,
     /// Bound of annealing, at least 1; `None` means the algorithm's default.
     pub moves: Option<Located<u64>>,
+    /// Which positions count.
+    pub filters: Located<Filters>,
 }
 
 /// A place to write to.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    fmt::Display,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -15,6 +16,7 @@ use super::{
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
 };
+use crate::positions::Filters;
 
 /// The manifest version that this program reads.
 const VERSION: u64 = 1;
@@ -357,9 +359,46 @@ impl<'a> Reader<'a> {
                 "remove `moves`, or choose `algorithm = \"anneal\"`",
             ));
         }
+        let filters = fields.get("filters").and_then(|item| self.filters(&fields.path_of("filters"), item));
+        let filters = filters.unwrap_or_else(|| fields.default(Filters::default()));
         let span = fields.span;
         self.finish(fields);
-        Some(Optimize { span, data: data??, positions, seed, algorithm, moves })
+        Some(Optimize { span, data: data??, positions, seed, algorithm, moves, filters })
+    }
+
+    fn filters(&mut self, path: &str, item: &Item) -> Option<Located<Filters>> {
+        let mut fields = self.table(path, item, "a table")?;
+        let none = Filters::default();
+        let before = self.problems.len();
+        let filters = Filters {
+            filtered: self.optional_truth(&mut fields, "filtered").unwrap_or(none.filtered),
+            wld_filtered: self.optional_truth(&mut fields, "wld_filtered").unwrap_or(none.wld_filtered),
+            random_fen_skipping: self.optional_number(&mut fields, "random_fen_skipping", 0..=u32::MAX).unwrap_or(none.random_fen_skipping),
+            early_fen_skipping: self.optional_number(&mut fields, "early_fen_skipping", -1..=65535).unwrap_or(none.early_fen_skipping),
+            simple_eval_skipping: self
+                .optional_number(&mut fields, "simple_eval_skipping", -1..=i32::MAX)
+                .unwrap_or(none.simple_eval_skipping),
+            max_score: self.optional_number(&mut fields, "max_score", 0..=u16::MAX),
+            max_ply: self.optional_number(&mut fields, "max_ply", 0..=u16::MAX),
+            pc_y1: self.optional_weight(&mut fields, "pc_y1"),
+            pc_y2: self.optional_weight(&mut fields, "pc_y2"),
+            pc_y3: self.optional_weight(&mut fields, "pc_y3"),
+        };
+        if self.problems.len() == before
+            && let Err(error) = filters.validate()
+        {
+            let weight = ["pc_y1", "pc_y2", "pc_y3"].into_iter().map(|key| fields.place(key)).find(|place| *place != fields.span);
+            self.problems.push(Problem::new(
+                error.message(),
+                weight.unwrap_or(fields.span),
+                "these weights",
+                error.causes().join(": "),
+                error.help_text().unwrap_or("write other weights"),
+            ));
+        }
+        let span = fields.span;
+        self.finish(fields);
+        Some(Located { value: filters, span })
     }
 
     fn features(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
@@ -527,12 +566,51 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn optional_integer(&mut self, fields: &mut Fields<'_>, key: &'static str, range: RangeInclusive<u64>) -> Option<Located<u64>> {
+    fn optional_truth(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
+        let item = fields.get(key)?;
+        if let Value::Boolean(truth) = item.value {
+            return Some(truth);
+        }
+        self.wrong_type(&fields.path_of(key), item, "a truth value", "write `true` or `false`, without quotes");
+        None
+    }
+
+    /// A weight of the wanted distribution of piece counts.
+    fn optional_weight(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<f64> {
+        let item = fields.get(key)?;
+        let number = match &item.value {
+            Value::Integer(number) => number.map_or(f64::INFINITY, |number| number as f64),
+            // What TOML takes for a number, Rust reads as well; the separators are TOML's alone.
+            Value::Float(text) => text.replace('_', "").parse().unwrap_or(f64::NAN),
+            _ => {
+                self.wrong_type(&fields.path_of(key), item, "a number", "write a number, for example `1.5`");
+                return None;
+            }
+        };
+        if number.abs() <= Filters::MAX_WEIGHT {
+            return Some(number);
+        }
+        self.problems.push(Problem::new(
+            format!("`{}` is out of range", fields.path_of(key)),
+            item.span,
+            "this number",
+            format!("it is {} and must be from -{} to {}", self.texts.slice(item.span), Filters::MAX_WEIGHT, Filters::MAX_WEIGHT),
+            "write a number in this range: only the weights' proportions matter",
+        ));
+        None
+    }
+
+    /// An integer whose place no one asks for later.
+    fn optional_number<T: Whole>(&mut self, fields: &mut Fields<'_>, key: &'static str, range: RangeInclusive<T>) -> Option<T> {
+        self.optional_integer(fields, key, range).map(|number| number.value)
+    }
+
+    fn optional_integer<T: Whole>(&mut self, fields: &mut Fields<'_>, key: &'static str, range: RangeInclusive<T>) -> Option<Located<T>> {
         let item = fields.get(key)?;
         self.integer(&fields.path_of(key), item, range)
     }
 
-    fn integer(&mut self, key: &str, item: &Item, range: RangeInclusive<u64>) -> Option<Located<u64>> {
+    fn integer<T: Whole>(&mut self, key: &str, item: &Item, range: RangeInclusive<T>) -> Option<Located<T>> {
         let number = match &item.value {
             Value::Integer(number) => *number,
             Value::Float(text) => {
@@ -546,11 +624,11 @@ impl<'a> Reader<'a> {
                 return None;
             }
             _ => {
-                self.wrong_type(key, item, "an integer", &format!("write a number, for example `{}`", range.start().max(&1)));
+                self.wrong_type(key, item, "an integer", &format!("write a number, for example `{}`", range.start().max(&T::from(1))));
                 return None;
             }
         };
-        if let Some(number) = number.and_then(|number| u64::try_from(number).ok())
+        if let Some(number) = number.and_then(|number| T::try_from(number).ok())
             && range.contains(&number)
         {
             return Some(Located { value: number, span: item.span });
@@ -661,6 +739,11 @@ impl Fields<'_> {
         Located { value, span: self.span }
     }
 }
+
+/// A type of the integers in a manifest.
+trait Whole: Ord + Display + From<u8> + TryFrom<i128> {}
+
+impl<T: Ord + Display + From<u8> + TryFrom<i128>> Whole for T {}
 
 /// A value that is one of a few words.
 pub(super) trait Choice: Copy + 'static {

@@ -134,6 +134,42 @@ struct OptimizeTable {
     /// How many moves annealing makes; only with `algorithm = "anneal"`
     #[schemars(range(min = 1, max = 9_223_372_036_854_775_807_u64))]
     moves: Option<u64>,
+    /// Which positions count (default: all that are not in check)
+    filters: Option<FiltersTable>,
+}
+
+/// Positions to leave out besides those in check, under the names of the trainer's data loader
+#[derive(JsonSchema)]
+#[schemars(rename = "filters", deny_unknown_fields)]
+struct FiltersTable {
+    /// Leave out positions whose move is a capture (default: false)
+    filtered: Option<bool>,
+    /// Leave out, at random, positions whose game ended otherwise than their score foretells (default: false)
+    wld_filtered: Option<bool>,
+    /// Leave out N of N + 1 positions, at random; 0: none (default: 0)
+    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
+    random_fen_skipping: Option<u32>,
+    /// Leave out positions of ply N and below; -1: none (default: -1)
+    #[schemars(range(min = -1, max = 65535))]
+    early_fen_skipping: Option<i32>,
+    /// Leave out positions whose material differs by less than N (a pawn is 208, a queen 2538); -1: none (default: -1)
+    #[schemars(range(min = -1, max = 2_147_483_647_i32))]
+    simple_eval_skipping: Option<i32>,
+    /// Leave out positions whose score is beyond N for either side (default: no limit)
+    #[schemars(range(min = 0, max = 65535))]
+    max_score: Option<u16>,
+    /// Leave out positions after ply N (default: no limit)
+    #[schemars(range(min = 0, max = 65535))]
+    max_ply: Option<u16>,
+    /// Wanted share of positions with 0 pieces; any of `pc_y1` to `pc_y3` turns weighting by pieces on (default: 1, if on)
+    #[schemars(range(min = -1e6, max = 1e6))]
+    pc_y1: Option<f64>,
+    /// Wanted share of positions with 16 pieces (default: 2, if on)
+    #[schemars(range(min = -1e6, max = 1e6))]
+    pc_y2: Option<f64>,
+    /// Wanted share of positions with 32 pieces (default: 1, if on)
+    #[schemars(range(min = -1e6, max = 1e6))]
+    pc_y3: Option<f64>,
 }
 
 /// A `source` by name or path, or many by a glob

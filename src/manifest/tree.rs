@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::text::{Located, Problem, Span, Texts, listed, report, suggest};
 use crate::error::Result;
 
-/// Tables nest four deep in a manifest. The TOML parser bounds brackets and dots each by themselves, not their product.
+/// Keys lie five deep in a manifest. The TOML parser bounds brackets and dots each by themselves, not their product.
 const DEPTH: usize = 32;
 
 /// Keys of the top level whose sub-tables are named by the user.
@@ -21,7 +21,7 @@ pub(super) enum Value {
     /// `None` for a number beyond 128 bits.
     Integer(Option<i128>),
     Float(String),
-    Boolean,
+    Boolean(bool),
     Date,
     List(Vec<Item>),
     /// In the order of the text.
@@ -70,7 +70,7 @@ fn too_deep(span: Span) -> Problem {
         span,
         "here",
         format!("more than {DEPTH} levels"),
-        "no key of a manifest lies deeper than four levels",
+        "no key of a manifest lies deeper than five levels",
     )
 }
 
@@ -91,13 +91,13 @@ fn convert_table(table: &DeTable<'_>, text: usize, shift: usize, depth: usize, p
 fn convert(value: &DeValue<'_>, span: Span, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Value {
     if depth > DEPTH {
         problems.push(too_deep(span));
-        return Value::Boolean;
+        return Value::Boolean(false);
     }
     match value {
         DeValue::String(string) => Value::String(string.clone().into_owned()),
         DeValue::Integer(integer) => Value::Integer(i128::from_str_radix(integer.as_str(), integer.radix()).ok()),
         DeValue::Float(float) => Value::Float(float.as_str().to_owned()),
-        DeValue::Boolean(_) => Value::Boolean,
+        DeValue::Boolean(truth) => Value::Boolean(*truth),
         DeValue::Datetime(_) => Value::Date,
         DeValue::Array(array) => Value::List(
             array
@@ -281,7 +281,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Integer(_) => "an integer",
         Value::Float(_) => "a number with a fraction",
-        Value::Boolean => "a truth value",
+        Value::Boolean(_) => "a truth value",
         Value::Date => "a date",
         Value::List(_) => "a list",
         Value::Table(_) => "a table",

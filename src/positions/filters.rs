@@ -72,15 +72,29 @@ const WLD_TAG: u64 = 4;
 const PIECE_COUNT_TAG: u64 = 5;
 
 impl Filters {
+    /// The largest of `pc_y1` to `pc_y3` by magnitude. Only their proportions matter, and sums of such numbers stay finite.
+    pub const MAX_WEIGHT: f64 = 1e6;
+
     /// Checks numbers that no filter can mean.
     ///
     /// # Errors
-    /// Piece-count weights that are not finite or nowhere positive.
+    /// [`crate::error::Kind::Usage`]: piece-count weights beyond ±[`Self::MAX_WEIGHT`], not finite or nowhere positive.
     pub fn validate(&self) -> Result<()> {
+        for (name, weight) in [("pc_y1", self.pc_y1), ("pc_y2", self.pc_y2), ("pc_y3", self.pc_y3)] {
+            // Written so that NaN is refused, too.
+            if let Some(weight) = weight.filter(|weight| !matches!(weight.abs(), 0.0..=Self::MAX_WEIGHT)) {
+                let cause = format!("it is {weight} and must be from -{max} to {max}", max = Self::MAX_WEIGHT);
+                return Err(Error::usage(format!("`{name}` is out of range"))
+                    .because(cause)
+                    .help("only the proportions of the weights matter"));
+            }
+        }
+        // The distribution is looked at where there are pieces: two kings at least.
         match self.piece_count_weights() {
-            Some(weights) if !weights.iter().all(|weight| weight.is_finite()) || !weights.iter().any(|&weight| weight > 0.0) => {
+            Some(weights) if !weights[2..].iter().any(|&weight| weight > 0.0) => {
                 Err(Error::usage("`pc_y1`, `pc_y2` and `pc_y3` give no distribution of piece counts")
-                    .because("the parabola through them must be finite, and positive for some number of pieces"))
+                    .because("the parabola through them must be positive for some number of pieces")
+                    .help("give positive weights, for example 1, 2 and 1"))
             }
             _ => Ok(()),
         }
@@ -257,7 +271,13 @@ mod tests {
         let rates = filters.piece_count_rates(&counts).unwrap();
         // Weights 1.75, 2 and 1: shares are least for 16 pieces, which stay at one in ten.
         assert!((rates[16] - 0.1).abs() < 1e-12 && (rates[8] - 0.875).abs() < 1e-12 && rates[32] == 1.0);
-        assert!(Filters { pc_y2: Some(f64::NAN), ..Filters::default() }.validate().is_err());
+        for weight in [f64::NAN, f64::INFINITY, 1.1e6, -1e300] {
+            let error = Filters { pc_y2: Some(weight), ..Filters::default() }.validate().unwrap_err();
+            assert_eq!(error.message(), "`pc_y2` is out of range");
+        }
+        let never = Filters { pc_y1: Some(0.0), pc_y2: Some(-1.0), pc_y3: Some(0.0), ..Filters::default() };
+        assert!(never.validate().unwrap_err().message().contains("no distribution"));
+        assert!(Filters { pc_y1: Some(-1e6), ..Filters::default() }.validate().is_ok());
         assert!(Filters::default().piece_count_rates(&counts).is_none());
     }
 
@@ -267,6 +287,21 @@ mod tests {
             let x = f64::from(i) / 100.0;
             assert!((exp(x) / x.exp() - 1.0).abs() < 1e-14, "{x}");
         }
+    }
+
+    /// The same bits on every machine: a platform with another arithmetic fails here, not by giving other positions.
+    #[test]
+    fn the_win_rate_model_is_pinned_to_the_bit() {
+        let mut hash = 0;
+        for ply in 0..260 {
+            for score in (-32768..32768).step_by(509) {
+                for result in -1..=1 {
+                    let facts = Facts { score: score as i16, ply, result, is_capture: false };
+                    hash = mix([hash, result_probability(&facts).to_bits()]);
+                }
+            }
+        }
+        assert_eq!(hash, 0xA0F8_05B8_C8B6_C556);
     }
 
     #[test]

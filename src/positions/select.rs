@@ -210,7 +210,7 @@ fn visit(stream: &Stream, chunk: u32, selection: &Selection, keep: usize, mut bo
         stats.entries += 1;
         if entry.position.is_in_check() {
             stats.in_check += 1;
-        } else if filtering && !filters.keeps(entry, seed, place, number)? {
+        } else if filtering && !filters.keeps(entry, seed, place, number).map_err(|error| without_facts(error, stream, chunk))? {
             stats.filtered += 1;
         } else {
             let priority = if count.is_some() { mix_in(chunk_hash, u64::from(number)) } else { 0 };
@@ -243,6 +243,14 @@ fn visit(stream: &Stream, chunk: u32, selection: &Selection, keep: usize, mut bo
         candidates.shrink_to_fit();
     }
     Ok(Visited { stats, candidates })
+}
+
+/// Says which file it is that a filter cannot be used on.
+fn without_facts(error: Error, stream: &Stream, chunk: u32) -> Error {
+    match stream.path(chunk as usize) {
+        Some(path) => error.because(format!("such lines are in `{}`", path.display())),
+        None => error,
+    }
 }
 
 #[cfg(test)]

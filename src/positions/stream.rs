@@ -68,6 +68,13 @@ impl Stream {
         self.chunks.len()
     }
 
+    /// The file that a chunk is in.
+    pub(super) fn path(&self, chunk: usize) -> Option<&Path> {
+        match self.files.get(self.chunks.get(chunk)?.file)? {
+            Data::Binpack(path) | Data::Bin(path) | Data::Text(path, _) => Some(path),
+        }
+    }
+
     /// Decodes one chunk (an index below [`Self::chunk_count`]; others are empty), calling `visit` with each entry's number in the
     /// chunk and the entry.
     ///

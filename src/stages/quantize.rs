@@ -63,59 +63,28 @@ fn to_i32(rounded: f32) -> i32 {
     if (-2_147_483_648.0..2_147_483_648.0).contains(&rounded) { rounded as i32 } else { i32::MIN }
 }
 
-impl Target for i8 {
-    const NAME: &'static str = "i8";
-    const MIN: f64 = -128.0;
-    const MAX: f64 = 127.0;
-    fn from_i64(value: i64) -> Self {
-        value as Self
-    }
-    fn to_f32(self) -> f32 {
-        self as f32
-    }
-    fn shown(self) -> i64 {
-        self.into()
-    }
-    fn wrapped(rounded: f32) -> Self {
-        to_i32(rounded) as Self
-    }
+macro_rules! targets {
+    ($($type:ident),*) => {$(
+        impl Target for $type {
+            const NAME: &'static str = stringify!($type);
+            const MIN: f64 = $type::MIN as f64;
+            const MAX: f64 = $type::MAX as f64;
+            fn from_i64(value: i64) -> Self {
+                value as Self
+            }
+            fn to_f32(self) -> f32 {
+                self as f32
+            }
+            fn shown(self) -> i64 {
+                self.into()
+            }
+            fn wrapped(rounded: f32) -> Self {
+                to_i32(rounded) as Self
+            }
+        }
+    )*};
 }
-
-impl Target for i16 {
-    const NAME: &'static str = "i16";
-    const MIN: f64 = -32768.0;
-    const MAX: f64 = 32767.0;
-    fn from_i64(value: i64) -> Self {
-        value as Self
-    }
-    fn to_f32(self) -> f32 {
-        self as f32
-    }
-    fn shown(self) -> i64 {
-        self.into()
-    }
-    fn wrapped(rounded: f32) -> Self {
-        to_i32(rounded) as Self
-    }
-}
-
-impl Target for i32 {
-    const NAME: &'static str = "i32";
-    const MIN: f64 = -2_147_483_648.0;
-    const MAX: f64 = 2_147_483_647.0;
-    fn from_i64(value: i64) -> Self {
-        value as Self
-    }
-    fn to_f32(self) -> f32 {
-        self as f32
-    }
-    fn shown(self) -> i64 {
-        self.into()
-    }
-    fn wrapped(rounded: f32) -> Self {
-        to_i32(rounded)
-    }
-}
+targets!(i8, i16, i32);
 
 /// The types whose values are the low bits of the float that [`Rule::narrow_row`] makes.
 trait FromLowBits {

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::save;
+use crate::cli::filters::FilterArgs;
 use crate::cli::network::{SourceArgs, check_folder_of, load_integers, warn_assumed_scales};
 use crate::cli::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -17,8 +18,8 @@ use crate::stages::quantize::Overflow;
 
 /// Write the activation matrix of a network over positions
 ///
-/// Text files of FEN or EPD lines are taken whole and in order, unless --count asks for fewer; all other data is sampled by the seeded rule,
-/// without positions in check.
+/// Text files of FEN or EPD lines are taken whole and in order, unless --count asks for fewer or a filter is given; all other data is
+/// sampled by the seeded rule, without positions in check.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
     /// The network
@@ -39,6 +40,8 @@ pub(in crate::cli) struct Args {
     /// When an output counts as zero: `engine`, or CLAMP:LIMIT for clamp(a,0,CLAMP)·clamp(b,0,CLAMP) < LIMIT
     #[arg(long = "zero-rule", alias = "zero_rule", value_name = "RULE", default_value = "engine", value_parser = parse_rule)]
     zero_rule: Rule,
+    #[command(flatten)]
+    filters: FilterArgs,
     #[command(flatten)]
     source_is: SourceArgs,
 }
@@ -64,6 +67,7 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     check_folder_of(&args.out)?;
+    let filters = args.filters.filters()?;
     let expected = args.source_is.expectation();
     let network = load_integers(&args.net, &expected, Overflow::Error, &ctx)?.network;
     let rule = match args.zero_rule {
@@ -73,7 +77,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         }
         Rule::Given(rule) => Some(rule),
     };
-    let positions = positions(&args.data, args.count, args.seed, &ctx)?;
+    let positions = positions(&args.data, args.count, args.seed, filters, &ctx)?;
     let matrix = gather(&network, &positions, rule, &ctx)?;
     save(&args.out, &ctx, |mut out| write_matrix(&matrix, &mut out))?;
     global.print_summary(&format!("wrote {} positions × L1={} to `{}`\n", matrix.positions(), 2 * matrix.half(), args.out.display()))?;
@@ -81,13 +85,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 }
 
 /// The positions to look at. Lines of text that are all asked for come as they stand, those in check too: whoever made the list meant it so.
-fn positions(files: &[PathBuf], count: Option<u64>, seed: u64, ctx: &Ctx) -> Result<Vec<Position>> {
-    if are_text(files)?
+fn positions(files: &[PathBuf], count: Option<u64>, seed: u64, filters: Filters, ctx: &Ctx) -> Result<Vec<Position>> {
+    if filters == Filters::default()
+        && are_text(files)?
         && let Some(positions) = all_lines(files, count, ctx)?
     {
         return Ok(positions);
     }
-    let selection = Selection { count, held_out: 0, seed, filters: Filters::default() };
+    let selection = Selection { count, held_out: 0, seed, filters };
     Ok(select(files, &selection, ctx)?.positions)
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use rayon::prelude::*;
+
 /// An integer type of the feature transformer.
 pub trait Element: Copy + Default + bytemuck::Pod + Send + Sync {
     /// Longest minimal encoding, in bytes.
@@ -93,43 +95,49 @@ fn decode_long<T: Element>(bytes: &[u8]) -> Result<(T, usize), String> {
     Err(format!("a value is longer than {} bytes, the most that {} needs", T::MAX_BYTES, T::NAME))
 }
 
+/// Values that one task encodes: enough to outweigh starting it.
+const VALUES_A_TASK: usize = 256 << 10;
+/// Tasks whose bytes are in memory at once, for each thread.
+const TASKS_A_THREAD: usize = 2;
+
 /// Length in bytes of the encoding of `values`.
 pub fn encoded_len<T: Element>(values: &[T]) -> usize {
-    values
-        .iter()
-        .map(|value| {
-            let value = value.widen();
-            // Bits of the magnitude and one for the sign, seven a byte.
-            let bits = 65 - (value ^ (value >> 63)).leading_zeros() as usize;
-            bits.div_ceil(7)
-        })
-        .sum()
+    let length = |value: &T| {
+        let value = value.widen();
+        // Bits of the magnitude and one for the sign, seven a byte.
+        let bits = 65 - (value ^ (value >> 63)).leading_zeros() as usize;
+        bits.div_ceil(7)
+    };
+    values.par_chunks(VALUES_A_TASK).map(|part| part.iter().map(length).sum::<usize>()).sum()
 }
 
-/// Encodes `values`, each in its minimal length.
+/// Encodes `values`, each in its minimal length. The threads of the current rayon pool share the work, in pieces that are written in order.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn encode<T: Element>(out: &mut impl Write, values: &[T]) -> io::Result<()> {
-    const VALUES_A_BLOCK: usize = 16 << 10;
-    let mut buffer = Vec::with_capacity(VALUES_A_BLOCK * T::MAX_BYTES);
-    for block in values.chunks(VALUES_A_BLOCK) {
-        buffer.clear();
-        for value in block {
-            let mut rest = value.widen();
-            loop {
-                let byte = (rest & 0x7F) as u8;
-                rest >>= 7;
-                if (rest == 0 && byte & 0x40 == 0) || (rest == -1 && byte & 0x40 != 0) {
-                    buffer.push(byte);
-                    break;
-                }
-                buffer.push(byte | 0x80);
-            }
-        }
-        out.write_all(&buffer)?;
+    for batch in values.chunks(VALUES_A_TASK * TASKS_A_THREAD * rayon::current_num_threads().max(1)) {
+        let pieces: Vec<Vec<u8>> = batch.par_chunks(VALUES_A_TASK).map(encode_piece).collect();
+        pieces.iter().try_for_each(|piece| out.write_all(piece))?;
     }
     Ok(())
+}
+
+fn encode_piece<T: Element>(values: &[T]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(values.len() + values.len() / 4);
+    for value in values {
+        let mut rest = value.widen();
+        loop {
+            let byte = (rest & 0x7F) as u8;
+            rest >>= 7;
+            if (rest == 0 && byte & 0x40 == 0) || (rest == -1 && byte & 0x40 != 0) {
+                bytes.push(byte);
+                break;
+            }
+            bytes.push(byte | 0x80);
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -174,6 +182,16 @@ mod tests {
         assert!(decode::<i16>(&[1, 2], 1).unwrap_err().why.contains("1 bytes are left"));
         assert!(decode::<i16>(&[1, 2], 3).is_err());
         assert!(decode::<i16>(&[1, 0x80], 2).unwrap_err().why.contains("ends inside"));
+    }
+
+    /// Pieces of several tasks stand in order.
+    #[test]
+    fn long_tensors_survive() {
+        let values: Vec<i16> =
+            (0..3 * VALUES_A_TASK as u64 + 17).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as u16 as i16).collect();
+        let bytes = encoded(&values);
+        assert_eq!(bytes.len(), encoded_len(&values));
+        assert!(decode::<i16>(&bytes, values.len()).unwrap() == values);
     }
 
     proptest! {
