@@ -75,7 +75,7 @@ pub(super) fn execute(
     ctx.check()?;
     let refused = std::mem::take(&mut *build.refused.lock().unwrap_or_else(PoisonError::into_inner));
     if !refused.is_empty() {
-        return Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &refused));
+        return Err(lock::difference(&format!("`{}` would change", lock::name_of(workspace.manifest)), &refused));
     }
     let report = build.report(&states)?;
     Ok(Executed { report, digests: states.iter().map(State::digest).collect() })
@@ -163,7 +163,7 @@ impl<'a> Build<'a> {
                         .manifest
                         .diagnostic(
                             pin.span,
-                            &format!("`{}` is not the file that is pinned", file.path.typed),
+                            &format!("`{}` is not the file that is pinned: its SHA-256 is {found}", file.path.typed),
                             &format!("the file has {found}"),
                             "its content changed since the pin was written, or it is another file",
                             "restore the file, or correct `sha256`",
@@ -205,8 +205,10 @@ impl<'a> Build<'a> {
 
     fn resolve_action(&self, node: NodeIndex, states: &[State]) -> State {
         let inputs = self.graph.inputs(node);
+        // A file that cannot be read fails the stage that reads it; what comes after a failed stage only waits.
+        let is_file = |input: NodeIndex| self.graph.operation(input).is_none();
         if let Some(message) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
-            State::Failed(message) => Some(message.clone()),
+            State::Failed(message) if is_file(*input) => Some(message.clone()),
             _ => None,
         }) {
             return State::Failed(message);
@@ -412,7 +414,9 @@ impl<'a> Build<'a> {
             self.workspace.cache.put_record(&ActionRecord { preimage: preimage.clone(), result: result.clone() });
             Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
         };
-        match run() {
+        // A panic must not leave the other workers waiting for this one.
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        match caught.unwrap_or_else(|_| Err(Error::new(format!("{} panicked: this is a bug in nnue, please report it", stage.name())))) {
             Ok(settled) => State::Settled(Box::new(settled)),
             Err(error) => {
                 let error = self.located(node, error);

@@ -90,9 +90,15 @@ impl LockedNet {
     }
 }
 
-/// Where a manifest's lock is.
+/// Where a manifest's lock is: beside it and named after it, so that two manifests of one folder do not share one.
 pub fn path_of(manifest: &Manifest) -> PathBuf {
-    manifest.folder.join(FILE_NAME)
+    manifest.folder.join(name_of(manifest))
+}
+
+/// The name of a manifest's lock, `nnue.lock` for `nnue.toml`.
+pub fn name_of(manifest: &Manifest) -> String {
+    let stem = manifest.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    stem.map_or_else(|| FILE_NAME.to_owned(), |stem| format!("{stem}.lock"))
 }
 
 impl Lock {

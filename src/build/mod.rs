@@ -105,6 +105,13 @@ impl<'a> Workspace<'a> {
             }
             report
         });
+        if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
+            let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
+            let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();
+            if !lines.is_empty() {
+                return Err(self.would_change(&lines));
+            }
+        }
         if !options.dry_run {
             if report.as_ref().is_ok_and(|report| report.nets.iter().any(|net| net.status == NetStatus::Built)) {
                 let state = state_folder(self.manifest);
@@ -171,7 +178,9 @@ impl<'a> Workspace<'a> {
             let now = LockedNet::new(&net.name, self.inputs_of(graph, net)?, locked.outputs.clone());
             lines.extend(locked.differences(&now).into_iter().map(|line| format!("net `{}`: {line}", net.name)));
         }
-        if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) }
+        let gone = old.nets.keys().filter(|name| !self.manifest.nets.iter().any(|net| net.name == **name));
+        lines.extend(gone.map(|name| format!("net `{name}` is locked, and the manifest has it no more")));
+        if lines.is_empty() { Ok(()) } else { Err(self.would_change(&lines)) }
     }
 
     /// Writes the blocks of the nets that are up to date now, and drops those of nets that the manifest has no more.
@@ -192,7 +201,7 @@ impl<'a> Workspace<'a> {
             lines.extend(differences.into_iter().flatten().map(|line| format!("net `{}`: {line}", net.net)));
         }
         if options.locked {
-            return if lines.is_empty() { Ok(()) } else { Err(lock::difference(&format!("`{}` would change", lock::FILE_NAME), &lines)) };
+            return if lines.is_empty() { Ok(()) } else { Err(self.would_change(&lines)) };
         }
         let names: HashSet<&str> = self.manifest.nets.iter().map(|net| net.name.as_str()).collect();
         if changed.is_empty() && old.nets.keys().all(|name| names.contains(name.as_str())) {
@@ -208,6 +217,11 @@ impl<'a> Workspace<'a> {
         new.nets.extend(changed.into_iter().map(|net| (net.name.clone(), net)));
         new.nets.retain(|name, _| names.contains(name.as_str()));
         new.write(path)
+    }
+
+    /// The error of a locked build.
+    fn would_change(&self, lines: &[String]) -> Error {
+        lock::difference(&format!("`{}` would change", lock::name_of(self.manifest)), lines)
     }
 
     /// A published path as people know it: the typed folder with the file's name behind it.
@@ -228,9 +242,13 @@ fn sweep(folders: &BTreeSet<PathBuf>) {
     }
 }
 
-/// `.nnue/state` beside the manifest.
+/// `.nnue/state` beside the manifest; a folder in it for a manifest of another name than the usual.
 fn state_folder(manifest: &Manifest) -> PathBuf {
-    manifest.folder.join(".nnue").join("state")
+    let state = manifest.folder.join(".nnue").join("state");
+    match manifest.path.file_name() {
+        Some(name) if name != crate::manifest::FILE_NAME => state.join(name),
+        _ => state,
+    }
 }
 
 /// `NNUE_CACHE_DIR`, or `.nnue/cache` in the folder of the manifest.

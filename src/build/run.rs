@@ -1,7 +1,7 @@
 //! Running one action: inputs from memory, from the cache or made again, the stage, and its result's digest.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
@@ -62,19 +62,20 @@ impl Runner<'_> {
         match operation {
             Operation::Load(expected) => {
                 let file = self.file(node, "source")?;
-                let loaded = load::load(&file.path.resolved, expected)?;
-                self.check_unchanged(node)?;
-                match loaded {
+                let ran = match load::load(&file.path.resolved, expected)? {
                     Loaded::Quantized(parsed) => {
                         let network = parsed.network;
                         let (digest, bytes) = (network.digest(), network.weight_bytes());
-                        Ok(plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network))))
+                        plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network)))
                     }
                     Loaded::Float(network) => {
                         let digest = network.digest()?;
-                        Ok(plain(digest, 0, json!({}), Value::Factorized(Arc::from(network))))
+                        plain(digest, 0, json!({}), Value::Factorized(Arc::from(network)))
                     }
-                }
+                };
+                // Float rows are read when they are digested: only now the file has been read.
+                self.check_unchanged(node)?;
+                Ok(ran)
             }
             Operation::Coalesce => {
                 let network = match self.value(node, "network")? {
@@ -89,6 +90,7 @@ impl Runner<'_> {
             Operation::Quantize(overflow) => {
                 let Value::Coalesced(network) = self.value(node, "network")? else { return Err(wrong_value("quantize")) };
                 let (network, report) = quantize::quantize(&network, *overflow, self.ctx)?;
+                self.check_unchanged(node)?;
                 for (tensor, count) in &report.overflowed {
                     let how = overflow.name();
                     self.ctx.warn(format!("{count} values of `{tensor}` did not fit and were handled by overflow = \"{how}\""));
@@ -105,7 +107,7 @@ impl Runner<'_> {
                 let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: (**filters).clone() };
                 let sampled = select(&paths, &selection, self.ctx)?;
                 let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
-                self.warn_assumed_scales(node, &network);
+                self.warn_assumed_scales(node, &network, "the zero rule");
                 let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
                 let held_out = match sampled.held_out.as_slice() {
                     [] => None,
@@ -175,7 +177,10 @@ impl Runner<'_> {
     fn publish(&self, node: NodeIndex, target: Target, description: Option<&str>, outputs: &[Output]) -> Result<Ran> {
         let content = match (self.value(node, "network")?, target) {
             (Value::Quantized(network), Target::Nnue(compression)) => Content::Integers(network, compression),
-            (Value::Quantized(network), _) => Content::Floats(Box::new(described(dequantize(&network, self.ctx)?, description)), target),
+            (Value::Quantized(network), _) if !matches!(target, Target::Nnue(_)) => {
+                self.warn_assumed_scales(node, &network, "the float weights");
+                Content::Floats(Box::new(described(dequantize(&network, self.ctx)?, description)), target)
+            }
             (Value::Factorized(network), _) if !matches!(target, Target::Nnue(_)) => {
                 Content::Floats(Box::new(described(Arc::unwrap_or_clone(network), description)), target)
             }
@@ -188,7 +193,10 @@ impl Runner<'_> {
                 let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
                 match &content {
                     Content::Integers(network, compression) => write::write_nnue(&mut out, network, description, *compression)?,
-                    Content::Floats(network, target) => write_float(&mut out, network, float_target(*target), self.ctx)?,
+                    Content::Floats(network, target) => {
+                        write_float(&mut out, network, float_target(*target), self.ctx)?;
+                        self.check_unchanged(node)?;
+                    }
                 }
                 self.ctx.check()?;
                 let (_, (blake3, sha256), bytes) = out.finish();
@@ -216,15 +224,15 @@ impl Runner<'_> {
         Ok(Ran { digest, bytes, stored: false, extra: json!({"sha256": sha256.to_string()}), value: None })
     }
 
-    /// Says which scales the zero rule was taken from, where the file records none and nobody said.
-    fn warn_assumed_scales(&self, gather: NodeIndex, network: &QuantizedNetwork) {
-        let source = self.graph.input(gather, "network").and_then(|input| self.graph.operation(input));
+    /// Says which scales were taken, where the file records none and nobody said.
+    fn warn_assumed_scales(&self, node: NodeIndex, network: &QuantizedNetwork, purpose: &str) {
+        let source = self.graph.input(node, "network").and_then(|input| self.graph.operation(input));
         let Some(Operation::Load(expected)) = source else { return };
         let (assumed, possible) = (network.architecture.quantization.name, network.architecture.generation.quantizations);
         let others: Vec<&str> = possible.iter().map(|scales| scales.name).filter(|name| *name != assumed).collect();
         if expected.quantization.is_none() && !others.is_empty() {
             self.ctx.warn(format!(
-                "a `.nnue` file does not record its scales: {assumed} is assumed for the zero rule (also possible: {}); \
+                "a `.nnue` file does not record its scales: {assumed} is assumed for {purpose} (also possible: {}); \
                  `quantization` in the source's table says which",
                 others.join(", ")
             ));
@@ -235,7 +243,7 @@ impl Runner<'_> {
     fn value(&self, node: NodeIndex, name: &str) -> Result<Value> {
         let input = self.graph.input(node, name).ok_or_else(|| Error::new(format!("an action without its input `{name}`")))?;
         if let Node::File(file) = &self.graph.dag[input] {
-            return read_permutation(&file.path.resolved);
+            return self.read_permutation(file, self.input_digest(node, name)?);
         }
         if let Some(value) = self.values.get(input) {
             return Ok(value);
@@ -289,18 +297,40 @@ impl Runner<'_> {
     }
 
     /// What was read must be what was digested: a file that is being written to makes no record.
+    ///
+    /// Float networks are read from their file until they are quantized or written, so the files behind them are looked at, too.
     fn check_unchanged(&self, node: NodeIndex) -> Result<()> {
         for (_, input) in self.graph.inputs(node) {
-            if let Node::File(file) = &self.graph.dag[input] {
-                let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
-                if (self.digest)(input) != Some(now) {
-                    return Err(Error::new(format!("`{}` changed while it was read", file.path.typed))
-                        .help("wait until whoever writes it is done, then run the same command again"));
+            match &self.graph.dag[input] {
+                Node::File(file) => {
+                    let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
+                    if (self.digest)(input) != Some(now) {
+                        return Err(changed(file));
+                    }
                 }
+                Node::Action(Operation::Load(_) | Operation::Coalesce) => self.check_unchanged(input)?,
+                Node::Action(_) => {}
             }
         }
         Ok(())
     }
+
+    /// A permutation file: the very bytes that were digested.
+    fn read_permutation(&self, file: &FileNode, digest: Blake3) -> Result<Value> {
+        let path = &file.path.resolved;
+        let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read the permutation", path, error))?;
+        if Blake3::of(&bytes) != digest {
+            return Err(changed(file));
+        }
+        let read: Result<Permutation> = permutation::read_permutation(&bytes);
+        let permutation = read.map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))?;
+        Ok(Value::Permutation(Arc::new(permutation)))
+    }
+}
+
+fn changed(file: &FileNode) -> Error {
+    Error::new(format!("`{}` changed while it was read", file.path.typed))
+        .help("wait until whoever writes it is done, then run the same command again")
 }
 
 /// `nn-` and the first twelve digits, as Stockfish names its nets.
@@ -333,12 +363,4 @@ fn float_target(target: Target) -> FloatTarget {
 fn wrong_value(stage: &str) -> Error {
     Error::new(format!("{stage} got a result of another kind: the source changed its kind while it was read"))
         .help("run the same command again")
-}
-
-/// A permutation file, checked.
-fn read_permutation(path: &Path) -> Result<Value> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read the permutation", path, error))?;
-    let read: Result<Permutation> = permutation::read_permutation(&bytes);
-    let permutation = read.map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))?;
-    Ok(Value::Permutation(Arc::new(permutation)))
 }

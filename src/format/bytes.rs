@@ -16,6 +16,19 @@ enum Owner {
     Vec(Vec<u8>),
 }
 
+/// Refuses folders, and pipes and devices, on which opening or reading might wait for ever.
+///
+/// # Errors
+/// When there is no such file, or it is no regular one.
+pub fn check_regular(path: &Path) -> Result<()> {
+    let kind = std::fs::metadata(path).map_err(|error| Error::io("cannot open", path, error))?.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let what = if kind.is_dir() { "a folder, not a file" } else { "no regular file" };
+    Err(Error::new(format!("`{}` is {what}", path.display())).help("name a file"))
+}
+
 impl Bytes {
     /// Maps the file at `path` into memory.
     ///
@@ -25,11 +38,9 @@ impl Bytes {
     /// # Errors
     /// When the file cannot be opened or mapped.
     pub fn map(path: &Path) -> Result<Self> {
+        check_regular(path)?;
         let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io("cannot read the size of", path, error))?;
-        if metadata.is_dir() {
-            return Err(Error::new(format!("`{}` is a folder, not a file", path.display())));
-        }
         if metadata.len() == 0 {
             return Ok(Self::from_vec(Vec::new()));
         }

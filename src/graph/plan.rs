@@ -152,6 +152,11 @@ impl Planner<'_> {
     fn is_float(&mut self, path: &FilePath) -> bool {
         *self.kinds.entry(path.resolved.clone()).or_insert_with(|| {
             let mut head = [0u8; 512];
+            // A pipe would keep us waiting; hashing refuses it later, with its name.
+            let is_file = std::fs::metadata(&path.resolved).is_ok_and(|metadata| metadata.is_file());
+            if !is_file {
+                return !path.typed.ends_with(".nnue");
+            }
             let read = std::fs::File::open(&path.resolved).and_then(|mut file| file.read(&mut head));
             match read {
                 Ok(length) => {

@@ -553,7 +553,9 @@ impl Disk {
 
     /// Where a path that is written below the manifest's folder really lies, if outside: the folder, and what it leads to.
     fn escape(&mut self, output: &Path, kind: OutputKind) -> Option<(PathBuf, PathBuf)> {
-        let target = if kind == OutputKind::Folder { Some(output) } else { output.parent() }?;
+        // A link in the output's own place leads out as one on the way does.
+        let is_link = output.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
+        let target = if kind == OutputKind::Folder || is_link { Some(output) } else { output.parent() }?;
         let absolute = normalise(&std::path::absolute(if target.as_os_str().is_empty() { Path::new(".") } else { target }).ok()?);
         if !absolute.starts_with(self.lexical.as_ref()?) {
             return None;

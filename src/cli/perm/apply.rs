@@ -6,7 +6,7 @@ use crate::cli::convert::load_permutation;
 use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, net_name, write_file};
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::nnue::Compression;
 use crate::stages::permute::permute;
 use crate::stages::quantize::Overflow;
@@ -30,6 +30,11 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    if args.out.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("nnue")) {
+        return Err(Error::usage(format!("cannot write `{}`", args.out.display()))
+            .because("a permuted network is a `.nnue` file")
+            .help("give a name that ends with `.nnue`"));
+    }
     check_folder_of(&args.out)?;
     let permutation = load_permutation(&args.perm)?;
     let mut source = load_integers(&args.net, &args.source_is.expectation(), Overflow::Error, &ctx)?;

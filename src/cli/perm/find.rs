@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{load_matrix, save};
+use super::{check_array_target, load_matrix, save};
 use crate::cli::convert::AlgorithmName;
 use crate::cli::network::{BackendName, check_folder_of};
 use crate::cli::{Exit, Global};
@@ -52,6 +52,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             .because("the greedy search ends by itself")
             .help("leave them out, or add `--algorithm anneal`"));
     }
+    check_array_target(&args.out, &[&args.data])?;
     check_folder_of(&args.out)?;
     let matrix = load_matrix(&args.data, args.l1)?;
     let found = search(&matrix, &params, &ctx)?;

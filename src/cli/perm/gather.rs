@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::save;
+use super::{check_array_target, save};
 use crate::cli::filters::FilterArgs;
 use crate::cli::network::{SourceArgs, check_folder_of, load_integers, warn_assumed_scales};
 use crate::cli::{Exit, Global};
@@ -66,6 +66,8 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    let inputs: Vec<&Path> = std::iter::once(args.net.as_path()).chain(args.data.iter().map(PathBuf::as_path)).collect();
+    check_array_target(&args.out, &inputs)?;
     check_folder_of(&args.out)?;
     let filters = args.filters.filters()?;
     let expected = args.source_is.expectation();
@@ -125,6 +127,7 @@ fn are_text(files: &[PathBuf]) -> Result<bool> {
 
 /// Of the kinds of file that hold positions only text occurs packed.
 fn is_text(path: &Path) -> Result<bool> {
+    crate::format::bytes::check_regular(path)?;
     let mut head = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(512).read_to_end(&mut head))

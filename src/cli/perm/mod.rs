@@ -50,6 +50,26 @@ fn load_matrix(path: &Path, l1: Option<usize>) -> Result<ActivationMatrix> {
     read_matrix(&Bytes::map(path)?, l1).map_err(|error| error.context(format!("cannot use the activation matrix `{}`", path.display())))
 }
 
+/// Refuses to write an array over an input, or under the name of a network.
+fn check_array_target(target: &Path, inputs: &[&Path]) -> Result<()> {
+    let same = |input: &&&Path| match (target.canonicalize(), input.canonicalize()) {
+        (Ok(target), Ok(input)) => target == input,
+        _ => false,
+    };
+    if let Some(input) = inputs.iter().find(same) {
+        return Err(
+            Error::usage(format!("`{}` is an input, and would be overwritten", input.display())).help("give another name after `--out`")
+        );
+    }
+    const NETWORKS: [&str; 6] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack"];
+    let ending = target.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).unwrap_or_default();
+    if NETWORKS.contains(&ending.as_str()) {
+        let help = "an array ends with `.npy`";
+        return Err(Error::usage(format!("`{}` has the name of another kind of file", target.display())).help(help));
+    }
+    Ok(())
+}
+
 /// Writes an array atomically.
 fn save(path: &Path, ctx: &Ctx, write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result<()> {
     check_folder_of(path)?;

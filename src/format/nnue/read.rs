@@ -94,13 +94,16 @@ pub(super) fn layouts(bytes: &[u8], header: &Header<'_>, extent: Extent) -> Resu
             .because("no known feature set has that hash at any L1"));
     }
     let mut found: Vec<Layout> = Vec::new();
-    let mut worst: Option<Mismatch> = None;
+    let mut worst: Option<((usize, usize, bool), Mismatch)> = None;
     for generation in GENERATIONS.iter().filter(|generation| generation.version == header.version) {
         for (set, l1) in sets.iter().filter(|(set, _)| generation.stores(set)) {
+            // Among equals the generation that was trained at this size is the likelier one.
+            let is_trained = generation.l1 == *l1 && generation.blocks == set.blocks;
+            let rank_of = |mismatch: &Mismatch| (mismatch.stacks, mismatch.at, is_trained);
             match lay(bytes, header, generation, set, *l1, extent) {
                 Ok(layouts) => found.extend(layouts),
-                Err(mismatch) if worst.as_ref().is_none_or(|worst| (mismatch.stacks, mismatch.at) > (worst.stacks, worst.at)) => {
-                    worst = Some(mismatch)
+                Err(mismatch) if worst.as_ref().is_none_or(|(rank, _)| rank_of(&mismatch) > *rank) => {
+                    worst = Some((rank_of(&mismatch), mismatch))
                 }
                 Err(_) => {}
             }
@@ -109,7 +112,7 @@ pub(super) fn layouts(bytes: &[u8], header: &Header<'_>, extent: Extent) -> Resu
     if found.is_empty() {
         let (set, l1) = &sets[0];
         return Err(match worst {
-            Some(mismatch) => mismatch.error,
+            Some((_, mismatch)) => mismatch.error,
             None => Error::new(format!("no generation stores `{}` with L1={l1} under the version {:#010X}", set.name(), header.version)),
         });
     }

@@ -1,0 +1,122 @@
+//! What a reviewer's tries with odd but real situations found: one test a finding, with the behaviour that was missing.
+#![allow(missing_docs)]
+
+mod cli_support;
+
+use std::path::Path;
+
+use cli_support::{names, nnue, write_fens, write_net};
+
+const MANIFEST: &str = "version = 1\n[net.one]\nsource = \"run.nnue\"\noutputs = [\"one.nnue\"]\n";
+
+fn project(manifest: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_net(&folder.path().join("run.nnue"), "small", 16, 5);
+    std::fs::write(folder.path().join("nnue.toml"), manifest).unwrap();
+    folder
+}
+
+fn write_permutation(path: &Path, order: &[i64]) {
+    let mut bytes = Vec::new();
+    nnue::format::npy::write_header(&mut bytes, nnue::format::npy::DType::I64, &[order.len()]).unwrap();
+    bytes.extend(order.iter().flat_map(|value| value.to_le_bytes()));
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Opening a pipe waits for a writer that never comes.
+#[cfg(unix)]
+#[test]
+fn a_pipe_as_a_source_is_refused_at_once() {
+    let folder = project("version = 1\n[net.one]\nsource = \"pipe.nnue\"\noutputs = [\"one.nnue\"]\n");
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.nnue")).status().unwrap();
+    assert!(made.success());
+    let built = nnue(folder.path(), ["build"]);
+    assert_eq!(built.code, 1, "{}", built.transcript());
+    for args in [vec!["inspect", "pipe.nnue"], vec!["convert", "pipe.nnue", "out.nnue"]] {
+        nnue(folder.path(), args).fails(1, &["pipe.nnue", "no regular file"]);
+    }
+}
+
+#[test]
+fn perm_overwrites_neither_its_inputs_nor_other_kinds_of_files() {
+    let folder = project(MANIFEST);
+    let path = folder.path();
+    write_fens(&path.join("p.fen"), 1, 40);
+    write_permutation(&path.join("id.npy"), &(0..8).collect::<Vec<_>>());
+    std::fs::write(path.join("train.ckpt"), "precious").unwrap();
+    nnue(path, ["perm", "apply", "run.nnue", "id.npy", "train.ckpt"]).fails(2, &["train.ckpt", ".nnue"]);
+    nnue(path, ["perm", "gather", "--net", "run.nnue", "--data", "p.fen", "--out", "run.nnue"]).fails(2, &["run.nnue", "overwritten"]);
+    nnue(path, ["perm", "gather", "--net", "run.nnue", "--data", "p.fen", "--out", "act.npy"]).ok();
+    nnue(path, ["perm", "find", "--data", "act.npy", "--out", "act.npy"]).fails(2, &["act.npy", "overwritten"]);
+    nnue(path, ["perm", "find", "--data", "act.npy", "--out", "train.ckpt"]).fails(2, &["train.ckpt"]);
+    assert_eq!(std::fs::read(path.join("train.ckpt")).unwrap(), b"precious");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_a_link_out_of_the_project_is_refused() {
+    let outside = tempfile::tempdir().unwrap();
+    let folder = project(MANIFEST);
+    let target = outside.path().join("t.nnue");
+    std::fs::write(&target, "precious").unwrap();
+    std::os::unix::fs::symlink(&target, folder.path().join("one.nnue")).unwrap();
+    nnue(folder.path(), ["build"]).fails(2, &["one.nnue"]);
+    assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+}
+
+#[test]
+fn two_manifests_of_one_folder_have_locks_of_their_own() {
+    let folder = project(MANIFEST);
+    let path = folder.path();
+    std::fs::write(path.join("other.toml"), MANIFEST.replace("one", "two")).unwrap();
+    nnue(path, ["build"]).ok();
+    nnue(path, ["-f", "other.toml", "build"]).ok();
+    nnue(path, ["verify"]).ok();
+    nnue(path, ["-f", "other.toml", "verify"]).ok();
+    assert!(names(path).contains(&"nnue.lock".to_owned()) && names(path).contains(&"other.lock".to_owned()));
+}
+
+#[test]
+fn a_locked_dry_run_differs_where_the_locked_build_would() {
+    let folder = project(MANIFEST);
+    let path = folder.path();
+    nnue(path, ["build"]).ok();
+    nnue(path, ["build", "--locked", "--dry-run"]).ok();
+    std::fs::write(path.join("nnue.toml"), MANIFEST.replace("outputs", "description = \"new\"\noutputs")).unwrap();
+    nnue(path, ["build", "--locked", "--dry-run"]).fails(3, &["nnue.lock", "would have to be built"]);
+    nnue(path, ["build", "--locked"]).fails(3, &["nnue.lock"]);
+    std::fs::write(path.join("nnue.toml"), MANIFEST.replace("net.one", "net.three")).unwrap();
+    nnue(path, ["build", "--locked"]).fails(3, &["three", "has it no more"]);
+}
+
+#[test]
+fn only_the_stage_that_failed_is_called_failed() {
+    let folder = project(MANIFEST);
+    std::fs::remove_file(folder.path().join("run.nnue")).unwrap();
+    let status = nnue(folder.path(), ["status", "--json"]).json();
+    let stages: Vec<(&str, &str)> = status["nets"][0]["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| (stage["stage"].as_str().unwrap(), stage["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(stages, [("load", "failed"), ("write", "stale")]);
+    assert_eq!(status["nets"][0]["status"], "failed");
+    assert!(status["nets"][0]["error"].as_str().unwrap().contains("run.nnue"));
+}
+
+#[test]
+fn float_files_made_from_integers_say_which_scales_were_taken() {
+    let folder = project(&MANIFEST.replace("one.nnue", "one.safetensors"));
+    let built = nnue(folder.path(), ["build"]).ok();
+    assert!(built.err.contains("ft127") && built.err.contains("ft255"), "{}", built.transcript());
+}
+
+#[test]
+fn a_cut_net_is_explained_as_the_generation_that_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = write_net(&folder.path().join("run.nnue"), "small", 128, 5);
+    std::fs::write(folder.path().join("cut.nnue"), &bytes[..bytes.len() / 2]).unwrap();
+    let cut = nnue(folder.path(), ["convert", "cut.nnue", "out.nnue"]);
+    cut.fails(1, &["truncated at byte", "read as small"]);
+}
