@@ -1,7 +1,7 @@
 //! The command line: what was typed → requests → results on stdout, everything else on stderr.
 //!
 //! One file a command, each with an `Args` (what clap parses) and a `run(args, &Global) -> Result<Exit>`. A new command is such a file,
-//! a variant of [`Command`] and a line in [`dispatch`]. Exit codes are decided here and nowhere else:
+//! a variant of `Command` and a line in `dispatch`. Exit codes are decided here and nowhere else:
 //!
 //! | code | meaning |
 //! | --- | --- |
