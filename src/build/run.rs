@@ -16,8 +16,8 @@ use crate::format::nnue::Compression;
 use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
 use crate::manifest::{Output, OutputKind};
 use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
-use crate::permutation::{self, ZeroBlocks};
-use crate::positions::{Selection, select};
+use crate::permutation::{self, SearchParams, ZeroBlocks};
+use crate::positions::{Filters, Selection, select};
 use crate::stages::dequantize::dequantize;
 use crate::stages::load::Loaded;
 use crate::stages::write_float::{FloatTarget, write_float};
@@ -100,62 +100,8 @@ impl Runner<'_> {
                 let (digest, bytes) = (network.digest(), network.weight_bytes());
                 Ok(plain(digest, bytes, extra, Value::Quantized(Arc::new(network))))
             }
-            Operation::Gather { positions, seed, filters } => {
-                let data = self.files(node, "data.");
-                let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
-                let held_out = graph::held_out(*positions);
-                let selection = Selection { count: Some(*positions), held_out, seed: *seed, filters: (**filters).clone() };
-                let sampled = select(&paths, &selection, self.ctx)?;
-                let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
-                self.warn_assumed_scales(node, &network, "the zero rule");
-                let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
-                let held_out = match sampled.held_out.as_slice() {
-                    [] => None,
-                    positions => Some(gather::gather(&network, positions, None, self.ctx)?),
-                };
-                self.check_unchanged(node)?;
-                let gathered = Gathered { matrix, held_out };
-                let (stored, ()) = self
-                    .workspace
-                    .cache
-                    .put_blob(|out| gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error)))?;
-                let stats = sampled.stats;
-                let extra = json!({
-                    "entries": stats.entries,
-                    "in_check": stats.in_check,
-                    "filtered": stats.filtered,
-                    "chunks_visited": stats.chunks_visited,
-                    "chunks": stats.chunks,
-                });
-                let value = Some(Value::Gathered(Arc::new(gathered)));
-                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
-            }
-            Operation::Search(params) => {
-                let Value::Gathered(gathered) = self.value(node, "matrix")? else { return Err(wrong_value("search")) };
-                let found = permutation::search(&gathered.matrix, params, self.ctx)?;
-                let mut bytes = Vec::new();
-                let written = permutation::write_permutation(&found.permutation, &mut bytes);
-                written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
-                let stored = self.workspace.cache.put_bytes(&bytes);
-                let counts = |before: ZeroBlocks, after: ZeroBlocks| json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero});
-                let held_out = match &gathered.held_out {
-                    Some(matrix) => {
-                        let identity = Permutation::identity(matrix.half())?;
-                        let after = permutation::zero_blocks(matrix, &found.permutation)?;
-                        counts(permutation::zero_blocks(matrix, &identity)?, after)
-                    }
-                    None => Json::Null,
-                };
-                let extra = json!({
-                    "train": counts(found.before, found.after),
-                    "held_out": held_out,
-                    "swaps": found.swaps,
-                    "cycles": found.cycles,
-                    "moves": found.moves,
-                });
-                let value = Some(Value::Permutation(Arc::new(found.permutation)));
-                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
-            }
+            Operation::Gather { positions, seed, filters } => self.gather(node, *positions, *seed, filters),
+            Operation::Search(params) => self.search(node, params),
             Operation::Permute => {
                 let permutation = match self.value(node, "permutation") {
                     Ok(Value::Permutation(permutation)) => permutation,
@@ -171,6 +117,66 @@ impl Runner<'_> {
             }
             Operation::Write { target, description } => self.publish(node, *target, description.as_deref(), outputs),
         }
+    }
+
+    /// Positions of the data files → the matrices of the search and of its judgement.
+    fn gather(&self, node: NodeIndex, positions: u64, seed: u64, filters: &Filters) -> Result<Ran> {
+        let data = self.files(node, "data.");
+        let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
+        let held_out = graph::held_out(positions);
+        let selection = Selection { count: Some(positions), held_out, seed, filters: filters.clone() };
+        let sampled = select(&paths, &selection, self.ctx)?;
+        let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
+        self.warn_assumed_scales(node, &network, "the zero rule");
+        let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
+        let held_out = match sampled.held_out.as_slice() {
+            [] => None,
+            positions => Some(gather::gather(&network, positions, None, self.ctx)?),
+        };
+        self.check_unchanged(node)?;
+        let gathered = Gathered { matrix, held_out };
+        let (stored, ()) = self
+            .workspace
+            .cache
+            .put_blob(|out| gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error)))?;
+        let stats = sampled.stats;
+        let extra = json!({
+            "entries": stats.entries,
+            "in_check": stats.in_check,
+            "filtered": stats.filtered,
+            "chunks_visited": stats.chunks_visited,
+            "chunks": stats.chunks,
+        });
+        let value = Some(Value::Gathered(Arc::new(gathered)));
+        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
+    }
+
+    /// The matrix → a permutation, with its zero blocks on both samples.
+    fn search(&self, node: NodeIndex, params: &SearchParams) -> Result<Ran> {
+        let Value::Gathered(gathered) = self.value(node, "matrix")? else { return Err(wrong_value("search")) };
+        let found = permutation::search(&gathered.matrix, params, self.ctx)?;
+        let mut bytes = Vec::new();
+        let written = permutation::write_permutation(&found.permutation, &mut bytes);
+        written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
+        let stored = self.workspace.cache.put_bytes(&bytes);
+        let counts = |before: ZeroBlocks, after: ZeroBlocks| json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero});
+        let held_out = match &gathered.held_out {
+            Some(matrix) => {
+                let identity = Permutation::identity(matrix.half())?;
+                let after = permutation::zero_blocks(matrix, &found.permutation)?;
+                counts(permutation::zero_blocks(matrix, &identity)?, after)
+            }
+            None => Json::Null,
+        };
+        let extra = json!({
+            "train": counts(found.before, found.after),
+            "held_out": held_out,
+            "swaps": found.swaps,
+            "cycles": found.cycles,
+            "moves": found.moves,
+        });
+        let value = Some(Value::Permutation(Arc::new(found.permutation)));
+        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
     }
 
     /// Writes the network to every output of a write action.

@@ -7,11 +7,13 @@ pub struct SplitMix(u64);
 
 impl SplitMix {
     /// The sequence of `seed`.
+    #[inline]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The next 64 bits.
+    #[inline]
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;

@@ -1,19 +1,16 @@
 //! The search's own source of pseudo-random numbers, so that a seed means the same on every machine and in every release: xoshiro256**
 //! (Blackman and Vigna, public domain), its state filled by four steps of SplitMix64 from the seed.
 
+use crate::net::SplitMix;
+
 /// A stream of 64-bit numbers.
 pub(super) struct Random([u64; 4]);
 
 impl Random {
     /// The stream of a seed.
     pub(super) fn new(seed: u64) -> Self {
-        let mut state = seed;
-        Self(std::array::from_fn(|_| {
-            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let z = (state ^ state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^ z >> 31
-        }))
+        let mut words = SplitMix::new(seed);
+        Self(std::array::from_fn(|_| words.next_u64()))
     }
 
     /// The next number.

@@ -4,6 +4,8 @@
 //! add `0x9E3779B97F4A7C15`, then xor-shift 30, times `0xBF58476D1CE4E5B9`, xor-shift 27, times `0x94D049BB133111EB`, xor-shift 31
 //! (all modulo 2^64).
 
+use crate::net::SplitMix;
+
 /// Hashes a few words into one.
 #[inline]
 pub(super) fn mix<const N: usize>(words: [u64; N]) -> u64 {
@@ -24,10 +26,7 @@ pub(super) fn happens(hash: u64, probability: f64) -> bool {
 
 #[inline]
 fn finish(word: u64) -> u64 {
-    let mut x = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
+    SplitMix::new(word).next_u64()
 }
 
 /// A stream of numbers from a seed.
