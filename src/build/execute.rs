@@ -16,7 +16,7 @@ use super::run::{Ran, Runner};
 use super::values::Values;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
-use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState};
+use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState, Witnessed};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
@@ -78,7 +78,9 @@ pub(super) fn execute(
         return Err(lock::difference(&format!("`{}` would change", lock::name_of(workspace.manifest)), &refused));
     }
     let report = build.report(&states)?;
-    Ok(Executed { report, digests: states.iter().map(State::digest).collect() })
+    let is_fresh = report.nets.iter().all(|net| net.status == NetStatus::Fresh);
+    let rests_on = (is_fresh && !options.dry_run).then(|| build.rests_on(&states));
+    Ok(Executed { report, digests: states.iter().map(State::digest).collect(), rests_on })
 }
 
 /// What a build came to.
@@ -86,6 +88,8 @@ pub(super) struct Executed {
     pub(super) report: Report,
     /// Of each node, by its index: the content of files as they were built from, the results of settled actions.
     pub(super) digests: Vec<Option<Blake3>>,
+    /// Of a build that found everything fresh: all files that this was found from.
+    pub(super) rests_on: Option<Vec<Witnessed>>,
 }
 
 /// Inputs before those that use them.
@@ -143,12 +147,29 @@ impl<'a> Build<'a> {
         for (node, state) in digests {
             states[node.index()] = state;
         }
-        for &node in order {
-            if self.graph.operation(node).is_some() {
-                states[node.index()] = self.resolve_action(node, &states);
+        for level in self.levels(order) {
+            let resolved: Vec<State> = level.par_iter().with_min_len(16).map(|node| self.resolve_action(*node, &states)).collect();
+            for (node, state) in level.into_iter().zip(resolved) {
+                states[node.index()] = state;
             }
         }
         states
+    }
+
+    /// The actions by the length of the longest way from a file: those of one level do not wait for each other.
+    fn levels(&self, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+        let mut depths = vec![0; self.graph.dag.node_count()];
+        let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
+        for &node in order.iter().filter(|node| self.graph.operation(**node).is_some()) {
+            let inputs = self.graph.dag.neighbors_directed(node, Direction::Incoming);
+            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.graph.operation(input).is_some())).max().unwrap_or(0);
+            depths[node.index()] = depth;
+            if levels.len() <= depth {
+                levels.resize(depth + 1, Vec::new());
+            }
+            levels[depth].push(node);
+        }
+        levels
     }
 
     fn resolve_file(&self, node: NodeIndex) -> State {
@@ -541,6 +562,27 @@ impl<'a> Build<'a> {
             _ => None,
         });
         NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
+    }
+
+    /// All files that were looked at to find every net fresh.
+    fn rests_on(&self, states: &[State]) -> Vec<Witnessed> {
+        let mut files = Vec::with_capacity(states.len() * 2);
+        for (node, state) in self.graph.dag.node_indices().zip(states) {
+            match (&self.graph.dag[node], state) {
+                (Node::File(file), _) => files.push(Witnessed::Path(file.path.resolved.clone())),
+                (Node::Action(_), State::Settled(settled)) => {
+                    files.push(Witnessed::Record(settled.preimage.key()));
+                    if settled.result.stored {
+                        files.push(Witnessed::Blob(settled.result.output_digest));
+                    }
+                    let sha256 = recorded_sha256(&settled.result);
+                    let outputs = self.writes.get(&node).into_iter().flatten();
+                    files.extend(outputs.map(|output| Witnessed::Path(place(output, sha256.as_ref()))));
+                }
+                (Node::Action(_), _) => {}
+            }
+        }
+        files
     }
 
     fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {

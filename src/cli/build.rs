@@ -1,11 +1,11 @@
 //! `nnue build` and what it shares with the other commands that have a manifest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::network::BackendName;
 use super::{Exit, Global};
-use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, Override, Vocabulary};
 use crate::net;
@@ -58,13 +58,24 @@ pub(crate) struct ManifestArgs {
     pub(super) lock_timeout: Option<Duration>,
 }
 
+/// The manifest that was named, or found.
+fn manifest_path(global: &Global) -> Result<PathBuf> {
+    match &global.manifest {
+        Some(path) => Ok(path.clone()),
+        None => manifest::find(Path::new(".")),
+    }
+}
+
+/// The report on all nets, if everything is as the last build found it; `None` where that has to be looked into.
+pub(super) fn unchanged(nets: &[String], args: &ManifestArgs, global: &Global) -> Option<Report> {
+    let plain = nets.is_empty() && args.overrides.is_empty() && !args.paranoid;
+    plain.then(|| build::unchanged(&manifest_path(global).ok()?)).flatten()
+}
+
 /// Finds, reads and checks the manifest, and passes its warnings on.
 pub(super) fn load_manifest(args: &ManifestArgs, global: &Global, ctx: &crate::ctx::Ctx) -> Result<Manifest> {
     let overrides = args.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    let path = match &global.manifest {
-        Some(path) => path.clone(),
-        None => manifest::find(Path::new("."))?,
-    };
+    let path = manifest_path(global)?;
     let architectures = net::generation_names();
     let vocabulary = Vocabulary { architectures: &architectures, ..Vocabulary::default() };
     let manifest = manifest::load(&path, &overrides, &vocabulary)?;
@@ -83,6 +94,11 @@ pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     set_threads(args.jobs)?;
+    if !args.force
+        && let Some(report) = unchanged(&args.nets, &args.manifest, global)
+    {
+        return print_report(&report, &args, global);
+    }
     let ctx = global.ctx(args.backend.into());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
@@ -102,12 +118,16 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         None => global.print_error(error),
     };
     let report = workspace.build(&nets, &options, &ctx, &print_error)?;
+    print_report(&report, &args, global)
+}
+
+fn print_report(report: &Report, args: &Args, global: &Global) -> Result<Exit> {
     if args.json {
-        global.print_json(&report)?;
+        global.print_json(report)?;
     } else if args.dry_run {
-        global.print(&status_text(&report, true))?;
+        global.print(&status_text(report, true))?;
     } else {
-        global.print_summary(&build_text(&report))?;
+        global.print_summary(&build_text(report))?;
     }
     let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })

@@ -47,6 +47,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Load, Self::Coalesce, Self::Quantize, Self::Gather, Self::Search, Self::Permute, Self::Write];
+
     /// The design's word.
     pub const fn name(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 //! The only part of the room that looks at the disk, and it only looks: it reads folders and links, never file contents.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io,
     path::{Component, Path, PathBuf, is_separator},
 };
@@ -19,16 +19,24 @@ use super::{
 /// What a sweep's name, outputs and permutation may hold.
 const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 
+/// What came of the declared nets.
+pub(super) struct Expanded {
+    pub nets: Vec<ResolvedNet>,
+    /// Folders and links that decided what the sweeps found.
+    pub listed: BTreeSet<PathBuf>,
+}
+
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
-pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Problem>) -> Vec<ResolvedNet> {
-    let mut expander = Expander { content, folder, disk: Disk::new(folder), problems, reported: HashSet::new() };
+pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Problem>) -> Expanded {
+    let (disk, reported, listed) = (Disk::new(folder), HashSet::new(), BTreeSet::new());
+    let mut expander = Expander { content, folder, disk, problems, reported, listed };
     let mut nets = Vec::new();
     for net in &content.nets {
         expander.net(net, &mut nets);
     }
     expander.names(&mut nets);
     expander.outputs(&nets);
-    nets
+    Expanded { nets, listed: expander.listed }
 }
 
 struct Expander<'a> {
@@ -38,6 +46,7 @@ struct Expander<'a> {
     problems: &'a mut Vec<Problem>,
     /// Pairs of places that were reported: a thousand files of a sweep are one mistake.
     reported: HashSet<(Span, Span)>,
+    listed: BTreeSet<PathBuf>,
 }
 
 impl Expander<'_> {
@@ -248,6 +257,7 @@ impl Expander<'_> {
         let mut found = Found::default();
         let root = if pattern.starts_with(is_separator) { "/" } else { "" };
         walk(&FilePath::new(self.folder, root), &steps, &mut found);
+        self.listed.append(&mut found.listed);
         if let Some((path, error)) = found.error {
             self.problems.push(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"));
         } else if found.files.is_empty() {
@@ -407,12 +417,17 @@ fn parse_glob(pattern: &str) -> Result<Vec<Step>, String> {
 struct Found {
     files: BTreeMap<PathBuf, Option<String>>,
     error: Option<(PathBuf, io::Error)>,
+    /// While these stay as they are, the same files are found.
+    listed: BTreeSet<PathBuf>,
 }
 
 /// Goes down only where the next step can match. `**` does not follow links, so that it ends; nothing but a pattern that
 /// begins with a dot matches hidden names, so that the cache is never a source.
 fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
     let Some((step, rest)) = steps.split_first() else { return };
+    // A folder that is missing can only come to one that is there.
+    let nearest = at.resolved.ancestors().map(named).find(|folder| folder.exists());
+    found.listed.extend(nearest.map(Path::to_owned));
     match step {
         Step::Literal(name) => {
             let next = at.child(name);
@@ -452,6 +467,10 @@ fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
 fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, found: &mut Found) {
     let name = entry.file_name();
     let path = entry.path();
+    if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+        // What a link leads to may come and go without a change of the folder.
+        found.listed.insert(path.clone());
+    }
     // The folder's listing tells what is a file; only links need a look.
     let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && path.is_file()));
     match name.to_str() {
@@ -471,7 +490,7 @@ fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, f
 
 /// The entries by name. A folder that is not there has none.
 fn read_folder(folder: &Path, found: &mut Found) -> Vec<std::fs::DirEntry> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = named(folder);
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     match entries {
         Ok(mut entries) => {
@@ -485,6 +504,11 @@ fn read_folder(folder: &Path, found: &mut Found) -> Vec<std::fs::DirEntry> {
             Vec::new()
         }
     }
+}
+
+/// The folder by a name that can be opened.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// The last folder on the literal way of a glob that exists.

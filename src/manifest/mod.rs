@@ -98,6 +98,8 @@ pub struct Manifest {
     pub nets: Vec<ResolvedNet>,
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
+    /// Folders and links that decided which files the sweeps found: while these stay as they are, so do the nets.
+    pub listed: Vec<PathBuf>,
     texts: Texts,
 }
 
@@ -481,12 +483,13 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
     }
     let content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
     // Also after mistakes: one run reports those of the disk, too.
-    let nets = expand::expand(&content, &folder, &mut problems);
+    let expand::Expanded { nets, listed } = expand::expand(&content, &folder, &mut problems);
     if !problems.is_empty() {
         return Err(text::report(&texts, problems));
     }
     let Content { sources, data, nets: declared, warnings } = content;
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, texts })
+    let listed = listed.into_iter().collect();
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, listed, texts })
 }
 
 /// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since.
@@ -497,7 +500,7 @@ pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
     let content =
         Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
     let mut problems = Vec::new();
-    let nets = expand::expand(&content, &manifest.folder, &mut problems);
+    let nets = expand::expand(&content, &manifest.folder, &mut problems).nets;
     if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }
 }
 
@@ -524,6 +527,11 @@ impl Manifest {
     /// `message` says what is wrong, `label` stands at `span`, `cause` says why, `help` what to do.
     pub fn diagnostic(&self, span: Span, message: &str, label: &str, cause: &str, help: &str) -> Error {
         text::report(&self.texts, vec![Problem::new(message, span, label, cause, help)])
+    }
+
+    /// Whether values of the command line stand in place of the file's.
+    pub fn is_overridden(&self) -> bool {
+        self.texts.has_overrides()
     }
 
     /// `file:line` of a place, for messages of one line.

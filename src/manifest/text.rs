@@ -52,6 +52,11 @@ impl Texts {
         self.0.len() - 1
     }
 
+    /// Whether there is a text of a `--set`.
+    pub fn has_overrides(&self) -> bool {
+        self.0.len() > 1
+    }
+
     /// What is written at `span`; empty where the span does not lie in its text.
     pub fn slice(&self, span: Span) -> &str {
         self.0.get(span.text).and_then(|text| text.inner().get(span.start..span.end)).unwrap_or("")
