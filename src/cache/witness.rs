@@ -46,6 +46,9 @@ pub enum Witnessed {
     Blob(Blake3),
 }
 
+/// A file as it was.
+type Signed = (Witnessed, Signature);
+
 /// The cache's folders, opened once: a name below one is found sooner than a whole path.
 struct Folders {
     records: Option<OwnedFd>,
@@ -124,7 +127,7 @@ fn encode(context: Blake3, files: &[Witnessed], signatures: &[Signature], result
 }
 
 /// The files with their signatures, and the result.
-fn decode(file: &[u8], context: Blake3) -> Option<(Vec<(Witnessed, Signature)>, &[u8])> {
+fn decode(file: &[u8], context: Blake3) -> Option<(Vec<Signed>, &[u8])> {
     let (body, checksum) = file.split_last_chunk::<CHECKSUM>()?;
     let mut rest = body;
     if *take::<8>(&mut rest)? != *MAGIC || u32::from_le_bytes(*take(&mut rest)?) != VERSION || *take::<32>(&mut rest)? != context.0 {
