@@ -41,6 +41,8 @@
 //! The lock file is no dependency: it says what came out before, and nothing is made from it.
 
 use std::collections::{BTreeSet, HashSet};
+use std::io;
+use std::path::Path;
 
 use petgraph::graph::NodeIndex;
 use serde_json::{Map, Value as Json, json};
@@ -318,6 +320,14 @@ fn uri(path: &str) -> String {
         }
     }
     uri
+}
+
+/// The bytes of a provenance file. Opening a pipe in its place would wait for ever.
+///
+/// # Errors
+/// When it is not there, no regular file, or cannot be read.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// Why a statement that this program wrote is not the one that it would write now. `None` where it cannot tell.

@@ -105,7 +105,7 @@ fn check_provenance(manifest: &Manifest, locked: &LockedNet, ctx: &Ctx) -> Resul
         ctx.check()?;
         let path = provenance_path(Path::new(&output.path));
         let name = Path::new(&output.path).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let problem = match std::fs::read(manifest.folder.join(&path)) {
+        let problem = match provenance::read(&manifest.folder.join(&path)) {
             Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err(),
             Err(error) => Some(format!("it is not there, or cannot be read: {error}")),
         };

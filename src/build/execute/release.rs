@@ -35,8 +35,8 @@ impl Build<'_> {
         let mut written = HashMap::new();
         let mut all = Vec::with_capacity(self.graph.nets.len());
         for (index, plan) in self.graph.nets.iter().enumerate() {
-            let is_settled = plan.actions.iter().all(|node| matches!(states[node.index()], State::Settled(_)));
-            let Some(net) = plan.release.as_deref().filter(|_| is_settled) else {
+            let is_settled = || plan.actions.iter().all(|node| matches!(states[node.index()], State::Settled(_)));
+            let Some(net) = plan.release.as_deref().filter(|_| is_settled()) else {
                 all.push(None);
                 continue;
             };
@@ -49,6 +49,12 @@ impl Build<'_> {
                 released.failed = Some((write, error.to_string()));
             }
             all.push(Some(released));
+        }
+        let did_write = |released: &Released| !self.options.dry_run && !released.missing.is_empty();
+        if all.iter().flatten().any(did_write) {
+            // Where nothing ran, nothing swept the folders yet.
+            let folders = written.keys().filter_map(|path| path.parent().map(Path::to_owned));
+            crate::build::sweep(&folders.collect());
         }
         all
     }
@@ -125,7 +131,7 @@ impl Build<'_> {
         let name = published.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let text = facts.statement(&name, sha256, write)?;
         let digest = Sha256::of(text.as_bytes());
-        let reason = match std::fs::read(&path) {
+        let reason = match provenance::read(&path) {
             Ok(found) if found == text.as_bytes() => None,
             Ok(found) => Some(self.why_other(this.index, &self.shown(output, &published), &shown, &found, &text)),
             Err(_) => Some(Reason::about("output_missing", shown)),
