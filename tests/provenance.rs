@@ -530,10 +530,16 @@ fn what_is_missing_or_wrong_is_written_again_and_nothing_else() {
         project.nnue(&["build"]).ok();
         assert_eq!(std::fs::read(&path).unwrap(), good);
     }
+    // What cannot be replaced fails the net; a pipe keeps nobody waiting.
     std::fs::remove_file(&path).unwrap();
-    std::fs::create_dir(&path).unwrap();
-    let ran = project.nnue(&["build"]);
-    assert!(ran.code == 1 && ran.err.contains(LATEST) && ran.err.contains("net `big` failed"), "{}", ran.transcript());
+    for make in ["mkdir", "mkfifo"] {
+        assert!(std::process::Command::new(make).arg(&path).status().unwrap().success());
+        let ran = project.nnue(&["build"]);
+        assert!(ran.code == 1 && ran.err.contains(LATEST) && ran.err.contains("net `big` failed"), "{}", ran.transcript());
+        project.nnue(&["verify"]).code_is(3);
+        let remove = if make == "mkdir" { std::fs::remove_dir } else { std::fs::remove_file };
+        remove(path.as_path()).unwrap();
+    }
 }
 
 #[test]
@@ -662,6 +668,28 @@ fn a_net_for_fishtest_gets_its_public_name_when_it_is_fit_for_it() {
     // A fixed name is good where it is that of the content.
     project.manifest(&PUBLISHED.replace("dist/", &path.replace("dist/", "")));
     project.nnue(&["build"]).ok();
+}
+
+#[test]
+fn real_nets_pass_under_their_own_names() {
+    let Some(golden) = common::golden() else { return };
+    for name in ["nn-37f18f62d772.nnue", "nn-baff1ede1f90.nnue"] {
+        let project = Project::with(&PUBLISHED.replace("the run #1/größe.nnue", "run.nnue"));
+        std::fs::copy(golden.join("nets").join(name), project.path.join("run.nnue")).unwrap();
+        project.nnue(&["build"]).ok();
+        assert_eq!(names(&project.path.join("dist")), [name]);
+        project.nnue(&["verify"]).ok();
+    }
+}
+
+#[test]
+fn a_net_beside_a_published_one_is_not_judged() {
+    let other = "[net.other]\nsource = \"the run #1/größe.nnue\"\noutputs = [\"other.nnue\"]\n";
+    let project = Project::with(&format!("{PUBLISHED}{other}"));
+    project.nnue(&["build"]).ok();
+    assert!(project.path.join("other.nnue").exists(), "one write action serves both nets");
+    assert_eq!(project.report(&["verify"], "other")["publish"], json!([]));
+    assert_eq!(project.report(&["status"], "big")["status"], "fresh");
 }
 
 #[test]

@@ -165,13 +165,15 @@ impl Facts<'_> {
         Json::Object(members)
     }
 
-    /// Whether an override may have changed this net: one of another net, source or data table has not.
+    /// Whether an override may have changed this net: one of another net, source or data table, or of the cache, has not.
     fn concerns<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
         let (table, name) = (keys.next(), keys.next());
         match (table, name) {
             (Some("net"), Some(name)) => name == self.net.name || self.net.sweep.as_deref() == Some(name),
             (Some("source"), Some(name)) => self.net.source.name.as_deref() == Some(name),
             (Some("data"), Some(name)) => self.net.optimize.as_ref().is_some_and(|optimize| optimize.data.name == name),
+            // Where results are kept changes none of them.
+            (Some("cache"), _) => false,
             _ => true,
         }
     }

@@ -3,6 +3,7 @@
 //! Both follow from what is known once a net's stages are settled, so they are looked at on every build, also where nothing ran. The
 //! write stage carries what they were missing in the report: it is what publishes.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -31,8 +32,7 @@ pub(super) struct Released {
 impl Build<'_> {
     /// Makes up for what the outputs of settled nets are missing, or only finds out (dry run). `None` for nets that need nothing.
     pub(super) fn release(&self, states: &[State]) -> Vec<Option<Released>> {
-        let mut of_manifest = None;
-        let mut written = HashMap::new();
+        let mut pass = Pass::default();
         let mut all = Vec::with_capacity(self.graph.nets.len());
         for (index, plan) in self.graph.nets.iter().enumerate() {
             let is_settled = || plan.actions.iter().all(|node| matches!(states[node.index()], State::Settled(_)));
@@ -41,10 +41,8 @@ impl Build<'_> {
                 continue;
             };
             let mut released = Released::default();
-            let sha256 = || Sha256::of(self.workspace.manifest.text().as_bytes());
-            let manifest_sha256 = if net.release.provenance.value { *of_manifest.get_or_insert_with(sha256) } else { Sha256([0; 32]) };
-            let this = Net { index, plan, net, states, manifest_sha256 };
-            if let Err((write, error)) = self.release_net(&this, &mut written, &mut released) {
+            let this = Net { index, plan, net, states };
+            if let Err((write, error)) = self.release_net(&this, &mut pass, &mut released) {
                 (self.on_error)(&plan.name, &error);
                 released.failed = Some((write, error.to_string()));
             }
@@ -53,18 +51,13 @@ impl Build<'_> {
         let did_write = |released: &Released| !self.options.dry_run && !released.missing.is_empty();
         if all.iter().flatten().any(did_write) {
             // Where nothing ran, nothing swept the folders yet.
-            let folders = written.keys().filter_map(|path| path.parent().map(Path::to_owned));
+            let folders = pass.written.keys().filter_map(|path| path.parent().map(Path::to_owned));
             crate::build::sweep(&folders.collect());
         }
         all
     }
 
-    fn release_net(
-        &self,
-        this: &Net<'_>,
-        written: &mut HashMap<PathBuf, usize>,
-        released: &mut Released,
-    ) -> Result<(), (NodeIndex, Error)> {
+    fn release_net(&self, this: &Net<'_>, pass: &mut Pass, released: &mut Released) -> Result<(), (NodeIndex, Error)> {
         // A locked build publishes only what is locked; the difference is reported with the lock.
         let writes = !self.options.dry_run && self.is_locked(this);
         released.provenance = vec![None; this.plan.outputs.len()];
@@ -86,7 +79,7 @@ impl Build<'_> {
                 reason = Some(Reason::about("unchecked", shown.clone()));
             }
             if this.net.release.provenance.value {
-                let provenance = self.provenance(this, output, *write, &sha256, written, writes).map_err(|error| (*write, error))?;
+                let provenance = self.provenance(this, output, *write, &sha256, pass, writes).map_err(|error| (*write, error))?;
                 *known = Some(provenance.sha256);
                 reason = reason.or(provenance.reason);
             }
@@ -106,27 +99,28 @@ impl Build<'_> {
         output: &Output,
         write: NodeIndex,
         sha256: &Sha256,
-        written: &mut HashMap<PathBuf, usize>,
+        pass: &mut Pass,
         writes: bool,
     ) -> Result<Provenance> {
         let published = place(output, Some(sha256));
         let path = provenance_path(&published);
         let shown = format!("{}{PROVENANCE_SUFFIX}", self.shown(output, &published));
-        if let Some(other) = written.insert(path.clone(), this.index) {
+        if let Some(other) = pass.written.insert(path.clone(), this.index) {
             let other = self.graph.nets.get(other).map_or("", |other| &other.name);
             return Err(Error::new(format!("nets `{other}` and `{}` publish one file, and both write `{shown}`", this.plan.name))
                 .because("they came out equal, and a provenance file can speak of one net only")
                 .help("give each net a folder of its own, or remove one of them"));
         }
         let settled = |node: NodeIndex| this.settled(node).map(|settled| (settled.preimage.key(), &settled.result));
+        let manifest = self.workspace.manifest;
         let facts = Facts {
-            manifest: self.workspace.manifest,
-            manifest_sha256: this.manifest_sha256,
+            manifest,
+            manifest_sha256: *pass.manifest.get_or_insert_with(|| Sha256::of(manifest.text().as_bytes())),
             graph: self.graph,
             plan: this.plan,
             net: this.net,
             settled: &settled,
-            sha256: &|node| self.sha256_of(node, this.states),
+            sha256: &|node| self.sha256_of(node, this.states, &pass.files),
         };
         let name = published.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let text = facts.statement(&name, sha256, write)?;
@@ -158,10 +152,14 @@ impl Build<'_> {
     }
 
     /// SHA-256 of a file that is still the one that was built from.
-    fn sha256_of(&self, node: NodeIndex, states: &[State]) -> Result<Sha256> {
+    fn sha256_of(&self, node: NodeIndex, states: &[State], known: &RefCell<HashMap<NodeIndex, Sha256>>) -> Result<Sha256> {
+        if let Some(sha256) = known.borrow().get(&node) {
+            return Ok(*sha256);
+        }
         let Node::File(file) = &self.graph.dag[node] else { return Err(Error::new("an action is no file")) };
         let digests = self.workspace.files.digests(&file.path.resolved)?;
         if states[node.index()].digest() == Some(digests.blake3) {
+            known.borrow_mut().insert(node, digests.sha256);
             return Ok(digests.sha256);
         }
         Err(Error::new(format!("`{}` changed during the build", file.path.typed))
@@ -207,7 +205,17 @@ struct Net<'a> {
     plan: &'a NetPlan,
     net: &'a ResolvedNet,
     states: &'a [State],
-    manifest_sha256: Sha256,
+}
+
+/// What the nets of one pass share.
+#[derive(Default)]
+struct Pass {
+    /// Provenance files, with the net that each is about.
+    written: HashMap<PathBuf, usize>,
+    /// SHA-256 of the manifest, once it was needed.
+    manifest: Option<Sha256>,
+    /// SHA-256 of the files that were needed so far.
+    files: RefCell<HashMap<NodeIndex, Sha256>>,
 }
 
 impl<'a> Net<'a> {
