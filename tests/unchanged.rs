@@ -21,6 +21,7 @@ path = "positions.fen"
 [net.big]
 source = "run"
 outputs = ["dist/", "latest.nnue"]
+provenance = true
 optimize = { data = "fens", positions = 100 }
 
 [net."night-{stem}"]
@@ -92,7 +93,7 @@ fn any_file(folder: &Path) -> PathBuf {
 #[test]
 fn what_is_unchanged_is_told_without_looking_into_it() {
     let project = Project::settled();
-    let full = project.nnue(&["build", "--set", "net.big.compression=leb128"]).ok();
+    let full = project.nnue(&["build", "--paranoid"]).ok();
     // Nothing but the proof knows of the nets now; the manifest's text is not needed either.
     fs::remove_dir_all(project.path.join(".nnue/state/nets")).unwrap();
     for args in [&["build"][..], &["build", "--locked"], &["build", "--frozen"], &["build", "-j1"]] {
@@ -130,6 +131,8 @@ fn every_change_is_seen() {
         ("the data", Box::new(|| write_fens(&path("positions.fen"), 10, 300)), "`positions.fen` changed"),
         ("an output is gone", Box::new(|| fs::remove_file(path("latest.nnue")).unwrap()), "`latest.nnue` is missing"),
         ("an output is another", Box::new(|| swap("latest.nnue", &latest[1..])), "`latest.nnue`"),
+        ("a provenance is gone", Box::new(|| fs::remove_file(path("latest.nnue.provenance.json")).unwrap()), "latest.nnue.provenance.json"),
+        ("a provenance is another", Box::new(|| flip(&path("latest.nnue.provenance.json"))), "latest.nnue.provenance.json"),
         ("a file for the sweep", Box::new(|| copy("runs/two.nnue")), "night-two: built"),
         ("a folder for the sweep", Box::new(|| fs::create_dir(path("runs/b")).unwrap()), "up to date"),
         ("a file in it", Box::new(|| copy("runs/b/three.nnue")), "night-three: built"),

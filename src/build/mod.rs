@@ -6,7 +6,9 @@
 
 mod execute;
 mod explain;
+mod fishtest;
 pub mod lock;
+pub mod provenance;
 mod report;
 mod run;
 mod unchanged;
@@ -20,7 +22,7 @@ use std::time::Duration;
 pub use explain::{Explanation, StageExplanation};
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 pub use unchanged::unchanged;
-pub use verify::{Checked, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
+pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};

@@ -72,6 +72,8 @@ pub struct OutputReport {
     pub sha256: String,
     /// Size.
     pub bytes: u64,
+    /// Its provenance file, in the same form; null for nets without `provenance = true`.
+    pub provenance: Option<String>,
 }
 
 /// Share of zero blocks over the sampled positions.

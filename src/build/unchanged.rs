@@ -18,7 +18,7 @@ pub fn unchanged(manifest: &Path) -> Option<Report> {
 pub(super) fn remember(workspace: &Workspace<'_>, report: &Report, mut rests_on: Vec<Witnessed>, began: Clock) {
     let manifest = workspace.manifest;
     // Warnings are said at every build.
-    if manifest.is_overridden() || !manifest.warnings.is_empty() || !workspace.cache.is_storing() {
+    if !manifest.overrides.is_empty() || !manifest.warnings.is_empty() || !workspace.cache.is_storing() {
         return;
     }
     rests_on.push(Witnessed::Path(manifest.path.clone()));

@@ -152,6 +152,9 @@ fn build_text(report: &Report) -> String {
         }
         for output in &net.outputs {
             text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
+            if let Some(provenance) = &output.provenance {
+                text.push_str(&format!("  → {provenance}\n"));
+            }
         }
     }
     text

@@ -11,7 +11,8 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    Claims, FilePath, Net, NetSource, Output, OutputKind, ResolvedNet, ResolvedOptimize, Source,
+    Claims, FilePath, Net, NetSource, Output, OutputKind, PROVENANCE_SUFFIX, ResolvedNet, ResolvedOptimize, Source, provenance_path,
+    publish,
     read::Content,
     text::{Located, Problem, Span, Texts, suggest},
 };
@@ -90,7 +91,11 @@ impl Expander<'_> {
             }),
             None => None,
         };
-        let outputs = net.outputs.iter().filter_map(|output| self.output(place(output))).collect();
+        let outputs: Vec<Output> = net.outputs.iter().filter_map(|output| self.output(place(output))).collect();
+        for problem in publish::check_names(&net.release, &outputs) {
+            let place = problem.labels.first().map_or(net.span, |label| label.0);
+            self.report(problem, place);
+        }
         Some(ResolvedNet {
             name: fill(&net.name.value),
             span: net.name.span,
@@ -101,6 +106,7 @@ impl Expander<'_> {
             outputs,
             permutation: net.permutation.as_ref().map(|path| place(path).map(|path| FilePath::new(self.folder, &path))),
             optimize,
+            release: net.release.clone(),
         })
     }
 
@@ -230,6 +236,43 @@ impl Expander<'_> {
                 }
                 self.report(problem, other.path.span);
             }
+        }
+        self.provenance(nets, &inputs);
+    }
+
+    /// Files beside outputs are written, too. Two of them meet only where their outputs do, which has been said.
+    fn provenance(&mut self, nets: &[ResolvedNet], inputs: &HashMap<String, (Span, &str)>) {
+        if !nets.iter().any(|net| net.release.provenance.value) {
+            return;
+        }
+        let mut folders: HashMap<String, Span> = HashMap::new();
+        for output in nets.iter().flat_map(|net| &net.outputs).filter(|output| output.kind == OutputKind::Folder) {
+            folders.entry(self.disk.identity(&output.path.value.resolved)).or_insert(output.path.span);
+        }
+        let beside = nets.iter().filter(|net| net.release.provenance.value).flat_map(|net| &net.outputs);
+        for output in beside.filter(|output| output.kind != OutputKind::Folder) {
+            let (path, span) = (provenance_path(&output.path.value.resolved), output.path.span);
+            let typed = format!("{}{PROVENANCE_SUFFIX}", output.path.value.typed);
+            if let Some((link, target)) = self.disk.escape(&path, output.kind) {
+                let problem = Problem::new(
+                    format!("`{typed}` leaves the manifest's folder through a symbolic link"),
+                    span,
+                    "the provenance of this output",
+                    format!("`{}` leads to `{}`", link.display(), target.display()),
+                    "remove the link",
+                );
+                self.report(problem, span);
+                continue;
+            }
+            let identity = self.disk.identity(&path);
+            let (message, place, label) = match (inputs.get(&identity), folders.get(&identity)) {
+                (Some(&(place, what)), _) => (format!("provenance `{typed}` would overwrite an input"), place, what),
+                (None, Some(&place)) => (format!("provenance `{typed}` is to be a folder, too"), place, "written as a folder"),
+                (None, None) => continue,
+            };
+            let cause = "with `provenance = true` a file of that name is written beside the output";
+            let problem = Problem::new(message, span, "the provenance of this output", cause, "give one of the two another path");
+            self.report(problem.and(place, label), place);
         }
     }
 
