@@ -108,6 +108,26 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn nets_that_share_an_action_have_their_own_reasons_and_leave_nothing_behind() {
+    let project = Project::new();
+    project.build();
+    let twin = "\n[net.twin]\nsource = \"run\"\noutputs = [\"twin.nnue\"]\ncompression = \"none\"\n";
+    project.manifest(&format!("{MANIFEST}{twin}"));
+    let source = project.path("run.nnue");
+    let mut bytes = std::fs::read(&source).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&source, bytes).unwrap();
+    let report = project.run(&Options::default());
+    let reasons: Vec<String> = report.nets.iter().map(|net| net.stages[0].reason.as_ref().unwrap().kind.clone()).collect();
+    assert_eq!(reasons, ["input_changed", "never_built"]);
+    let states = || files_below(&project.path(".nnue/state/nets")).len();
+    assert_eq!(states(), 2);
+    project.manifest(MANIFEST);
+    project.run(&Options::default());
+    assert_eq!(states(), 1, "a net that is no more is forgotten");
+}
+
+#[test]
 fn the_first_build_runs_everything_and_the_second_nothing() {
     let project = Project::new();
     let first = project.build();

@@ -2,7 +2,7 @@
 
 mod release;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -274,15 +274,30 @@ impl<'a> Build<'a> {
     /// Why an action without a record has to run: by the last build of the first net that uses it and had it.
     fn reason(&self, node: NodeIndex, preimage: &Preimage) -> Reason {
         let old = self.users.get(&node).into_iter().flatten().find_map(|net| self.last_preimage(*net, node));
+        self.difference(node, old.as_ref(), preimage)
+    }
+
+    /// The reason of an action as the net of this index sees it: what is news to one net may be known to another that shares the action.
+    fn reason_of(&self, index: usize, node: NodeIndex, preimage: &Preimage, reason: &Reason) -> Reason {
+        let is_shared = self.users.get(&node).is_some_and(|users| users.len() > 1);
+        let by_difference =
+            ["never_built", "input_changed", "upstream_changed", "param_changed", "stage_version_changed", "record_missing"];
+        if !is_shared || !by_difference.contains(&reason.kind.as_str()) {
+            return reason.clone();
+        }
+        self.difference(node, self.last_preimage(index, node).as_ref(), preimage)
+    }
+
+    fn difference(&self, node: NodeIndex, old: Option<&Preimage>, preimage: &Preimage) -> Reason {
         let Some(old) = old else { return Reason::of("never_built") };
-        if old == *preimage {
+        if old == preimage {
             return Reason::of("record_missing");
         }
         let file = |name: &str| match self.graph.input(node, name).map(|input| &self.graph.dag[input]) {
             Some(Node::File(file)) => Some(file.path.typed.clone()),
             _ => None,
         };
-        compare(&old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::of("record_missing"))
+        compare(old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::of("record_missing"))
     }
 
     /// The preimage that this stage of the net had in its last build.
@@ -511,6 +526,7 @@ impl<'a> Build<'a> {
                 .zip(&self.graph.nets)
                 .enumerate()
                 .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
+            let mut roots = BTreeMap::new();
             for (index, (_, net)) in finished {
                 let state = self.build_state(net, states, of(index))?;
                 if self.last[index].as_ref() != Some(&state) {
@@ -519,12 +535,10 @@ impl<'a> Build<'a> {
                         self.ctx.warn(format!("this build is not remembered: {error}"));
                         break;
                     }
-                    let keys: Vec<_> = state.stages.iter().map(StageState::key).collect();
-                    let manifest =
-                        std::path::absolute(&self.workspace.manifest.path).unwrap_or_else(|_| self.workspace.manifest.path.clone());
-                    self.workspace.cache.note_root(&manifest, &net.name, &keys);
+                    roots.insert(net.name.clone(), state.stages.iter().map(StageState::key).collect());
                 }
             }
+            self.workspace.note_roots(&roots);
         }
         Ok(Report { schema: SCHEMA, nets })
     }
@@ -543,7 +557,7 @@ impl<'a> Build<'a> {
                     report.status = match (&settled.ran, missing) {
                         (Some((seconds, reason)), _) => {
                             report.seconds = Some(*seconds);
-                            report.reason = Some(reason.clone());
+                            report.reason = Some(self.reason_of(index, node, &settled.preimage, reason));
                             StageStatus::Ran
                         }
                         (None, Some((_, reason, seconds))) => {
@@ -557,7 +571,7 @@ impl<'a> Build<'a> {
                 }
                 State::Stale { preimage, reason } => {
                     report.key = preimage.as_ref().map(|preimage| preimage.key().to_string());
-                    report.reason = Some(reason.clone());
+                    report.reason = Some(preimage.as_ref().map_or_else(|| reason.clone(), |new| self.reason_of(index, node, new, reason)));
                 }
                 State::Failed(message) => {
                     report.status = StageStatus::Failed;

@@ -15,7 +15,7 @@ mod unchanged;
 mod values;
 mod verify;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::lock::{Sharing, Waiting};
-use crate::cache::{self, Blake3, BuildLog, Cache, Mode, OpenOptions, StatCache, Trust, files};
+use crate::cache::{self, Blake3, BuildLog, Cache, Key, Mode, OpenOptions, StatCache, Trust, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
@@ -161,7 +161,8 @@ impl<'a> Workspace<'a> {
 
     /// Fails nets whose files are not those any more that they were built from: what `nnue.lock` would say of them is not true.
     fn distrust_changed(&self, graph: &Graph, report: &mut Report, digests: &[Option<Blake3>], on_error: &(dyn Fn(&str, &Error) + Sync)) {
-        for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Built) {
+        let is_finished = |net: &NetReport| matches!(net.status, NetStatus::Built | NetStatus::Fresh);
+        for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| is_finished(net)) {
             let inputs = plan.actions.iter().flat_map(|action| graph.inputs(*action));
             let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
                 Node::File(file) => {
@@ -228,9 +229,23 @@ impl<'a> Workspace<'a> {
         let waiting = Waiting { message: "waiting for another `nnue` that writes `nnue.lock`", timeout: options.lock_timeout };
         let _held = cache::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
         let mut new = Lock::read(path)?;
+        for name in new.nets.keys().filter(|name| !names.contains(name.as_str())) {
+            // What is left of it would only say why a net of this name was built, should there be one again.
+            let _ = self.log.remove(name);
+        }
         new.nets.extend(changed.into_iter().map(|net| (net.name.clone(), net)));
         new.nets.retain(|name, _| names.contains(name.as_str()));
         new.write(path)
+    }
+
+    /// Notes what the nets of finished builds used of the cache.
+    fn note_roots(&self, nets: &BTreeMap<String, Vec<Key>>) {
+        if nets.is_empty() {
+            return;
+        }
+        let names: HashSet<&str> = self.manifest.nets.iter().map(|net| net.name.as_str()).collect();
+        let manifest = std::path::absolute(&self.manifest.path).unwrap_or_else(|_| self.manifest.path.clone());
+        self.cache.note_root(&manifest, nets, |net| names.contains(net));
     }
 
     /// The error of a locked build.

@@ -296,8 +296,9 @@ impl Cache {
         lock.ok().map(|lock| ActionLock { _lock: lock })
     }
 
-    /// Notes what the last build of `net` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it.
-    pub fn note_root(&self, manifest: &Path, net: &str, keys: &[Key]) {
+    /// Notes what the last builds of `nets` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it, and forgets
+    /// nets that `exists` says the manifest has no more.
+    pub fn note_root(&self, manifest: &Path, nets: &BTreeMap<String, Vec<Key>>, exists: impl Fn(&str) -> bool) {
         if !self.is_storing() {
             return;
         }
@@ -306,7 +307,8 @@ impl Cache {
             let _lock = self.short_lock(&path.with_extension("lock"))?;
             let old = read_sealed::<Root>(&path);
             let mut root = old.clone().unwrap_or_else(|| Root { manifest: manifest.to_owned(), nets: BTreeMap::new() });
-            root.nets.insert(net.to_owned(), keys.to_vec());
+            root.nets.retain(|net, _| exists(net));
+            root.nets.extend(nets.iter().map(|(net, keys)| (net.clone(), keys.clone())));
             if old.as_ref() == Some(&root) { Ok(()) } else { write_sealed(&path, &root) }
         });
         if let Err(error) = noted {
