@@ -12,6 +12,7 @@ use std::{
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use nnue::{
     error::{Error, Kind},
+    graph,
     manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Quantization, Vocabulary},
     positions::Filters,
 };
@@ -83,6 +84,12 @@ fn optimize(lines: &str) -> String {
 
 fn filters(lines: &str) -> String {
     optimize(&format!("data = \"fishpack\"\n[net.big.optimize.filters]\n{lines}"))
+}
+
+/// Three nets after `text`.
+fn nets(text: &str) -> String {
+    let net = |name: &str| format!("[net.{name}]\nsource = \"a.nnue\"\noutputs = [\"dist/\"]\n");
+    format!("version = 1\n{text}{}{}{}", net("a"), net("b"), net("c"))
 }
 
 fn output(path: &str) -> String {
@@ -162,6 +169,16 @@ refused! {
     sweep_bad_glob: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"{a/b,c}/*.ckpt\" }\noutputs = \"{stem}.nnue\"\n";
     sweep_of_a_folder: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"runs/*/\" }\noutputs = \"{stem}.nnue\"\n";
     placeholder_without_sweep: "version = 1\n[net.\"n/{stem}\"]\nsource = \"a.nnue\"\noutputs = \"{parent}.nnue\"\n";
+
+    // Defaults.
+    default_unknown_without_nets: "version = 1\n[defaults]\ncompresion = \"none\"\nsource = \"a.nnue\"\n";
+    default_wrong_is_said_once: nets("[defaults]\ncompression = \"zip\"\noutputs = 5\noptimize.data = \"fishpak\"\noptimize.filters.max_ply = -1\n");
+    default_without_data_is_said_once: nets("[defaults.optimize]\nseed = 3\n");
+    default_no_table: nets("defaults = \"leb128\"\n");
+    default_of_both: nets("[defaults]\npermutation = \"p.npy\"\noptimize.data = \"d\"\n[data.d]\npath = \"x\"\n");
+    default_placeholder_without_sweep: nets("[defaults]\npermutation = \"{stem}.npy\"\n");
+    default_beside_what_a_net_says: nets("[defaults.optimize]\ndata = \"d\"\nfilters.pc_y1 = 0\n[net.c.optimize]\nfilters = { pc_y2 = 0, pc_y3 = 0 }\n[data.d]\npath = \"x\"\n");
+    optimize_true: head("optimize = true\n");
 
     // `--set`.
     set_value: optimize("data = \"fishpack\""), "net.big.optimize.positions=0";
@@ -274,7 +291,13 @@ fn the_example_is_complete() {
     let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
     for (table, keys) in schema_keys() {
         for key in keys {
-            let header = [format!("[{key}."), format!("[{table}.big.{key}]"), format!("[net.big.{table}.{key}]")];
+            let header = [
+                format!("[{key}]"),
+                format!("[{table}.{key}]"),
+                format!("[{key}."),
+                format!("[{table}.big.{key}]"),
+                format!("[net.big.{table}.{key}]"),
+            ];
             let shown = text.lines().any(|line| {
                 let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
                 starts && line.contains('#')
@@ -398,6 +421,137 @@ fn set_that_is_malformed() {
         all.push('\n');
     }
     same_as_file(&Path::new(ROOT).join("tests/snapshots/manifest/set_malformed.txt"), &all);
+}
+
+// ── Defaults ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// All that a build makes of a manifest's nets: names, files, and the parameters of each stage, which are what keys are made of.
+fn plans(manifest: &Manifest) -> Vec<String> {
+    let nets: Vec<_> = manifest.nets.iter().collect();
+    let graph = graph::plan(manifest, &nets).unwrap();
+    let plan = |net: &graph::NetPlan| {
+        let mut lines = vec![net.name.clone()];
+        for &action in &net.actions {
+            let operation = graph.operation(action).unwrap();
+            lines.push(format!("{} {}", operation.stage().name(), operation.params()));
+            lines.extend(graph.inputs(action).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
+                graph::Node::File(file) => Some(format!("{name} = {}", file.path.typed)),
+                graph::Node::Action(_) => None,
+            }));
+        }
+        lines.extend(net.outputs.iter().map(|(output, _)| output.path.value.typed.clone()));
+        lines.join("\n")
+    };
+    graph.nets.iter().map(plan).collect()
+}
+
+#[test]
+fn defaults_go_where_a_net_says_nothing() {
+    let text = nets(
+        "[defaults]\ncompression = \"none\"\ndescription = \"all\"\n[defaults.optimize]\ndata = \"d\"\npositions = 7\nalgorithm = \"anneal\"\nmoves = 9\n\
+         [defaults.optimize.filters]\nfiltered = true\nmax_ply = 5\n[data.d]\npath = \"x\"\n[data.e]\npath = \"y\"\n",
+    );
+    let text = text.replace("[net.b]\n", "[net.b]\ncompression = \"leb128\"\npermutation = \"p.npy\"\n")
+        + "optimize = { data = \"e\", algorithm = \"greedy\", filters = { max_ply = 6 } }\n\
+           [net.off]\nsource = \"a.nnue\"\noutputs = \"d.nnue\"\noptimize = false\n";
+    let manifest = parse(&text).unwrap();
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+    let [a, b, c, off] = &manifest.nets[..] else { panic!("four nets") };
+    let slice = |span: manifest::Span| &text[span.start..span.end];
+    assert_eq!((a.compression.value, slice(a.compression.span)), (Compression::None, "\"none\""));
+    assert_eq!(a.description.as_ref().unwrap().value, "all");
+    let optimize = a.optimize.as_ref().unwrap();
+    assert_eq!((optimize.positions.value, optimize.moves.as_ref().unwrap().value), (7, 9));
+    assert_eq!((slice(optimize.span), slice(optimize.positions.span)), ("[defaults.optimize]", "7"));
+    assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(5), ..Filters::default() });
+
+    assert_eq!((b.compression.value, &b.optimize), (Compression::Leb128, &None));
+    assert_eq!(b.permutation.as_ref().unwrap().value.typed, "p.npy");
+
+    let optimize = c.optimize.as_ref().unwrap();
+    assert_eq!((optimize.data.name.as_str(), optimize.positions.value, optimize.algorithm.value), ("e", 7, Algorithm::Greedy));
+    assert_eq!(optimize.moves, None);
+    assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(6), ..Filters::default() });
+
+    assert_eq!((off.compression.value, &off.optimize, &off.permutation), (Compression::None, &None, &None));
+}
+
+#[test]
+fn a_net_that_searches_takes_no_permutation_from_the_defaults() {
+    let text = nets("[defaults]\npermutation = \"p.npy\"\n[data.d]\npath = \"x\"\n") + "optimize.data = \"d\"\n";
+    let manifest = parse(&text.replace("[net.b]\n", "[net.b]\npermutation = false\n")).unwrap();
+    let permuted: Vec<bool> = manifest.nets.iter().map(|net| net.permutation.is_some()).collect();
+    assert_eq!(permuted, [true, false, false]);
+}
+
+#[test]
+fn defaults_on_the_command_line() {
+    let text = nets("[data.d]\npath = \"x\"\n");
+    let sets = ["defaults.compression=none", "defaults.optimize.data=d", "net.a.optimize.positions=5", "net.b.optimize=false"];
+    let manifest = parse_with(&text, &sets).unwrap();
+    assert!(manifest.nets.iter().all(|net| net.compression.value == Compression::None));
+    let positions: Vec<_> = manifest.nets.iter().map(|net| Some(net.optimize.as_ref()?.positions.value)).collect();
+    assert_eq!(positions, [Some(5), None, Some(10_000)]);
+}
+
+#[test]
+fn defaults_that_nothing_takes_are_warnings() {
+    let text = nets("[defaults]\noutputs = \"other/\"\ncompression = \"none\"\noptimize.data = \"d\"\n[data.d]\npath = \"x\"\n");
+    let text = text.replace("outputs = [\"dist/\"]", "outputs = \"dist/\"\npermutation = \"p.npy\"");
+    assert_eq!(
+        parse(&text).unwrap().warnings,
+        [
+            "nowhere/nnue.toml:6: `data.d` is used by no net",
+            "nowhere/nnue.toml:3: `defaults.outputs` is taken by no net",
+            "nowhere/nnue.toml:5: `defaults.optimize` is taken by no net",
+        ]
+    );
+    // A default that does nothing for one net is no mistake of that net, and is said once where it does nothing for all.
+    let floats = nets("[defaults]\ncompression = \"none\"\n").replace("dist/", "dist/x.pt");
+    assert!(parse(&floats).is_err(), "one file three times");
+    let one = "version = 1\n[defaults]\ncompression = \"none\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"x.pt\"\n[net.b]\nsource = \"a.nnue\"\noutputs = \"y.pt\"\n";
+    assert_eq!(parse(one).unwrap().warnings.len(), 1);
+}
+
+/// Whether a value stands in the net or comes from the defaults changes nothing, whatever else is there.
+#[test]
+fn a_default_is_as_good_as_an_own_value() {
+    let keys: &[(&str, [&str; 2])] = &[
+        ("description", ["'one'", "'two'"]),
+        ("compression", ["'none'", "'leb128'"]),
+        ("outputs", ["['dist/']", "'other/'"]),
+        ("optimize.data", ["'d'", "'e'"]),
+        ("optimize.positions", ["5", "1_000"]),
+        ("optimize.seed", ["0", "18446744073709551615"]),
+        ("optimize.algorithm", ["'anneal'", "'greedy'"]),
+        ("optimize.filters.filtered", ["true", "false"]),
+        ("optimize.filters.max_ply", ["300", "0"]),
+        ("optimize.filters.pc_y2", ["0.5", "2"]),
+    ];
+    let always = |key: &str| matches!(key, "outputs" | "optimize.data");
+    let mut random = random();
+    for _ in 0..500 {
+        let (mut with_defaults, mut written_out) = (String::new(), String::new());
+        let defaults: Vec<Option<&str>> =
+            keys.iter().map(|(key, values)| (always(key) || random(2) == 0).then(|| values[random(2)])).collect();
+        for name in ["a", "b", "c"] {
+            let header = format!("[net.{name}]\nsource = '{name}.nnue'\n");
+            with_defaults.push_str(&header);
+            written_out.push_str(&header);
+            for ((key, values), default) in keys.iter().zip(&defaults) {
+                let own = (random(2) == 0).then(|| values[random(2)]);
+                with_defaults.extend(own.map(|own| format!("{key} = {own}\n")));
+                written_out.extend(own.or(*default).map(|value| format!("{key} = {value}\n")));
+            }
+        }
+        let lines = keys.iter().zip(&defaults).filter_map(|((key, _), value)| Some(format!("{key} = {}\n", (*value)?)));
+        let defaults = format!("[defaults]\n{}", lines.collect::<String>());
+        let before = random(2) == 0;
+        let head = "version = 1\n[data.d]\npath = 'x'\n[data.e]\npath = 'y'\n";
+        let with_defaults = if before { format!("{head}{defaults}{with_defaults}") } else { format!("{head}{with_defaults}{defaults}") };
+        let written_out = format!("{head}{written_out}");
+        assert_eq!(plans(&parse(&with_defaults).unwrap()), plans(&parse(&written_out).unwrap()), "{with_defaults}");
+    }
 }
 
 // ── The disk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -607,7 +761,7 @@ fn schema_keys() -> BTreeMap<String, Vec<String>> {
 /// The parser says of an unknown key which ones it knows: the same as the schema.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
-    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
+    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
     let error = parse(text).unwrap_err();
     let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in error.report().unwrap().related().unwrap() {
@@ -617,6 +771,7 @@ fn the_schema_has_the_keys_of_the_parser() {
             "at the top level" => "",
             "in `source.a`" => "source",
             "in `data.a`" => "data",
+            "in `defaults`" => "defaults",
             "in `net.a`" => "net",
             "in `net.a.source`" => "glob",
             "in `net.a.optimize`" => "optimize",

@@ -241,7 +241,7 @@ impl Expander<'_> {
             Ok(steps) => steps,
             Err(cause) => {
                 let help = "`*` and `?` match within a name, `**` any folders, `[ab]` and `{ab,cd}` alternatives without a `/`";
-                self.problems.push(bad(cause, help));
+                self.report(bad(cause, help), span);
                 return Vec::new();
             }
         };
@@ -249,17 +249,12 @@ impl Expander<'_> {
         let root = if pattern.starts_with(is_separator) { "/" } else { "" };
         walk(&FilePath::new(self.folder, root), &steps, &mut found);
         if let Some((path, error)) = found.error {
-            self.problems.push(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"));
+            self.report(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"), span);
         } else if found.files.is_empty() {
             let stuck = deepest_folder(self.folder, root, &steps);
             let help = format!("check the pattern from `{stuck}` on; it is relative to the folder of the manifest");
-            self.problems.push(Problem::new(
-                format!("no file matches `{pattern}`"),
-                span,
-                "this glob",
-                format!("the sweep `{}` has no net", net.name.value),
-                help,
-            ));
+            let cause = format!("the sweep `{}` has no net", net.name.value);
+            self.report(Problem::new(format!("no file matches `{pattern}`"), span, "this glob", cause, help), span);
         }
         let mut matches = Vec::new();
         for (resolved, typed) in found.files {

@@ -5,9 +5,10 @@
 //! opens a source or a data file, and computes no keys: comments, order of keys and paths do not get past it.
 //! Of the `positions` room it uses the [`Filters`] alone, which are what `[net.NAME.optimize.filters]` holds.
 //!
-//! * `tree` parses TOML and applies `--set`; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
+//! * `tree` parses TOML and applies `--set`; `defaults` gives nets what they do not say themselves; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
 //!   `schema` is the format once more, for editors.
 
+mod defaults;
 mod expand;
 mod read;
 mod schema;
@@ -479,7 +480,12 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
     for each in overrides {
         each.apply(&mut root, &mut texts, &mut problems);
     }
-    let content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    let mut idle = Vec::new();
+    if read::is_of_known_version(&root) {
+        idle = defaults::merge(&mut root);
+    }
+    let mut content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
     let nets = expand::expand(&content, &folder, &mut problems);
     if !problems.is_empty() {

@@ -55,6 +55,9 @@ struct NnueToml {
     /// Networks to build, by name; a name with `{stem}` or `{parent}` is a sweep over files
     #[schemars(default)]
     net: BTreeMap<String, NetTable>,
+    /// What every net takes where it does not say otherwise
+    #[schemars(default)]
+    defaults: DefaultsTable,
 }
 
 /// A network to start from. What the file tells is inferred; what stands here is an assertion
@@ -108,21 +111,37 @@ struct NetTable {
     description: Option<String>,
     /// Packing of `.nnue` outputs (default: leb128)
     compression: Option<Compression>,
-    /// Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file
-    outputs: OneOrMore,
-    /// A known permutation (`.npy`) to apply; excludes `optimize`
-    #[schemars(length(min = 1))]
-    permutation: Option<String>,
-    /// Search for a permutation; excludes `permutation`
-    optimize: Option<OptimizeTable>,
+    /// Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file;
+    /// required here or in `defaults`
+    outputs: Option<OneOrMore>,
+    /// A known permutation (`.npy`) to apply; excludes `optimize`; false: not that of `defaults`
+    permutation: Option<OrOff<Text>>,
+    /// Search for a permutation; excludes `permutation`; false: not as `defaults` say
+    optimize: Option<OrOff<OptimizeTable>>,
+}
+
+/// What every net takes where it does not say otherwise; tables key by key
+#[derive(Default, JsonSchema)]
+#[schemars(rename = "defaults", deny_unknown_fields)]
+struct DefaultsTable {
+    /// Text for the file's header
+    description: Option<String>,
+    /// Packing of `.nnue` outputs (default: leb128)
+    compression: Option<Compression>,
+    /// Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or for sweeps a file with placeholders
+    outputs: Option<OneOrMore>,
+    /// A known permutation (`.npy`) to apply, in nets without `optimize`
+    permutation: Option<OrOff<Text>>,
+    /// Search for a permutation, in nets without `permutation`
+    optimize: Option<OrOff<OptimizeTable>>,
 }
 
 /// Search for the permutation of neurons that makes the engine fastest
 #[derive(JsonSchema)]
 #[schemars(rename = "optimize", deny_unknown_fields)]
 struct OptimizeTable {
-    /// The name of a `data` table
-    data: String,
+    /// The name of a `data` table; required here or in `defaults.optimize`
+    data: Option<String>,
     /// How many positions to use, exactly (default: 10000)
     #[schemars(range(min = 1, max = 9_223_372_036_854_775_807_u64))]
     positions: Option<u64>,
@@ -209,6 +228,21 @@ struct GlobTable {
     /// What to do with weights that are out of range (default: error)
     overflow: Option<Overflow>,
 }
+
+/// A value, or false for none
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+enum OrOff<T> {
+    /// The value
+    On(T),
+    /// None, whatever `defaults` say
+    Off(#[schemars(extend("const" = false))] bool),
+}
+
+/// A text that is not empty
+#[derive(JsonSchema)]
+#[schemars(inline, transparent)]
+struct Text(#[schemars(length(min = 1))] String);
 
 /// A text or a list of them
 #[derive(JsonSchema)]
