@@ -11,6 +11,7 @@ use std::{
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use nnue::{
+    build,
     error::{Error, Kind},
     graph,
     manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Quantization, Vocabulary},
@@ -86,6 +87,11 @@ fn filters(lines: &str) -> String {
     optimize(&format!("data = \"fishpack\"\n[net.big.optimize.filters]\n{lines}"))
 }
 
+/// A net of this name after these axes.
+fn matrix(axes: &str, name: &str) -> String {
+    format!("version = 1\n[matrix]\n{axes}[net.\"{name}\"]\nsource = \"a.nnue\"\noutputs = [\"dist/\"]\n")
+}
+
 /// Three nets after `text`.
 fn nets(text: &str) -> String {
     let net = |name: &str| format!("[net.{name}]\nsource = \"a.nnue\"\noutputs = [\"dist/\"]\n");
@@ -108,7 +114,7 @@ refused! {
 
     // Keys.
     key_unknown: optimize("data = \"fishpack\"\npostions = 5");
-    key_unknown_at_top: head("[matrix]\nx = 1\n");
+    key_unknown_at_top: head("[matrices]\nx = 1\n");
     key_of_a_later_version: head("provenance = true\n");
     key_missing: "version = 1\n[net.big]\ndescription = \"x\"\n[source.a]\nl1 = 8\n[data.d]\n[net.b]\nsource = \"a\"\noutputs = \"d/\"\noptimize = {}\n";
     table_expected: "version = 1\nnet = 3\n[source]\nrun = \"x\"\n";
@@ -179,6 +185,22 @@ refused! {
     default_placeholder_without_sweep: nets("[defaults]\npermutation = \"{stem}.npy\"\n");
     default_beside_what_a_net_says: nets("[defaults.optimize]\ndata = \"d\"\nfilters.pc_y1 = 0\n[net.c.optimize]\nfilters = { pc_y2 = 0, pc_y3 = 0 }\n[data.d]\npath = \"x\"\n");
     optimize_true: head("optimize = true\n");
+
+    // The matrix.
+    matrix_no_table: head("[[matrix]]\nx = 1\n");
+    matrix_bad_axes: matrix("stem = [1]\n\"a b\" = [1]\nnone = []\none = \"x\"\n", "net");
+    matrix_bad_values: matrix("run = [\"a\", \"{x}\", \"a\", 1, \"1\", 0x1, 1.0, [2], nan, \"x\\ny\", 2026-01-01]\n", "{run}");
+    matrix_unused_axis: matrix("run = [\"a\"]\nseed = [1, 2]\n", "{run}");
+    matrix_axis_not_in_the_name: matrix("run = [\"a\"]\nseed = [1, 2]\n", "{run}") + "description = \"{run} of {seed}\"\n";
+    matrix_axis_of_a_default_not_in_the_name: matrix("run = [\"a\"]\n", "{run}") + "[net.b]\nsource = \"b.nnue\"\n[net.c]\nsource = \"b.nnue\"\n[defaults]\ndescription = \"{run}\"\noutputs = \"d/\"\n";
+    matrix_unknown_placeholder: matrix("run = [\"a\", \"b\"]\n", "{run}") + "description = \"{stem} of {rum}\"\n[net.\"x{rnu}\"]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
+    matrix_too_many: matrix(&format!("run = {0:?}\nseed = {0:?}\n", (0..400).collect::<Vec<_>>()).replace(", ", ","), "{run}-{seed}").replace(",399]", ",399\n]");
+    matrix_names_collide: matrix("a = [\"x\", \"x-y\"]\nb = [\"z\", \"y-z\"]\n", "{a}-{b}") + "[net.x-z]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
+    matrix_mistakes_are_said_once: matrix("run = [\"a\", \"b\"]\nseed = [0, -1, -2]\n", "{run}-{seed}") + "colour = \"{run}\"\ncompression = \"zip\"\n[net.\"{run}-{seed}\".optimize]\nseed = \"{seed}\"\npositions = \"{seed}0\"\n";
+    matrix_source_undefined: matrix("run = [\"a.nnue\", \"run42\", \"run43\"]\nseed = [1, 2]\n", "{run}-{seed}").replace("\"a.nnue\"\noutputs", "\"{run}\"\noutputs");
+    matrix_outputs_collide: matrix("run = [\"a\", \"b\", \"c\"]\n", "{run}").replace("dist/", "dist/x.nnue");
+    matrix_set_of_a_combination: matrix("run = [\"a\"]\n", "{run}"), "net.a.compression=none";
+    matrix_set_of_an_unknown_axis: matrix("run = [\"a\"]\n", "{run}"), "matrix.runs=[1]";
 
     // `--set`.
     set_value: optimize("data = \"fishpack\""), "net.big.optimize.positions=0";
@@ -282,7 +304,10 @@ fn the_example_parses_as_it_is() {
     fs::create_dir_all(folder.path().join("runs/a")).unwrap();
     fs::write(folder.path().join("runs/a/epoch=1.ckpt"), "").unwrap();
     let manifest = load(folder.path()).unwrap();
-    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["big", "known", "nightly/a/epoch=1"]);
+    let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+    assert_eq!(names[..3], ["big", "known", "nightly/a/epoch=1"]);
+    assert_eq!(names.len(), 3 + 2 * 3);
+    assert_eq!(manifest.warnings, Vec::<String>::new());
 }
 
 /// The example shows every key that the schema has.
@@ -554,6 +579,152 @@ fn a_default_is_as_good_as_an_own_value() {
     }
 }
 
+// ── The matrix ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const MATRIX: &str = r#"version = 1
+[source.run42]
+path = "a.nnue"
+[source.run43]
+path = "b.nnue"
+[data.d]
+path = "x"
+
+[net.first]
+source = "run42"
+outputs = "{literally}/"
+
+[matrix]
+run = ["run42", "run43"]
+seed = [0, 0x1F]
+fast = [true]
+
+[net."{run}-s{seed}"]
+source = "{run}"
+description = "{run} with {seed}, {fast}? {run}"
+outputs = ["dist/{run}-s{seed}.nnue", "all/"]
+
+[net."{run}-s{seed}".optimize]
+data = "d"
+seed = "{seed}"
+filters.filtered = "{fast}"
+
+[net."only {seed}"]
+source = "c.nnue"
+outputs = "other/"
+"#;
+
+#[test]
+fn a_matrix_makes_a_net_per_combination() {
+    let text = MATRIX.replace(", {fast}?", "").replace("\"{fast}\"", "true").replace("fast = [true]\n", "");
+    let manifest = parse_with(&text, &["net.\"{run}-s{seed}\".compression=none"]).unwrap();
+    let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+    assert_eq!(names, ["first", "run42-s0", "run42-s31", "run43-s0", "run43-s31", "only 0", "only 31"]);
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+    let net = &manifest.nets[2];
+    assert_eq!((net.sweep.as_deref(), net.source.name.as_deref()), (Some("{run}-s{seed}"), Some("run42")));
+    assert_eq!(net.description.as_ref().unwrap().value, "run42 with 31 run42");
+    assert_eq!(net.outputs[0].path.value.typed, "dist/run42-s31.nnue");
+    assert_eq!((net.compression.value, manifest.nets[5].compression.value), (Compression::None, Compression::Leb128));
+    let seed = &net.optimize.as_ref().unwrap().seed;
+    // Whoever looks for the value finds it in the matrix.
+    assert_eq!((seed.value, &text[seed.span.start..seed.span.end]), (31, "0x1F"));
+    assert_eq!(manifest.nets[0].sweep, None);
+    assert_eq!(manifest.nets[0].outputs[0].path.value.typed, "{literally}/");
+
+    let of_sweep = |name: &str| build::select_nets(&manifest, &[name.to_owned()]).map(|nets| nets.len());
+    assert_eq!(of_sweep("{run}-s{seed}").unwrap(), 4);
+    assert_eq!(of_sweep("run43-s0").unwrap(), 1);
+    assert!(of_sweep("{run}").is_err());
+
+    let one = parse_with(&text, &["matrix.seed=[7]", "matrix.run=['run43']"]).unwrap();
+    assert_eq!(one.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["first", "run43-s7", "only 7"]);
+}
+
+#[test]
+fn a_value_alone_keeps_its_type() {
+    let text = MATRIX.replace("\"{run}-s{seed}\"", "\"{run}-s{seed}-{fast}\"");
+    let manifest = parse(&text).unwrap();
+    assert!(manifest.nets[1].optimize.as_ref().unwrap().filters.value.filtered);
+    assert_eq!(manifest.nets[1].description.as_ref().unwrap().value, "run42 with 0, true? run42");
+    let text = "version = 1\n[matrix]\nx = [1.50, -0.0, 2]\n[net.\"{x}\"]\nsource = \"a.nnue\"\noutputs = \"d/\"\n[net.\"{x}\".optimize]\ndata = \"d\"\nfilters.pc_y1 = \"{x}\"\n[data.d]\npath = \"x\"\n";
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["1.5", "0", "2"]);
+}
+
+#[test]
+fn a_matrix_takes_defaults() {
+    let text = MATRIX.replace("seed = \"{seed}\"\n", "").replace("outputs = [\"dist/{run}-s{seed}.nnue\", \"all/\"]\n", "")
+        + "[defaults]\noutputs = \"default/{seed}/\"\n[defaults.optimize]\nseed = \"{seed}\"\n";
+    let text = text.replace("\"{run}-s{seed}\"", "\"{run}-s{seed}-{fast}\"");
+    let text = text.replace("[net.first]\n", "[net.first]\noptimize = false\n").replace("other/\"\n", "other/\"\noptimize.data = \"d\"\n");
+    let manifest = parse(&text).unwrap();
+    let seeds: Vec<_> = manifest.nets.iter().map(|net| Some(net.optimize.as_ref()?.seed.value)).collect();
+    assert_eq!(seeds, [None, Some(0), Some(31), Some(0), Some(31), Some(0), Some(31)]);
+    assert_eq!(manifest.nets[2].outputs[0].path.value.typed, "default/31/");
+}
+
+/// A matrix is short for its nets written out: the same nets in the same order, however it is laid out.
+#[test]
+fn a_matrix_is_as_good_as_its_nets_written_out() {
+    let mut random = random();
+    for _ in 0..300 {
+        let axes: Vec<(&str, Vec<&str>)> = [
+            ("a", ["'x.nnue'", "\"y.nnue\"", "'z z.nnue'"]),
+            ("b", ["5", "1_00", "0xff"]),
+            ("c", ["'none'", "'leb128'", "'none'"]),
+            ("d", ["0", "-1", "400"]),
+        ]
+        .into_iter()
+        .map(|(name, values)| (name, values[..1 + random(if name == "c" { 2 } else { 3 })].to_vec()))
+        .collect();
+        let plain = |value: &str| match value {
+            "1_00" => "100".to_owned(),
+            "0xff" => "255".to_owned(),
+            other => other.trim_matches(['\'', '"']).to_owned(),
+        };
+        let lines: String = axes.iter().map(|(name, values)| format!("{name} = [ {} ] # {}\n", values.join(" , "), random(9))).collect();
+        let description = ["", "description = 'of {a}, {b} {c}{d}'\n"][random(2)];
+        let body = |source: &str, compression: &str, positions: &str, skip: &str| {
+            format!(
+                "source = {source}\ncompression = {compression}\noptimize = {{ data = 'd', positions = {positions}, filters = {{ early_fen_skipping = {skip} }} }}\n"
+            )
+        };
+        let template = body("'{a}'", "'{c}'", "'{b}'", "\"{d}\"").replace("-1", "-1");
+        let net = format!("[net.'{{d}} {{a}}/{{c}}-{{b}}']\noutputs = 'out/{{a}}{{b}}{{c}}{{d}}.nnue'\n{description}{template}");
+        let head = "version = 1\n[data.d]\npath = 'p'\n";
+        let with_matrix = match random(2) {
+            0 => format!("{head}[matrix]\n{lines}{net}"),
+            _ => format!("{net}[matrix]\n{lines}").replacen("", head, 1),
+        };
+        let mut written_out = head.to_owned();
+        for a in &axes[0].1 {
+            for b in &axes[1].1 {
+                for c in &axes[2].1 {
+                    for d in &axes[3].1 {
+                        let fill = |text: &str| {
+                            text.replace("{a}", &plain(a)).replace("{b}", &plain(b)).replace("{c}", &plain(c)).replace("{d}", &plain(d))
+                        };
+                        let name = fill("{d} {a}/{c}-{b}");
+                        let outputs = fill("out/{a}{b}{c}{d}.nnue");
+                        let net = format!("[net.'{name}']\noutputs = '{outputs}'\n{}{}", fill(description), body(a, c, b, d));
+                        written_out.push_str(&net);
+                    }
+                }
+            }
+        }
+        assert_eq!(plans(&parse(&with_matrix).unwrap()), plans(&parse(&written_out).unwrap()), "{with_matrix}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_nets_are_read() {
+    let values = |count: usize| format!("{:?}", (0..count).collect::<Vec<_>>());
+    let text = matrix(&format!("run = {}\nseed = {}\n", values(100), values(1000)), "{run}-{seed}");
+    assert_eq!(parse(&text).unwrap().nets.len(), 100_000);
+    let more = text + "[net.one]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
+    assert_eq!(parse(&more).unwrap().nets.len(), 100_001, "what is written out one by one is no slip");
+}
+
 // ── The disk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 fn load(folder: &Path) -> Result<Manifest, Error> {
@@ -615,6 +786,31 @@ fn sweep_makes_a_net_per_file() {
     let nets = manifest::expand(&manifest).unwrap();
     assert_eq!(nets.len(), 4);
     assert_eq!(nets[0].name, "nightly/epoch=0");
+}
+
+#[test]
+fn a_matrix_of_sweeps() {
+    let text = "version = 1\n[matrix]\nrun = [\"a\", \"b\"]\nkind = [\"none\", \"leb128\"]\n[net.\"{run}/{stem} {kind}\"]\n\
+                source = { glob = \"runs/{run}/*.ckpt\" }\noutputs = [\"out/{parent}-{stem}-{kind}.nnue\"]\ncompression = \"{kind}\"\n";
+    let found = folder(text, &["runs/a/1.ckpt", "runs/a/2.ckpt", "runs/b/1.ckpt", "runs/c/1.ckpt"]);
+    let manifest = load(found.path()).unwrap();
+    let nets: Vec<_> = manifest.nets.iter().map(|net| (net.name.as_str(), net.outputs[0].path.value.typed.as_str())).collect();
+    assert_eq!(
+        nets,
+        [
+            ("a/1 none", "out/a-1-none.nnue"),
+            ("a/2 none", "out/a-2-none.nnue"),
+            ("a/1 leb128", "out/a-1-leb128.nnue"),
+            ("a/2 leb128", "out/a-2-leb128.nnue"),
+            ("b/1 none", "out/b-1-none.nnue"),
+            ("b/1 leb128", "out/b-1-leb128.nnue"),
+        ]
+    );
+    assert!(manifest.nets.iter().all(|net| net.sweep.as_deref() == Some("{run}/{stem} {kind}")));
+    assert_eq!(manifest::expand(&manifest).unwrap(), manifest.nets);
+    // Neither run has files: one message.
+    let none = folder(text, &["runs/c/1.ckpt"]);
+    disk_snapshot("matrix_of_sweeps_without_files", none.path());
 }
 
 #[test]
@@ -830,6 +1026,8 @@ fn no_mutation_panics() {
         "=",
         "\n",
         "{stem}",
+        "{run}",
+        "{seed}",
         "..",
         "/",
         "1",

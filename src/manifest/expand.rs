@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What a sweep's name, outputs and permutation may hold.
-const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
+pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
 pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Problem>) -> Vec<ResolvedNet> {
@@ -85,7 +85,7 @@ impl Expander<'_> {
         Some(ResolvedNet {
             name: fill(&net.name.value),
             span: net.name.span,
-            sweep: file.map(|_| net.name.value.clone()),
+            sweep: net.template.clone().or_else(|| file.map(|_| net.name.value.clone())),
             source,
             description: net.description.as_ref().map(place),
             compression: net.compression.clone(),
@@ -317,15 +317,8 @@ impl Match {
 
 /// Checks the `{words}` in a net's name or path.
 pub(super) fn placeholders(text: &Located<String>, swept: bool, texts: &Texts, problems: &mut Vec<Problem>) {
-    let mut from = 0;
-    while let Some(open) = text.value[from..].find('{').map(|at| at + from) {
-        from = open + 1;
-        let Some(close) = text.value[from..].find('}').map(|at| at + from) else { return };
-        let word = &text.value[from..close];
-        if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            continue;
-        }
-        let place = texts.inside(text.span, &text.value, open..close + 1);
+    for (word, range) in words(&text.value) {
+        let place = texts.inside(text.span, &text.value, range);
         let known = PLACEHOLDERS.contains(&word);
         if known && !swept {
             problems.push(Problem::new(
@@ -345,8 +338,24 @@ pub(super) fn placeholders(text: &Located<String>, swept: bool, texts: &Texts, p
                 format!("{meant}`{{stem}}` is the file's name without its ending, `{{parent}}` the name of its folder"),
             ));
         }
-        from = close + 1;
     }
+}
+
+/// The `{words}` of a text in their order, each with its place, braces included.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, std::ops::Range<usize>)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let open = from + text[from..].find('{')?;
+            from = open + 1;
+            let close = from + text[from..].find('}')?;
+            let word = &text[from..close];
+            if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                from = close + 1;
+                return Some((word, open..from));
+            }
+        }
+    })
 }
 
 /// Whether an output's text names a file rather than a folder, as far as the text tells.

@@ -5,18 +5,20 @@
 //! opens a source or a data file, and computes no keys: comments, order of keys and paths do not get past it.
 //! Of the `positions` room it uses the [`Filters`] alone, which are what `[net.NAME.optimize.filters]` holds.
 //!
-//! * `tree` parses TOML and applies `--set`; `defaults` gives nets what they do not say themselves; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
+//! * `tree` parses TOML and applies `--set`; `defaults` gives nets what they do not say themselves; `matrix` makes a
+//!   table of each combination of axes; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
 //!   `schema` is the format once more, for editors.
 
 mod defaults;
 mod expand;
+mod matrix;
 mod read;
 mod schema;
 mod text;
 mod tree;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
@@ -93,7 +95,7 @@ pub struct Manifest {
     pub sources: BTreeMap<String, Source>,
     /// `[data.NAME]` tables.
     pub data: BTreeMap<String, Data>,
-    /// The `[net.NAME]` tables as written, in the order of the file: sweeps are one entry.
+    /// The `[net.NAME]` tables in the order of the file: sweeps are one entry, of `[matrix]` each combination is one.
     pub declared: Vec<Net>,
     /// The nets to build, in the order of the file; those of a sweep by the paths of their files. Names are unique.
     pub nets: Vec<ResolvedNet>,
@@ -179,11 +181,13 @@ pub struct Data {
     pub sha256: Vec<Located<String>>,
 }
 
-/// A `[net.NAME]` table as written.
+/// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Net {
     /// The name; of a sweep with placeholders.
     pub name: Located<String>,
+    /// Of a net that `[matrix]` made: the name as written, with the axes in it.
+    pub template: Option<String>,
     /// The table's header.
     pub span: Span,
     /// Where it comes from.
@@ -247,7 +251,7 @@ pub struct ResolvedNet {
     pub name: String,
     /// The name in the manifest.
     pub span: Span,
-    /// Of a net that a sweep made: the sweep's name as written.
+    /// Of a net that a sweep or `[matrix]` made: the name as written.
     pub sweep: Option<String>,
     /// Where it comes from.
     pub source: Source,
@@ -480,11 +484,15 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
     for each in overrides {
         each.apply(&mut root, &mut texts, &mut problems);
     }
-    let mut idle = Vec::new();
+    let (mut idle, mut templates) = (Vec::new(), HashMap::new());
     if read::is_of_known_version(&root) {
         idle = defaults::merge(&mut root);
+        templates = matrix::expand(&mut root, &texts, &mut problems);
     }
     let mut content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    for net in &mut content.nets {
+        net.template = templates.remove(&net.name.value);
+    }
     content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
     let nets = expand::expand(&content, &folder, &mut problems);

@@ -126,6 +126,8 @@ impl<'a> Reader<'a> {
                 content.data.insert(entry.key.value.clone(), data);
             }
         }
+        // Its axes stand in the nets by now.
+        fields.get("matrix");
         if let Some(item) = fields.get("defaults") {
             self.defaults(item);
         }
@@ -175,6 +177,7 @@ impl<'a> Reader<'a> {
     fn named_tables<'t>(&mut self, fields: &mut Fields<'t>, key: &'static str) -> &'t [Entry] {
         let Some(item) = fields.get(key) else { return &[] };
         let Some(table) = self.table(key, item, "a table of tables") else { return &[] };
+        let before = self.problems.len();
         for entry in table.entries {
             let name = &entry.key;
             if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
@@ -187,6 +190,7 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
+        self.drop_reported(before);
         table.entries
     }
 
@@ -328,7 +332,7 @@ impl<'a> Reader<'a> {
             Some(optimize) => optimize,
             None => None,
         };
-        Some(Net { name, span, source: source??, description, compression, outputs: outputs??, permutation, optimize })
+        Some(Net { name, template: None, span, source: source??, description, compression, outputs: outputs??, permutation, optimize })
     }
 
     /// What a sweep writes must differ from file to file, also while only one file matches.
