@@ -117,6 +117,11 @@ impl Global {
         super::report::print(error, self.style);
     }
 
+    /// Says on stderr what goes on, unless `-q` was given.
+    pub(crate) fn note(&self, message: &str) {
+        self.reporter.note(message);
+    }
+
     /// Prints a result on stdout. A reader that went away is no error: whatever the command was to do is done.
     ///
     /// # Errors
@@ -143,6 +148,15 @@ impl Global {
     /// As [`Self::print`].
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
+        self.print(&format!("{text}\n"))
+    }
+
+    /// Prints a JSON document on one line of stdout.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub(crate) fn print_json_line(&self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
         self.print(&format!("{text}\n"))
     }
 }

@@ -32,6 +32,7 @@ mod schema;
 mod status;
 mod units;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Build(build::Args),
+    Watch(watch::Args),
     Status(status::Args),
     Explain(explain::Args),
     Graph(graph::Args),
@@ -83,6 +85,7 @@ enum Command {
 fn dispatch(command: Command, global: &Global) -> Result<Exit> {
     match command {
         Command::Build(args) => build::run(args, global),
+        Command::Watch(args) => watch::run(args, global),
         Command::Status(args) => status::run(args, global),
         Command::Explain(args) => explain::run(args, global),
         Command::Graph(args) => graph::run(args, global),

@@ -42,6 +42,13 @@ impl Reporter {
         self.state().warnings.clone()
     }
 
+    /// Says what goes on.
+    pub(super) fn note(&self, message: &str) {
+        if self.verbosity != Verbosity::Quiet {
+            self.line(message);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // What is behind the lock is whole after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

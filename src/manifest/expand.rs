@@ -11,7 +11,7 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    Claims, FilePath, Net, NetSource, Output, OutputKind, ResolvedNet, ResolvedOptimize, Source,
+    Claims, FilePath, Globs, Net, NetSource, Output, OutputKind, ResolvedNet, ResolvedOptimize, Source,
     read::Content,
     text::{Located, Problem, Span, Texts, suggest},
 };
@@ -20,8 +20,8 @@ use super::{
 pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
-pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Problem>) -> Vec<ResolvedNet> {
-    let mut expander = Expander { content, folder, disk: Disk::new(folder), problems, reported: HashSet::new() };
+pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &mut Vec<Problem>) -> Vec<ResolvedNet> {
+    let mut expander = Expander { content, folder, globs, disk: Disk::new(folder), problems, reported: HashSet::new() };
     let mut nets = Vec::new();
     for net in &content.nets {
         expander.net(net, &mut nets);
@@ -34,6 +34,7 @@ pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Proble
 struct Expander<'a> {
     content: &'a Content,
     folder: &'a Path,
+    globs: Globs,
     disk: Disk,
     problems: &'a mut Vec<Problem>,
     /// Pairs of places that were reported: a thousand files of a sweep are one mistake.
@@ -250,7 +251,7 @@ impl Expander<'_> {
         walk(&FilePath::new(self.folder, root), &steps, &mut found);
         if let Some((path, error)) = found.error {
             self.report(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"), span);
-        } else if found.files.is_empty() {
+        } else if found.files.is_empty() && self.globs == Globs::MustMatch {
             let stuck = deepest_folder(self.folder, root, &steps);
             let help = format!("check the pattern from `{stuck}` on; it is relative to the folder of the manifest");
             let cause = format!("the sweep `{}` has no net", net.name.value);

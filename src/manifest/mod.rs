@@ -18,7 +18,7 @@ mod text;
 mod tree;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
@@ -102,6 +102,17 @@ pub struct Manifest {
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
     texts: Texts,
+    globs: Globs,
+}
+
+/// What it is if no file matches a glob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Globs {
+    /// A mistake.
+    #[default]
+    MustMatch,
+    /// A warning: files may come.
+    MayMatch,
 }
 
 /// A path in a manifest.
@@ -437,6 +448,14 @@ words!(Quantization, Overflow, Compression, Algorithm);
 /// # Errors
 /// [`Kind::Usage`]: the file cannot be read, or has mistakes. All of them are in one diagnostic with their places.
 pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
+    load_with(path, overrides, vocabulary, Globs::MustMatch)
+}
+
+/// [`load`], saying what globs without files are.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(|error| {
         Error::io("cannot read the manifest", path, error)
@@ -451,7 +470,7 @@ pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) ->
         return mistaken(format!("it has more than {LARGEST} bytes"), "name a TOML file with `-f FILE`");
     }
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&text, path, overrides, vocabulary),
+        Ok(text) => parse_with(&text, path, overrides, vocabulary, globs),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
@@ -469,6 +488,10 @@ pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) ->
 /// # Errors
 /// [`Kind::Usage`] with all mistakes.
 pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
+    parse_with(text, path, overrides, vocabulary, Globs::MustMatch)
+}
+
+fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
     // Without the byte order mark columns count what is seen.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let folder = match path.parent() {
@@ -495,12 +518,20 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
     }
     content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
-    let nets = expand::expand(&content, &folder, &mut problems);
+    let nets = expand::expand(&content, &folder, globs, &mut problems);
     if !problems.is_empty() {
         return Err(text::report(&texts, problems));
     }
+    if globs == Globs::MayMatch {
+        let made: HashSet<Span> = nets.iter().map(|net| net.source.span).collect();
+        let idle = content.nets.iter().filter(|net| !made.contains(&net.source.span));
+        content.warnings.extend(idle.filter_map(|net| match &net.source.value {
+            NetSource::Glob { pattern, .. } => Some(format!("{}: no file matches `{pattern}` yet", texts.line(net.source.span))),
+            _ => None,
+        }));
+    }
     let Content { sources, data, nets: declared, warnings } = content;
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, texts })
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, texts, globs })
 }
 
 /// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since.
@@ -511,7 +542,7 @@ pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
     let content =
         Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
     let mut problems = Vec::new();
-    let nets = expand::expand(&content, &manifest.folder, &mut problems);
+    let nets = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
     if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }
 }
 
