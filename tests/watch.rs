@@ -215,8 +215,17 @@ fn the_manifest_may_be_edited_broken_and_mended() {
     std::fs::remove_file(&path).unwrap();
     watch.wait_for_message("nnue.toml`: it is not there");
     std::fs::write(&path, format!("{SWEEP}compression = \"none\"\n[net.other]\nsource = \"runs/x.nnue\"\noutputs = \"other/\"\n")).unwrap();
-    let reports = watch.wait_for_reports(2);
-    assert_eq!(nets(&reports[1]), [("x", "built"), ("y", "built")], "`other` was not asked for");
+    // `y` is new to the manifest, and may have to settle first.
+    let built = || -> Vec<String> {
+        let reports = watch.reports();
+        reports.iter().skip(1).flat_map(nets).map(|(net, status)| format!("{net} {status}")).collect()
+    };
+    let start = Instant::now();
+    while built().len() < 2 {
+        assert!(start.elapsed() < PATIENCE, "{:?}", built());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(built(), ["x built", "y built"], "`other` was not asked for");
     assert_eq!(watch.interrupt().0, Some(130));
 }
 
