@@ -130,7 +130,7 @@ fn the_json_has_the_documented_members() {
     assert_eq!(keys(big), ["net", "status", "outputs", "zero_blocks", "stages", "error"]);
     assert_eq!((&big["status"], &big["error"]), (&"built".into(), &Value::Null));
     for output in big["outputs"].as_array().unwrap() {
-        assert_eq!(keys(output), ["path", "sha256", "bytes"]);
+        assert_eq!(keys(output), ["path", "sha256", "bytes", "provenance"]);
         let path = output["path"].as_str().unwrap();
         assert_eq!(project.sha256(path), output["sha256"]);
         assert_eq!(project.bytes(path).len() as u64, output["bytes"]);

@@ -14,7 +14,7 @@ use nnue::{
     build,
     error::{Error, Kind},
     graph,
-    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Quantization, Vocabulary},
+    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, Quantization, Vocabulary},
     positions::Filters,
 };
 
@@ -102,6 +102,11 @@ fn output(path: &str) -> String {
     format!("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"{path}\"]\n")
 }
 
+/// A net that is to be published.
+fn published(outputs: &str) -> String {
+    format!("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = {outputs}\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"\n")
+}
+
 refused! {
     // The file as such.
     toml_unquoted: "version = 1\n[source.a]\npath = runs/x.ckpt\n";
@@ -115,7 +120,7 @@ refused! {
     // Keys.
     key_unknown: optimize("data = \"fishpack\"\npostions = 5");
     key_unknown_at_top: head("[matrices]\nx = 1\n");
-    key_of_a_later_version: head("provenance = true\n");
+    key_of_a_later_version: head("signature = true\n");
     key_missing: "version = 1\n[net.big]\ndescription = \"x\"\n[source.a]\nl1 = 8\n[data.d]\n[net.b]\nsource = \"a\"\noutputs = \"d/\"\noptimize = {}\n";
     table_expected: "version = 1\nnet = 3\n[source]\nrun = \"x\"\n";
     name_blank: head("[source.\"\"]\npath = \"x\"\n");
@@ -168,6 +173,18 @@ refused! {
     output_is_a_source: output("./A.nnue");
     output_is_a_permutation: head("permutation = \"p.npz\"\n[net.b]\nsource = \"a.nnue\"\noutputs = [\"p.npz\"]\n");
 
+    // Publication.
+    provenance_of_a_wrong_type: head("provenance = \"yes\"\n");
+    publish_unknown: head("publish = \"fishtst\"\n");
+    publish_without_license: head("publish = \"fishtest\"\n");
+    publish_under_another_license: head("publish = \"fishtest\"\nlicense = \"GPL-3.0-only\"\n");
+    publish_without_a_nnue_output: published("[\"dist/big.pt\", \"big.safetensors\"]");
+    publish_under_a_name_of_its_own: published("[\"dist/\", \"latest.nnue\", \"nn-0123456789AB.nnue\", \"dist/nn-0123456789ab.nnue\", \"x.pt\"]");
+    publish_by_an_override: head(""), "net.big.publish=fishtest";
+    license_empty: head("license = \" \"\n[net.b]\nsource = \"b.nnue\"\noutputs = \"d/\"\nlicense = \"a\\nb\"\n[net.c]\nsource = \"b.nnue\"\noutputs = \"d/\"\nlicense = 0\npublish = \"fishtest\"\n");
+    provenance_over_an_input: "version = 1\n[net.big]\nsource = \"B.nnue.provenance.json\"\noutputs = \"b.nnue\"\nprovenance = true\n";
+    provenance_over_a_folder: "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = \"b.pt\"\nprovenance = true\n[net.c]\nsource = \"a.nnue\"\noutputs = \"b.pt.provenance.json/\"\n";
+
     // Sweeps, as far as the text tells.
     sweep_without_placeholder: "version = 1\n[net.nightly]\nsource = { glob = \"*.ckpt\" }\noutputs = \"n.nnue\"\n";
     sweep_unknown_placeholder: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"*.ckpt\" }\noutputs = \"{stm}.nnue\"\n";
@@ -180,6 +197,7 @@ refused! {
     default_unknown_without_nets: "version = 1\n[defaults]\ncompresion = \"none\"\nsource = \"a.nnue\"\n";
     default_wrong_is_said_once: nets("[defaults]\ncompression = \"zip\"\noutputs = 5\noptimize.data = \"fishpak\"\noptimize.filters.max_ply = -1\n");
     default_without_data_is_said_once: nets("[defaults.optimize]\nseed = 3\n");
+    default_license_is_missed_once: nets("defaults.publish = \"fishtest\"\n");
     default_no_table: nets("defaults = \"leb128\"\n");
     default_of_both: nets("[defaults]\npermutation = \"p.npy\"\noptimize.data = \"d\"\n[data.d]\npath = \"x\"\n");
     default_placeholder_without_sweep: nets("[defaults]\npermutation = \"{stem}.npy\"\n");
@@ -294,7 +312,31 @@ fn all_keys_have_their_values() {
     let known = &manifest.nets[1];
     assert_eq!((known.source.name.as_deref(), known.source.path.value.typed.as_str()), (None, "runs/epoch=799.nnue"));
     assert_eq!(known.permutation.as_ref().unwrap().value.typed, "perms/big.npy");
-    assert_eq!(known.outputs[0].path.value.typed, "dist/known.nnue");
+    assert_eq!(known.outputs[0].path.value.typed, "public/");
+    assert!(big.release.provenance.value && known.release.publish.is_some());
+}
+
+#[test]
+fn what_is_said_of_published_files_is_no_part_of_the_net() {
+    let release = |text: &str| parse(text).unwrap().nets.remove(0).release;
+    let none = release(HEAD);
+    assert_eq!((none.provenance.value, &none.publish, &none.license), (false, &None, &None));
+    let all = release(&head("provenance = true\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"\n"));
+    assert!(all.provenance.value);
+    assert_eq!(all.publish.unwrap().value, Publish::Fishtest);
+    assert_eq!(all.license.unwrap().value, "CC0-1.0");
+    // A licence is free text where nothing is published; a fixed name may be the right one.
+    assert_eq!(release(&head("license = \"GPL-3.0-or-later OR MIT\"\n")).license.unwrap().value, "GPL-3.0-or-later OR MIT");
+    let fixed = HEAD.replace("dist/", "dist/nn-0123456789ab.nnue") + "publish = \"fishtest\"\nlicense = \"CC0-1.0\"\n";
+    assert!(release(&fixed).publish.is_some());
+}
+
+#[test]
+fn the_text_is_kept_byte_for_byte() {
+    for mark in ["", "\u{feff}"] {
+        let text = format!("{mark}{HEAD}\r\n# ä\n");
+        assert_eq!(parse_with(&text, &["net.big.compression=none"]).unwrap().text(), text);
+    }
 }
 
 #[test]
@@ -465,6 +507,8 @@ fn plans(manifest: &Manifest) -> Vec<String> {
             }));
         }
         lines.extend(net.outputs.iter().map(|(output, _)| output.path.value.typed.clone()));
+        let net = manifest.nets.iter().find(|other| other.name == net.name).unwrap();
+        lines.push(format!("{} {:?}", net.release.provenance.value, net.release.license.as_ref().map(|license| &license.value)));
         lines.join("\n")
     };
     graph.nets.iter().map(plan).collect()
@@ -545,6 +589,8 @@ fn a_default_is_as_good_as_an_own_value() {
         ("description", ["'one'", "'two'"]),
         ("compression", ["'none'", "'leb128'"]),
         ("outputs", ["['dist/']", "'other/'"]),
+        ("provenance", ["true", "false"]),
+        ("license", ["'CC0-1.0'", "'GPL-3.0-only'"]),
         ("optimize.data", ["'d'", "'e'"]),
         ("optimize.positions", ["5", "1_000"]),
         ("optimize.seed", ["0", "18446744073709551615"]),
@@ -689,7 +735,7 @@ fn a_matrix_is_as_good_as_its_nets_written_out() {
                 "source = {source}\ncompression = {compression}\noptimize = {{ data = 'd', positions = {positions}, filters = {{ early_fen_skipping = {skip} }} }}\n"
             )
         };
-        let template = body("'{a}'", "'{c}'", "'{b}'", "\"{d}\"").replace("-1", "-1");
+        let template = body("'{a}'", "'{c}'", "'{b}'", "\"{d}\"");
         let net = format!("[net.'{{d}} {{a}}/{{c}}-{{b}}']\noutputs = 'out/{{a}}{{b}}{{c}}{{d}}.nnue'\n{description}{template}");
         let head = "version = 1\n[data.d]\npath = 'p'\n";
         let with_matrix = match random(2) {
@@ -783,9 +829,10 @@ fn sweep_makes_a_net_per_file() {
     assert!(net.source.path.value.resolved.is_file());
 
     fs::write(folder.path().join("runs/a/epoch=0.ckpt"), "").unwrap();
-    let nets = manifest::expand(&manifest).unwrap();
-    assert_eq!(nets.len(), 4);
-    assert_eq!(nets[0].name, "nightly/epoch=0");
+    let mut manifest = manifest;
+    manifest::refresh(&mut manifest).unwrap();
+    assert_eq!(manifest.nets.len(), 4);
+    assert_eq!(manifest.nets[0].name, "nightly/epoch=0");
 }
 
 #[test]
@@ -807,7 +854,9 @@ fn a_matrix_of_sweeps() {
         ]
     );
     assert!(manifest.nets.iter().all(|net| net.sweep.as_deref() == Some("{run}/{stem} {kind}")));
-    assert_eq!(manifest::expand(&manifest).unwrap(), manifest.nets);
+    let mut again = load(found.path()).unwrap();
+    manifest::refresh(&mut again).unwrap();
+    assert_eq!(again.nets, manifest.nets);
     // Neither run has files: one message.
     let none = folder(text, &["runs/c/1.ckpt"]);
     disk_snapshot("matrix_of_sweeps_without_files", none.path());
@@ -990,11 +1039,16 @@ fn the_schema_has_the_words_of_the_parser() {
         let list = definition["oneOf"].as_array().or(definition["enum"].as_array()).unwrap();
         list.iter().map(|word| word.get("const").unwrap_or(word).as_str().unwrap().to_owned()).collect()
     };
-    for (name, key) in
-        [("Quantization", "quantization"), ("Overflow", "overflow"), ("Compression", "compression"), ("Algorithm", "algorithm")]
-    {
+    for (name, key) in [
+        ("Quantization", "quantization"),
+        ("Overflow", "overflow"),
+        ("Compression", "compression"),
+        ("Algorithm", "algorithm"),
+        ("Publish", "publish"),
+    ] {
         let text = |word: &str| match name {
             "Compression" => head(&format!("{key} = \"{word}\"\n")),
+            "Publish" => head(&format!("license = \"CC0-1.0\"\n{key} = \"{word}\"\n")),
             "Algorithm" => optimize(&format!("data = \"fishpack\"\n{key} = \"{word}\"")),
             _ => source(&format!("{key} = \"{word}\"")),
         };

@@ -1,4 +1,6 @@
-//! The two passes of a build (resolve, execute) and the report of both.
+//! The two passes of a build (resolve, execute), what follows them (release), and the report of all.
+
+mod release;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -10,17 +12,20 @@ use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
+use release::Released;
+
+use super::fishtest;
 use super::lock::{self, Lock, LockedFile};
 use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::run::{Ran, Runner};
 use super::values::Values;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
-use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState};
+use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState, Witnessed};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
-use crate::manifest::{Output, OutputKind};
+use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path};
 
 /// What is known of a node.
 #[derive(Clone)]
@@ -77,8 +82,11 @@ pub(super) fn execute(
     if !refused.is_empty() {
         return Err(lock::difference(&format!("`{}` would change", lock::name_of(workspace.manifest)), &refused));
     }
-    let report = build.report(&states)?;
-    Ok(Executed { report, digests: states.iter().map(State::digest).collect() })
+    let released = build.release(&states);
+    let report = build.report(&states, &released)?;
+    let is_fresh = report.nets.iter().all(|net| net.status == NetStatus::Fresh);
+    let rests_on = (is_fresh && !options.dry_run).then(|| build.rests_on(&states));
+    Ok(Executed { report, digests: states.iter().map(State::digest).collect(), rests_on })
 }
 
 /// What a build came to.
@@ -86,6 +94,8 @@ pub(super) struct Executed {
     pub(super) report: Report,
     /// Of each node, by its index: the content of files as they were built from, the results of settled actions.
     pub(super) digests: Vec<Option<Blake3>>,
+    /// Of a build that found everything fresh: all files that this was found from.
+    pub(super) rests_on: Option<Vec<Witnessed>>,
 }
 
 /// Inputs before those that use them.
@@ -143,12 +153,29 @@ impl<'a> Build<'a> {
         for (node, state) in digests {
             states[node.index()] = state;
         }
-        for &node in order {
-            if self.graph.operation(node).is_some() {
-                states[node.index()] = self.resolve_action(node, &states);
+        for level in self.levels(order) {
+            let resolved: Vec<State> = level.par_iter().with_min_len(16).map(|node| self.resolve_action(*node, &states)).collect();
+            for (node, state) in level.into_iter().zip(resolved) {
+                states[node.index()] = state;
             }
         }
         states
+    }
+
+    /// The actions by the length of the longest way from a file: those of one level do not wait for each other.
+    fn levels(&self, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+        let mut depths = vec![0; self.graph.dag.node_count()];
+        let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
+        for &node in order.iter().filter(|node| self.graph.operation(**node).is_some()) {
+            let inputs = self.graph.dag.neighbors_directed(node, Direction::Incoming);
+            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.graph.operation(input).is_some())).max().unwrap_or(0);
+            depths[node.index()] = depth;
+            if levels.len() <= depth {
+                levels.resize(depth + 1, Vec::new());
+            }
+            levels[depth].push(node);
+        }
+        levels
     }
 
     fn resolve_file(&self, node: NodeIndex) -> State {
@@ -393,7 +420,7 @@ impl<'a> Build<'a> {
                 return Ok(Settled { preimage: preimage.clone(), result: record.result, ran: None });
             }
             let digest = |input: NodeIndex| shared.lock().states[input.index()].digest();
-            let accept = |sha256: &Sha256| self.accept(node, sha256);
+            let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);
             let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest, accept: &accept };
             let start = Instant::now();
             let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
@@ -430,8 +457,14 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Whether a write action may publish a file with this digest; what a locked build refuses is noted for its report.
-    fn accept(&self, node: NodeIndex, sha256: &Sha256) -> Result<()> {
+    /// Whether a write action may give `content`, a complete file with this digest, the name of `output`.
+    fn accept(&self, node: NodeIndex, output: &Output, sha256: &Sha256, content: &Path) -> Result<()> {
+        self.accept_locked(node, sha256)?;
+        self.accept_for_publication(node, output, sha256, content)
+    }
+
+    /// Whether the lock has a result with this digest; what a locked build refuses is noted for its report.
+    fn accept_locked(&self, node: NodeIndex, sha256: &Sha256) -> Result<()> {
         let Some(locked) = self.locked else { return Ok(()) };
         let mut lines = Vec::new();
         for net in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
@@ -468,8 +501,10 @@ impl<'a> Build<'a> {
     }
 
     /// Puts the states into words, and remembers finished builds.
-    fn report(&self, states: &[State]) -> Result<Report> {
-        let nets: Vec<NetReport> = self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states)).collect();
+    fn report(&self, states: &[State], released: &[Option<Released>]) -> Result<Report> {
+        let of = |index: usize| released.get(index).and_then(Option::as_ref);
+        let nets: Vec<NetReport> =
+            self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states, of(index))).collect();
         if !self.options.dry_run && !self.options.frozen {
             let finished = nets
                 .iter()
@@ -477,7 +512,7 @@ impl<'a> Build<'a> {
                 .enumerate()
                 .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
             for (index, (_, net)) in finished {
-                let state = self.build_state(net, states)?;
+                let state = self.build_state(net, states, of(index))?;
                 if self.last[index].as_ref() != Some(&state) {
                     if let Err(error) = self.workspace.log.save(&net.name, &state) {
                         // The files are published; only the next build's reasons will be poorer.
@@ -494,7 +529,7 @@ impl<'a> Build<'a> {
         Ok(Report { schema: SCHEMA, nets })
     }
 
-    fn net_report(&self, index: usize, net: &NetPlan, states: &[State]) -> NetReport {
+    fn net_report(&self, index: usize, net: &NetPlan, states: &[State], released: Option<&Released>) -> NetReport {
         let mut stages = Vec::with_capacity(net.actions.len());
         let mut error = None;
         for &node in &net.actions {
@@ -502,16 +537,22 @@ impl<'a> Build<'a> {
             let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
             match &states[node.index()] {
                 State::Settled(settled) => {
+                    let missing = released.and_then(|released| released.missing.iter().find(|(write, _, _)| *write == node));
                     report.key = Some(settled.preimage.key().to_string());
                     report.digest = Some(settled.result.output_digest.to_string());
-                    report.status = match &settled.ran {
-                        Some((seconds, reason)) => {
+                    report.status = match (&settled.ran, missing) {
+                        (Some((seconds, reason)), _) => {
                             report.seconds = Some(*seconds);
                             report.reason = Some(reason.clone());
                             StageStatus::Ran
                         }
-                        None if self.last_preimage(index, node).as_ref() == Some(&settled.preimage) => StageStatus::Fresh,
-                        None => StageStatus::Cached,
+                        (None, Some((_, reason, seconds))) => {
+                            report.reason = Some(reason.clone());
+                            report.seconds = (!self.options.dry_run).then_some(*seconds);
+                            if self.options.dry_run { StageStatus::Stale } else { StageStatus::Ran }
+                        }
+                        (None, None) if self.last_preimage(index, node).as_ref() == Some(&settled.preimage) => StageStatus::Fresh,
+                        (None, None) => StageStatus::Cached,
                     };
                 }
                 State::Stale { preimage, reason } => {
@@ -523,6 +564,10 @@ impl<'a> Build<'a> {
                     error.get_or_insert_with(|| message.clone());
                 }
                 State::Open | State::File(_) => {}
+            }
+            if let Some((_, message)) = released.and_then(|released| released.failed.as_ref()).filter(|(write, _)| *write == node) {
+                report.status = StageStatus::Failed;
+                error.get_or_insert_with(|| message.clone());
             }
             stages.push(report);
         }
@@ -543,19 +588,50 @@ impl<'a> Build<'a> {
         NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
     }
 
+    /// All files that were looked at to find every net fresh.
+    fn rests_on(&self, states: &[State]) -> Vec<Witnessed> {
+        let mut files = Vec::with_capacity(states.len() * 2);
+        for (node, state) in self.graph.dag.node_indices().zip(states) {
+            match (&self.graph.dag[node], state) {
+                (Node::File(file), _) => files.push(Witnessed::Path(file.path.resolved.clone())),
+                (Node::Action(_), State::Settled(settled)) => {
+                    files.push(Witnessed::Record(settled.preimage.key()));
+                    if settled.result.stored {
+                        files.push(Witnessed::Blob(settled.result.output_digest));
+                    }
+                    let sha256 = recorded_sha256(&settled.result);
+                    let outputs = self.writes.get(&node).into_iter().flatten();
+                    files.extend(outputs.map(|output| Witnessed::Path(place(output, sha256.as_ref()))));
+                }
+                (Node::Action(_), _) => {}
+            }
+        }
+        for net in self.graph.nets.iter().filter(|net| net.release.as_ref().is_some_and(|net| net.release.provenance.value)) {
+            files.extend(net.outputs.iter().filter_map(|(output, write)| match &states[write.index()] {
+                State::Settled(settled) => {
+                    Some(Witnessed::Path(provenance_path(&place(output, recorded_sha256(&settled.result).as_ref()))))
+                }
+                _ => None,
+            }));
+        }
+        files
+    }
+
     fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {
         let known = net.outputs.iter().filter_map(|(output, write)| match &states[write.index()] {
             State::Settled(settled) => {
                 let sha256 = recorded_sha256(&settled.result)?;
                 let path = self.shown(output, &place(output, Some(&sha256)));
-                Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes })
+                let has_provenance = net.release.as_ref().is_some_and(|net| net.release.provenance.value);
+                let provenance = has_provenance.then(|| format!("{path}{PROVENANCE_SUFFIX}"));
+                Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes, provenance })
             }
             _ => None,
         });
         known.collect()
     }
 
-    fn build_state(&self, net: &NetPlan, states: &[State]) -> Result<BuildState> {
+    fn build_state(&self, net: &NetPlan, states: &[State], released: Option<&Released>) -> Result<BuildState> {
         let settled = |node: &NodeIndex| match &states[node.index()] {
             State::Settled(settled) => Ok(settled),
             _ => Err(Error::new("a finished net has an unsettled stage: this is a bug in nnue, please report it")),
@@ -567,11 +643,14 @@ impl<'a> Build<'a> {
             stages.push(StageState { stage, preimage: settled.preimage.clone(), output_digest: settled.result.output_digest });
         }
         let mut outputs = Vec::with_capacity(net.outputs.len());
-        for (output, write) in &net.outputs {
+        for (index, (output, write)) in net.outputs.iter().enumerate() {
             let result = &settled(write)?.result;
             let Some(sha256) = recorded_sha256(result) else { continue };
             let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
-            outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None });
+            let is_checked = net.release.as_ref().is_some_and(|net| release::is_checked(net, output));
+            let checked = is_checked.then(|| fishtest::RULES.to_owned());
+            let provenance = released.and_then(|released| released.provenance.get(index).copied().flatten());
+            outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None, checked, provenance });
         }
         Ok(BuildState { net: net.name.clone(), tool_version: env!("CARGO_PKG_VERSION").to_owned(), stages, outputs })
     }

@@ -6,9 +6,12 @@
 
 mod execute;
 mod explain;
+mod fishtest;
 pub mod lock;
+pub mod provenance;
 mod report;
 mod run;
+mod unchanged;
 mod values;
 mod verify;
 
@@ -18,7 +21,8 @@ use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
-pub use verify::{Checked, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
+pub use unchanged::unchanged;
+pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
@@ -92,6 +96,8 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
+        // Before anything is looked at: what is edited from now on must show.
+        let began = if options.dry_run || options.frozen { None } else { self.files.now() };
         let graph: Graph = graph::plan(self.manifest, nets)?;
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
@@ -99,7 +105,10 @@ impl<'a> Workspace<'a> {
             self.check_locked_inputs(&graph, &old)?;
         }
         let locked = options.locked.then_some(&old);
-        let report = execute::execute(self, &graph, options, locked, ctx, on_error).map(|Executed { mut report, digests }| {
+        let mut rests_on = None;
+        let report = execute::execute(self, &graph, options, locked, ctx, on_error).map(|executed| {
+            let Executed { mut report, digests, .. } = executed;
+            rests_on = executed.rests_on;
             if !options.dry_run {
                 self.distrust_changed(&graph, &mut report, &digests, on_error);
             }
@@ -121,6 +130,11 @@ impl<'a> Workspace<'a> {
             self.files.save();
             self.cache.save_usage();
             locked?;
+            if let (Some(began), Some(rests_on), Ok(report)) = (began, rests_on, &report)
+                && nets.len() == self.manifest.nets.len()
+            {
+                unchanged::remember(self, report, rests_on, began);
+            }
         }
         report
     }
@@ -244,8 +258,13 @@ fn sweep(folders: &BTreeSet<PathBuf>) {
 
 /// `.nnue/state` beside the manifest; a folder in it for a manifest of another name than the usual.
 fn state_folder(manifest: &Manifest) -> PathBuf {
-    let state = manifest.folder.join(".nnue").join("state");
-    match manifest.path.file_name() {
+    state_folder_of(&manifest.path)
+}
+
+/// As [`state_folder`], by the manifest's path.
+fn state_folder_of(manifest: &Path) -> PathBuf {
+    let state = manifest.with_file_name(".nnue").join("state");
+    match manifest.file_name() {
         Some(name) if name != crate::manifest::FILE_NAME => state.join(name),
         _ => state,
     }

@@ -1,14 +1,14 @@
 //! What a build or a status check found: the documented JSON (`schema` 1), filled by the executor, rendered by the command line.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::graph::Reason;
+use crate::graph::{Reason, Stage};
 
 /// Version of the JSON below; raised when a member changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
 
 /// All nets of one run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -17,7 +17,7 @@ pub struct Report {
 }
 
 /// How one net stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetStatus {
     /// Something was run or written for it.
@@ -31,7 +31,7 @@ pub enum NetStatus {
 }
 
 /// How one stage stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StageStatus {
     /// It ran.
@@ -47,7 +47,7 @@ pub enum StageStatus {
 }
 
 /// One net.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NetReport {
     /// Its name.
     pub net: String,
@@ -64,7 +64,7 @@ pub struct NetReport {
 }
 
 /// One published file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputReport {
     /// As typed in the manifest, a folder with the file's name behind it.
     pub path: String,
@@ -72,10 +72,12 @@ pub struct OutputReport {
     pub sha256: String,
     /// Size.
     pub bytes: u64,
+    /// Its provenance file, in the same form; null for nets without `provenance = true`.
+    pub provenance: Option<String>,
 }
 
 /// Share of zero blocks over the sampled positions.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ZeroBlocksReport {
     /// Positions.
     pub positions: u64,
@@ -90,7 +92,7 @@ pub struct ZeroBlocksReport {
 }
 
 /// Shares over one sample.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ShareReport {
     /// Positions.
     pub positions: u64,
@@ -102,11 +104,15 @@ pub struct ShareReport {
     pub mean_nonzero: f64,
 }
 
+/// [`Stage::name`]. An alias, since `serde` takes a reference that it sees in a struct for one into the text that is read.
+pub type StageName = &'static str;
+
 /// One stage of a net.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StageReport {
     /// The design's word.
-    pub stage: &'static str,
+    #[serde(deserialize_with = "stage_name")]
+    pub stage: StageName,
     /// How it stands.
     pub status: StageStatus,
     /// How long it ran in this build; null if it did not.
@@ -117,4 +123,11 @@ pub struct StageReport {
     pub digest: Option<String>,
     /// Why it ran or has to run: the most telling reason.
     pub reason: Option<Reason>,
+}
+
+/// Reads to one of the design's words.
+fn stage_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    let known = Stage::ALL.iter().map(|stage| stage.name()).find(|known| *known == name);
+    known.ok_or_else(|| de::Error::custom(format!("no stage is named `{name}`")))
 }

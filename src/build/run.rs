@@ -1,7 +1,7 @@
 //! Running one action: inputs from memory, from the cache or made again, the stage, and its result's digest.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
@@ -41,8 +41,8 @@ pub(super) struct Runner<'a> {
     pub ctx: &'a Ctx,
     /// Digests of files and of settled actions.
     pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
-    /// Whether a file of this digest may be published; asked before it gets its name.
-    pub accept: &'a (dyn Fn(&Sha256) -> Result<()> + Sync),
+    /// Whether a file of this digest, complete at the path, may be published as that output; asked before it gets its name.
+    pub accept: &'a (dyn Fn(&Output, &Sha256, &Path) -> Result<()> + Sync),
 }
 
 impl Runner<'_> {
@@ -206,19 +206,19 @@ impl Runner<'_> {
                 }
                 self.ctx.check()?;
                 let (_, (blake3, sha256), bytes) = out.finish();
-                (self.accept)(&sha256)?;
                 last = (blake3, sha256, bytes);
                 Ok(sha256)
             };
             let path = &output.path.value.resolved;
+            let accept = |sha256: &Sha256, content: &Path| (self.accept)(output, sha256, content);
             if output.kind == OutputKind::Folder {
                 files::create_dir_all(path)?;
-                files::write_atomic_named(path, &mut write, net_name)?;
+                files::write_named_if_accepted(path, &mut write, net_name, accept)?;
             } else {
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                     files::create_dir_all(folder)?;
                 }
-                files::write_if_different(path, &mut write)?;
+                files::write_if_accepted(path, &mut write, accept)?;
             }
             let (blake3, sha256, bytes) = last;
             if written.is_some_and(|(other, _, _)| other != blake3) {

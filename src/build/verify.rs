@@ -1,16 +1,17 @@
-//! Whether published files are those of `nnue.lock`, and whether a build from nothing gives them again. Changes nothing in the project.
+//! Whether published files are those of `nnue.lock`, what is said beside them is true, and whether a build from nothing gives them
+//! again. Changes nothing in the project.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::lock::{self, LockedFile, LockedNet};
-use super::{Options, Workspace, execute};
+use super::{Options, Workspace, execute, fishtest, provenance};
 use crate::cache::{BuildLog, hash_file_sha256};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph};
-use crate::manifest::{Manifest, OutputKind, ResolvedNet};
+use crate::manifest::{Manifest, OutputKind, Publish, ResolvedNet, provenance_path};
 
 /// How the files of one net stand to its block in the lock.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +24,19 @@ pub struct Checked {
     pub inputs: Vec<CheckedFile>,
     /// Outputs of the manifest that the lock does not know, as typed.
     pub not_locked: Vec<String>,
+    /// The provenance file of each locked output, for nets that have them.
+    pub provenance: Vec<CheckedClaim>,
+    /// Locked outputs that are to be published, by the rules of the place.
+    pub publish: Vec<CheckedClaim>,
+}
+
+/// A file that has to be true, or fit, rather than equal to another.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckedClaim {
+    /// As a build reports it.
+    pub path: String,
+    /// What is wrong with it; null where nothing is.
+    pub problem: Option<String>,
 }
 
 /// One file.
@@ -67,13 +81,50 @@ impl Checked {
         };
         let typed = net.outputs.iter().map(|output| (&output.path.value.typed, output.kind));
         let not_locked = typed.filter(|(typed, kind)| !is_locked(typed, *kind)).map(|(typed, _)| typed.clone()).collect();
-        Ok(Self { net: net.name.clone(), outputs: check(&locked.outputs)?, inputs: check(&locked.inputs)?, not_locked })
+        Ok(Self {
+            net: net.name.clone(),
+            outputs: check(&locked.outputs)?,
+            inputs: check(&locked.inputs)?,
+            not_locked,
+            provenance: if net.release.provenance.value { check_provenance(manifest, locked, ctx)? } else { Vec::new() },
+            publish: check_publication(manifest, net, locked, ctx)?,
+        })
     }
 
-    /// Whether every output is there as locked, and no other is to be.
+    /// Whether every output is there as locked, no other is to be, and nothing is wrong with what is said of them.
     pub fn is_same(&self) -> bool {
-        self.not_locked.is_empty() && self.outputs.iter().all(CheckedFile::is_same)
+        let claims = || self.provenance.iter().chain(&self.publish);
+        self.not_locked.is_empty() && self.outputs.iter().all(CheckedFile::is_same) && claims().all(|claim| claim.problem.is_none())
     }
+}
+
+/// Reads the provenance file of every locked output.
+fn check_provenance(manifest: &Manifest, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
+    let mut checked = Vec::with_capacity(locked.outputs.len());
+    for output in &locked.outputs {
+        ctx.check()?;
+        let path = provenance_path(Path::new(&output.path));
+        let name = Path::new(&output.path).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let problem = match provenance::read(&manifest.folder.join(&path)) {
+            Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err(),
+            Err(error) => Some(format!("it is not there, or cannot be read: {error}")),
+        };
+        checked.push(CheckedClaim { path: path.display().to_string(), problem });
+    }
+    Ok(checked)
+}
+
+/// Checks every locked output that is to be published once more.
+fn check_publication(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
+    let Some(Publish::Fishtest) = net.release.publish.as_ref().map(|publish| publish.value) else { return Ok(Vec::new()) };
+    let license = net.release.license.as_ref().map(|license| license.value.as_str());
+    let mut checked = Vec::new();
+    for LockedFile { path, .. } in locked.outputs.iter().filter(|output| output.path.ends_with(".nnue")) {
+        ctx.check()?;
+        let problem = fishtest::check(path, &manifest.folder.join(path), license).err().map(|error| error.to_string());
+        checked.push(CheckedClaim { path: path.clone(), problem });
+    }
+    Ok(checked)
 }
 
 /// One net, built from nothing.
@@ -96,7 +147,9 @@ pub struct RebuiltFile {
     pub path: String,
     /// SHA-256 of what came out.
     pub sha256: String,
-    /// Where it is for now.
+    /// Its provenance file, in the same form; null for nets without one.
+    pub provenance: Option<String>,
+    /// Where it is for now; its provenance file is beside it.
     #[serde(skip)]
     pub place: PathBuf,
 }
@@ -130,7 +183,7 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
             let resolved = output.path.value.resolved.clone();
             let name = Path::new(&file.path).file_name().map(PathBuf::from).unwrap_or_default();
             let place = if output.kind == OutputKind::Folder { resolved.join(name) } else { resolved };
-            RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), place }
+            RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), provenance: file.provenance.clone(), place }
         });
         let last = builds.load(&net.name, ctx);
         let last: Vec<String> = last.into_iter().flat_map(|last| last.stages).map(|stage| stage.output_digest.to_string()).collect();

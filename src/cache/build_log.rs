@@ -76,6 +76,12 @@ pub struct OutputState {
     pub bytes: u64,
     /// The file's signature, where it could stand for the contents when this was recorded.
     pub signature: Option<Signature>,
+    /// The rules of the place of publication that these contents were checked by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<String>,
+    /// SHA-256 of the provenance file that was written beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Sha256>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,7 +176,14 @@ mod tests {
             net: net.into(),
             tool_version: "0.1.0".into(),
             stages: ["load", "gather", "search", "permute", "write"].map(stage).to_vec(),
-            outputs: vec![OutputState { path: "dist/a.nnue".into(), sha256: Sha256::of(b"x"), bytes: 1, signature: None }],
+            outputs: vec![OutputState {
+                path: "dist/a.nnue".into(),
+                sha256: Sha256::of(b"x"),
+                bytes: 1,
+                signature: None,
+                checked: None,
+                provenance: None,
+            }],
         }
     }
 

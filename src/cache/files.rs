@@ -57,8 +57,21 @@ pub fn write_atomic<T>(path: &Path, durability: Durability, write: impl FnOnce(&
 /// # Errors
 /// As [`write_atomic`].
 pub fn write_if_different<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, bool)> {
+    write_if_accepted(path, write, |_, _| Ok(()))
+}
+
+/// As [`write_if_different`], but `accept` looks at the complete temporary file, by its path, before it gets its name.
+///
+/// # Errors
+/// As [`write_atomic`], and those of `accept`: then nothing is replaced.
+pub fn write_if_accepted<T>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+    accept: impl FnOnce(&T, &Path) -> Result<()>,
+) -> Result<(T, bool)> {
     let target = Target::resolve(path)?;
     let (temp, value) = write_temp(target.folder(), path, write)?;
+    accept(&value, temp.path())?;
     let wrote = target.replace_if_different(temp)?;
     Ok((value, wrote))
 }
@@ -83,7 +96,21 @@ pub fn write_atomic_named<T>(
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
     name_from: impl FnOnce(&T) -> String,
 ) -> Result<Named<T>> {
+    write_named_if_accepted(folder, write, name_from, |_, _| Ok(()))
+}
+
+/// As [`write_atomic_named`], but `accept` looks at the complete temporary file, by its path, before it gets its name.
+///
+/// # Errors
+/// As [`write_atomic_named`], and those of `accept`: then no file appears.
+pub fn write_named_if_accepted<T>(
+    folder: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+    name_from: impl FnOnce(&T) -> String,
+    accept: impl FnOnce(&T, &Path) -> Result<()>,
+) -> Result<Named<T>> {
     let (temp, value) = write_temp(folder, folder, write)?;
+    accept(&value, temp.path())?;
     let name = name_from(&value);
     if Path::new(&name).file_name() != Some(OsStr::new(&name)) {
         return Err(Error::new(format!("`{}` cannot be the name of a file in `{}`", name.escape_debug(), folder.display())));
@@ -411,6 +438,21 @@ mod tests {
         for bad in ["", ".", "..", "a/b", "/etc/passwd", "a/"] {
             assert!(write_atomic_named(folder.path(), write, |_| bad.to_owned()).is_err(), "{bad:?}");
         }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_accepted_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_if_different(&path, put(b"old")).unwrap();
+        let refuse = |(): &(), temp: &Path| {
+            assert_eq!(fs::read(temp).unwrap(), b"new", "the whole file can be read");
+            Err::<(), _>(Error::new("refused"))
+        };
+        assert_eq!(write_if_accepted(&path, put(b"new"), refuse).unwrap_err().message(), "refused");
+        assert_eq!(write_named_if_accepted(folder.path(), put(b"new"), |()| "named".into(), refuse).unwrap_err().message(), "refused");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

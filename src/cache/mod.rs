@@ -31,6 +31,7 @@ pub mod store;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod witness;
 
 pub use build_log::{BuildLog, BuildState, OutputState, StageState};
 pub use digest::{Blake3, HashingWriter, Sha256};
@@ -39,6 +40,7 @@ pub use gc::{CacheStats, GcOptions, GcOutcome, VerifyOutcome};
 pub use hash::{FileDigests, hash_file, hash_file_blake3, hash_file_sha256};
 pub use map::Blob;
 pub use record::{ActionRecord, Key, Preimage};
-pub use signature::Signature;
+pub use signature::{Clock, Signature};
 pub use stat_cache::{StatCache, Trust};
 pub use store::{Cache, Mode, OpenOptions, Stored};
+pub use witness::Witnessed;

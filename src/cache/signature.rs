@@ -47,6 +47,9 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// Length of its binary form.
+    pub(super) const BYTES: usize = 48;
+
     /// The signature in `metadata`.
     pub fn of(metadata: &Metadata) -> Self {
         let time = |seconds, nanos| Timestamp { seconds, nanos: u32::try_from(nanos).unwrap_or(0) };
@@ -56,6 +59,49 @@ impl Signature {
             ctime: time(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
             device: metadata.dev(),
+        }
+    }
+
+    /// 48 bytes, little-endian: len u64, mtime i64 u32, ctime i64 u32, inode u64, device u64.
+    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let Self { len, mtime, ctime, inode, device } = self;
+        let mut bytes = [0; Self::BYTES];
+        let mut rest = &mut bytes[..];
+        let mut put = |field: &[u8]| {
+            let (place, after) = std::mem::take(&mut rest).split_at_mut(field.len());
+            place.copy_from_slice(field);
+            rest = after;
+        };
+        put(&len.to_le_bytes());
+        for time in [mtime, ctime] {
+            put(&time.seconds.to_le_bytes());
+            put(&time.nanos.to_le_bytes());
+        }
+        put(&inode.to_le_bytes());
+        put(&device.to_le_bytes());
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] gave.
+    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let long = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        let time = |at: usize| Timestamp {
+            seconds: long(at).cast_signed(),
+            nanos: u32::from_le_bytes(std::array::from_fn(|i| bytes[at + 8 + i])),
+        };
+        Self { len: long(0), mtime: time(8), ctime: time(20), inode: long(32), device: long(40) }
+    }
+
+    /// The signature in what the system itself says; equal to that of [`Self::of`].
+    #[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between systems")]
+    pub(super) fn of_stat(stat: &rustix::fs::Stat) -> Self {
+        let time = |seconds, nanos| Timestamp { seconds, nanos };
+        Self {
+            len: stat.st_size as u64,
+            mtime: time(stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            ctime: time(stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+            inode: stat.st_ino as u64,
+            device: stat.st_dev as u64,
         }
     }
 
@@ -87,6 +133,20 @@ pub struct Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_ways_to_ask_give_one_answer() {
+        for path in [file!(), "src", "."] {
+            let stat = rustix::fs::stat(path).unwrap();
+            assert_eq!(Signature::of_stat(&stat), Signature::of(&std::fs::metadata(path).unwrap()), "{path}");
+        }
+    }
+
+    #[test]
+    fn bytes_round_trip() {
+        let signature = Signature { len: 1 << 40, mtime: at(-7, 999_999_999), ctime: at(i64::MAX, 3), inode: u64::MAX, device: 5 };
+        assert_eq!(Signature::from_bytes(&signature.to_bytes()), signature);
+    }
 
     fn at(seconds: i64, nanos: u32) -> Timestamp {
         Timestamp { seconds, nanos }

@@ -189,6 +189,11 @@ impl StatCache {
         Some(Tracked { digest: known(&entry)?, len: signature.len, signature: Some(signature) })
     }
 
+    /// A moment not after now, by the clock of the workspace's file system; `None` where that cannot be asked.
+    pub fn now(&self) -> Option<Clock> {
+        self.workspace_clock()
+    }
+
     /// A moment not after now, by the clock of the file's own file system where the workspace is on it too; else by the system's.
     fn clock(&self, path: &Path) -> Clock {
         let system = Clock { at: Timestamp::now(), device: None };
@@ -260,13 +265,7 @@ fn encode(entries: &[(PathHash, Entry)]) -> Vec<u8> {
     for (name, entry) in entries {
         let Entry { signature, recorded, blake3, sha256 } = entry;
         out.extend_from_slice(name);
-        out.extend_from_slice(&signature.len.to_le_bytes());
-        for time in [signature.mtime, signature.ctime] {
-            out.extend_from_slice(&time.seconds.to_le_bytes());
-            out.extend_from_slice(&time.nanos.to_le_bytes());
-        }
-        out.extend_from_slice(&signature.inode.to_le_bytes());
-        out.extend_from_slice(&signature.device.to_le_bytes());
+        out.extend_from_slice(&signature.to_bytes());
         out.extend_from_slice(&recorded.seconds.to_le_bytes());
         out.extend_from_slice(&u64::from(recorded.nanos).to_le_bytes());
         out.push(u8::from(blake3.is_some()) | u8::from(sha256.is_some()) << 1);
@@ -312,22 +311,13 @@ impl Cursor<'_> {
         self.take().map(u64::from_le_bytes)
     }
 
-    fn time(&mut self) -> Option<Timestamp> {
-        Some(Timestamp { seconds: self.take().map(i64::from_le_bytes)?, nanos: self.take().map(u32::from_le_bytes)? })
-    }
-
     fn entry(&mut self) -> Option<(PathHash, Entry)> {
         let name = self.take()?;
-        let (len, mtime, ctime, inode, device) = (self.long()?, self.time()?, self.time()?, self.long()?, self.long()?);
+        let signature = Signature::from_bytes(&self.take()?);
         let recorded = Timestamp { seconds: self.take().map(i64::from_le_bytes)?, nanos: u32::try_from(self.long()?).ok()? };
         let [flags] = self.take()?;
         let (blake3, sha256) = (Blake3(self.take()?), Sha256(self.take()?));
-        let entry = Entry {
-            signature: Signature { len, mtime, ctime, inode, device },
-            recorded,
-            blake3: (flags & 1 != 0).then_some(blake3),
-            sha256: (flags & 2 != 0).then_some(sha256),
-        };
+        let entry = Entry { signature, recorded, blake3: (flags & 1 != 0).then_some(blake3), sha256: (flags & 2 != 0).then_some(sha256) };
         Some((name, entry))
     }
 }

@@ -496,15 +496,15 @@ impl Layout {
     }
 
     pub(super) fn blob(&self, digest: Blake3) -> PathBuf {
-        sharded(self.cas(), &digest.0, "")
+        self.cas().join(blob_name(digest))
     }
 
     pub(super) fn record(&self, key: Key) -> PathBuf {
-        sharded(self.actions(), &key.0, ".json")
+        self.actions().join(record_name(key))
     }
 
     fn action_lock(&self, key: Key) -> PathBuf {
-        sharded(self.locks(), &key.0, ".lock")
+        self.locks().join(sharded(&key.0, ".lock"))
     }
 
     fn root(&self, manifest: &Path) -> PathBuf {
@@ -513,11 +513,19 @@ impl Layout {
     }
 }
 
-/// `folder/ab/cdef…`: 256 folders keep each of them small.
-fn sharded(mut folder: PathBuf, name: &[u8; 32], ending: &str) -> PathBuf {
+/// A blob's path below the folder of blobs.
+pub(super) fn blob_name(digest: Blake3) -> String {
+    sharded(&digest.0, "")
+}
+
+/// A record's path below the folder of records.
+pub(super) fn record_name(key: Key) -> String {
+    sharded(&key.0, ".json")
+}
+
+/// `ab/cdef…`: 256 folders keep each of them small.
+fn sharded(name: &[u8; 32], ending: &str) -> String {
     let mut digits = [0; 64];
     let (shard, rest) = hex(name, &mut digits).split_at(2);
-    folder.push(shard);
-    folder.push(format!("{rest}{ending}"));
-    folder
+    [shard, "/", rest, ending].concat()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::network::BackendName;
 use super::{Exit, Global};
-use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Globs, Manifest, Override, Vocabulary};
@@ -85,6 +85,12 @@ pub(crate) struct ManifestArgs {
     pub(super) lock_timeout: Option<Duration>,
 }
 
+/// The report on all nets, if everything is as the last build found it; `None` where that has to be looked into.
+pub(super) fn unchanged(nets: &[String], args: &ManifestArgs, global: &Global) -> Option<Report> {
+    let plain = nets.is_empty() && args.overrides.is_empty() && !args.paranoid;
+    plain.then(|| build::unchanged(&manifest_path(global).ok()?)).flatten()
+}
+
 /// Finds, reads and checks the manifest, and passes its warnings on.
 pub(super) fn load_manifest(args: &ManifestArgs, global: &Global, ctx: &Ctx) -> Result<Manifest> {
     read_manifest(args, &manifest_path(global)?, Globs::MustMatch, ctx)
@@ -119,6 +125,11 @@ pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.work.start()?;
+    if !args.force
+        && let Some(report) = unchanged(&args.nets, &args.manifest, global)
+    {
+        return print_report(&report, &args, global);
+    }
     let ctx = global.ctx(args.work.backend());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
@@ -134,12 +145,16 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     let report = workspace.build(&nets, &options, &ctx, &|net, error| print_net_error(global, net, error))?;
+    print_report(&report, &args, global)
+}
+
+fn print_report(report: &Report, args: &Args, global: &Global) -> Result<Exit> {
     if args.json {
-        global.print_json(&report)?;
+        global.print_json(report)?;
     } else if args.dry_run {
-        global.print(&status_text(&report, true))?;
+        global.print(&status_text(report, true))?;
     } else {
-        global.print_summary(&build_text(&report))?;
+        global.print_summary(&build_text(report))?;
     }
     let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })
@@ -172,6 +187,9 @@ pub(super) fn build_text(report: &Report) -> String {
         }
         for output in &net.outputs {
             text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
+            if let Some(provenance) = &output.provenance {
+                text.push_str(&format!("  → {provenance}\n"));
+            }
         }
     }
     text

@@ -1,8 +1,8 @@
 //! `nnue status`: per net and stage, fresh, or stale and why. Changes nothing.
 
-use super::build::{ManifestArgs, load_manifest, status_text};
+use super::build::{ManifestArgs, load_manifest, status_text, unchanged};
 use super::{Exit, Global};
-use crate::build::{NetStatus, Options, Workspace, select_nets};
+use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::ctx::Backend;
 use crate::error::Result;
 
@@ -20,6 +20,9 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    if let Some(report) = unchanged(&args.nets, &args.manifest, global) {
+        return print_report(&report, args.json, global);
+    }
     let ctx = global.ctx(Backend::Cpu);
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
@@ -28,10 +31,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     // Errors stand in the report.
     let report = workspace.build(&nets, &options, &ctx, &|_, _| {})?;
-    if args.json {
-        global.print_json(&report)?;
+    print_report(&report, args.json, global)
+}
+
+fn print_report(report: &Report, json: bool, global: &Global) -> Result<Exit> {
+    if json {
+        global.print_json(report)?;
     } else {
-        global.print(&status_text(&report, false))?;
+        global.print(&status_text(report, false))?;
     }
     let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })

@@ -12,7 +12,7 @@ use crate::build::{Checked, Options, Rebuilt, RebuiltFile, locked_nets, rebuild,
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::format::nnue::Expectation;
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 
 /// Compare published files with nnue.lock
 ///
@@ -51,6 +51,8 @@ struct NetReport {
     rebuilt: Option<Rebuilt>,
     /// Rebuilt files that are not the locked ones.
     differences: Vec<Difference>,
+    /// Provenance files that would be other ones if they were written again; only looked at with `--rebuild`.
+    other_provenance: Vec<String>,
 }
 
 /// A rebuilt file with other bytes than the lock says.
@@ -107,7 +109,13 @@ fn temporary_folder() -> Result<tempfile::TempDir> {
 
 fn report(manifest: &Manifest, checked: Checked, rebuilt: Option<Rebuilt>, ctx: &Ctx) -> Result<NetReport> {
     let mut differences = Vec::new();
-    for RebuiltFile { path, sha256, place } in rebuilt.iter().flat_map(|rebuilt| &rebuilt.outputs) {
+    let mut other_provenance = Vec::new();
+    for RebuiltFile { path, sha256, provenance, place } in rebuilt.iter().flat_map(|rebuilt| &rebuilt.outputs) {
+        if let Some(provenance) = provenance
+            && std::fs::read(manifest.folder.join(provenance)).ok() != std::fs::read(manifest::provenance_path(place)).ok()
+        {
+            other_provenance.push(provenance.clone());
+        }
         // In a folder a file's name follows its content: the locked file of that folder is the one to compare with.
         let parent = |path: &str| std::path::Path::new(path).parent().map(std::path::Path::to_owned);
         let same_place = checked.outputs.iter().find(|file| file.path == *path);
@@ -127,7 +135,8 @@ fn report(manifest: &Manifest, checked: Checked, rebuilt: Option<Rebuilt>, ctx: 
         });
     }
     let failed = rebuilt.as_ref().is_some_and(|rebuilt| rebuilt.error.is_some());
-    Ok(NetReport { same: checked.is_same() && differences.is_empty() && !failed, checked, rebuilt, differences })
+    let same = checked.is_same() && differences.is_empty() && other_provenance.is_empty() && !failed;
+    Ok(NetReport { same, checked, rebuilt, differences, other_provenance })
 }
 
 impl NetReport {
@@ -145,6 +154,11 @@ impl NetReport {
         for path in &self.checked.not_locked {
             line(format!("`{path}` is an output of the manifest and not locked: build first"));
         }
+        for claim in self.checked.provenance.iter().chain(&self.checked.publish) {
+            if let Some(problem) = &claim.problem {
+                line(format!("`{}`: {problem}", claim.path));
+            }
+        }
         let Some(rebuilt) = &self.rebuilt else { return text };
         for file in self.checked.inputs.iter().filter(|file| !file.is_same()) {
             line(format!(
@@ -160,6 +174,9 @@ impl NetReport {
         for difference in &self.differences {
             let locked = difference.locked.as_deref().unwrap_or("none");
             line(format!("`{}` built again: sha256 {}, locked is {locked}", difference.path, difference.rebuilt));
+        }
+        for path in &self.other_provenance {
+            line(format!("`{path}` is not the statement that a build writes now: the manifest, an input or nnue changed since"));
         }
         if let Some(stage) = self.rebuilt.as_ref().and_then(|rebuilt| rebuilt.first_different_stage.as_ref()) {
             line(format!("the first stage with another result than in the last build is {stage}"));

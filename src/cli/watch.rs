@@ -208,10 +208,7 @@ impl Watcher<'_> {
             self.waiting.remove(&path);
         }
         let read = match self.manifest.take() {
-            Some(mut manifest) => manifest::expand(&manifest).map(|nets| {
-                manifest.nets = nets;
-                manifest
-            }),
+            Some(mut manifest) => manifest::refresh(&mut manifest).map(|()| manifest),
             // It is read again also if it did not change: the files that it names may have.
             None => self.read().inspect(|_| self.global.note(&format!("read `{}` again", path.display()))),
         };

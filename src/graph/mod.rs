@@ -47,6 +47,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Load, Self::Coalesce, Self::Quantize, Self::Gather, Self::Search, Self::Permute, Self::Write];
+
     /// The design's word.
     pub const fn name(self) -> &'static str {
         match self {
@@ -188,7 +191,7 @@ pub const fn held_out(positions: u64) -> u64 {
 }
 
 /// The filters that are on. Those that are off are left out, so that a key says nothing of filters which nobody asked for.
-fn filter_params(filters: &Filters) -> Map<String, Value> {
+pub(crate) fn filter_params(filters: &Filters) -> Map<String, Value> {
     let Filters {
         filtered,
         wld_filtered,

@@ -27,6 +27,8 @@ pub struct NetPlan {
     pub outputs: Vec<(Output, NodeIndex)>,
     /// The search whose result it uses, if it is optimized.
     pub search: Option<NodeIndex>,
+    /// The net as the manifest has it, where its outputs need more than a write: provenance, or the check of a place of publication.
+    pub release: Option<Box<ResolvedNet>>,
 }
 
 /// Makes the graph of `nets`.
@@ -114,7 +116,9 @@ impl Planner<'_> {
             let write = self.action(&mut actions, Operation::Write { target, description }, &[("network".into(), from)]);
             outputs.push((output.clone(), write));
         }
-        self.graph.nets.push(NetPlan { name: net.name.clone(), span: net.span, actions, outputs, search });
+        let has_more = net.release.provenance.value || net.release.publish.is_some();
+        let release = has_more.then(|| Box::new(net.clone()));
+        self.graph.nets.push(NetPlan { name: net.name.clone(), span: net.span, actions, outputs, search, release });
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use crate::cache::Preimage;
 /// | `blob_missing` | the cache has lost the result, or it was damaged |
 /// | `output_missing` | a published file is not there |
 /// | `output_modified` | a published file was changed |
+/// | `unchecked` | a published file was not checked yet by the rules of the place where it is to be published |
 /// | `result_changed` | the same inputs and parameters gave another result: only in comparisons of two builds |
 /// | `forced` | `--force` |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,7 @@ impl Reason {
             "blob_missing" => "its result is missing from the cache, or was damaged".into(),
             "output_missing" => format!("`{name}` is missing"),
             "output_modified" => format!("`{name}` was changed: {}", change()),
+            "unchecked" => format!("`{name}` was not checked for its publication yet"),
             "result_changed" => format!("the same inputs and parameters gave another result: {}", change()),
             "forced" => "forced".into(),
             other => other.to_owned(),

@@ -3,7 +3,7 @@
 //! The only part of the room that looks at the disk, and it only looks: it reads folders and links, never file contents.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io,
     path::{Component, Path, PathBuf, is_separator},
 };
@@ -11,7 +11,8 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    Claims, FilePath, Globs, Net, NetSource, Output, OutputKind, ResolvedNet, ResolvedOptimize, Source,
+    Claims, FilePath, Globs, Net, NetSource, Output, OutputKind, PROVENANCE_SUFFIX, ResolvedNet, ResolvedOptimize, Source, provenance_path,
+    publish,
     read::Content,
     text::{Located, Problem, Span, Texts, suggest},
 };
@@ -19,16 +20,24 @@ use super::{
 /// What a sweep's name, outputs and permutation may hold.
 pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 
+/// What came of the declared nets.
+pub(super) struct Expanded {
+    pub nets: Vec<ResolvedNet>,
+    /// Folders and links that decided what the sweeps found.
+    pub listed: BTreeSet<PathBuf>,
+}
+
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
-pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &mut Vec<Problem>) -> Vec<ResolvedNet> {
-    let mut expander = Expander { content, folder, globs, disk: Disk::new(folder), problems, reported: HashSet::new() };
+pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &mut Vec<Problem>) -> Expanded {
+    let (disk, reported, listed) = (Disk::new(folder), HashSet::new(), BTreeSet::new());
+    let mut expander = Expander { content, folder, globs, disk, problems, reported, listed };
     let mut nets = Vec::new();
     for net in &content.nets {
         expander.net(net, &mut nets);
     }
     expander.names(&mut nets);
     expander.outputs(&nets);
-    nets
+    Expanded { nets, listed: expander.listed }
 }
 
 struct Expander<'a> {
@@ -39,6 +48,7 @@ struct Expander<'a> {
     problems: &'a mut Vec<Problem>,
     /// Pairs of places that were reported: a thousand files of a sweep are one mistake.
     reported: HashSet<(Span, Span)>,
+    listed: BTreeSet<PathBuf>,
 }
 
 impl Expander<'_> {
@@ -82,7 +92,11 @@ impl Expander<'_> {
             }),
             None => None,
         };
-        let outputs = net.outputs.iter().filter_map(|output| self.output(place(output))).collect();
+        let outputs: Vec<Output> = net.outputs.iter().filter_map(|output| self.output(place(output))).collect();
+        for problem in publish::check_names(&net.release, &outputs) {
+            let place = problem.labels.first().map_or(net.span, |label| label.0);
+            self.report(problem, place);
+        }
         Some(ResolvedNet {
             name: fill(&net.name.value),
             span: net.name.span,
@@ -93,6 +107,7 @@ impl Expander<'_> {
             outputs,
             permutation: net.permutation.as_ref().map(|path| place(path).map(|path| FilePath::new(self.folder, &path))),
             optimize,
+            release: net.release.clone(),
         })
     }
 
@@ -223,6 +238,43 @@ impl Expander<'_> {
                 self.report(problem, other.path.span);
             }
         }
+        self.provenance(nets, &inputs);
+    }
+
+    /// Files beside outputs are written, too. Two of them meet only where their outputs do, which has been said.
+    fn provenance(&mut self, nets: &[ResolvedNet], inputs: &HashMap<String, (Span, &str)>) {
+        if !nets.iter().any(|net| net.release.provenance.value) {
+            return;
+        }
+        let mut folders: HashMap<String, Span> = HashMap::new();
+        for output in nets.iter().flat_map(|net| &net.outputs).filter(|output| output.kind == OutputKind::Folder) {
+            folders.entry(self.disk.identity(&output.path.value.resolved)).or_insert(output.path.span);
+        }
+        let beside = nets.iter().filter(|net| net.release.provenance.value).flat_map(|net| &net.outputs);
+        for output in beside.filter(|output| output.kind != OutputKind::Folder) {
+            let (path, span) = (provenance_path(&output.path.value.resolved), output.path.span);
+            let typed = format!("{}{PROVENANCE_SUFFIX}", output.path.value.typed);
+            if let Some((link, target)) = self.disk.escape(&path, output.kind) {
+                let problem = Problem::new(
+                    format!("`{typed}` leaves the manifest's folder through a symbolic link"),
+                    span,
+                    "the provenance of this output",
+                    format!("`{}` leads to `{}`", link.display(), target.display()),
+                    "remove the link",
+                );
+                self.report(problem, span);
+                continue;
+            }
+            let identity = self.disk.identity(&path);
+            let (message, place, label) = match (inputs.get(&identity), folders.get(&identity)) {
+                (Some(&(place, what)), _) => (format!("provenance `{typed}` would overwrite an input"), place, what),
+                (None, Some(&place)) => (format!("provenance `{typed}` is to be a folder, too"), place, "written as a folder"),
+                (None, None) => continue,
+            };
+            let cause = "with `provenance = true` a file of that name is written beside the output";
+            let problem = Problem::new(message, span, "the provenance of this output", cause, "give one of the two another path");
+            self.report(problem.and(place, label), place);
+        }
     }
 
     /// Adds a problem unless one with its two places is there.
@@ -249,6 +301,7 @@ impl Expander<'_> {
         let mut found = Found::default();
         let root = if pattern.starts_with(is_separator) { "/" } else { "" };
         walk(&FilePath::new(self.folder, root), &steps, &mut found);
+        self.listed.append(&mut found.listed);
         if let Some((path, error)) = found.error {
             self.report(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"), span);
         } else if found.files.is_empty() && self.globs == Globs::MustMatch {
@@ -412,12 +465,17 @@ fn parse_glob(pattern: &str) -> Result<Vec<Step>, String> {
 struct Found {
     files: BTreeMap<PathBuf, Option<String>>,
     error: Option<(PathBuf, io::Error)>,
+    /// While these stay as they are, the same files are found.
+    listed: BTreeSet<PathBuf>,
 }
 
 /// Goes down only where the next step can match. `**` does not follow links, so that it ends; nothing but a pattern that
 /// begins with a dot matches hidden names, so that the cache is never a source.
 fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
     let Some((step, rest)) = steps.split_first() else { return };
+    // A folder that is missing can only come to one that is there.
+    let nearest = at.resolved.ancestors().map(named).find(|folder| folder.exists());
+    found.listed.extend(nearest.map(Path::to_owned));
     match step {
         Step::Literal(name) => {
             let next = at.child(name);
@@ -457,6 +515,10 @@ fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
 fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, found: &mut Found) {
     let name = entry.file_name();
     let path = entry.path();
+    if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+        // What a link leads to may come and go without a change of the folder.
+        found.listed.insert(path.clone());
+    }
     // The folder's listing tells what is a file; only links need a look.
     let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && path.is_file()));
     match name.to_str() {
@@ -476,7 +538,7 @@ fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, f
 
 /// The entries by name. A folder that is not there has none.
 fn read_folder(folder: &Path, found: &mut Found) -> Vec<std::fs::DirEntry> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = named(folder);
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     match entries {
         Ok(mut entries) => {
@@ -490,6 +552,11 @@ fn read_folder(folder: &Path, found: &mut Found) -> Vec<std::fs::DirEntry> {
             Vec::new()
         }
     }
+}
+
+/// The folder by a name that can be opened.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// The last folder on the literal way of a glob that exists.

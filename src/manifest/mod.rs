@@ -12,6 +12,7 @@
 mod defaults;
 mod expand;
 mod matrix;
+mod publish;
 mod read;
 mod schema;
 mod text;
@@ -24,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use publish::{FISHTEST_LICENSE, is_public_name};
 use read::{Choice, Content};
 pub use schema::schema;
 pub use text::{Located, Span};
@@ -37,6 +39,12 @@ use crate::{
 
 /// The name of a manifest that [`find`] looks for.
 pub const FILE_NAME: &str = "nnue.toml";
+
+/// What the name of a provenance file adds to that of the output which it is about.
+pub const PROVENANCE_SUFFIX: &str = ".provenance.json";
+
+/// What some editors put before the first character of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A manifest is text typed by people; this many bytes are a mistaken file.
 const LARGEST: u64 = 16 << 20;
@@ -101,6 +109,10 @@ pub struct Manifest {
     pub nets: Vec<ResolvedNet>,
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
+    /// Folders and links that decided which files the sweeps found: while these stay as they are, so do the nets.
+    pub listed: Vec<PathBuf>,
+    /// What the command line put in place of the file's values, in its order.
+    pub overrides: Vec<Override>,
     texts: Texts,
     globs: Globs,
 }
@@ -213,6 +225,19 @@ pub struct Net {
     pub permutation: Option<Located<String>>,
     /// Search for a permutation.
     pub optimize: Option<Optimize>,
+    /// What is said of the published files.
+    pub release: Release,
+}
+
+/// How the files of a net go out into the world. None of it changes a byte of the net, so none of it is in a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Whether each output gets a provenance file beside it.
+    pub provenance: Located<bool>,
+    /// Where the net is to be published: its `.nnue` outputs are checked as that place does, before they get their names.
+    pub publish: Option<Located<Publish>>,
+    /// SPDX expression of the licence that the net is given; not empty.
+    pub license: Option<Located<String>>,
 }
 
 /// A net's `source`.
@@ -276,6 +301,8 @@ pub struct ResolvedNet {
     pub permutation: Option<Located<FilePath>>,
     /// Search for a permutation.
     pub optimize: Option<ResolvedOptimize>,
+    /// What is said of the published files.
+    pub release: Release,
 }
 
 /// [`Optimize`] with its data looked up.
@@ -431,6 +458,25 @@ impl Choice for Algorithm {
     }
 }
 
+/// Where a net is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Publish {
+    /// the test server of Stockfish: `nn-<sha256>.nnue`, less than 200,000,000 bytes, CC0-1.0
+    Fishtest,
+}
+
+impl Choice for Publish {
+    const WHAT: &'static str = "a place where nets are published";
+    const ALL: &'static [Self] = &[Self::Fishtest];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Fishtest => "fishtest",
+        }
+    }
+}
+
 macro_rules! words {
     ($($choice:ty),*) => {$(
         impl $choice {
@@ -441,7 +487,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Quantization, Overflow, Compression, Algorithm);
+words!(Quantization, Overflow, Compression, Algorithm, Publish);
 
 /// Reads the manifest at `path`, puts `overrides` on top, checks everything and finds the files of sweeps.
 ///
@@ -492,13 +538,13 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
 }
 
 fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
-    // Without the byte order mark columns count what is seen.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
     let mut texts = Texts::new(path, text);
+    // Without the byte order mark columns count what is seen.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut problems = Vec::new();
     let mut root = tree::parse_document(text, &mut problems);
     if !problems.is_empty() {
@@ -518,7 +564,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
     }
     content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
-    let nets = expand::expand(&content, &folder, globs, &mut problems);
+    let expand::Expanded { nets, listed } = expand::expand(&content, &folder, globs, &mut problems);
     if !problems.is_empty() {
         return Err(text::report(&texts, problems));
     }
@@ -531,19 +577,33 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
         }));
     }
     let Content { sources, data, nets: declared, warnings } = content;
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, texts, globs })
+    let listed = listed.into_iter().collect();
+    let overrides = overrides.to_vec();
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, listed, overrides, texts, globs })
 }
 
-/// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since.
+/// The provenance file of a published file: beside it, with [`PROVENANCE_SUFFIX`] after its whole name.
+pub fn provenance_path(output: &Path) -> PathBuf {
+    let mut path = output.as_os_str().to_owned();
+    path.push(PROVENANCE_SUFFIX);
+    PathBuf::from(path)
+}
+
+/// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since, and forgets those that went.
 ///
 /// # Errors
 /// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
-pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
+/// The manifest stays as it was then.
+pub fn refresh(manifest: &mut Manifest) -> Result<()> {
     let content =
         Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
     let mut problems = Vec::new();
-    let nets = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
-    if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }
+    let expand::Expanded { nets, listed } = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
+    if !problems.is_empty() {
+        return Err(text::report(&manifest.texts, problems));
+    }
+    (manifest.nets, manifest.listed) = (nets, listed.into_iter().collect());
+    Ok(())
 }
 
 /// The manifest of the folder `start`, or of the nearest folder above that has one.
@@ -569,6 +629,11 @@ impl Manifest {
     /// `message` says what is wrong, `label` stands at `span`, `cause` says why, `help` what to do.
     pub fn diagnostic(&self, span: Span, message: &str, label: &str, cause: &str, help: &str) -> Error {
         text::report(&self.texts, vec![Problem::new(message, span, label, cause, help)])
+    }
+
+    /// The text that was read, byte for byte: what is on the disk by now may be another.
+    pub fn text(&self) -> String {
+        self.texts.whole()
     }
 
     /// `file:line` of a place, for messages of one line.

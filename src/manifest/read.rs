@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, Source, Vocabulary,
+    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Publish, Quantization, Release, Source, Vocabulary,
     expand::{names_file, placeholders},
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
@@ -290,6 +290,7 @@ impl<'a> Reader<'a> {
         let both = permutation.is_some() && optimize.is_some();
         let permutation = permutation.and_then(|item| self.path_text(&fields.path_of("permutation"), item));
         let optimize = optimize.map(|item| self.optimize(&fields.path_of("optimize"), item));
+        let release = self.release(&mut fields);
         if both {
             self.problems.push(
                 Problem::new(
@@ -309,6 +310,13 @@ impl<'a> Reader<'a> {
         {
             let place = self.texts.line(written.span);
             self.warnings.push(format!("{place}: `{path}.compression` has no effect: no output is a `.nnue` file or a folder"));
+        }
+        if let Some(Some(outputs)) = &outputs
+            && !self.in_defaults
+        {
+            // A licence that was given and is wrong has been reported.
+            let has_license = fields.place("license") != fields.span;
+            super::publish::check_net(path, &release, has_license, outputs, self.problems);
         }
         let compression = written.unwrap_or_else(|| fields.default(Compression::default()));
         let span = fields.span;
@@ -332,7 +340,46 @@ impl<'a> Reader<'a> {
             Some(optimize) => optimize,
             None => None,
         };
-        Some(Net { name, template: None, span, source: source??, description, compression, outputs: outputs??, permutation, optimize })
+        Some(Net {
+            name,
+            template: None,
+            span,
+            source: source??,
+            description,
+            compression,
+            outputs: outputs??,
+            permutation,
+            optimize,
+            release,
+        })
+    }
+
+    /// The keys about published files.
+    fn release(&mut self, fields: &mut Fields<'_>) -> Release {
+        let given = self.optional_truth(fields, "provenance");
+        let provenance = Located { value: given.unwrap_or(false), span: fields.place("provenance") };
+        let publish = self.optional_choice::<Publish>(fields, "publish");
+        let license = fields.get("license").and_then(|item| self.license(&fields.path_of("license"), item));
+        Release { provenance, publish, license }
+    }
+
+    fn license(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
+        let text = self.string(key, item)?;
+        let cause = if text.value.trim().is_empty() {
+            "the text is empty"
+        } else if text.value.chars().any(char::is_control) {
+            "it holds control characters"
+        } else {
+            return Some(text);
+        };
+        self.problems.push(Problem::new(
+            format!("`{key}` names no licence"),
+            text.span,
+            "this licence",
+            cause,
+            "write an SPDX expression, such as `CC0-1.0`; or leave `license` out",
+        ));
+        None
     }
 
     /// What a sweep writes must differ from file to file, also while only one file matches.

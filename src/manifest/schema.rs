@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::{Algorithm, Compression, Overflow, Quantization};
+use super::{Algorithm, Compression, Overflow, Publish, Quantization};
 
 /// The JSON schema (draft 7, which editors for TOML understand) of `nnue.toml`.
 ///
@@ -138,6 +138,13 @@ struct NetTable {
     permutation: Option<OrOff<Text>>,
     /// Search for a permutation; excludes `permutation`; false: not as `defaults` say
     optimize: Option<OrOff<OptimizeTable>>,
+    /// Whether to write `<output>.provenance.json`, an in-toto statement, beside each output (default: false)
+    provenance: Option<OrAxis<bool>>,
+    /// Check the `.nnue` outputs as this place does before they get their names
+    publish: Option<OrAxis<Publish>>,
+    /// Licence of the net as an SPDX expression, such as `CC0-1.0`
+    #[schemars(length(min = 1))]
+    license: Option<String>,
 }
 
 /// What every net takes where it does not say otherwise; tables key by key
@@ -154,6 +161,13 @@ struct DefaultsTable {
     permutation: Option<OrOff<Text>>,
     /// Search for a permutation, in nets without `permutation`
     optimize: Option<OrOff<OptimizeTable>>,
+    /// Whether to write `<output>.provenance.json`, an in-toto statement, beside each output (default: false)
+    provenance: Option<OrAxis<bool>>,
+    /// Check the `.nnue` outputs as this place does before they get their names
+    publish: Option<OrAxis<Publish>>,
+    /// Licence of the net as an SPDX expression, such as `CC0-1.0`
+    #[schemars(length(min = 1))]
+    license: Option<String>,
 }
 
 /// Search for the permutation of neurons that makes the engine fastest

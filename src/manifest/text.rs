@@ -6,6 +6,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
+use super::BYTE_ORDER_MARK;
 use crate::error::{Error, Kind};
 
 /// At most so many problems are shown; a binary file given as a manifest would have thousands.
@@ -37,13 +38,22 @@ impl<T> Located<T> {
     }
 }
 
-/// The manifest's text and the texts of the overrides, by [`Span::text`].
+/// The manifest's text and the texts of the overrides, by [`Span::text`]; and whether the file begins with a byte order mark.
 #[derive(Debug, Clone)]
-pub(super) struct Texts(Vec<Arc<NamedSource<String>>>);
+pub(super) struct Texts(Vec<Arc<NamedSource<String>>>, bool);
 
 impl Texts {
+    /// `text` with or without its byte order mark.
     pub fn new(name: &Path, text: &str) -> Self {
-        Self(vec![Arc::new(NamedSource::new(name.display().to_string(), text.to_owned()))])
+        let bare = text.strip_prefix(BYTE_ORDER_MARK);
+        let source = NamedSource::new(name.display().to_string(), bare.unwrap_or(text).to_owned());
+        Self(vec![Arc::new(source)], bare.is_some())
+    }
+
+    /// The manifest as it was read.
+    pub fn whole(&self) -> String {
+        let text = self.0.first().map_or("", |text| text.inner());
+        if self.1 { format!("{BYTE_ORDER_MARK}{text}") } else { text.to_owned() }
     }
 
     /// Adds the text of a `--set` and gives its number.

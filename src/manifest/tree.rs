@@ -189,6 +189,11 @@ impl Override {
         &self.text
     }
 
+    /// The keys on the way to the value, outermost first: `net`, `big`, `compression`.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(key, _)| key.as_str())
+    }
+
     /// Puts the value in its place in the tree. Keys that nothing reads are found later, like those of the file.
     pub(super) fn apply(&self, root: &mut Item, texts: &mut Texts, problems: &mut Vec<Problem>) {
         let text = texts.add_override(&self.text);

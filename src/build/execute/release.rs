@@ -1,0 +1,243 @@
+//! What the outputs of a finished net need besides their bytes: the check of the place of publication, and the provenance file.
+//!
+//! Both follow from what is known once a net's stages are settled, so they are looked at on every build, also where nothing ran. The
+//! write stage carries what they were missing in the report: it is what publishes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use petgraph::graph::NodeIndex;
+
+use super::{Build, Settled, State, place, recorded_sha256};
+use crate::build::fishtest;
+use crate::build::provenance::{self, Facts};
+use crate::cache::{OutputState, Sha256, files};
+use crate::error::{Error, Result};
+use crate::graph::{NetPlan, Node, Reason};
+use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
+
+/// What was found and done for one net.
+#[derive(Default)]
+pub(super) struct Released {
+    /// Write actions whose outputs were missing something, the first reason of each, and the seconds that it took to make up for it.
+    pub(super) missing: Vec<(NodeIndex, Reason, f64)>,
+    /// The write action whose output cannot be published, and why.
+    pub(super) failed: Option<(NodeIndex, String)>,
+    /// SHA-256 of the provenance file of each output that has one, in the outputs' order.
+    pub(super) provenance: Vec<Option<Sha256>>,
+}
+
+impl Build<'_> {
+    /// Makes up for what the outputs of settled nets are missing, or only finds out (dry run). `None` for nets that need nothing.
+    pub(super) fn release(&self, states: &[State]) -> Vec<Option<Released>> {
+        let mut pass = Pass::default();
+        let mut all = Vec::with_capacity(self.graph.nets.len());
+        for (index, plan) in self.graph.nets.iter().enumerate() {
+            let is_settled = || plan.actions.iter().all(|node| matches!(states[node.index()], State::Settled(_)));
+            let Some(net) = plan.release.as_deref().filter(|_| is_settled()) else {
+                all.push(None);
+                continue;
+            };
+            let mut released = Released::default();
+            let this = Net { index, plan, net, states };
+            if let Err((write, error)) = self.release_net(&this, &mut pass, &mut released) {
+                (self.on_error)(&plan.name, &error);
+                released.failed = Some((write, error.to_string()));
+            }
+            all.push(Some(released));
+        }
+        let did_write = |released: &Released| !self.options.dry_run && !released.missing.is_empty();
+        if all.iter().flatten().any(did_write) {
+            // Where nothing ran, nothing swept the folders yet.
+            let folders = pass.written.keys().filter_map(|path| path.parent().map(Path::to_owned));
+            crate::build::sweep(&folders.collect());
+        }
+        all
+    }
+
+    fn release_net(&self, this: &Net<'_>, pass: &mut Pass, released: &mut Released) -> Result<(), (NodeIndex, Error)> {
+        // A locked build publishes only what is locked; the difference is reported with the lock.
+        let writes = !self.options.dry_run && self.is_locked(this);
+        released.provenance = vec![None; this.plan.outputs.len()];
+        for ((output, write), known) in this.plan.outputs.iter().zip(&mut released.provenance) {
+            let Some((settled, sha256)) = this.settled(*write).and_then(|settled| Some((settled, recorded_sha256(&settled.result)?)))
+            else {
+                continue;
+            };
+            let path = place(output, Some(&sha256));
+            let shown = self.shown(output, &path);
+            let start = Instant::now();
+            let mut reason = None;
+            // What was written just now was checked before it got its name.
+            if is_checked(this.net, output) && settled.ran.is_none() && !self.was_checked(this.index, &shown, &sha256) {
+                if writes {
+                    let license = this.net.release.license.as_ref().map(|license| license.value.as_str());
+                    fishtest::check(&shown, &path, license).map_err(|error| (*write, error))?;
+                }
+                reason = Some(Reason::about("unchecked", shown.clone()));
+            }
+            if this.net.release.provenance.value {
+                let provenance = self.provenance(this, output, *write, &sha256, pass, writes).map_err(|error| (*write, error))?;
+                *known = Some(provenance.sha256);
+                reason = reason.or(provenance.reason);
+            }
+            if let Some(reason) = reason
+                && !released.missing.iter().any(|(node, _, _)| node == write)
+            {
+                released.missing.push((*write, reason, start.elapsed().as_secs_f64()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the provenance file of one output up to date.
+    fn provenance(
+        &self,
+        this: &Net<'_>,
+        output: &Output,
+        write: NodeIndex,
+        sha256: &Sha256,
+        pass: &mut Pass,
+        writes: bool,
+    ) -> Result<Provenance> {
+        let published = place(output, Some(sha256));
+        let path = provenance_path(&published);
+        let shown = format!("{}{PROVENANCE_SUFFIX}", self.shown(output, &published));
+        if let Some(other) = pass.written.insert(path.clone(), this.index) {
+            let other = self.graph.nets.get(other).map_or("", |other| &other.name);
+            return Err(Error::new(format!("nets `{other}` and `{}` publish one file, and both write `{shown}`", this.plan.name))
+                .because("they came out equal, and a provenance file can speak of one net only")
+                .help("give each net a folder of its own, or remove one of them"));
+        }
+        let settled = |node: NodeIndex| this.settled(node).map(|settled| (settled.preimage.key(), &settled.result));
+        let manifest = self.workspace.manifest;
+        let facts = Facts {
+            manifest,
+            manifest_sha256: *pass.manifest.get_or_insert_with(|| Sha256::of(manifest.text().as_bytes())),
+            graph: self.graph,
+            plan: this.plan,
+            net: this.net,
+            settled: &settled,
+            sha256: &|node| self.sha256_of(node, this.states, &pass.files),
+        };
+        let name = published.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let text = facts.statement(&name, sha256, write)?;
+        let digest = Sha256::of(text.as_bytes());
+        let reason = match provenance::read(&path) {
+            Ok(found) if found == text.as_bytes() => None,
+            Ok(found) => Some(self.why_other(this.index, &self.shown(output, &published), &shown, &found, &text)),
+            Err(_) => Some(Reason::about("output_missing", shown)),
+        };
+        if writes && reason.is_some() {
+            files::write_if_different(&path, |out| {
+                out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &path, error))
+            })?;
+        }
+        Ok(Provenance { sha256: digest, reason })
+    }
+
+    /// Why a provenance file is not as it would be written now: it was changed by somebody, or what it is about was.
+    fn why_other(&self, net: usize, output: &str, shown: &str, found: &[u8], expected: &str) -> Reason {
+        let digest = Sha256::of(found);
+        let is_ours = self.last_output(net, output).is_some_and(|last| last.provenance == Some(digest));
+        let change = std::str::from_utf8(found).ok().filter(|_| is_ours).and_then(|found| provenance::change(found, expected));
+        change.unwrap_or_else(|| Reason {
+            kind: "output_modified".into(),
+            name: Some(shown.to_owned()),
+            old: Some(Sha256::of(expected.as_bytes()).short()),
+            new: Some(digest.short()),
+        })
+    }
+
+    /// SHA-256 of a file that is still the one that was built from.
+    fn sha256_of(&self, node: NodeIndex, states: &[State], known: &RefCell<HashMap<NodeIndex, Sha256>>) -> Result<Sha256> {
+        if let Some(sha256) = known.borrow().get(&node) {
+            return Ok(*sha256);
+        }
+        let Node::File(file) = &self.graph.dag[node] else { return Err(Error::new("an action is no file")) };
+        let digests = self.workspace.files.digests(&file.path.resolved)?;
+        if states[node.index()].digest() == Some(digests.blake3) {
+            known.borrow_mut().insert(node, digests.sha256);
+            return Ok(digests.sha256);
+        }
+        Err(Error::new(format!("`{}` changed during the build", file.path.typed))
+            .because("the net was made from its earlier content")
+            .help("wait until whoever writes it is done, then run the same command again"))
+    }
+
+    /// Whether these very bytes passed the check in an earlier build.
+    fn was_checked(&self, net: usize, shown: &str, sha256: &Sha256) -> bool {
+        let last = self.last_output(net, shown);
+        last.is_some_and(|last| last.sha256 == *sha256 && last.checked.as_deref() == Some(fishtest::RULES))
+    }
+
+    /// What is known of an output from the last build.
+    fn last_output(&self, net: usize, shown: &str) -> Option<&OutputState> {
+        self.last.get(net)?.as_ref()?.outputs.iter().find(|output| output.path == Path::new(shown))
+    }
+
+    /// Whether what would be published is locked, where it has to be.
+    fn is_locked(&self, this: &Net<'_>) -> bool {
+        let Some(locked) = self.locked else { return true };
+        let outputs = self.outputs(this.plan, this.states);
+        let known = locked.nets.get(&this.plan.name).map_or(&[][..], |net| &net.outputs);
+        outputs.iter().all(|output| known.iter().any(|known| known.path == output.path && known.sha256 == output.sha256))
+    }
+
+    /// Whether a file may get its public name, of which `content` holds the bytes.
+    pub(super) fn accept_for_publication(&self, node: NodeIndex, output: &Output, sha256: &Sha256, content: &Path) -> Result<()> {
+        for plan in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
+            let Some(net) = plan.release.as_deref() else { continue };
+            if is_checked(net, output) && net.outputs.contains(output) {
+                let license = net.release.license.as_ref().map(|license| license.value.as_str());
+                fishtest::check(&self.shown(output, &place(output, Some(sha256))), content, license)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A settled net.
+struct Net<'a> {
+    index: usize,
+    plan: &'a NetPlan,
+    net: &'a ResolvedNet,
+    states: &'a [State],
+}
+
+/// What the nets of one pass share.
+#[derive(Default)]
+struct Pass {
+    /// Provenance files, with the net that each is about.
+    written: HashMap<PathBuf, usize>,
+    /// SHA-256 of the manifest, once it was needed.
+    manifest: Option<Sha256>,
+    /// SHA-256 of the files that were needed so far.
+    files: RefCell<HashMap<NodeIndex, Sha256>>,
+}
+
+impl<'a> Net<'a> {
+    fn settled(&self, node: NodeIndex) -> Option<&'a Settled> {
+        match &self.states[node.index()] {
+            State::Settled(settled) => Some(settled),
+            _ => None,
+        }
+    }
+}
+
+/// A provenance file as it has to be.
+struct Provenance {
+    sha256: Sha256,
+    /// Why it was not so.
+    reason: Option<Reason>,
+}
+
+/// Whether the place of publication has a say about an output.
+pub(super) fn is_checked(net: &ResolvedNet, output: &Output) -> bool {
+    match net.release.publish.as_ref().map(|publish| publish.value) {
+        Some(Publish::Fishtest) => matches!(output.kind, OutputKind::Nnue | OutputKind::Folder),
+        None => false,
+    }
+}

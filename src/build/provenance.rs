@@ -1,0 +1,496 @@
+//! Where a published file comes from, as a statement that other tools read: an in-toto Statement v1 with the predicate SLSA
+//! Provenance v1, one JSON file beside each output.
+//!
+//! The bytes follow from the manifest, the content of the files that it names and the version of this program alone: no times, hosts,
+//! users, absolute paths of our own making, numbers of threads. The statement is not signed; whoever publishes it may sign it.
+//!
+//! # The build type `urn:nnue:build:v1`
+//! `externalParameters`, what the user asked for:
+//!
+//! | member | type | meaning |
+//! | --- | --- | --- |
+//! | `net` | string | the net's name in the manifest |
+//! | `manifest` | string | the manifest's file name; its folder is what all paths are relative to |
+//! | `overrides` | strings | `--set` of the command line, as typed, those that concern this net; left out when there is none |
+//! | `source` | object | `path`; what the manifest says of the file (`features`, `l1`, `l2`, `l3`, `architecture`, `quantization`, `sha256`), where it does; `overflow` |
+//! | `description` | string | text for the file's header, where given |
+//! | `compression` | string | `leb128` or `none`, of `.nnue` files |
+//! | `outputs` | strings | all outputs of the net, as typed; the subject is one of them |
+//! | `permutation` | string | path of a permutation that was applied |
+//! | `optimize` | object | `data` (paths), `positions`, `seed`, `algorithm`, `moves` where given, `filters` that are on |
+//! | `license`, `publish` | string | where given |
+//!
+//! `internalParameters`, what the program made of it: `keySchema` and `stages`, in order, each with `stage`, `version`, `params` and
+//! `key`: those stages only on which the subject depends.
+//!
+//! `resolvedDependencies`: every file that was read. `name` is the path as the manifest has it, `uri` is `file:` and that path
+//! percent-encoded (relative to the manifest's folder; `file:///…` for a path that is absolute in the manifest), `digest.sha256` is that
+//! of its content, `annotations.role` is `manifest`, `source`, `data` or `permutation`. Data has also `order` (its place in the
+//! stream), `selection` (`rule`, `positions`, `heldOut`, `seed`, `filters`) and `entries`, where the whole stream is one file and all of
+//! it was read.
+//!
+//! `byproducts`: the result of each stage by `digest.blake3` (64 lower-case hexadecimal digits of the 256-bit digest); its small
+//! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks` of gather; `train` and `heldOut` (`positions`,
+//! `blocks`, `zeroBefore`, `zeroAfter`), `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize.
+//!
+//! To repeat the build: put the dependencies in their places and run `nnue build NET` of that version, with a `--set` for each override.
+//!
+//! `builder.id` is `urn:nnue:builder:v1`: this program, run by whoever ran it. `builder.version.nnue` is its version.
+//!
+//! # Limitations
+//! The lock file is no dependency: it says what came out before, and nothing is made from it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+use std::path::Path;
+
+use petgraph::graph::NodeIndex;
+use serde_json::{Map, Value as Json, json};
+
+use super::lock::LockedFile;
+use crate::cache::record::ActionResult;
+use crate::cache::{Key, Sha256};
+use crate::error::{Error, Result};
+use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Operation, Reason, filter_params};
+use crate::manifest::{Manifest, Output, ResolvedNet, Source};
+use crate::positions::SELECTION_RULE;
+
+/// Type of the statement.
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// Type of what it says.
+pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
+
+/// How the parameters are to be understood: as this module's documentation says.
+pub const BUILD_TYPE: &str = "urn:nnue:build:v1";
+
+/// Who built: this program.
+pub const BUILDER_ID: &str = "urn:nnue:builder:v1";
+
+/// Digits of a digest in a reason.
+const SHOWN_DIGITS: usize = 12;
+
+/// What a statement is made of.
+pub(super) struct Facts<'a> {
+    pub manifest: &'a Manifest,
+    /// Of the manifest's text.
+    pub manifest_sha256: Sha256,
+    pub graph: &'a Graph,
+    pub plan: &'a NetPlan,
+    pub net: &'a ResolvedNet,
+    /// Key and result of an action.
+    pub settled: &'a dyn Fn(NodeIndex) -> Option<(Key, &'a ActionResult)>,
+    /// Of a file's content, as it was built from.
+    pub sha256: &'a dyn Fn(NodeIndex) -> Result<Sha256>,
+}
+
+impl Facts<'_> {
+    /// The text of the statement about the file `name`, which `write` made with this SHA-256.
+    ///
+    /// # Errors
+    /// When a file's digest cannot be had.
+    pub(super) fn statement(&self, name: &str, sha256: &Sha256, write: NodeIndex) -> Result<String> {
+        let actions = self.actions_for(write);
+        let statement = json!({
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": name, "digest": {"sha256": sha256.to_string()}}],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": BUILD_TYPE,
+                    "externalParameters": self.external_parameters(),
+                    "internalParameters": self.internal_parameters(&actions)?,
+                    "resolvedDependencies": self.dependencies(&actions)?,
+                },
+                "runDetails": {
+                    "builder": {"id": BUILDER_ID, "version": {"nnue": env!("CARGO_PKG_VERSION")}},
+                    "byproducts": self.byproducts(&actions)?,
+                },
+            },
+        });
+        let text = serde_json::to_string_pretty(&statement).map_err(|error| Error::new("cannot write a provenance file").because(error))?;
+        Ok(text + "\n")
+    }
+
+    /// The net's actions on which `write` depends, itself included, in their order.
+    fn actions_for(&self, write: NodeIndex) -> Vec<NodeIndex> {
+        let mut needed = HashSet::from([write]);
+        let mut open = vec![write];
+        while let Some(node) = open.pop() {
+            open.extend(self.graph.inputs(node).into_iter().map(|(_, input)| input).filter(|input| needed.insert(*input)));
+        }
+        self.plan.actions.iter().copied().filter(|action| needed.contains(action)).collect()
+    }
+
+    fn external_parameters(&self) -> Json {
+        let net = self.net;
+        let mut members = Map::new();
+        let mut put = |name: &str, value: Option<Json>| {
+            if let Some(value) = value {
+                members.insert(name.to_owned(), value);
+            }
+        };
+        put("net", Some(json!(net.name)));
+        put("manifest", Some(json!(self.manifest_name())));
+        let overrides: Vec<&str> =
+            self.manifest.overrides.iter().filter(|each| self.concerns(each.keys())).map(|each| each.text()).collect();
+        put("overrides", (!overrides.is_empty()).then(|| json!(overrides)));
+        put("source", Some(source(&net.source)));
+        put("description", net.description.as_ref().map(|text| json!(text.value)));
+        put("compression", Some(json!(net.compression.value.name())));
+        let typed = |output: &Output| output.path.value.typed.clone();
+        put("outputs", Some(json!(net.outputs.iter().map(typed).collect::<Vec<_>>())));
+        put("permutation", net.permutation.as_ref().map(|path| json!(path.value.typed)));
+        put(
+            "optimize",
+            net.optimize.as_ref().map(|optimize| {
+                let data: Vec<&str> = optimize.data.paths.iter().map(|path| path.value.typed.as_str()).collect();
+                let mut members = Map::new();
+                members.insert("data".into(), json!(data));
+                members.insert("positions".into(), json!(optimize.positions.value));
+                members.insert("seed".into(), json!(optimize.seed.value));
+                members.insert("algorithm".into(), json!(optimize.algorithm.value.name()));
+                if let Some(moves) = &optimize.moves {
+                    members.insert("moves".into(), json!(moves.value));
+                }
+                let filters = filter_params(&optimize.filters.value);
+                if !filters.is_empty() {
+                    members.insert("filters".into(), Json::Object(filters));
+                }
+                Json::Object(members)
+            }),
+        );
+        put("license", net.release.license.as_ref().map(|license| json!(license.value)));
+        put("publish", net.release.publish.as_ref().map(|publish| json!(publish.value.name())));
+        Json::Object(members)
+    }
+
+    /// Whether an override may have changed this net: one of another net, source or data table, or of the cache, has not.
+    fn concerns<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
+        let (table, name) = (keys.next(), keys.next());
+        match (table, name) {
+            (Some("net"), Some(name)) => name == self.net.name || self.net.sweep.as_deref() == Some(name),
+            (Some("source"), Some(name)) => self.net.source.name.as_deref() == Some(name),
+            (Some("data"), Some(name)) => self.net.optimize.as_ref().is_some_and(|optimize| optimize.data.name == name),
+            // Where results are kept changes none of them.
+            (Some("cache"), _) => false,
+            _ => true,
+        }
+    }
+
+    fn internal_parameters(&self, actions: &[NodeIndex]) -> Result<Json> {
+        let stages = actions.iter().map(|action| {
+            let (operation, (key, _)) = (self.operation(*action)?, self.settled(*action)?);
+            let stage = operation.stage();
+            Ok(json!({"stage": stage.name(), "version": stage.version(), "params": operation.params(), "key": key.to_string()}))
+        });
+        Ok(json!({"keySchema": KEY_SCHEMA, "stages": stages.collect::<Result<Vec<_>>>()?}))
+    }
+
+    fn dependencies(&self, actions: &[NodeIndex]) -> Result<Vec<Json>> {
+        let descriptor = |path: &str, sha256: &Sha256, annotations: Json| json!({"name": path, "uri": uri(path), "digest": {"sha256": sha256.to_string()}, "annotations": annotations});
+        let mut all = vec![descriptor(&self.manifest_name(), &self.manifest_sha256, json!({"role": "manifest"}))];
+        for action in actions {
+            for (input, node) in self.graph.inputs(*action) {
+                let Node::File(file) = &self.graph.dag[node] else { continue };
+                let annotations = match input.strip_prefix("data.") {
+                    Some(order) => self.data_annotations(*action, order)?,
+                    None => json!({"role": input}),
+                };
+                all.push(descriptor(&file.path.typed, &(self.sha256)(node)?, annotations));
+            }
+        }
+        Ok(all)
+    }
+
+    fn data_annotations(&self, gather: NodeIndex, order: &str) -> Result<Json> {
+        let mut members = Map::new();
+        members.insert("role".into(), json!("data"));
+        members.insert("order".into(), json!(order.parse::<u64>().unwrap_or_default()));
+        if let Operation::Gather { positions, seed, filters } = self.operation(gather)? {
+            let held_out = graph::held_out(*positions);
+            let filters = filter_params(filters);
+            let selection = json!({"rule": SELECTION_RULE, "positions": positions, "heldOut": held_out, "seed": seed, "filters": filters});
+            members.insert("selection".into(), selection);
+        }
+        let (_, result) = self.settled(gather)?;
+        let is_only = self.graph.inputs(gather).iter().filter(|(name, _)| name.starts_with("data.")).count() == 1;
+        if let (true, Some(entries)) =
+            (is_only && result.extra["chunks"] == result.extra["chunks_visited"], result.extra["entries"].as_u64())
+        {
+            members.insert("entries".into(), json!(entries));
+        }
+        Ok(Json::Object(members))
+    }
+
+    fn byproducts(&self, actions: &[NodeIndex]) -> Result<Vec<Json>> {
+        let byproducts = actions.iter().map(|action| {
+            let (operation, (_, result)) = (self.operation(*action)?, self.settled(*action)?);
+            let mut descriptor = Map::new();
+            descriptor.insert("name".into(), json!(operation.stage().name()));
+            descriptor.insert("digest".into(), json!({"blake3": result.output_digest.to_string()}));
+            let annotations = small_results(operation, &result.extra);
+            if !annotations.is_empty() {
+                descriptor.insert("annotations".into(), Json::Object(annotations));
+            }
+            Ok(Json::Object(descriptor))
+        });
+        byproducts.collect()
+    }
+
+    fn operation(&self, action: NodeIndex) -> Result<&Operation> {
+        self.graph.operation(action).ok_or_else(|| Error::new("a file is no action"))
+    }
+
+    fn settled(&self, action: NodeIndex) -> Result<(Key, &ActionResult)> {
+        (self.settled)(action).ok_or_else(|| Error::new("a finished net has an unsettled stage: this is a bug in nnue, please report it"))
+    }
+
+    fn manifest_name(&self) -> String {
+        self.manifest.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+fn source(source: &Source) -> Json {
+    let claims = &source.claims;
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Option<Json>| {
+        if let Some(value) = value {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    put("path", Some(json!(source.path.value.typed)));
+    put("features", claims.features.as_ref().map(|features| json!(features.value)));
+    put("l1", claims.l1.as_ref().map(|size| json!(size.value)));
+    put("l2", claims.l2.as_ref().map(|size| json!(size.value)));
+    put("l3", claims.l3.as_ref().map(|size| json!(size.value)));
+    put("architecture", claims.architecture.as_ref().map(|name| json!(name.value)));
+    put("quantization", claims.quantization.as_ref().map(|scales| json!(scales.value.name())));
+    put("overflow", Some(json!(claims.overflow.value.name())));
+    put("sha256", source.sha256.as_ref().map(|pin| json!(pin.value)));
+    Json::Object(members)
+}
+
+/// What a record keeps of a stage besides its digest, member by member: records of other versions may hold more.
+fn small_results(operation: &Operation, extra: &Json) -> Map<String, Json> {
+    let numbers = |from: &Json, names: &[(&str, &str)]| -> Map<String, Json> {
+        let known = names.iter().filter_map(|(name, theirs)| Some(((*name).to_owned(), json!(from[theirs].as_u64()?))));
+        known.collect()
+    };
+    match operation {
+        Operation::Gather { .. } => {
+            let names = ["entries", "in_check", "filtered", "chunks_visited", "chunks"];
+            numbers(extra, &["entries", "inCheck", "filtered", "chunksVisited", "chunks"].into_iter().zip(names).collect::<Vec<_>>())
+        }
+        Operation::Search(_) => {
+            let mut members = Map::new();
+            for (name, theirs) in [("train", "train"), ("heldOut", "held_out")] {
+                let counts = [("positions", "positions"), ("blocks", "blocks"), ("zeroBefore", "zero_before"), ("zeroAfter", "zero_after")];
+                let counts = numbers(&extra[theirs], &counts);
+                if !counts.is_empty() {
+                    members.insert(name.to_owned(), Json::Object(counts));
+                }
+            }
+            members.extend(numbers(extra, &[("swaps", "swaps"), ("cycles", "cycles"), ("moves", "moves")]));
+            members
+        }
+        Operation::Quantize(_) => {
+            let mut members = Map::new();
+            for name in ["clamped", "overflowed"] {
+                let pairs = extra[name].as_array().into_iter().flatten();
+                let counts: Map<String, Json> =
+                    pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), json!(pair[1].as_u64()?)))).collect();
+                if !counts.is_empty() {
+                    members.insert(name.to_owned(), Json::Object(counts));
+                }
+            }
+            members
+        }
+        _ => Map::new(),
+    }
+}
+
+/// A path of the manifest as a URI: relative ones stay relative to the manifest's folder.
+fn uri(path: &str) -> String {
+    let mut uri = String::from(if path.starts_with('/') { "file://" } else { "file:" });
+    for byte in path.bytes() {
+        // RFC 3986 takes these in a path as they are; everything else stands for itself only when encoded.
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
+}
+
+/// The bytes of a provenance file. Opening a pipe in its place would wait for ever.
+///
+/// # Errors
+/// When it is not there, no regular file, or cannot be read.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+/// Why a statement that this program wrote is not the one that it would write now. `None` where it cannot tell.
+pub(super) fn change(found: &str, expected: &str) -> Option<Reason> {
+    let (found, expected): (Json, Json) = (serde_json::from_str(found).ok()?, serde_json::from_str(expected).ok()?);
+    let (old, new) = (&found["predicate"], &expected["predicate"]);
+    let show = |value: &Json| match value {
+        Json::Null => None,
+        Json::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let (old_params, new_params) = (&old["buildDefinition"]["externalParameters"], &new["buildDefinition"]["externalParameters"]);
+    let names: BTreeSet<&String> = [old_params, new_params].into_iter().filter_map(Json::as_object).flat_map(Map::keys).collect();
+    if let Some(name) = names.into_iter().find(|name| old_params[name.as_str()] != new_params[name.as_str()]) {
+        let (old, new) = (show(&old_params[name.as_str()]), show(&new_params[name.as_str()]));
+        return Some(Reason { kind: "param_changed".into(), name: Some(name.clone()), old, new });
+    }
+    let version = |predicate: &Json| show(&predicate["runDetails"]["builder"]["version"]["nnue"]);
+    if version(old) != version(new) {
+        return Some(Reason { kind: "param_changed".into(), name: Some("nnue".into()), old: version(old), new: version(new) });
+    }
+    let short = |file: &Json| file["digest"]["sha256"].as_str().map(|digest| digest.chars().take(SHOWN_DIGITS).collect::<String>());
+    let files = |predicate: &Json| predicate["buildDefinition"]["resolvedDependencies"].as_array().cloned().unwrap_or_default();
+    let (old, new) = (files(old), files(new));
+    // The manifest stands first and changes most often: it explains only what nothing else does.
+    new.iter().rev().find_map(|file| {
+        let before = old.iter().find(|before| before["name"] == file["name"])?;
+        (before["digest"] != file["digest"]).then(|| Reason {
+            kind: "input_changed".into(),
+            name: show(&file["name"]),
+            old: short(before),
+            new: short(file),
+        })
+    })
+}
+
+/// Checks a provenance file against the lock: it is about the file `name` with this SHA-256, and its materials are `inputs`.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub(super) fn check(text: &[u8], name: &str, sha256: &str, inputs: &[LockedFile]) -> Result<(), String> {
+    let statement: Json = serde_json::from_slice(text).map_err(|error| format!("it is no JSON: {error}"))?;
+    for (member, expected) in [("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)] {
+        if statement[member] != expected {
+            return Err(format!("its `{member}` is {}, not `{expected}`", statement[member]));
+        }
+    }
+    let definition = &statement["predicate"]["buildDefinition"];
+    if definition["buildType"] != BUILD_TYPE {
+        return Err(format!("its `buildType` is {}, not `{BUILD_TYPE}`", definition["buildType"]));
+    }
+    match statement["subject"].as_array().map(Vec::as_slice) {
+        Some([subject]) if subject["name"] == name && subject["digest"]["sha256"] == sha256 => {}
+        Some([subject]) => {
+            let of = |value: &Json| value.as_str().map_or("nothing".to_owned(), str::to_owned);
+            let (found, digest) = (of(&subject["name"]), of(&subject["digest"]["sha256"]));
+            return Err(format!("it is about `{found}` with sha256 {digest}, not about `{name}` with {sha256}"));
+        }
+        _ => return Err("it is not about one file".to_owned()),
+    }
+    let all = definition["resolvedDependencies"].as_array().ok_or("it names no materials")?;
+    let materials: BTreeSet<(&str, &str)> = all
+        .iter()
+        .filter(|file| file["annotations"]["role"] != "manifest")
+        .map(|file| (file["name"].as_str().unwrap_or_default(), file["digest"]["sha256"].as_str().unwrap_or_default()))
+        .collect();
+    let locked: BTreeSet<(&str, &str)> = inputs.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();
+    if let Some((path, sha256)) = locked.difference(&materials).next() {
+        let named = materials.iter().find(|(name, _)| name == path).map_or("does not name it", |(_, other)| other);
+        return Err(format!("material `{path}`: sha256 {sha256} is locked, the statement has {named}"));
+    }
+    match materials.difference(&locked).next() {
+        Some((path, sha256)) => Err(format!("material `{path}` (sha256 {sha256}) is not locked")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_uris() {
+        for (path, expected) in [
+            ("runs/epoch=799.ckpt", "file:runs/epoch=799.ckpt"),
+            ("../a b/%41.nnue", "file:../a%20b/%2541.nnue"),
+            ("näher#1?.nnue", "file:n%C3%A4her%231%3F.nnue"),
+            ("/data/x.binpack", "file:///data/x.binpack"),
+            ("a:b[c]\"\\", "file:a:b%5Bc%5D%22%5C"),
+        ] {
+            assert_eq!(uri(path), expected);
+        }
+    }
+
+    fn statement(sha256: &str) -> Json {
+        json!({
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": "a.nnue", "digest": {"sha256": "aa"}}],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": BUILD_TYPE,
+                    "externalParameters": {"net": "a"},
+                    "resolvedDependencies": [
+                        {"name": "nnue.toml", "digest": {"sha256": "00"}, "annotations": {"role": "manifest"}},
+                        {"name": "run.nnue", "digest": {"sha256": sha256}, "annotations": {"role": "source"}},
+                    ],
+                },
+                "runDetails": {"builder": {"version": {"nnue": "1.0.0"}}},
+            },
+        })
+    }
+
+    #[test]
+    fn a_statement_is_held_against_the_lock() {
+        let inputs = [LockedFile { path: "run.nnue".into(), sha256: "bb".into() }];
+        let check = |statement: &Json, inputs: &[LockedFile]| super::check(statement.to_string().as_bytes(), "a.nnue", "aa", inputs);
+        check(&statement("bb"), &inputs).unwrap();
+        assert!(check(&statement("cc"), &inputs).unwrap_err().contains("`run.nnue`: sha256 bb is locked, the statement has cc"));
+        assert!(check(&statement("bb"), &[]).unwrap_err().contains("`run.nnue` (sha256 bb) is not locked"));
+        let more = [inputs[0].clone(), LockedFile { path: "b".into(), sha256: "dd".into() }];
+        assert!(check(&statement("bb"), &more).unwrap_err().contains("does not name it"));
+        for (pointer, value, part) in [
+            ("/_type", json!("x"), "`_type`"),
+            ("/predicateType", Json::Null, "`predicateType`"),
+            ("/predicate/buildDefinition/buildType", json!(1), "`buildType`"),
+            ("/subject", json!([]), "not about one file"),
+            ("/subject/0/digest/sha256", json!("ee"), "sha256 ee, not about"),
+            ("/subject/0/name", json!("b.nnue"), "about `b.nnue`"),
+            ("/predicate/buildDefinition/resolvedDependencies", json!({}), "no materials"),
+        ] {
+            let mut wrong = statement("bb");
+            *wrong.pointer_mut(pointer).unwrap() = value;
+            let problem = check(&wrong, &inputs).unwrap_err();
+            assert!(problem.contains(part), "{pointer}: {problem}");
+        }
+        for text in [&b""[..], b"{", b"\xff", b"[1]"] {
+            assert!(super::check(text, "a.nnue", "aa", &inputs).is_err());
+        }
+    }
+
+    #[test]
+    fn what_changed_is_told_by_the_most_telling_difference() {
+        let change = |edit: &dyn Fn(&mut Json)| {
+            let mut new = statement("bb");
+            edit(&mut new);
+            change(&statement("bb").to_string(), &new.to_string()).map(|reason| (reason.kind.clone(), reason.text()))
+        };
+        let definition = |new: &mut Json, pointer: &str, value: Json| {
+            *new.pointer_mut(&format!("/predicate/{pointer}")).unwrap() = value;
+        };
+        assert_eq!(change(&|_| ()), None);
+        let manifest = |new: &mut Json| definition(new, "buildDefinition/resolvedDependencies/0/digest", json!({"sha256": "11"}));
+        assert_eq!(change(&manifest).unwrap(), ("input_changed".into(), "`nnue.toml` changed: 00 → 11".into()));
+        let license = |new: &mut Json| {
+            manifest(new);
+            definition(new, "buildDefinition/externalParameters", json!({"net": "a", "license": "CC0-1.0"}));
+        };
+        assert_eq!(change(&license).unwrap(), ("param_changed".into(), "`license` changed: none → CC0-1.0".into()));
+        let version = |new: &mut Json| definition(new, "runDetails/builder/version/nnue", json!("2.0.0"));
+        assert_eq!(change(&version).unwrap().1, "`nnue` changed: 1.0.0 → 2.0.0");
+        assert_eq!(super::change("no JSON", "{}"), None);
+    }
+}

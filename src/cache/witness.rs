@@ -1,0 +1,248 @@
+//! A result together with the [`Signature`]s of all files that it rests on: while none of them was touched, the result stands.
+//!
+//! Knows nothing of what the result is. A file is a witness only when every edit since the work began must change its signature
+//! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One binary file, little-endian:
+//!
+//! ```text
+//! "NNUEWITN" | u32 version | context 32 | i64 created, seconds | u32 files | u64 bytes of the result
+//! | files × (u8 kind | path: u32 length, bytes; record or blob: 32 bytes | signature 48) | the result | BLAKE3 of all before it
+//! ```
+//!
+//! A file that cannot be read, is damaged, of another version or of another context only means that the work is done again.
+
+use std::{
+    fs,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use super::{
+    digest::Blake3,
+    files::{self, Durability},
+    record::Key,
+    signature::{Clock, Signature, Timestamp},
+    store::{Layout, blob_name, record_name},
+};
+use crate::error::Error;
+
+const MAGIC: &[u8; 8] = b"NNUEWITN";
+const VERSION: u32 = 1;
+const CHECKSUM: usize = 32;
+
+/// Older than this a result is not taken: whoever does the work again also notes that the cache's entries are still in use.
+const SERVES_SECONDS: i64 = 12 * 60 * 60;
+
+/// A file or folder that a result rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Witnessed {
+    /// Any path, links followed. Of a folder its listing.
+    Path(PathBuf),
+    /// An action record of the cache.
+    Record(Key),
+    /// A blob of the cache.
+    Blob(Blake3),
+}
+
+/// A file as it was.
+type Signed = (Witnessed, Signature);
+
+/// The cache's folders, opened once: a name below one is found sooner than a whole path.
+struct Folders {
+    records: Option<OwnedFd>,
+    blobs: Option<OwnedFd>,
+}
+
+impl Folders {
+    fn open(cache: &Path) -> Self {
+        let cache = Layout::new(cache);
+        let open = |path: PathBuf| rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
+        Self { records: open(cache.actions()), blobs: open(cache.cas()) }
+    }
+
+    fn signature(&self, file: &Witnessed) -> Option<Signature> {
+        let below = |folder: &Option<OwnedFd>, name: String| rustix::fs::statat(folder.as_ref()?, name, AtFlags::empty()).ok();
+        let stat = match file {
+            Witnessed::Path(path) => rustix::fs::stat(path).ok(),
+            Witnessed::Record(key) => below(&self.records, record_name(*key)),
+            Witnessed::Blob(digest) => below(&self.blobs, blob_name(*digest)),
+        };
+        stat.map(|stat| Signature::of_stat(&stat))
+    }
+}
+
+/// Writes `result` to `path`, if all of `files` have been untouched since a moment before `began`, when the work that found the result
+/// began. Tells whether it did. `context` is what else the result depends on; `cache` is the cache's folder.
+pub fn save(path: &Path, context: Blake3, files: &[Witnessed], cache: &Path, began: Clock, result: &[u8]) -> bool {
+    let folders = Folders::open(cache);
+    let settled = |file: &Witnessed| folders.signature(file).filter(|signature| signature.is_settled(began));
+    let Some(signatures) = files.par_iter().map(settled).collect::<Option<Vec<Signature>>>() else { return false };
+    let Some(bytes) = encode(context, files, &signatures, result) else { return false };
+    files::write_atomic(path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", path, error))).is_ok()
+}
+
+/// What `read` makes of the result in `path`, if it is of this `context` and no file that it rests on was touched since.
+pub fn load<T: Send>(path: &Path, context: Blake3, cache: &Path, read: impl FnOnce(&[u8]) -> Option<T> + Send) -> Option<T> {
+    let bytes = fs::read(path).ok()?;
+    let (files, result) = decode(&bytes, context)?;
+    let folders = Folders::open(cache);
+    let untouched = || files.par_iter().with_min_len(128).all(|(file, signature)| folders.signature(file) == Some(*signature));
+    let (untouched, result) = rayon::join(untouched, || read(result));
+    result.filter(|_| untouched)
+}
+
+fn encode(context: Blake3, files: &[Witnessed], signatures: &[Signature], result: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(128 + files.len() * 96 + result.len());
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&context.0);
+    out.extend_from_slice(&Timestamp::now().seconds.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(files.len()).ok()?.to_le_bytes());
+    out.extend_from_slice(&(result.len() as u64).to_le_bytes());
+    for (file, signature) in files.iter().zip(signatures) {
+        match file {
+            Witnessed::Path(path) => {
+                let path = path.as_os_str().as_bytes();
+                out.push(0);
+                out.extend_from_slice(&u32::try_from(path.len()).ok()?.to_le_bytes());
+                out.extend_from_slice(path);
+            }
+            Witnessed::Record(key) => {
+                out.push(1);
+                out.extend_from_slice(&key.0);
+            }
+            Witnessed::Blob(digest) => {
+                out.push(2);
+                out.extend_from_slice(&digest.0);
+            }
+        }
+        out.extend_from_slice(&signature.to_bytes());
+    }
+    out.extend_from_slice(result);
+    let checksum = blake3::hash(&out);
+    out.extend_from_slice(checksum.as_bytes());
+    Some(out)
+}
+
+/// The files with their signatures, and the result.
+fn decode(file: &[u8], context: Blake3) -> Option<(Vec<Signed>, &[u8])> {
+    let (body, checksum) = file.split_last_chunk::<CHECKSUM>()?;
+    let mut rest = body;
+    if *take::<8>(&mut rest)? != *MAGIC || u32::from_le_bytes(*take(&mut rest)?) != VERSION || *take::<32>(&mut rest)? != context.0 {
+        return None;
+    }
+    let age = Timestamp::now().seconds.checked_sub(i64::from_le_bytes(*take(&mut rest)?))?;
+    if !(0..=SERVES_SECONDS).contains(&age) || blake3::hash(body) != *checksum {
+        return None;
+    }
+    let count = usize::try_from(u32::from_le_bytes(*take(&mut rest)?)).ok()?;
+    let result = usize::try_from(u64::from_le_bytes(*take(&mut rest)?)).ok()?;
+    // No file takes fewer bytes.
+    let mut files = Vec::with_capacity(count.min(rest.len() / (Signature::BYTES + 5)));
+    for _ in 0..count {
+        let file = match take::<1>(&mut rest)? {
+            [0] => {
+                let length = usize::try_from(u32::from_le_bytes(*take(&mut rest)?)).ok()?;
+                let (path, after) = rest.split_at_checked(length)?;
+                rest = after;
+                Witnessed::Path(PathBuf::from(std::ffi::OsStr::from_bytes(path)))
+            }
+            [1] => Witnessed::Record(Key(*take(&mut rest)?)),
+            [2] => Witnessed::Blob(Blake3(*take(&mut rest)?)),
+            _ => return None,
+        };
+        files.push((file, Signature::from_bytes(take(&mut rest)?)));
+    }
+    (rest.len() == result).then_some((files, rest))
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (bytes, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::FileTimes;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// A moment after which every edit shows, for files that were made before it.
+    fn later() -> Clock {
+        Clock { at: Timestamp { seconds: Timestamp::now().seconds + 3600, nanos: 0 }, device: None }
+    }
+
+    fn load_all(path: &Path, context: Blake3, cache: &Path) -> Option<Vec<u8>> {
+        load(path, context, cache, |result| Some(result.to_vec()))
+    }
+
+    #[test]
+    fn a_result_stands_until_a_file_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b, path) = (folder.path().join("a"), folder.path().join("sub"), folder.path().join("w"));
+        let context = Blake3::of(b"context");
+        let files = [Witnessed::Path(a.clone()), Witnessed::Path(b.clone())];
+        let tries: [(&str, &dyn Fn()); 5] = [
+            ("edited", &|| fs::write(&a, "two").unwrap()),
+            ("removed", &|| fs::remove_file(&a).unwrap()),
+            ("a file came to the folder", &|| fs::write(b.join("new"), "").unwrap()),
+            ("replaced, times kept", &|| {
+                let modified = fs::metadata(&a).unwrap().modified().unwrap();
+                fs::write(folder.path().join("c"), "uno").unwrap();
+                fs::File::open(folder.path().join("c")).unwrap().set_times(FileTimes::new().set_modified(modified)).unwrap();
+                fs::rename(folder.path().join("c"), &a).unwrap();
+            }),
+            ("its time set", &|| {
+                let past = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+                fs::File::open(&a).unwrap().set_times(past).unwrap();
+            }),
+        ];
+        for (what, touch) in tries {
+            fs::write(&a, "one").unwrap();
+            fs::create_dir_all(&b).unwrap();
+            assert!(save(&path, context, &files, folder.path(), later(), b"result"));
+            assert_eq!(load_all(&path, context, folder.path()).as_deref(), Some(&b"result"[..]));
+            assert_eq!(load_all(&path, Blake3::of(b"other"), folder.path()), None, "another context");
+            touch();
+            assert_eq!(load_all(&path, context, folder.path()), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_may_have_changed_since_the_beginning_is_no_witness() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        fs::write(&file, "one").unwrap();
+        let began = Clock { at: Timestamp::now(), device: None };
+        let path = folder.path().join("w");
+        assert!(!save(&path, Blake3([0; 32]), &[Witnessed::Path(file)], folder.path(), began, b"result"));
+        assert!(!save(&path, Blake3([0; 32]), &[Witnessed::Path(folder.path().join("missing"))], folder.path(), later(), b""));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn no_damage_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, path) = (folder.path().join("a"), folder.path().join("w"));
+        fs::write(&file, "one").unwrap();
+        let context = Blake3::of(b"context");
+        assert!(save(&path, context, &[Witnessed::Path(file)], folder.path(), later(), b"result"));
+        let good = fs::read(&path).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &bad).unwrap();
+            assert_eq!(load_all(&path, context, folder.path()), None, "bit {bit}");
+        }
+        for length in 0..good.len() {
+            fs::write(&path, &good[..length]).unwrap();
+            assert_eq!(load_all(&path, context, folder.path()), None, "{length} bytes");
+        }
+        fs::write(&path, &good).unwrap();
+        assert!(load_all(&path, context, folder.path()).is_some());
+    }
+}

@@ -1,0 +1,92 @@
+//! What `publish` asks of a manifest: a licence, an output that can be published, names that the place takes.
+//!
+//! Judges what the text says. Whether a file that was made is fit to be published is the `build` room's question.
+
+use super::{
+    Output, OutputKind, Publish, Release,
+    expand::holds_nnue,
+    text::{Located, Problem},
+};
+
+/// The only licence under which fishtest takes a net: who uploads one gives it away.
+pub const FISHTEST_LICENSE: &str = "CC0-1.0";
+
+/// Digits of the SHA-256 in a public name.
+const DIGITS: usize = 12;
+
+/// Whether `name` is one that fishtest takes: `nn-`, 12 hexadecimal digits in lower case, `.nnue`.
+pub fn is_public_name(name: &str) -> bool {
+    let digits = name.strip_prefix("nn-").and_then(|rest| rest.strip_suffix(".nnue"));
+    digits.is_some_and(|digits| digits.len() == DIGITS && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+/// Checks what a net as a whole says. `path` is its table, such as `net.big`; `has_license`: it has the key, with whatever value.
+pub(super) fn check_net(path: &str, release: &Release, has_license: bool, outputs: &[Located<String>], problems: &mut Vec<Problem>) {
+    let Some(Located { value: Publish::Fishtest, span }) = release.publish else { return };
+    let cause = "who uploads a net to fishtest puts it under CC0; the manifest has to say that its owner does";
+    let help = format!("if the net is yours to give away, write `license = \"{FISHTEST_LICENSE}\"`; otherwise remove `publish`");
+    match &release.license {
+        Some(license) if license.value == FISHTEST_LICENSE => {}
+        None if has_license => {}
+        Some(license) => problems.push(
+            Problem::new(
+                format!("`{path}` cannot be published on fishtest under the licence `{}`", license.value),
+                license.span,
+                "this licence",
+                cause,
+                help,
+            )
+            .and(span, "published here"),
+        ),
+        None => problems.push(Problem::new(format!("`{path}` is to be published without a licence"), span, "needs `license`", cause, help)),
+    }
+    if !outputs.iter().any(|output| holds_nnue(&output.value))
+        && let Some(output) = outputs.first()
+    {
+        problems.push(
+            Problem::new(
+                format!("`{path}` has nothing that fishtest takes"),
+                output.span,
+                "no `.nnue` file, no folder",
+                "fishtest tests `.nnue` files",
+                "add a folder to `outputs`, such as `\"dist/\"`, which gets `nn-<sha256>.nnue`; or remove `publish`",
+            )
+            .and(span, "published here"),
+        );
+    }
+}
+
+/// The outputs of a net whose names the place would refuse. Placeholders are filled by now.
+pub(super) fn check_names(release: &Release, outputs: &[Output]) -> Vec<Problem> {
+    let Some(Located { value: Publish::Fishtest, span }) = release.publish else { return Vec::new() };
+    let unfit = outputs.iter().filter(|output| {
+        let name = output.path.value.resolved.file_name().map(|name| name.to_string_lossy());
+        output.kind == OutputKind::Nnue && !name.is_some_and(|name| is_public_name(&name))
+    });
+    let problem = |output: &Output| {
+        Problem::new(
+            format!("fishtest takes no net named `{}`", output.path.value.typed),
+            output.path.span,
+            "this name",
+            "a public net is named by its content: `nn-<first 12 digits of the SHA-256>.nnue`",
+            "name a folder, which gives the file that name: `outputs = [\"dist/\"]`; or remove `publish`",
+        )
+        .and(span, "published here")
+    };
+    unfit.map(problem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_names_have_twelve_small_digits() {
+        assert!(is_public_name("nn-0123456789ab.nnue") && is_public_name("nn-ffffffffffff.nnue"));
+        let bad = ["nn-0123456789AB.nnue", "nn-0123456789a.nnue", "nn-0123456789abc.nnue", "nn-0123456789ag.nnue", "NN-0123456789ab.nnue"];
+        let more = ["nn-0123456789ab.nnue.gz", "latest.nnue", "", "nn-.nnue", "dist/nn-0123456789ab.nnue", "nn-0123456789ab.nnue\n"];
+        for name in bad.into_iter().chain(more) {
+            assert!(!is_public_name(name), "{name:?}");
+        }
+    }
+}

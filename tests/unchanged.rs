@@ -1,0 +1,185 @@
+//! Builds in which nothing changed are told by the times of files alone: that this is done, and that no change is missed by it.
+#![allow(missing_docs)]
+
+mod cli_support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cli_support::{Ran, nnue, write_fens, write_net};
+
+const MANIFEST: &str = r#"version = 1
+
+[source.run]
+path = "run.nnue"
+quantization = "ft127"
+
+[data.fens]
+path = "positions.fen"
+
+[net.big]
+source = "run"
+outputs = ["dist/", "latest.nnue"]
+provenance = true
+optimize = { data = "fens", positions = 100 }
+
+[net."night-{stem}"]
+source = { glob = "runs/**/*.nnue", quantization = "ft127" }
+outputs = ["night/{stem}.nnue"]
+"#;
+
+struct Project {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Project {
+    /// A project whose state is known to be unchanged.
+    fn settled() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("project");
+        fs::create_dir_all(path.join("runs/a")).unwrap();
+        write_net(&path.join("run.nnue"), "small", 32, 5);
+        write_net(&path.join("runs/a/one.nnue"), "small", 16, 6);
+        write_fens(&path.join("positions.fen"), 9, 300);
+        fs::write(path.join("nnue.toml"), MANIFEST).unwrap();
+        let project = Self { _folder: folder, path };
+        project.nnue(&["build"]).ok();
+        project.settle();
+        project
+    }
+
+    fn proof(&self) -> PathBuf {
+        self.path.join(".nnue/state/unchanged.bin")
+    }
+
+    /// Builds until the files are old enough to be trusted.
+    fn settle(&self) {
+        let _ = fs::remove_file(self.proof());
+        for _ in 0..200 {
+            let ran = self.nnue(&["build"]).ok();
+            assert_eq!(ran.out.matches("up to date").count(), ran.out.lines().filter(|line| !line.starts_with(' ')).count());
+            if self.proof().exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("files do not get old here");
+    }
+
+    fn nnue(&self, args: &[&str]) -> Ran {
+        nnue(&self.path, args)
+    }
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let mut permissions = fs::metadata(path).unwrap().permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "the test's own file")]
+    permissions.set_readonly(false);
+    fs::set_permissions(path, permissions).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Some file below the folder.
+fn any_file(folder: &Path) -> PathBuf {
+    let entry = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    if entry.is_dir() { any_file(&entry) } else { entry }
+}
+
+#[test]
+fn what_is_unchanged_is_told_without_looking_into_it() {
+    let project = Project::settled();
+    let full = project.nnue(&["build", "--paranoid"]).ok();
+    // Nothing but the proof knows of the nets now; the manifest's text is not needed either.
+    fs::remove_dir_all(project.path.join(".nnue/state/nets")).unwrap();
+    for args in [&["build"][..], &["build", "--locked"], &["build", "--frozen"], &["build", "-j1"]] {
+        let ran = project.nnue(args).ok();
+        assert_eq!((ran.out.as_str(), ran.err.as_str()), (full.out.as_str(), ""));
+    }
+    assert!(!project.path.join(".nnue/state/nets").exists(), "the proof was taken");
+    let report = project.nnue(&["build", "--json"]).ok().json();
+    let status = project.nnue(&["status", "--json"]).ok().json();
+    assert_eq!(report, status);
+    fs::remove_file(project.proof()).unwrap();
+    let looked = project.nnue(&["build", "--json"]).ok().json();
+    let facts = |report: &serde_json::Value| {
+        let nets = report["nets"].as_array().unwrap().iter();
+        nets.map(|net| (net["net"].clone(), net["outputs"].clone(), net["zero_blocks"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(facts(&report), facts(&looked), "with the proof and without");
+    assert_eq!(report["nets"][0]["status"], "fresh");
+    assert!(report["nets"][0]["stages"].as_array().unwrap().iter().all(|stage| stage["status"] == "fresh" && stage["key"].is_string()));
+}
+
+#[test]
+fn every_change_is_seen() {
+    let project = Project::settled();
+    let path = |name: &str| project.path.join(name);
+    let keep = tempfile::tempdir().unwrap();
+    let latest = fs::read(path("latest.nnue")).unwrap();
+    let copy = |name: &str| assert!(fs::copy(path("run.nnue"), path(name)).unwrap() > 0);
+    let swap = |name: &str, bytes: &[u8]| fs::write(path(name), bytes).unwrap();
+    let other = write_net(&keep.path().join("other.nnue"), "small", 32, 77);
+    // What is done, what the next build must say, on stdout or stderr.
+    type Change<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a str);
+    let changes: Vec<Change<'_>> = vec![
+        ("the source", Box::new(|| swap("run.nnue", &other)), "`run.nnue` changed"),
+        ("the data", Box::new(|| write_fens(&path("positions.fen"), 10, 300)), "`positions.fen` changed"),
+        ("an output is gone", Box::new(|| fs::remove_file(path("latest.nnue")).unwrap()), "`latest.nnue` is missing"),
+        ("an output is another", Box::new(|| swap("latest.nnue", &latest[1..])), "`latest.nnue`"),
+        ("a provenance is gone", Box::new(|| fs::remove_file(path("latest.nnue.provenance.json")).unwrap()), "latest.nnue.provenance.json"),
+        ("a provenance is another", Box::new(|| flip(&path("latest.nnue.provenance.json"))), "latest.nnue.provenance.json"),
+        ("a file for the sweep", Box::new(|| copy("runs/two.nnue")), "night-two: built"),
+        ("a folder for the sweep", Box::new(|| fs::create_dir(path("runs/b")).unwrap()), "up to date"),
+        ("a file in it", Box::new(|| copy("runs/b/three.nnue")), "night-three: built"),
+        ("a record is damaged", Box::new(|| flip(&any_file(&path(".nnue/cache/v1/actions")))), "warning"),
+        ("a blob is damaged", Box::new(|| flip(&any_file(&path(".nnue/cache/v1/cas")))), "warning"),
+        ("the cache is gone", Box::new(|| fs::remove_dir_all(path(".nnue/cache")).unwrap()), "big: built"),
+        ("the manifest", Box::new(|| swap("nnue.toml", MANIFEST.replace("100", "90").as_bytes())), "`positions` changed: 100 → 90"),
+        ("a mistake in it", Box::new(|| swap("nnue.toml", MANIFEST.replace("100", "ninety").as_bytes())), "ninety"),
+    ];
+    for (what, change, expected) in changes {
+        change();
+        let ran = project.nnue(&["build"]);
+        assert!(ran.out.contains(expected) || ran.err.contains(expected), "{what}: {}", ran.transcript());
+        if ran.code == 0 {
+            project.settle();
+        }
+    }
+    swap("nnue.toml", MANIFEST.replace("100", "90").as_bytes());
+    project.settle();
+    // The lock is written anew, and a removed net leaves it.
+    let lock = fs::read(path("nnue.lock")).unwrap();
+    fs::remove_file(path("nnue.lock")).unwrap();
+    project.nnue(&["build"]).ok();
+    assert_eq!(fs::read(path("nnue.lock")).unwrap(), lock);
+    project.settle();
+    fs::remove_file(path("runs/b/three.nnue")).unwrap();
+    let report = project.nnue(&["build", "--json"]).ok().json();
+    assert_eq!(report["nets"].as_array().unwrap().len(), 3, "a file that left the sweep");
+}
+
+#[test]
+fn other_questions_are_not_answered_by_it() {
+    let project = Project::settled();
+    let ran = |args: &[&str]| project.nnue(args).ok().out;
+    assert!(ran(&["build", "--force"]).contains("forced"));
+    project.settle();
+    assert!(ran(&["status", "--set", "net.big.optimize.positions=50"]).contains("100 → 50"));
+    assert_eq!(ran(&["build", "big"]).matches("up to date").count(), 1);
+    // From a folder below, the manifest has another name, and the same state.
+    let below = nnue(&project.path.join("runs"), ["build"]).ok();
+    assert_eq!(below.out.matches("up to date").count(), 2);
+    // Another cache knows nothing.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = cli_support::command(&project.path).env("NNUE_CACHE_DIR", elsewhere.path()).arg("status").output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("stale"));
+    // Damage to the proof costs time only.
+    project.settle();
+    flip(&project.proof());
+    assert_eq!(ran(&["build"]).matches("up to date").count(), 2);
+}
