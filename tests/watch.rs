@@ -40,8 +40,12 @@ fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
 
 impl Watch {
     fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_settling(folder, "400ms", args)
+    }
+
+    fn start_settling(folder: &Path, settle: &str, args: &[&str]) -> Self {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nnue"));
-        command.current_dir(folder).args(["watch", "--interval", "60ms", "--settle", "400ms"]).args(args);
+        command.current_dir(folder).args(["watch", "--interval", "60ms", "--settle", settle]).args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap()));
         let watch = Self { child, out, err };
@@ -197,6 +201,30 @@ fn files_that_go_and_come_again() {
     assert_eq!(nets(&watch.wait_for_reports(3)[2]), [("a", "built")]);
     assert_eq!(watch.messages_with("net `b` failed"), 1, "nothing of `b` changed");
     assert_eq!(watch.interrupt().0, Some(130));
+}
+
+/// A file that is cut short and written anew in place, with hardly a pause: what is read of it may end at any byte, also during a build.
+#[test]
+fn a_file_that_is_rewritten_in_place_ends_nothing() {
+    let project = Project::new(SWEEP);
+    let nets = [project.elsewhere(1), project.elsewhere(2)];
+    let watch = Watch::start_settling(&project.path, "0s", &["--json"]);
+    for round in 0..40 {
+        let bytes = &nets[round % 2];
+        let mut file = std::fs::File::create(project.path.join("runs/x.nnue")).unwrap();
+        let (first, second) = bytes.split_at(bytes.len() * (round % 5) / 5);
+        file.write_all(first).unwrap();
+        std::thread::sleep(Duration::from_millis(7 * (round as u64 % 4)));
+        file.write_all(second).unwrap();
+        std::thread::sleep(Duration::from_millis(31 * (round as u64 % 6)));
+    }
+    let start = Instant::now();
+    while std::fs::read(project.path.join("out/x.nnue")).ok().as_ref() != Some(&nets[1]) {
+        assert!(start.elapsed() < PATIENCE, "{:?}", watch.err.lock().unwrap());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(watch.interrupt().0, Some(130));
+    nnue(&project.path, ["build", "--locked"]).ok();
 }
 
 #[test]

@@ -182,7 +182,7 @@ mod tests {
                 r#"{"schema":1,"event":"error","kind":"failed","message":"cannot load `a`","causes":["truncated","at byte 7"],"help":"fetch \"it\"","file":null,"line":null,"column":null}"#
             ]
         );
-        let text = "version = 1\n[net.a]\nsource = \"x.nnue\"\noutputs = \"d/\"\nä = 1\ncompression = \"no\"\n";
+        let text = "version = 1\n[net.a]\nsource = \"x.nnue\"\noutputs = \"d/\"\n\"ä\" = 1\ncompression = \"no\"\n";
         let broken = crate::manifest::parse(text, "some/nnue.toml".as_ref(), &[], &crate::manifest::Vocabulary::default()).unwrap_err();
         let events: Vec<Value> = error(&broken).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(events.len(), 2);

@@ -59,7 +59,7 @@ struct NnueToml {
     #[schemars(default)]
     defaults: DefaultsTable,
     /// Axes by name: a net with `{axis}` in its name is built for each value, with the value filled in wherever `{axis}` stands
-    #[schemars(default)]
+    #[schemars(default, extend("propertyNames" = {"pattern": "^[0-9A-Za-z_]+$"}))]
     matrix: BTreeMap<String, Axis>,
 }
 
