@@ -11,7 +11,9 @@ use std::{
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use nnue::{
+    build,
     error::{Error, Kind},
+    graph,
     manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, Quantization, Vocabulary},
     positions::Filters,
 };
@@ -85,6 +87,17 @@ fn filters(lines: &str) -> String {
     optimize(&format!("data = \"fishpack\"\n[net.big.optimize.filters]\n{lines}"))
 }
 
+/// A net of this name after these axes.
+fn matrix(axes: &str, name: &str) -> String {
+    format!("version = 1\n[matrix]\n{axes}[net.\"{name}\"]\nsource = \"a.nnue\"\noutputs = [\"dist/\"]\n")
+}
+
+/// Three nets after `text`.
+fn nets(text: &str) -> String {
+    let net = |name: &str| format!("[net.{name}]\nsource = \"a.nnue\"\noutputs = [\"dist/\"]\n");
+    format!("version = 1\n{text}{}{}{}", net("a"), net("b"), net("c"))
+}
+
 fn output(path: &str) -> String {
     format!("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"{path}\"]\n")
 }
@@ -106,7 +119,7 @@ refused! {
 
     // Keys.
     key_unknown: optimize("data = \"fishpack\"\npostions = 5");
-    key_unknown_at_top: head("[matrix]\nx = 1\n");
+    key_unknown_at_top: head("[matrices]\nx = 1\n");
     key_of_a_later_version: head("signature = true\n");
     key_missing: "version = 1\n[net.big]\ndescription = \"x\"\n[source.a]\nl1 = 8\n[data.d]\n[net.b]\nsource = \"a\"\noutputs = \"d/\"\noptimize = {}\n";
     table_expected: "version = 1\nnet = 3\n[source]\nrun = \"x\"\n";
@@ -179,6 +192,33 @@ refused! {
     sweep_bad_glob: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"{a/b,c}/*.ckpt\" }\noutputs = \"{stem}.nnue\"\n";
     sweep_of_a_folder: "version = 1\n[net.\"n/{stem}\"]\nsource = { glob = \"runs/*/\" }\noutputs = \"{stem}.nnue\"\n";
     placeholder_without_sweep: "version = 1\n[net.\"n/{stem}\"]\nsource = \"a.nnue\"\noutputs = \"{parent}.nnue\"\n";
+
+    // Defaults.
+    default_unknown_without_nets: "version = 1\n[defaults]\ncompresion = \"none\"\nsource = \"a.nnue\"\n";
+    default_wrong_is_said_once: nets("[defaults]\ncompression = \"zip\"\noutputs = 5\noptimize.data = \"fishpak\"\noptimize.filters.max_ply = -1\n");
+    default_without_data_is_said_once: nets("[defaults.optimize]\nseed = 3\n");
+    default_license_is_missed_once: nets("defaults.publish = \"fishtest\"\n");
+    default_no_table: nets("defaults = \"leb128\"\n");
+    default_of_both: nets("[defaults]\npermutation = \"p.npy\"\noptimize.data = \"d\"\n[data.d]\npath = \"x\"\n");
+    default_placeholder_without_sweep: nets("[defaults]\npermutation = \"{stem}.npy\"\n");
+    default_beside_what_a_net_says: nets("[defaults.optimize]\ndata = \"d\"\nfilters.pc_y1 = 0\n[net.c.optimize]\nfilters = { pc_y2 = 0, pc_y3 = 0 }\n[data.d]\npath = \"x\"\n");
+    optimize_true: head("optimize = true\n");
+
+    // The matrix.
+    matrix_no_table: head("[[matrix]]\nx = 1\n");
+    matrix_bad_axes: matrix("stem = [1]\n\"a b\" = [1]\nnone = []\none = \"x\"\n", "net");
+    matrix_bad_values: matrix("run = [\"a\", \"{x}\", \"a\", 1, \"1\", 0x1, 1.0, [2], nan, \"x\\ny\", 2026-01-01]\n", "{run}");
+    matrix_unused_axis: matrix("run = [\"a\"]\nseed = [1, 2]\n", "{run}");
+    matrix_axis_not_in_the_name: matrix("run = [\"a\"]\nseed = [1, 2]\n", "{run}") + "description = \"{run} of {seed}\"\n";
+    matrix_axis_of_a_default_not_in_the_name: matrix("run = [\"a\"]\n", "{run}") + "[net.b]\nsource = \"b.nnue\"\n[net.c]\nsource = \"b.nnue\"\n[defaults]\ndescription = \"{run}\"\noutputs = \"d/\"\n";
+    matrix_unknown_placeholder: matrix("run = [\"a\", \"b\"]\n", "{run}") + "description = \"{stem} of {rum}\"\n[net.\"x{rnu}\"]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
+    matrix_too_many: matrix(&format!("run = {0:?}\nseed = {0:?}\n", (0..400).collect::<Vec<_>>()).replace(", ", ","), "{run}-{seed}").replace(",399]", ",399\n]");
+    matrix_names_collide: matrix("a = [\"x\", \"x-y\"]\nb = [\"z\", \"y-z\"]\n", "{a}-{b}") + "[net.x-z]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
+    matrix_mistakes_are_said_once: matrix("run = [\"a\", \"b\"]\nseed = [0, -1, -2]\n", "{run}-{seed}") + "colour = \"{run}\"\ncompression = \"zip\"\n[net.\"{run}-{seed}\".optimize]\nseed = \"{seed}\"\npositions = \"{seed}0\"\n";
+    matrix_source_undefined: matrix("run = [\"a.nnue\", \"run42\", \"run43\"]\nseed = [1, 2]\n", "{run}-{seed}").replace("\"a.nnue\"\noutputs", "\"{run}\"\noutputs");
+    matrix_outputs_collide: matrix("run = [\"a\", \"b\", \"c\"]\n", "{run}").replace("dist/", "dist/x.nnue");
+    matrix_set_of_a_combination: matrix("run = [\"a\"]\n", "{run}"), "net.a.compression=none";
+    matrix_set_of_an_unknown_axis: matrix("run = [\"a\"]\n", "{run}"), "matrix.runs=[1]";
 
     // `--set`.
     set_value: optimize("data = \"fishpack\""), "net.big.optimize.positions=0";
@@ -306,7 +346,10 @@ fn the_example_parses_as_it_is() {
     fs::create_dir_all(folder.path().join("runs/a")).unwrap();
     fs::write(folder.path().join("runs/a/epoch=1.ckpt"), "").unwrap();
     let manifest = load(folder.path()).unwrap();
-    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["big", "known", "nightly/a/epoch=1"]);
+    let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+    assert_eq!(names[..3], ["big", "known", "nightly/a/epoch=1"]);
+    assert_eq!(names.len(), 3 + 2 * 3);
+    assert_eq!(manifest.warnings, Vec::<String>::new());
 }
 
 /// The example shows every key that the schema has.
@@ -315,7 +358,13 @@ fn the_example_is_complete() {
     let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
     for (table, keys) in schema_keys() {
         for key in keys {
-            let header = [format!("[{key}."), format!("[{table}.big.{key}]"), format!("[net.big.{table}.{key}]")];
+            let header = [
+                format!("[{key}]"),
+                format!("[{table}.{key}]"),
+                format!("[{key}."),
+                format!("[{table}.big.{key}]"),
+                format!("[net.big.{table}.{key}]"),
+            ];
             let shown = text.lines().any(|line| {
                 let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
                 starts && line.contains('#')
@@ -441,6 +490,287 @@ fn set_that_is_malformed() {
     same_as_file(&Path::new(ROOT).join("tests/snapshots/manifest/set_malformed.txt"), &all);
 }
 
+// ── Defaults ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// All that a build makes of a manifest's nets: names, files, and the parameters of each stage, which are what keys are made of.
+fn plans(manifest: &Manifest) -> Vec<String> {
+    let nets: Vec<_> = manifest.nets.iter().collect();
+    let graph = graph::plan(manifest, &nets).unwrap();
+    let plan = |net: &graph::NetPlan| {
+        let mut lines = vec![net.name.clone()];
+        for &action in &net.actions {
+            let operation = graph.operation(action).unwrap();
+            lines.push(format!("{} {}", operation.stage().name(), operation.params()));
+            lines.extend(graph.inputs(action).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
+                graph::Node::File(file) => Some(format!("{name} = {}", file.path.typed)),
+                graph::Node::Action(_) => None,
+            }));
+        }
+        lines.extend(net.outputs.iter().map(|(output, _)| output.path.value.typed.clone()));
+        let net = manifest.nets.iter().find(|other| other.name == net.name).unwrap();
+        lines.push(format!("{} {:?}", net.release.provenance.value, net.release.license.as_ref().map(|license| &license.value)));
+        lines.join("\n")
+    };
+    graph.nets.iter().map(plan).collect()
+}
+
+#[test]
+fn defaults_go_where_a_net_says_nothing() {
+    let text = nets(
+        "[defaults]\ncompression = \"none\"\ndescription = \"all\"\n[defaults.optimize]\ndata = \"d\"\npositions = 7\nalgorithm = \"anneal\"\nmoves = 9\n\
+         [defaults.optimize.filters]\nfiltered = true\nmax_ply = 5\n[data.d]\npath = \"x\"\n[data.e]\npath = \"y\"\n",
+    );
+    let text = text.replace("[net.b]\n", "[net.b]\ncompression = \"leb128\"\npermutation = \"p.npy\"\n")
+        + "optimize = { data = \"e\", algorithm = \"greedy\", filters = { max_ply = 6 } }\n\
+           [net.off]\nsource = \"a.nnue\"\noutputs = \"d.nnue\"\noptimize = false\n";
+    let manifest = parse(&text).unwrap();
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+    let [a, b, c, off] = &manifest.nets[..] else { panic!("four nets") };
+    let slice = |span: manifest::Span| &text[span.start..span.end];
+    assert_eq!((a.compression.value, slice(a.compression.span)), (Compression::None, "\"none\""));
+    assert_eq!(a.description.as_ref().unwrap().value, "all");
+    let optimize = a.optimize.as_ref().unwrap();
+    assert_eq!((optimize.positions.value, optimize.moves.as_ref().unwrap().value), (7, 9));
+    assert_eq!((slice(optimize.span), slice(optimize.positions.span)), ("[defaults.optimize]", "7"));
+    assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(5), ..Filters::default() });
+
+    assert_eq!((b.compression.value, &b.optimize), (Compression::Leb128, &None));
+    assert_eq!(b.permutation.as_ref().unwrap().value.typed, "p.npy");
+
+    let optimize = c.optimize.as_ref().unwrap();
+    assert_eq!((optimize.data.name.as_str(), optimize.positions.value, optimize.algorithm.value), ("e", 7, Algorithm::Greedy));
+    assert_eq!(optimize.moves, None);
+    assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(6), ..Filters::default() });
+
+    assert_eq!((off.compression.value, &off.optimize, &off.permutation), (Compression::None, &None, &None));
+}
+
+#[test]
+fn a_net_that_searches_takes_no_permutation_from_the_defaults() {
+    let text = nets("[defaults]\npermutation = \"p.npy\"\n[data.d]\npath = \"x\"\n") + "optimize.data = \"d\"\n";
+    let manifest = parse(&text.replace("[net.b]\n", "[net.b]\npermutation = false\n")).unwrap();
+    let permuted: Vec<bool> = manifest.nets.iter().map(|net| net.permutation.is_some()).collect();
+    assert_eq!(permuted, [true, false, false]);
+}
+
+#[test]
+fn defaults_on_the_command_line() {
+    let text = nets("[data.d]\npath = \"x\"\n");
+    let sets = ["defaults.compression=none", "defaults.optimize.data=d", "net.a.optimize.positions=5", "net.b.optimize=false"];
+    let manifest = parse_with(&text, &sets).unwrap();
+    assert!(manifest.nets.iter().all(|net| net.compression.value == Compression::None));
+    let positions: Vec<_> = manifest.nets.iter().map(|net| Some(net.optimize.as_ref()?.positions.value)).collect();
+    assert_eq!(positions, [Some(5), None, Some(10_000)]);
+}
+
+#[test]
+fn defaults_that_nothing_takes_are_warnings() {
+    let text = nets("[defaults]\noutputs = \"other/\"\ncompression = \"none\"\noptimize.data = \"d\"\n[data.d]\npath = \"x\"\n");
+    let text = text.replace("outputs = [\"dist/\"]", "outputs = \"dist/\"\npermutation = \"p.npy\"");
+    assert_eq!(
+        parse(&text).unwrap().warnings,
+        [
+            "nowhere/nnue.toml:6: `data.d` is used by no net",
+            "nowhere/nnue.toml:3: `defaults.outputs` is taken by no net",
+            "nowhere/nnue.toml:5: `defaults.optimize` is taken by no net",
+        ]
+    );
+    // A default that does nothing for one net is no mistake of that net, and is said once where it does nothing for all.
+    let floats = nets("[defaults]\ncompression = \"none\"\n").replace("dist/", "dist/x.pt");
+    assert!(parse(&floats).is_err(), "one file three times");
+    let one = "version = 1\n[defaults]\ncompression = \"none\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"x.pt\"\n[net.b]\nsource = \"a.nnue\"\noutputs = \"y.pt\"\n";
+    assert_eq!(parse(one).unwrap().warnings.len(), 1);
+}
+
+/// Whether a value stands in the net or comes from the defaults changes nothing, whatever else is there.
+#[test]
+fn a_default_is_as_good_as_an_own_value() {
+    let keys: &[(&str, [&str; 2])] = &[
+        ("description", ["'one'", "'two'"]),
+        ("compression", ["'none'", "'leb128'"]),
+        ("outputs", ["['dist/']", "'other/'"]),
+        ("provenance", ["true", "false"]),
+        ("license", ["'CC0-1.0'", "'GPL-3.0-only'"]),
+        ("optimize.data", ["'d'", "'e'"]),
+        ("optimize.positions", ["5", "1_000"]),
+        ("optimize.seed", ["0", "18446744073709551615"]),
+        ("optimize.algorithm", ["'anneal'", "'greedy'"]),
+        ("optimize.filters.filtered", ["true", "false"]),
+        ("optimize.filters.max_ply", ["300", "0"]),
+        ("optimize.filters.pc_y2", ["0.5", "2"]),
+    ];
+    let always = |key: &str| matches!(key, "outputs" | "optimize.data");
+    let mut random = random();
+    for _ in 0..500 {
+        let (mut with_defaults, mut written_out) = (String::new(), String::new());
+        let defaults: Vec<Option<&str>> =
+            keys.iter().map(|(key, values)| (always(key) || random(2) == 0).then(|| values[random(2)])).collect();
+        for name in ["a", "b", "c"] {
+            let header = format!("[net.{name}]\nsource = '{name}.nnue'\n");
+            with_defaults.push_str(&header);
+            written_out.push_str(&header);
+            for ((key, values), default) in keys.iter().zip(&defaults) {
+                let own = (random(2) == 0).then(|| values[random(2)]);
+                with_defaults.extend(own.map(|own| format!("{key} = {own}\n")));
+                written_out.extend(own.or(*default).map(|value| format!("{key} = {value}\n")));
+            }
+        }
+        let lines = keys.iter().zip(&defaults).filter_map(|((key, _), value)| Some(format!("{key} = {}\n", (*value)?)));
+        let defaults = format!("[defaults]\n{}", lines.collect::<String>());
+        let before = random(2) == 0;
+        let head = "version = 1\n[data.d]\npath = 'x'\n[data.e]\npath = 'y'\n";
+        let with_defaults = if before { format!("{head}{defaults}{with_defaults}") } else { format!("{head}{with_defaults}{defaults}") };
+        let written_out = format!("{head}{written_out}");
+        assert_eq!(plans(&parse(&with_defaults).unwrap()), plans(&parse(&written_out).unwrap()), "{with_defaults}");
+    }
+}
+
+// ── The matrix ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const MATRIX: &str = r#"version = 1
+[source.run42]
+path = "a.nnue"
+[source.run43]
+path = "b.nnue"
+[data.d]
+path = "x"
+
+[net.first]
+source = "run42"
+outputs = "{literally}/"
+
+[matrix]
+run = ["run42", "run43"]
+seed = [0, 0x1F]
+fast = [true]
+
+[net."{run}-s{seed}"]
+source = "{run}"
+description = "{run} with {seed}, {fast}? {run}"
+outputs = ["dist/{run}-s{seed}.nnue", "all/"]
+
+[net."{run}-s{seed}".optimize]
+data = "d"
+seed = "{seed}"
+filters.filtered = "{fast}"
+
+[net."only {seed}"]
+source = "c.nnue"
+outputs = "other/"
+"#;
+
+#[test]
+fn a_matrix_makes_a_net_per_combination() {
+    let text = MATRIX.replace(", {fast}?", "").replace("\"{fast}\"", "true").replace("fast = [true]\n", "");
+    let manifest = parse_with(&text, &["net.\"{run}-s{seed}\".compression=none"]).unwrap();
+    let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+    assert_eq!(names, ["first", "run42-s0", "run42-s31", "run43-s0", "run43-s31", "only 0", "only 31"]);
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+    let net = &manifest.nets[2];
+    assert_eq!((net.sweep.as_deref(), net.source.name.as_deref()), (Some("{run}-s{seed}"), Some("run42")));
+    assert_eq!(net.description.as_ref().unwrap().value, "run42 with 31 run42");
+    assert_eq!(net.outputs[0].path.value.typed, "dist/run42-s31.nnue");
+    assert_eq!((net.compression.value, manifest.nets[5].compression.value), (Compression::None, Compression::Leb128));
+    let seed = &net.optimize.as_ref().unwrap().seed;
+    // Whoever looks for the value finds it in the matrix.
+    assert_eq!((seed.value, &text[seed.span.start..seed.span.end]), (31, "0x1F"));
+    assert_eq!(manifest.nets[0].sweep, None);
+    assert_eq!(manifest.nets[0].outputs[0].path.value.typed, "{literally}/");
+
+    let of_sweep = |name: &str| build::select_nets(&manifest, &[name.to_owned()]).map(|nets| nets.len());
+    assert_eq!(of_sweep("{run}-s{seed}").unwrap(), 4);
+    assert_eq!(of_sweep("run43-s0").unwrap(), 1);
+    assert!(of_sweep("{run}").is_err());
+
+    let one = parse_with(&text, &["matrix.seed=[7]", "matrix.run=['run43']"]).unwrap();
+    assert_eq!(one.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["first", "run43-s7", "only 7"]);
+}
+
+#[test]
+fn a_value_alone_keeps_its_type() {
+    let text = MATRIX.replace("\"{run}-s{seed}\"", "\"{run}-s{seed}-{fast}\"");
+    let manifest = parse(&text).unwrap();
+    assert!(manifest.nets[1].optimize.as_ref().unwrap().filters.value.filtered);
+    assert_eq!(manifest.nets[1].description.as_ref().unwrap().value, "run42 with 0, true? run42");
+    let text = "version = 1\n[matrix]\nx = [1.50, -0.0, 2]\n[net.\"{x}\"]\nsource = \"a.nnue\"\noutputs = \"d/\"\n[net.\"{x}\".optimize]\ndata = \"d\"\nfilters.pc_y1 = \"{x}\"\n[data.d]\npath = \"x\"\n";
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["1.5", "0", "2"]);
+}
+
+#[test]
+fn a_matrix_takes_defaults() {
+    let text = MATRIX.replace("seed = \"{seed}\"\n", "").replace("outputs = [\"dist/{run}-s{seed}.nnue\", \"all/\"]\n", "")
+        + "[defaults]\noutputs = \"default/{seed}/\"\n[defaults.optimize]\nseed = \"{seed}\"\n";
+    let text = text.replace("\"{run}-s{seed}\"", "\"{run}-s{seed}-{fast}\"");
+    let text = text.replace("[net.first]\n", "[net.first]\noptimize = false\n").replace("other/\"\n", "other/\"\noptimize.data = \"d\"\n");
+    let manifest = parse(&text).unwrap();
+    let seeds: Vec<_> = manifest.nets.iter().map(|net| Some(net.optimize.as_ref()?.seed.value)).collect();
+    assert_eq!(seeds, [None, Some(0), Some(31), Some(0), Some(31), Some(0), Some(31)]);
+    assert_eq!(manifest.nets[2].outputs[0].path.value.typed, "default/31/");
+}
+
+/// A matrix is short for its nets written out: the same nets in the same order, however it is laid out.
+#[test]
+fn a_matrix_is_as_good_as_its_nets_written_out() {
+    let mut random = random();
+    for _ in 0..300 {
+        let axes: Vec<(&str, Vec<&str>)> = [
+            ("a", ["'x.nnue'", "\"y.nnue\"", "'z z.nnue'"]),
+            ("b", ["5", "1_00", "0xff"]),
+            ("c", ["'none'", "'leb128'", "'none'"]),
+            ("d", ["0", "-1", "400"]),
+        ]
+        .into_iter()
+        .map(|(name, values)| (name, values[..1 + random(if name == "c" { 2 } else { 3 })].to_vec()))
+        .collect();
+        let plain = |value: &str| match value {
+            "1_00" => "100".to_owned(),
+            "0xff" => "255".to_owned(),
+            other => other.trim_matches(['\'', '"']).to_owned(),
+        };
+        let lines: String = axes.iter().map(|(name, values)| format!("{name} = [ {} ] # {}\n", values.join(" , "), random(9))).collect();
+        let description = ["", "description = 'of {a}, {b} {c}{d}'\n"][random(2)];
+        let body = |source: &str, compression: &str, positions: &str, skip: &str| {
+            format!(
+                "source = {source}\ncompression = {compression}\noptimize = {{ data = 'd', positions = {positions}, filters = {{ early_fen_skipping = {skip} }} }}\n"
+            )
+        };
+        let template = body("'{a}'", "'{c}'", "'{b}'", "\"{d}\"");
+        let net = format!("[net.'{{d}} {{a}}/{{c}}-{{b}}']\noutputs = 'out/{{a}}{{b}}{{c}}{{d}}.nnue'\n{description}{template}");
+        let head = "version = 1\n[data.d]\npath = 'p'\n";
+        let with_matrix = match random(2) {
+            0 => format!("{head}[matrix]\n{lines}{net}"),
+            _ => format!("{net}[matrix]\n{lines}").replacen("", head, 1),
+        };
+        let mut written_out = head.to_owned();
+        for a in &axes[0].1 {
+            for b in &axes[1].1 {
+                for c in &axes[2].1 {
+                    for d in &axes[3].1 {
+                        let fill = |text: &str| {
+                            text.replace("{a}", &plain(a)).replace("{b}", &plain(b)).replace("{c}", &plain(c)).replace("{d}", &plain(d))
+                        };
+                        let name = fill("{d} {a}/{c}-{b}");
+                        let outputs = fill("out/{a}{b}{c}{d}.nnue");
+                        let net = format!("[net.'{name}']\noutputs = '{outputs}'\n{}{}", fill(description), body(a, c, b, d));
+                        written_out.push_str(&net);
+                    }
+                }
+            }
+        }
+        assert_eq!(plans(&parse(&with_matrix).unwrap()), plans(&parse(&written_out).unwrap()), "{with_matrix}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_nets_are_read() {
+    let values = |count: usize| format!("{:?}", (0..count).collect::<Vec<_>>());
+    let text = matrix(&format!("run = {}\nseed = {}\n", values(100), values(1000)), "{run}-{seed}");
+    assert_eq!(parse(&text).unwrap().nets.len(), 100_000);
+    let more = text + "[net.one]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
+    assert_eq!(parse(&more).unwrap().nets.len(), 100_001, "what is written out one by one is no slip");
+}
+
 // ── The disk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 fn load(folder: &Path) -> Result<Manifest, Error> {
@@ -499,9 +829,37 @@ fn sweep_makes_a_net_per_file() {
     assert!(net.source.path.value.resolved.is_file());
 
     fs::write(folder.path().join("runs/a/epoch=0.ckpt"), "").unwrap();
-    let nets = manifest::expand(&manifest).unwrap();
-    assert_eq!(nets.len(), 4);
-    assert_eq!(nets[0].name, "nightly/epoch=0");
+    let mut manifest = manifest;
+    manifest::refresh(&mut manifest).unwrap();
+    assert_eq!(manifest.nets.len(), 4);
+    assert_eq!(manifest.nets[0].name, "nightly/epoch=0");
+}
+
+#[test]
+fn a_matrix_of_sweeps() {
+    let text = "version = 1\n[matrix]\nrun = [\"a\", \"b\"]\nkind = [\"none\", \"leb128\"]\n[net.\"{run}/{stem} {kind}\"]\n\
+                source = { glob = \"runs/{run}/*.ckpt\" }\noutputs = [\"out/{parent}-{stem}-{kind}.nnue\"]\ncompression = \"{kind}\"\n";
+    let found = folder(text, &["runs/a/1.ckpt", "runs/a/2.ckpt", "runs/b/1.ckpt", "runs/c/1.ckpt"]);
+    let manifest = load(found.path()).unwrap();
+    let nets: Vec<_> = manifest.nets.iter().map(|net| (net.name.as_str(), net.outputs[0].path.value.typed.as_str())).collect();
+    assert_eq!(
+        nets,
+        [
+            ("a/1 none", "out/a-1-none.nnue"),
+            ("a/2 none", "out/a-2-none.nnue"),
+            ("a/1 leb128", "out/a-1-leb128.nnue"),
+            ("a/2 leb128", "out/a-2-leb128.nnue"),
+            ("b/1 none", "out/b-1-none.nnue"),
+            ("b/1 leb128", "out/b-1-leb128.nnue"),
+        ]
+    );
+    assert!(manifest.nets.iter().all(|net| net.sweep.as_deref() == Some("{run}/{stem} {kind}")));
+    let mut again = load(found.path()).unwrap();
+    manifest::refresh(&mut again).unwrap();
+    assert_eq!(again.nets, manifest.nets);
+    // Neither run has files: one message.
+    let none = folder(text, &["runs/c/1.ckpt"]);
+    disk_snapshot("matrix_of_sweeps_without_files", none.path());
 }
 
 #[test]
@@ -648,7 +1006,7 @@ fn schema_keys() -> BTreeMap<String, Vec<String>> {
 /// The parser says of an unknown key which ones it knows: the same as the schema.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
-    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
+    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
     let error = parse(text).unwrap_err();
     let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in error.report().unwrap().related().unwrap() {
@@ -658,6 +1016,7 @@ fn the_schema_has_the_keys_of_the_parser() {
             "at the top level" => "",
             "in `source.a`" => "source",
             "in `data.a`" => "data",
+            "in `defaults`" => "defaults",
             "in `net.a`" => "net",
             "in `net.a.source`" => "glob",
             "in `net.a.optimize`" => "optimize",
@@ -721,6 +1080,8 @@ fn no_mutation_panics() {
         "=",
         "\n",
         "{stem}",
+        "{run}",
+        "{seed}",
         "..",
         "/",
         "1",

@@ -308,8 +308,11 @@ pub fn select_nets<'m>(manifest: &'m Manifest, names: &[String]) -> Result<Vec<&
             let known: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).take(SHOWN).collect();
             let more = manifest.nets.len().saturating_sub(SHOWN);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            return Err(Error::usage(format!("`{}` has no net `{name}`", manifest.path.display()))
-                .help(format!("its nets are {}{more}", known.join(", "))));
+            let help = match known.is_empty() {
+                true => "it has no nets now".to_owned(),
+                false => format!("its nets are {}{more}", known.join(", ")),
+            };
+            return Err(Error::usage(format!("`{}` has no net `{name}`", manifest.path.display())).help(help));
         }
     }
     Ok(manifest.nets.iter().filter(|net| names.iter().any(|name| wanted(net, name))).collect())

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::network::BackendName;
 use super::{Exit, Global};
 use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
-use crate::manifest::{self, Manifest, Override, Vocabulary};
+use crate::manifest::{self, Globs, Manifest, Override, Vocabulary};
 use crate::net;
 
 /// Bring nets up to date
@@ -31,17 +32,43 @@ pub(crate) struct Args {
     /// Go on with the other nets after one failed
     #[arg(short, long)]
     keep_going: bool,
+    #[command(flatten)]
+    work: WorkArgs,
+    /// Print a JSON report on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+/// Options of the commands that run stages.
+#[derive(clap::Args)]
+pub(super) struct WorkArgs {
     /// Actions, and threads of each, at a time [default: the number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// What computes; never changes a byte of the result
     #[arg(long, value_name = "BACKEND", default_value = "auto")]
     backend: BackendName,
-    /// Print a JSON report on stdout
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    manifest: ManifestArgs,
+}
+
+impl WorkArgs {
+    /// Sets the number of threads of the process.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub(super) fn start(&self) -> Result<()> {
+        set_threads(self.jobs)
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        self.backend.into()
+    }
+
+    /// Actions at a time.
+    pub(super) fn jobs(&self) -> Option<usize> {
+        self.jobs.map(usize::from)
+    }
 }
 
 /// Options of every command that reads the manifest and looks at its files.
@@ -58,14 +85,6 @@ pub(crate) struct ManifestArgs {
     pub(super) lock_timeout: Option<Duration>,
 }
 
-/// The manifest that was named, or found.
-fn manifest_path(global: &Global) -> Result<PathBuf> {
-    match &global.manifest {
-        Some(path) => Ok(path.clone()),
-        None => manifest::find(Path::new(".")),
-    }
-}
-
 /// The report on all nets, if everything is as the last build found it; `None` where that has to be looked into.
 pub(super) fn unchanged(nets: &[String], args: &ManifestArgs, global: &Global) -> Option<Report> {
     let plain = nets.is_empty() && args.overrides.is_empty() && !args.paranoid;
@@ -73,12 +92,24 @@ pub(super) fn unchanged(nets: &[String], args: &ManifestArgs, global: &Global) -
 }
 
 /// Finds, reads and checks the manifest, and passes its warnings on.
-pub(super) fn load_manifest(args: &ManifestArgs, global: &Global, ctx: &crate::ctx::Ctx) -> Result<Manifest> {
+pub(super) fn load_manifest(args: &ManifestArgs, global: &Global, ctx: &Ctx) -> Result<Manifest> {
+    read_manifest(args, &manifest_path(global)?, Globs::MustMatch, ctx)
+}
+
+/// The manifest that was named, or the nearest one.
+pub(super) fn manifest_path(global: &Global) -> Result<PathBuf> {
+    match &global.manifest {
+        Some(path) => Ok(path.clone()),
+        None => manifest::find(Path::new(".")),
+    }
+}
+
+/// Reads and checks the manifest at `path`, and passes its warnings on.
+pub(super) fn read_manifest(args: &ManifestArgs, path: &Path, globs: Globs, ctx: &Ctx) -> Result<Manifest> {
     let overrides = args.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    let path = manifest_path(global)?;
     let architectures = net::generation_names();
     let vocabulary = Vocabulary { architectures: &architectures, ..Vocabulary::default() };
-    let manifest = manifest::load(&path, &overrides, &vocabulary)?;
+    let manifest = manifest::load_with(path, &overrides, &vocabulary, globs)?;
     for warning in &manifest.warnings {
         ctx.warn(warning);
     }
@@ -93,31 +124,27 @@ pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
-    set_threads(args.jobs)?;
+    args.work.start()?;
     if !args.force
         && let Some(report) = unchanged(&args.nets, &args.manifest, global)
     {
         return print_report(&report, &args, global);
     }
-    let ctx = global.ctx(args.backend.into());
+    let ctx = global.ctx(args.work.backend());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
     let options = Options {
         force: args.force,
         keep_going: args.keep_going,
         dry_run: args.dry_run,
-        jobs: args.jobs.map(usize::from),
+        jobs: args.work.jobs(),
         paranoid: args.manifest.paranoid,
         locked: args.locked || args.frozen,
         frozen: args.frozen,
         lock_timeout: args.manifest.lock_timeout,
     };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
-    let print_error = |net: &str, error: &Error| match error.in_context(format!("net `{net}` failed")) {
-        Some(error) => global.print_error(&error),
-        None => global.print_error(error),
-    };
-    let report = workspace.build(&nets, &options, &ctx, &print_error)?;
+    let report = workspace.build(&nets, &options, &ctx, &|net, error| print_net_error(global, net, error))?;
     print_report(&report, &args, global)
 }
 
@@ -133,8 +160,16 @@ fn print_report(report: &Report, args: &Args, global: &Global) -> Result<Exit> {
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
+/// Prints the error of a net while others go on.
+pub(super) fn print_net_error(global: &Global, net: &str, error: &Error) {
+    match error.in_context(format!("net `{net}` failed")) {
+        Some(error) => global.print_error(&error),
+        None => global.print_error(error),
+    }
+}
+
 /// The result of a build: a line a net, a line a stage that ran, the files.
-fn build_text(report: &Report) -> String {
+pub(super) fn build_text(report: &Report) -> String {
     let mut text = String::new();
     for net in &report.nets {
         match net.status {

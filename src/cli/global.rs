@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgAction, ValueEnum};
 
+use super::log::LogFormat;
 use super::progress::Reporter;
 use super::report::Style;
 use crate::ctx::{Backend, Ctx};
@@ -31,6 +32,9 @@ pub(crate) struct GlobalArgs {
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
+    /// How messages on stderr are written; results on stdout stay as they are
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
 }
 
 /// When messages are coloured.
@@ -97,7 +101,7 @@ impl Global {
                 std::process::exit(130);
             }
         });
-        let style = Style::of_stderr(args.color);
+        let style = Style::of_stderr(args.color, args.log_format);
         let reporter = Arc::new(Reporter::new(verbosity, style));
         Ok(Self { manifest: args.manifest, verbosity, cancel, reporter, style })
     }
@@ -114,7 +118,12 @@ impl Global {
 
     /// Prints an error on stderr, for commands that go on after one.
     pub(crate) fn print_error(&self, error: &Error) {
-        super::report::print(error, self.style);
+        self.reporter.line(&super::report::text(error, self.style));
+    }
+
+    /// Says on stderr what goes on, unless `-q` was given.
+    pub(crate) fn note(&self, message: &str) {
+        self.reporter.note(message);
     }
 
     /// Prints a result on stdout. A reader that went away is no error: whatever the command was to do is done.
@@ -143,6 +152,15 @@ impl Global {
     /// As [`Self::print`].
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
+        self.print(&format!("{text}\n"))
+    }
+
+    /// Prints a JSON document on one line of stdout.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub(crate) fn print_json_line(&self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
         self.print(&format!("{text}\n"))
     }
 }

@@ -22,6 +22,7 @@ mod global;
 mod graph;
 mod init;
 mod inspect;
+mod log;
 mod man;
 mod network;
 mod panics;
@@ -32,6 +33,7 @@ mod schema;
 mod status;
 mod units;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,6 +42,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use global::{Color, Global, GlobalArgs};
+use log::LogFormat;
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +68,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Build(build::Args),
+    Watch(watch::Args),
     Status(status::Args),
     Explain(explain::Args),
     Graph(graph::Args),
@@ -83,6 +87,7 @@ enum Command {
 fn dispatch(command: Command, global: &Global) -> Result<Exit> {
     match command {
         Command::Build(args) => build::run(args, global),
+        Command::Watch(args) => watch::run(args, global),
         Command::Status(args) => status::run(args, global),
         Command::Explain(args) => explain::run(args, global),
         Command::Graph(args) => graph::run(args, global),
@@ -101,18 +106,23 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
 
 /// Parses the command line, runs the command, and says the exit code.
 pub fn main() -> ExitCode {
-    panics::install_hook();
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    let format = LogFormat::asked_for(&arguments);
+    panics::install_hook(format);
     let command = Cli::command().color(clap_color(&arguments));
     let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; they go to stdout. A closed pipe is the reader's choice.
-            let _ = error.print();
+            if error.use_stderr() && format == LogFormat::Json {
+                progress::to_stderr(&log::usage(&error.render().to_string()));
+            } else {
+                // Help and version are no errors; they go to stdout. A closed pipe is the reader's choice.
+                let _ = error.print();
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let style = report::Style::of_stderr(cli.global.color);
+    let style = report::Style::of_stderr(cli.global.color, cli.global.log_format);
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
     match outcome {
         Ok(Exit::Done) => ExitCode::SUCCESS,

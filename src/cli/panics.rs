@@ -5,6 +5,7 @@ use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 
+use super::log::LogFormat;
 use crate::error::{Error, Result};
 
 thread_local! {
@@ -15,11 +16,15 @@ thread_local! {
 /// Replaces the report that Rust prints. Must run before any other room wraps the hook.
 ///
 /// With `RUST_BACKTRACE` set the backtrace is printed, for those who hunt the bug.
-pub(super) fn install_hook() {
-    panic::set_hook(Box::new(|info| {
+pub(super) fn install_hook(format: LogFormat) {
+    panic::set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string);
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
-            super::progress::to_stderr(&format!("{info}\n{}", Backtrace::force_capture()));
+            let text = format!("{info}\n{}", Backtrace::force_capture());
+            super::progress::to_stderr(&match format {
+                LogFormat::Json => super::log::message("note", &text),
+                LogFormat::Text => text,
+            });
         }
         PLACE.set(place);
     }));

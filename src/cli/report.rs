@@ -1,4 +1,4 @@
-//! How errors look on stderr: miette's graphics on a terminal, plain lines elsewhere.
+//! How errors look on stderr: miette's graphics on a terminal, plain lines elsewhere, or JSON.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, MietteHandlerOpts, ReportHandler};
 
 use super::global::Color;
+use super::log::LogFormat;
 use super::progress::to_stderr;
 use crate::error::Error;
 
@@ -19,17 +20,19 @@ pub(super) struct Style {
     pub(super) terminal: bool,
     /// Colours are wanted.
     pub(super) color: bool,
+    /// For whom messages are.
+    pub(super) format: LogFormat,
 }
 
 impl Style {
-    pub(super) fn of_stderr(color: Color) -> Self {
+    pub(super) fn of_stderr(color: Color, format: LogFormat) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let color = match color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => terminal && !color.forbidden_by_environment(),
         };
-        Self { terminal, color }
+        Self { terminal, color, format }
     }
 
     /// `text` in the colour of an ANSI code, where colours are wanted.
@@ -40,7 +43,15 @@ impl Style {
 
 /// Prints an error on stderr.
 pub(super) fn print(error: &Error, style: Style) {
-    to_stderr(render(error, style).trim_end());
+    to_stderr(&text(error, style));
+}
+
+/// An error as stderr shows it.
+pub(super) fn text(error: &Error, style: Style) -> String {
+    match style.format {
+        LogFormat::Json => super::log::error(error).join("\n"),
+        LogFormat::Text => render(error, style).trim_end().to_owned(),
+    }
 }
 
 fn render(error: &Error, style: Style) -> String {
@@ -147,7 +158,7 @@ mod tests {
 
     #[test]
     fn files_and_pipes_get_one_line_each() {
-        let style = Style { terminal: false, color: false };
+        let style = Style { terminal: false, color: false, format: LogFormat::Text };
         let expected = "error: cannot load `a.nnue`\n  because: truncated at byte 7\n  because: read as SFNNv5\n  help: fetch it again\n";
         assert_eq!(render(&sample(), style), expected);
         assert!(render(&sample(), Style { color: true, ..style }).starts_with("\x1b[1;31merror:\x1b[0m cannot"));
@@ -156,7 +167,7 @@ mod tests {
     #[test]
     fn terminals_get_all_of_it_too() {
         for color in [false, true] {
-            let text = render(&sample(), Style { terminal: true, color });
+            let text = render(&sample(), Style { terminal: true, color, format: LogFormat::Text });
             for part in ["cannot load `a.nnue`", "truncated at byte 7", "read as SFNNv5", "fetch it again"] {
                 assert!(text.contains(part), "{text}");
             }

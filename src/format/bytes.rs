@@ -3,9 +3,21 @@
 //! Parsers take a [`Bytes`] and hand out ranges of it, so tensors of a large file are read where they lie. Nothing here
 //! knows a format.
 
-use std::{fmt, fs::File, ops::Deref, path::Path, sync::Arc};
+use std::{
+    fmt,
+    fs::File,
+    ops::Deref,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use crate::error::{Error, Result};
+
+/// Set for the whole process: which files others write to is not known to whoever opens one.
+static COPIES: AtomicBool = AtomicBool::new(false);
 
 /// A shared, read-only piece of memory. Cloning copies a pointer.
 #[derive(Clone)]
@@ -44,7 +56,17 @@ impl Bytes {
         if metadata.len() == 0 {
             return Ok(Self::from_vec(Vec::new()));
         }
+        if COPIES.load(Ordering::Relaxed) {
+            let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read", path, error))?;
+            return Ok(Self::from_vec(bytes));
+        }
         Ok(Self(Arc::new(Owner::Map(map_file(&file).map_err(|error| Error::io("cannot map", path, error))?))))
+    }
+
+    /// From now on [`Self::map`] reads files into memory, in the whole process: for programs that run beside others which shorten
+    /// files in place. It costs a copy of each file that is open.
+    pub fn read_instead_of_mapping() {
+        COPIES.store(true, Ordering::Relaxed);
     }
 
     /// Takes bytes that are in memory already.

@@ -11,14 +11,14 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    Claims, FilePath, Net, NetSource, Output, OutputKind, PROVENANCE_SUFFIX, ResolvedNet, ResolvedOptimize, Source, provenance_path,
+    Claims, FilePath, Globs, Net, NetSource, Output, OutputKind, PROVENANCE_SUFFIX, ResolvedNet, ResolvedOptimize, Source, provenance_path,
     publish,
     read::Content,
     text::{Located, Problem, Span, Texts, suggest},
 };
 
 /// What a sweep's name, outputs and permutation may hold.
-const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
+pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 
 /// What came of the declared nets.
 pub(super) struct Expanded {
@@ -28,9 +28,9 @@ pub(super) struct Expanded {
 }
 
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
-pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Problem>) -> Expanded {
+pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &mut Vec<Problem>) -> Expanded {
     let (disk, reported, listed) = (Disk::new(folder), HashSet::new(), BTreeSet::new());
-    let mut expander = Expander { content, folder, disk, problems, reported, listed };
+    let mut expander = Expander { content, folder, globs, disk, problems, reported, listed };
     let mut nets = Vec::new();
     for net in &content.nets {
         expander.net(net, &mut nets);
@@ -43,6 +43,7 @@ pub(super) fn expand(content: &Content, folder: &Path, problems: &mut Vec<Proble
 struct Expander<'a> {
     content: &'a Content,
     folder: &'a Path,
+    globs: Globs,
     disk: Disk,
     problems: &'a mut Vec<Problem>,
     /// Pairs of places that were reported: a thousand files of a sweep are one mistake.
@@ -99,7 +100,7 @@ impl Expander<'_> {
         Some(ResolvedNet {
             name: fill(&net.name.value),
             span: net.name.span,
-            sweep: file.map(|_| net.name.value.clone()),
+            sweep: net.template.clone().or_else(|| file.map(|_| net.name.value.clone())),
             source,
             description: net.description.as_ref().map(place),
             compression: net.compression.clone(),
@@ -293,7 +294,7 @@ impl Expander<'_> {
             Ok(steps) => steps,
             Err(cause) => {
                 let help = "`*` and `?` match within a name, `**` any folders, `[ab]` and `{ab,cd}` alternatives without a `/`";
-                self.problems.push(bad(cause, help));
+                self.report(bad(cause, help), span);
                 return Vec::new();
             }
         };
@@ -302,17 +303,12 @@ impl Expander<'_> {
         walk(&FilePath::new(self.folder, root), &steps, &mut found);
         self.listed.append(&mut found.listed);
         if let Some((path, error)) = found.error {
-            self.problems.push(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"));
-        } else if found.files.is_empty() {
+            self.report(bad(format!("cannot read `{}`: {error}", path.display()), "check the folder's permissions"), span);
+        } else if found.files.is_empty() && self.globs == Globs::MustMatch {
             let stuck = deepest_folder(self.folder, root, &steps);
             let help = format!("check the pattern from `{stuck}` on; it is relative to the folder of the manifest");
-            self.problems.push(Problem::new(
-                format!("no file matches `{pattern}`"),
-                span,
-                "this glob",
-                format!("the sweep `{}` has no net", net.name.value),
-                help,
-            ));
+            let cause = format!("the sweep `{}` has no net", net.name.value);
+            self.report(Problem::new(format!("no file matches `{pattern}`"), span, "this glob", cause, help), span);
         }
         let mut matches = Vec::new();
         for (resolved, typed) in found.files {
@@ -375,15 +371,8 @@ impl Match {
 
 /// Checks the `{words}` in a net's name or path.
 pub(super) fn placeholders(text: &Located<String>, swept: bool, texts: &Texts, problems: &mut Vec<Problem>) {
-    let mut from = 0;
-    while let Some(open) = text.value[from..].find('{').map(|at| at + from) {
-        from = open + 1;
-        let Some(close) = text.value[from..].find('}').map(|at| at + from) else { return };
-        let word = &text.value[from..close];
-        if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            continue;
-        }
-        let place = texts.inside(text.span, &text.value, open..close + 1);
+    for (word, range) in words(&text.value) {
+        let place = texts.inside(text.span, &text.value, range);
         let known = PLACEHOLDERS.contains(&word);
         if known && !swept {
             problems.push(Problem::new(
@@ -403,8 +392,24 @@ pub(super) fn placeholders(text: &Located<String>, swept: bool, texts: &Texts, p
                 format!("{meant}`{{stem}}` is the file's name without its ending, `{{parent}}` the name of its folder"),
             ));
         }
-        from = close + 1;
     }
+}
+
+/// The `{words}` of a text in their order, each with its place, braces included.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, std::ops::Range<usize>)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let open = from + text[from..].find('{')?;
+            from = open + 1;
+            let close = from + text[from..].find('}')?;
+            let word = &text[from..close];
+            if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                from = close + 1;
+                return Some((word, open..from));
+            }
+        }
+    })
 }
 
 /// Whether an output's text names a file rather than a folder, as far as the text tells.

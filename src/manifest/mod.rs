@@ -5,10 +5,13 @@
 //! opens a source or a data file, and computes no keys: comments, order of keys and paths do not get past it.
 //! Of the `positions` room it uses the [`Filters`] alone, which are what `[net.NAME.optimize.filters]` holds.
 //!
-//! * `tree` parses TOML and applies `--set`; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
+//! * `tree` parses TOML and applies `--set`; `defaults` gives nets what they do not say themselves; `matrix` makes a
+//!   table of each combination of axes; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
 //!   `schema` is the format once more, for editors.
 
+mod defaults;
 mod expand;
+mod matrix;
 mod publish;
 mod read;
 mod schema;
@@ -16,7 +19,7 @@ mod text;
 mod tree;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
@@ -100,7 +103,7 @@ pub struct Manifest {
     pub sources: BTreeMap<String, Source>,
     /// `[data.NAME]` tables.
     pub data: BTreeMap<String, Data>,
-    /// The `[net.NAME]` tables as written, in the order of the file: sweeps are one entry.
+    /// The `[net.NAME]` tables in the order of the file: sweeps are one entry, of `[matrix]` each combination is one.
     pub declared: Vec<Net>,
     /// The nets to build, in the order of the file; those of a sweep by the paths of their files. Names are unique.
     pub nets: Vec<ResolvedNet>,
@@ -111,6 +114,17 @@ pub struct Manifest {
     /// What the command line put in place of the file's values, in its order.
     pub overrides: Vec<Override>,
     texts: Texts,
+    globs: Globs,
+}
+
+/// What it is if no file matches a glob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Globs {
+    /// A mistake.
+    #[default]
+    MustMatch,
+    /// A warning: files may come.
+    MayMatch,
 }
 
 /// A path in a manifest.
@@ -190,11 +204,13 @@ pub struct Data {
     pub sha256: Vec<Located<String>>,
 }
 
-/// A `[net.NAME]` table as written.
+/// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Net {
     /// The name; of a sweep with placeholders.
     pub name: Located<String>,
+    /// Of a net that `[matrix]` made: the name as written, with the axes in it.
+    pub template: Option<String>,
     /// The table's header.
     pub span: Span,
     /// Where it comes from.
@@ -271,7 +287,7 @@ pub struct ResolvedNet {
     pub name: String,
     /// The name in the manifest.
     pub span: Span,
-    /// Of a net that a sweep made: the sweep's name as written.
+    /// Of a net that a sweep or `[matrix]` made: the name as written.
     pub sweep: Option<String>,
     /// Where it comes from.
     pub source: Source,
@@ -478,6 +494,14 @@ words!(Quantization, Overflow, Compression, Algorithm, Publish);
 /// # Errors
 /// [`Kind::Usage`]: the file cannot be read, or has mistakes. All of them are in one diagnostic with their places.
 pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
+    load_with(path, overrides, vocabulary, Globs::MustMatch)
+}
+
+/// [`load`], saying what globs without files are.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(|error| {
         Error::io("cannot read the manifest", path, error)
@@ -492,7 +516,7 @@ pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) ->
         return mistaken(format!("it has more than {LARGEST} bytes"), "name a TOML file with `-f FILE`");
     }
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&text, path, overrides, vocabulary),
+        Ok(text) => parse_with(&text, path, overrides, vocabulary, globs),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
@@ -510,6 +534,10 @@ pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) ->
 /// # Errors
 /// [`Kind::Usage`] with all mistakes.
 pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
+    parse_with(text, path, overrides, vocabulary, Globs::MustMatch)
+}
+
+fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -525,16 +553,33 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
     for each in overrides {
         each.apply(&mut root, &mut texts, &mut problems);
     }
-    let content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    let (mut idle, mut templates) = (Vec::new(), HashMap::new());
+    if read::is_of_known_version(&root) {
+        idle = defaults::merge(&mut root);
+        templates = matrix::expand(&mut root, &texts, &mut problems);
+    }
+    let mut content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    for net in &mut content.nets {
+        net.template = templates.remove(&net.name.value);
+    }
+    content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
-    let expand::Expanded { nets, listed } = expand::expand(&content, &folder, &mut problems);
+    let expand::Expanded { nets, listed } = expand::expand(&content, &folder, globs, &mut problems);
     if !problems.is_empty() {
         return Err(text::report(&texts, problems));
+    }
+    if globs == Globs::MayMatch {
+        let made: HashSet<Span> = nets.iter().map(|net| net.source.span).collect();
+        let idle = content.nets.iter().filter(|net| !made.contains(&net.source.span));
+        content.warnings.extend(idle.filter_map(|net| match &net.source.value {
+            NetSource::Glob { pattern, .. } => Some(format!("{}: no file matches `{pattern}` yet", texts.line(net.source.span))),
+            _ => None,
+        }));
     }
     let Content { sources, data, nets: declared, warnings } = content;
     let listed = listed.into_iter().collect();
     let overrides = overrides.to_vec();
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, listed, overrides, texts })
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, listed, overrides, texts, globs })
 }
 
 /// The provenance file of a published file: beside it, with [`PROVENANCE_SUFFIX`] after its whole name.
@@ -544,16 +589,21 @@ pub fn provenance_path(output: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since.
+/// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since, and forgets those that went.
 ///
 /// # Errors
 /// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
-pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
+/// The manifest stays as it was then.
+pub fn refresh(manifest: &mut Manifest) -> Result<()> {
     let content =
         Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
     let mut problems = Vec::new();
-    let nets = expand::expand(&content, &manifest.folder, &mut problems).nets;
-    if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }
+    let expand::Expanded { nets, listed } = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
+    if !problems.is_empty() {
+        return Err(text::report(&manifest.texts, problems));
+    }
+    (manifest.nets, manifest.listed) = (nets, listed.into_iter().collect());
+    Ok(())
 }
 
 /// The manifest of the folder `start`, or of the nearest folder above that has one.

@@ -35,9 +35,26 @@ pub(super) struct Content {
 
 /// Converts the whole tree.
 pub(super) fn read(root: &Item, texts: &Texts, folder: &Path, vocabulary: &Vocabulary<'_>, problems: &mut Vec<Problem>) -> Content {
-    let mut reader =
-        Reader { texts, folder, vocabulary, problems, source_names: Names::default(), data_names: Names::default(), warnings: Vec::new() };
+    let mut reader = Reader {
+        texts,
+        folder,
+        vocabulary,
+        problems,
+        source_names: Names::default(),
+        data_names: Names::default(),
+        in_defaults: false,
+        reported: HashSet::new(),
+        warnings: Vec::new(),
+        warned: HashSet::new(),
+    };
     reader.manifest(root)
+}
+
+/// Whether the keys mean what this program thinks. True also where the version is missing or no number: that is a mistake of its own.
+pub(super) fn is_of_known_version(root: &Item) -> bool {
+    let Value::Table(entries) = &root.value else { return true };
+    let version = entries.iter().find(|entry| entry.key.value == "version").map(|entry| &entry.item.value);
+    !matches!(version, Some(Value::Integer(number)) if *number != Some(i128::from(VERSION)))
 }
 
 /// A table whose keys are being read. What was asked for is what the table may hold: there is no second list of keys.
@@ -53,6 +70,11 @@ impl<'t> Fields<'t> {
     fn get(&mut self, key: &'static str) -> Option<&'t Item> {
         self.known.push(key);
         self.entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.item)
+    }
+
+    /// A key that `false` turns off, whatever `[defaults]` says of it.
+    fn get_unless_off(&mut self, key: &'static str) -> Option<&'t Item> {
+        self.get(key).filter(|item| !matches!(item.value, Value::Boolean(false)))
     }
 
     /// The place of a key, for labels; of the table where the key is not there.
@@ -73,7 +95,13 @@ struct Reader<'a> {
     /// Names of all tables, also of those with errors: a net that uses one is not wrong in addition.
     source_names: Names,
     data_names: Names,
+    /// What is read is `[defaults]`: nothing is required of it, and no key is judged together with one that a net may give.
+    in_defaults: bool,
+    /// Places with a problem. What came to several nets from one place is one mistake.
+    reported: HashSet<Span>,
     warnings: Vec<String>,
+    /// Places with a warning, likewise.
+    warned: HashSet<Span>,
 }
 
 impl<'a> Reader<'a> {
@@ -98,7 +126,17 @@ impl<'a> Reader<'a> {
                 content.data.insert(entry.key.value.clone(), data);
             }
         }
-        content.nets = nets.iter().filter_map(|entry| self.net(entry)).collect();
+        // Its axes stand in the nets by now.
+        fields.get("matrix");
+        if let Some(item) = fields.get("defaults") {
+            self.defaults(item);
+        }
+        for entry in nets {
+            let before = self.problems.len();
+            let path = display_path(["net", &entry.key.value]);
+            content.nets.extend(self.net(&entry.key, &path, &entry.item));
+            self.drop_reported(before);
+        }
         self.finish(fields);
         if nets.is_empty() {
             self.warnings.push(format!("{}: no `[net.NAME]` table: there is nothing to build", self.texts.line(root.span)));
@@ -139,6 +177,7 @@ impl<'a> Reader<'a> {
     fn named_tables<'t>(&mut self, fields: &mut Fields<'t>, key: &'static str) -> &'t [Entry] {
         let Some(item) = fields.get(key) else { return &[] };
         let Some(table) = self.table(key, item, "a table of tables") else { return &[] };
+        let before = self.problems.len();
         for entry in table.entries {
             let name = &entry.key;
             if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
@@ -151,6 +190,7 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
+        self.drop_reported(before);
         table.entries
     }
 
@@ -214,22 +254,44 @@ impl<'a> Reader<'a> {
         Some(Data { name: entry.key.value.clone(), span, paths, sha256 })
     }
 
-    fn net(&mut self, entry: &Entry) -> Option<Net> {
-        let name = Located { value: entry.key.value.clone(), span: entry.key.span };
-        let path = display_path(["net", &name.value]);
-        let mut fields = self.table(&path, &entry.item, "a table")?;
-        let source =
-            self.required(&mut fields, "source", "source = \"runs/epoch=799.ckpt\"").map(|(key, item)| self.net_source(&key, item));
+    /// The keys of `[defaults]` are those of a net without its source. They are in the nets already: here they are judged.
+    fn defaults(&mut self, item: &Item) {
+        let before = self.problems.len();
+        self.in_defaults = true;
+        self.net(&Located { value: "defaults".to_owned(), span: item.span }, "defaults", item);
+        self.in_defaults = false;
+        self.drop_reported(before);
+    }
+
+    /// Keeps of the problems since `before` those at places that had none until then.
+    fn drop_reported(&mut self, before: usize) {
+        let new: Vec<Problem> = self.problems.drain(before..).filter(|problem| !self.reported.contains(&problem.place())).collect();
+        self.reported.extend(new.iter().map(Problem::place));
+        self.problems.extend(new);
+    }
+
+    fn net(&mut self, name: &Located<String>, path: &str, item: &Item) -> Option<Net> {
+        let name = name.clone();
+        let mut fields = self.table(path, item, "a table")?;
+        let source = match self.in_defaults {
+            true => None,
+            false => {
+                self.required(&mut fields, "source", "source = \"runs/epoch=799.ckpt\"").map(|(key, item)| self.net_source(&key, item))
+            }
+        };
         let swept = matches!(source, Some(Some(Located { value: NetSource::Glob { .. }, .. })));
         let description = fields.get("description").and_then(|item| self.string(&fields.path_of("description"), item));
         let written = self.optional_choice::<Compression>(&mut fields, "compression");
         let outputs = self
             .required(&mut fields, "outputs", "outputs = [\"dist/\"]")
             .map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
-        let permutation = fields.get("permutation").and_then(|item| self.path_text(&fields.path_of("permutation"), item));
-        let optimize = fields.get("optimize").map(|item| self.optimize(&fields.path_of("optimize"), item));
+        let permutation = fields.get_unless_off("permutation");
+        let optimize = fields.get_unless_off("optimize");
+        let both = permutation.is_some() && optimize.is_some();
+        let permutation = permutation.and_then(|item| self.path_text(&fields.path_of("permutation"), item));
+        let optimize = optimize.map(|item| self.optimize(&fields.path_of("optimize"), item));
         let release = self.release(&mut fields);
-        if optimize.is_some() && fields.place("permutation") != fields.span {
+        if both {
             self.problems.push(
                 Problem::new(
                     format!("`{path}` has both `permutation` and `optimize`"),
@@ -243,14 +305,18 @@ impl<'a> Reader<'a> {
         }
         if let (Some(written), Some(Some(outputs))) = (&written, &outputs)
             && !outputs.iter().any(|output| super::expand::holds_nnue(&output.value))
+            && !self.in_defaults
+            && self.warned.insert(written.span)
         {
             let place = self.texts.line(written.span);
             self.warnings.push(format!("{place}: `{path}.compression` has no effect: no output is a `.nnue` file or a folder"));
         }
-        if let Some(Some(outputs)) = &outputs {
+        if let Some(Some(outputs)) = &outputs
+            && !self.in_defaults
+        {
             // A licence that was given and is wrong has been reported.
             let has_license = fields.place("license") != fields.span;
-            super::publish::check_net(&path, &release, has_license, outputs, self.problems);
+            super::publish::check_net(path, &release, has_license, outputs, self.problems);
         }
         let compression = written.unwrap_or_else(|| fields.default(Compression::default()));
         let span = fields.span;
@@ -274,7 +340,18 @@ impl<'a> Reader<'a> {
             Some(optimize) => optimize,
             None => None,
         };
-        Some(Net { name, span, source: source??, description, compression, outputs: outputs??, permutation, optimize, release })
+        Some(Net {
+            name,
+            template: None,
+            span,
+            source: source??,
+            description,
+            compression,
+            outputs: outputs??,
+            permutation,
+            optimize,
+            release,
+        })
     }
 
     /// The keys about published files.
@@ -378,7 +455,7 @@ impl<'a> Reader<'a> {
         let algorithm = self.optional_choice::<Algorithm>(&mut fields, "algorithm");
         let greedy = match &algorithm {
             Some(algorithm) => algorithm.value == Algorithm::Greedy,
-            None => fields.place("algorithm") == fields.span,
+            None => fields.place("algorithm") == fields.span && !self.in_defaults,
         };
         let algorithm = algorithm.unwrap_or_else(|| fields.default(Algorithm::default()));
         let moves = self.optional_integer(&mut fields, "moves", 1..=i64::MAX as u64);
@@ -419,6 +496,7 @@ impl<'a> Reader<'a> {
             pc_y3: self.optional_weight(&mut fields, "pc_y3"),
         };
         if self.problems.len() == before
+            && !self.in_defaults
             && let Err(error) = filters.validate()
         {
             let weight = ["pc_y1", "pc_y2", "pc_y3"].into_iter().map(|key| fields.place(key)).find(|place| *place != fields.span);
@@ -705,7 +783,7 @@ impl<'a> Reader<'a> {
 
     fn required<'t>(&mut self, fields: &mut Fields<'t>, key: &'static str, example: &str) -> Option<(String, &'t Item)> {
         let item = fields.get(key);
-        if item.is_none() {
+        if item.is_none() && !self.in_defaults {
             self.problems.push(Problem::new(
                 format!("`{}` has no `{key}`", fields.path),
                 fields.span,

@@ -55,6 +55,29 @@ struct NnueToml {
     /// Networks to build, by name; a name with `{stem}` or `{parent}` is a sweep over files
     #[schemars(default)]
     net: BTreeMap<String, NetTable>,
+    /// What every net takes where it does not say otherwise
+    #[schemars(default)]
+    defaults: DefaultsTable,
+    /// Axes by name: a net with `{axis}` in its name is built for each value, with the value filled in wherever `{axis}` stands
+    #[schemars(default, extend("propertyNames" = {"pattern": "^[0-9A-Za-z_]+$"}))]
+    matrix: BTreeMap<String, Axis>,
+}
+
+/// Values of an axis, each another
+#[derive(JsonSchema)]
+#[schemars(inline, transparent)]
+struct Axis(#[schemars(length(min = 1), extend("uniqueItems" = true))] Vec<AxisValue>);
+
+/// A value of an axis
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+enum AxisValue {
+    /// Text, such as the name of a source
+    Text(#[schemars(regex(pattern = r"^[^{}]*$"))] String),
+    /// Number
+    Number(f64),
+    /// Truth value
+    Truth(bool),
 }
 
 /// A network to start from. What the file tells is inferred; what stands here is an assertion
@@ -107,18 +130,41 @@ struct NetTable {
     /// Text for the file's header
     description: Option<String>,
     /// Packing of `.nnue` outputs (default: leb128)
-    compression: Option<Compression>,
-    /// Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file
-    outputs: OneOrMore,
-    /// A known permutation (`.npy`) to apply; excludes `optimize`
-    #[schemars(length(min = 1))]
-    permutation: Option<String>,
-    /// Search for a permutation; excludes `permutation`
-    optimize: Option<OptimizeTable>,
+    compression: Option<OrAxis<Compression>>,
+    /// Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file;
+    /// required here or in `defaults`
+    outputs: Option<OneOrMore>,
+    /// A known permutation (`.npy`) to apply; excludes `optimize`; false: not that of `defaults`
+    permutation: Option<OrOff<Text>>,
+    /// Search for a permutation; excludes `permutation`; false: not as `defaults` say
+    optimize: Option<OrOff<OptimizeTable>>,
     /// Whether to write `<output>.provenance.json`, an in-toto statement, beside each output (default: false)
-    provenance: Option<bool>,
+    provenance: Option<OrAxis<bool>>,
     /// Check the `.nnue` outputs as this place does before they get their names
-    publish: Option<Publish>,
+    publish: Option<OrAxis<Publish>>,
+    /// Licence of the net as an SPDX expression, such as `CC0-1.0`
+    #[schemars(length(min = 1))]
+    license: Option<String>,
+}
+
+/// What every net takes where it does not say otherwise; tables key by key
+#[derive(Default, JsonSchema)]
+#[schemars(rename = "defaults", deny_unknown_fields)]
+struct DefaultsTable {
+    /// Text for the file's header
+    description: Option<String>,
+    /// Packing of `.nnue` outputs (default: leb128)
+    compression: Option<OrAxis<Compression>>,
+    /// Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or for sweeps a file with placeholders
+    outputs: Option<OneOrMore>,
+    /// A known permutation (`.npy`) to apply, in nets without `optimize`
+    permutation: Option<OrOff<Text>>,
+    /// Search for a permutation, in nets without `permutation`
+    optimize: Option<OrOff<OptimizeTable>>,
+    /// Whether to write `<output>.provenance.json`, an in-toto statement, beside each output (default: false)
+    provenance: Option<OrAxis<bool>>,
+    /// Check the `.nnue` outputs as this place does before they get their names
+    publish: Option<OrAxis<Publish>>,
     /// Licence of the net as an SPDX expression, such as `CC0-1.0`
     #[schemars(length(min = 1))]
     license: Option<String>,
@@ -128,19 +174,19 @@ struct NetTable {
 #[derive(JsonSchema)]
 #[schemars(rename = "optimize", deny_unknown_fields)]
 struct OptimizeTable {
-    /// The name of a `data` table
-    data: String,
+    /// The name of a `data` table; required here or in `defaults.optimize`
+    data: Option<String>,
     /// How many positions to use, exactly (default: 10000)
-    #[schemars(range(min = 1, max = 9_223_372_036_854_775_807_u64))]
-    positions: Option<u64>,
+    #[schemars(extend("minimum" = 1, "maximum" = 9_223_372_036_854_775_807_u64))]
+    positions: Option<OrAxis<u64>>,
     /// Of the choice of positions, and of annealing (default: 0)
-    #[schemars(range(min = 0))]
-    seed: Option<u64>,
+    #[schemars(extend("minimum" = 0))]
+    seed: Option<OrAxis<u64>>,
     /// How to search (default: greedy)
-    algorithm: Option<Algorithm>,
+    algorithm: Option<OrAxis<Algorithm>>,
     /// How many moves annealing makes; only with `algorithm = "anneal"`
-    #[schemars(range(min = 1, max = 9_223_372_036_854_775_807_u64))]
-    moves: Option<u64>,
+    #[schemars(extend("minimum" = 1, "maximum" = 9_223_372_036_854_775_807_u64))]
+    moves: Option<OrAxis<u64>>,
     /// Which positions count (default: all that are not in check)
     filters: Option<FiltersTable>,
 }
@@ -150,33 +196,33 @@ struct OptimizeTable {
 #[schemars(rename = "filters", deny_unknown_fields)]
 struct FiltersTable {
     /// Leave out positions whose move is a capture (default: false)
-    filtered: Option<bool>,
+    filtered: Option<OrAxis<bool>>,
     /// Leave out, at random, positions whose game ended otherwise than their score foretells (default: false)
-    wld_filtered: Option<bool>,
+    wld_filtered: Option<OrAxis<bool>>,
     /// Leave out N of N + 1 positions, at random; 0: none (default: 0)
-    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
-    random_fen_skipping: Option<u32>,
+    #[schemars(extend("minimum" = 0, "maximum" = 4_294_967_295_u32))]
+    random_fen_skipping: Option<OrAxis<u32>>,
     /// Leave out positions of ply N and below; -1: none (default: -1)
-    #[schemars(range(min = -1, max = 65535))]
-    early_fen_skipping: Option<i32>,
+    #[schemars(extend("minimum" = -1, "maximum" = 65535))]
+    early_fen_skipping: Option<OrAxis<i32>>,
     /// Leave out positions whose material differs by less than N (a pawn is 208, a queen 2538); -1: none (default: -1)
-    #[schemars(range(min = -1, max = 2_147_483_647_i32))]
-    simple_eval_skipping: Option<i32>,
+    #[schemars(extend("minimum" = -1, "maximum" = 2_147_483_647_i32))]
+    simple_eval_skipping: Option<OrAxis<i32>>,
     /// Leave out positions whose score is beyond N for either side (default: no limit)
-    #[schemars(range(min = 0, max = 65535))]
-    max_score: Option<u16>,
+    #[schemars(extend("minimum" = 0, "maximum" = 65535))]
+    max_score: Option<OrAxis<u16>>,
     /// Leave out positions after ply N (default: no limit)
-    #[schemars(range(min = 0, max = 65535))]
-    max_ply: Option<u16>,
+    #[schemars(extend("minimum" = 0, "maximum" = 65535))]
+    max_ply: Option<OrAxis<u16>>,
     /// Wanted share of positions with 0 pieces; any of `pc_y1` to `pc_y3` turns weighting by pieces on (default: 1, if on)
-    #[schemars(range(min = -1e6, max = 1e6))]
-    pc_y1: Option<f64>,
+    #[schemars(extend("minimum" = -1e6, "maximum" = 1e6))]
+    pc_y1: Option<OrAxis<f64>>,
     /// Wanted share of positions with 16 pieces (default: 2, if on)
-    #[schemars(range(min = -1e6, max = 1e6))]
-    pc_y2: Option<f64>,
+    #[schemars(extend("minimum" = -1e6, "maximum" = 1e6))]
+    pc_y2: Option<OrAxis<f64>>,
     /// Wanted share of positions with 32 pieces (default: 1, if on)
-    #[schemars(range(min = -1e6, max = 1e6))]
-    pc_y3: Option<f64>,
+    #[schemars(extend("minimum" = -1e6, "maximum" = 1e6))]
+    pc_y3: Option<OrAxis<f64>>,
 }
 
 /// A `source` by name or path, or many by a glob
@@ -200,22 +246,47 @@ struct GlobTable {
     #[schemars(length(min = 1))]
     features: Option<String>,
     /// Outputs of the feature transformer per perspective, even
-    #[schemars(range(min = 2, max = 65536), extend("multipleOf" = 2))]
-    l1: Option<u32>,
+    #[schemars(extend("minimum" = 2, "maximum" = 65536, "multipleOf" = 2))]
+    l1: Option<OrAxis<u32>>,
     /// Size of the second layer
-    #[schemars(range(min = 1, max = 65536))]
-    l2: Option<u32>,
+    #[schemars(extend("minimum" = 1, "maximum" = 65536))]
+    l2: Option<OrAxis<u32>>,
     /// Size of the third layer
-    #[schemars(range(min = 1, max = 65536))]
-    l3: Option<u32>,
+    #[schemars(extend("minimum" = 1, "maximum" = 65536))]
+    l3: Option<OrAxis<u32>>,
     /// Generation of the networks; only needed where shapes leave it open
     #[schemars(length(min = 1))]
     architecture: Option<String>,
     /// Scales of the integers; only needed where the files leave them open
-    quantization: Option<Quantization>,
+    quantization: Option<OrAxis<Quantization>>,
     /// What to do with weights that are out of range (default: error)
-    overflow: Option<Overflow>,
+    overflow: Option<OrAxis<Overflow>>,
 }
+
+/// A value, or false for none
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+enum OrOff<T> {
+    /// The value
+    On(T),
+    /// None, whatever `defaults` say
+    Off(#[schemars(extend("const" = false))] bool),
+}
+
+/// A value, or an axis of `matrix` that gives it
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+enum OrAxis<T> {
+    /// The value
+    Value(T),
+    /// An axis in braces, of a net with it in its name
+    Axis(#[schemars(regex(pattern = r"^\{[0-9A-Za-z_]+\}$"))] String),
+}
+
+/// A text that is not empty
+#[derive(JsonSchema)]
+#[schemars(inline, transparent)]
+struct Text(#[schemars(length(min = 1))] String);
 
 /// A text or a list of them
 #[derive(JsonSchema)]

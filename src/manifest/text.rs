@@ -117,7 +117,8 @@ impl Problem {
         self
     }
 
-    fn place(&self) -> Span {
+    /// Of the first label.
+    pub fn place(&self) -> Span {
         self.labels.first().map_or_else(Span::default, |label| label.0)
     }
 }

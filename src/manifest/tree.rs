@@ -16,6 +16,7 @@ const DEPTH: usize = 32;
 /// Keys of the top level whose sub-tables are named by the user.
 const NAMED: [&str; 3] = ["source", "data", "net"];
 
+#[derive(Clone)]
 pub(super) enum Value {
     String(String),
     /// `None` for a number beyond 128 bits.
@@ -28,11 +29,13 @@ pub(super) enum Value {
     Table(Vec<Entry>),
 }
 
+#[derive(Clone)]
 pub(super) struct Item {
     pub value: Value,
     pub span: Span,
 }
 
+#[derive(Clone)]
 pub(super) struct Entry {
     pub key: Located<String>,
     pub item: Item,

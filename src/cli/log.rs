@@ -1,0 +1,205 @@
+//! `--log-format json`: each message on stderr as one JSON object on a line of its own. Only its shape; who says what is elsewhere.
+//!
+//! Every object has `schema` (1) and `event`:
+//!
+//! | event | members |
+//! | --- | --- |
+//! | `start` | `task`, `total` (null where it is not known), `unit` |
+//! | `progress` | `task`, `done`, `total`, `unit`, `seconds`, `rate` (units a second), `left` (seconds, or null); at most one a second for a task |
+//! | `finish` | `task`, `done`, `total`, `unit`, `seconds` |
+//! | `note`, `warning` | `message` |
+//! | `error` | `kind`, `message`, `causes`, `help`, `file`, `line`, `column`; one for each mistake of a manifest |
+
+use std::ffi::OsString;
+use std::iter;
+
+use clap::ValueEnum;
+use miette::Diagnostic;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Kind};
+
+/// Version of the members; raised when one changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// For programs: one JSON object a line
+    Json,
+}
+
+impl LogFormat {
+    /// What the command line says before it is understood.
+    pub(super) fn asked_for(arguments: &[OsString]) -> Self {
+        let value = arguments.iter().enumerate().find_map(|(index, argument)| match argument.to_str()?.strip_prefix("--log-format")? {
+            "" => arguments.get(index + 1)?.to_str(),
+            value => value.strip_prefix('='),
+        });
+        if value == Some("json") { Self::Json } else { Self::Text }
+    }
+}
+
+/// An object of this kind with these members.
+fn event(kind: &str, members: Value) -> String {
+    let mut object = json!({"schema": SCHEMA, "event": kind});
+    if let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) {
+        object.extend(members);
+    }
+    object.to_string()
+}
+
+/// What goes on, or should be known: `note` or `warning`.
+pub(super) fn message(kind: &str, text: &str) -> String {
+    event(kind, json!({"message": text}))
+}
+
+/// How far a task is: `start`, `progress` or `finish`.
+pub(super) fn task(kind: &str, task: &Task<'_>) -> String {
+    let Task { name, done, total, unit, seconds } = task;
+    event(
+        kind,
+        match kind {
+            "start" => json!({"task": name, "total": total, "unit": unit}),
+            "finish" => json!({"task": name, "done": done, "total": total, "unit": unit, "seconds": round(*seconds)}),
+            _ => json!({
+                "task": name, "done": done, "total": total, "unit": unit, "seconds": round(*seconds),
+                "rate": round(task.rate()), "left": task.left().map(round),
+            }),
+        },
+    )
+}
+
+/// A running task.
+pub(super) struct Task<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Units that are finished.
+    pub(super) done: u64,
+    /// All of them, where known.
+    pub(super) total: Option<u64>,
+    /// What is counted.
+    pub(super) unit: &'a str,
+    /// Since it began.
+    pub(super) seconds: f64,
+}
+
+impl Task<'_> {
+    /// Units a second so far.
+    pub(super) fn rate(&self) -> f64 {
+        if self.seconds > 0.0 { self.done as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// Seconds until it is over, if it goes on like this.
+    pub(super) fn left(&self) -> Option<f64> {
+        let rate = self.rate();
+        self.total.filter(|_| rate > 0.0).map(|total| total.saturating_sub(self.done) as f64 / rate)
+    }
+}
+
+/// Milliseconds are all that anybody wants to know.
+fn round(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// An error: a line for each of its findings.
+pub(super) fn error(error: &Error) -> Vec<String> {
+    let kind = match error.kind() {
+        Kind::Failed => "failed",
+        Kind::Usage => "usage",
+        Kind::Difference => "difference",
+        Kind::Interrupted => "interrupted",
+    };
+    let Some(report) = error.report() else {
+        let (causes, help) = (error.causes(), error.help_text());
+        let none = Value::Null;
+        let members = json!({
+            "kind": kind, "message": error.message(), "causes": causes, "help": help, "file": none, "line": none, "column": none,
+        });
+        return vec![event("error", members)];
+    };
+    let related: Vec<&dyn Diagnostic> = report.related().map(Iterator::collect).unwrap_or_default();
+    if related.is_empty() {
+        return vec![finding(kind, report)];
+    }
+    related.into_iter().map(|report| finding(kind, report)).collect()
+}
+
+/// A diagnostic with source text.
+fn finding(kind: &str, report: &dyn Diagnostic) -> String {
+    let causes: Vec<String> = iter::successors(report.source(), |cause| cause.source()).map(ToString::to_string).collect();
+    let label = report.labels().and_then(|mut labels| labels.next());
+    let place = label.and_then(|label| {
+        let text = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+        Some((text.name().map(str::to_owned), text.line() + 1, text.column() + 1))
+    });
+    let (file, line, column) = place.map_or((None, None, None), |(file, line, column)| (file, Some(line), Some(column)));
+    let help = report.help().map(|help| help.to_string());
+    event(
+        "error",
+        json!({
+            "kind": kind, "message": report.to_string(), "causes": causes, "help": help, "file": file, "line": line, "column": column,
+        }),
+    )
+}
+
+/// A command line that clap refused, by the text that it would print.
+pub(super) fn usage(text: &str) -> String {
+    let (message, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    let help: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let none = Value::Null;
+    event(
+        "error",
+        json!({
+            "kind": "usage", "message": message.trim_start_matches("error: "), "causes": [], "help": help.join("\n"),
+            "file": none, "line": none, "column": none,
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_say_how_far_they_are() {
+        let running = Task { name: "gather", done: 250, total: Some(1000), unit: "positions", seconds: 2.5 };
+        let expected = r#"{"schema":1,"event":"progress","task":"gather","done":250,"total":1000,"unit":"positions","seconds":2.5,"rate":100.0,"left":7.5}"#;
+        assert_eq!(task("progress", &running), expected);
+        let unknown = Task { name: "positions", done: 0, total: None, unit: "entries", seconds: 0.0 };
+        assert_eq!((unknown.rate(), unknown.left()), (0.0, None));
+        assert_eq!(task("start", &unknown), r#"{"schema":1,"event":"start","task":"positions","total":null,"unit":"entries"}"#);
+    }
+
+    #[test]
+    fn errors_have_all_that_is_known() {
+        let plain = Error::new("cannot load `a`").because("truncated").because("at byte 7").help("fetch \"it\"");
+        assert_eq!(
+            error(&plain),
+            [
+                r#"{"schema":1,"event":"error","kind":"failed","message":"cannot load `a`","causes":["truncated","at byte 7"],"help":"fetch \"it\"","file":null,"line":null,"column":null}"#
+            ]
+        );
+        let text = "version = 1\n[net.a]\nsource = \"x.nnue\"\noutputs = \"d/\"\n\"ä\" = 1\ncompression = \"no\"\n";
+        let broken = crate::manifest::parse(text, "some/nnue.toml".as_ref(), &[], &crate::manifest::Vocabulary::default()).unwrap_err();
+        let events: Vec<Value> = error(&broken).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 2);
+        assert_eq!((&events[0]["file"], &events[0]["line"], &events[0]["column"]), (&json!("some/nnue.toml"), &json!(5), &json!(1)));
+        assert_eq!((&events[1]["line"], &events[1]["column"]), (&json!(6), &json!(15)));
+        assert_eq!(events[1]["causes"], json!(["the value names how the file is packed"]));
+        assert_eq!(events[1]["kind"], "usage");
+    }
+
+    #[test]
+    fn the_format_is_known_before_the_command_line_is() {
+        let asked = |line: &str| LogFormat::asked_for(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(asked("nnue build --log-format json --nonsense"), LogFormat::Json);
+        assert_eq!(asked("nnue --log-format=json"), LogFormat::Json);
+        assert_eq!(asked("nnue --log-format text build"), LogFormat::Text);
+        assert_eq!(asked("nnue build --log-format"), LogFormat::Text);
+        let refused: Value = serde_json::from_str(&usage("error: unexpected argument\n\n  tip: no\n\nUsage: nnue\n")).unwrap();
+        assert_eq!((&refused["message"], &refused["help"]), (&json!("unexpected argument"), &json!("tip: no\nUsage: nnue")));
+    }
+}

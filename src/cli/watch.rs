@@ -1,0 +1,381 @@
+//! `nnue watch`: brings nets up to date, again and again as their files change or new ones come to a glob.
+//!
+//! Looks at files by polling, which every file system can, also over a network. A file counts once it is complete: two looks
+//! at it, far enough apart, found the same, and a source also parses. Between rounds nothing is held, no lock and no cache, so that
+//! `nnue cache gc` and other builds can run.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::build::{ManifestArgs, WorkArgs, build_text, manifest_path, print_net_error, read_manifest};
+use super::{Exit, Global};
+use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
+use crate::cache::Signature;
+use crate::ctx::Ctx;
+use crate::error::{Error, Kind, Result};
+use crate::format::bytes::{Bytes, check_regular};
+use crate::format::nnue::Expectation;
+use crate::graph::{self, Operation};
+use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
+use crate::stages::load::load;
+
+/// How long the sleep between two looks may keep Ctrl-C waiting.
+const NAP: Duration = Duration::from_millis(50);
+
+/// How long to leave a build alone that failed as a whole, such as one that cannot read `nnue.lock`.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Bring nets up to date, then build them again whenever their files change
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Nets to watch, by the names in the manifest [default: all]
+    #[arg(value_name = "NET")]
+    nets: Vec<String>,
+    /// How long to wait between two looks at the files, such as 500ms or 10s
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    interval: Duration,
+    /// How long a file must stay the same before it counts as complete
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = super::units::duration)]
+    settle: Duration,
+    #[command(flatten)]
+    work: WorkArgs,
+    /// Print a JSON report on stdout, one line for each round that did something
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = super::units::duration(text)?;
+    if interval < NAP { Err(format!("it must be {} ms or more", NAP.as_millis())) } else { Ok(interval) }
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    args.work.start()?;
+    // Whoever saves a checkpoint in place cuts it short first; a map of it would then end this process.
+    Bytes::read_instead_of_mapping();
+    let path = manifest_path(global)?;
+    let mut watcher = Watcher {
+        ctx: global.ctx(args.work.backend()),
+        args: &args,
+        global,
+        look: look(&path, true),
+        path,
+        manifest: None,
+        generation: 0,
+        round: 0,
+        files: HashMap::new(),
+        done: HashMap::new(),
+        waiting: HashMap::new(),
+        last_error: None,
+        pause: None,
+    };
+    // What is wrong at the start is a mistake of whoever started this; later it may be work in progress.
+    watcher.manifest = Some(watcher.read()?);
+    watcher.greet();
+    loop {
+        watcher.round()?;
+        let end = Instant::now() + args.interval;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            watcher.ctx.check()?;
+            std::thread::sleep(left.min(NAP));
+        }
+    }
+}
+
+/// What one look at a path found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Missing,
+    /// A folder, a pipe …: whoever reads it will say so.
+    NoFile,
+    File(Signature),
+}
+
+/// Looks at a path. A careful look also opens the file, which makes a network file system ask its server.
+fn look(path: &Path, careful: bool) -> Look {
+    match std::fs::metadata(path) {
+        Err(_) => Look::Missing,
+        Ok(metadata) if !metadata.is_file() => Look::NoFile,
+        Ok(metadata) => {
+            let opened = careful.then(|| File::open(path).and_then(|file| file.metadata()).ok()).flatten();
+            Look::File(Signature::of(&opened.unwrap_or(metadata)))
+        }
+    }
+}
+
+/// A file, and since when it is as it is.
+struct Watched {
+    look: Look,
+    since: Instant,
+    /// It was the same for long enough.
+    complete: bool,
+    /// The last round that looked.
+    round: u64,
+}
+
+/// What a net was last dealt with for: the manifest's reading and each of its files.
+type Fingerprint = (u64, Vec<Look>);
+
+struct Watcher<'a> {
+    args: &'a Args,
+    global: &'a Global,
+    ctx: Ctx,
+    path: PathBuf,
+    /// The manifest as it was when it was read last.
+    look: Look,
+    /// `None` while it is broken.
+    manifest: Option<Manifest>,
+    /// How often it was read.
+    generation: u64,
+    round: u64,
+    files: HashMap<PathBuf, Watched>,
+    /// Nets by name with what nothing is left to do for: built, or failed and waiting for another file.
+    done: HashMap<String, Fingerprint>,
+    /// Files that are waited for, with what was said of them.
+    waiting: HashMap<PathBuf, (Look, String)>,
+    /// The last error that concerns no single net: it is said once.
+    last_error: Option<String>,
+    /// When to try again after one.
+    pause: Option<Instant>,
+}
+
+impl Watcher<'_> {
+    fn greet(&self) {
+        let manifest = self.manifest.as_ref();
+        let count = manifest.map_or(0, |manifest| manifest.nets.iter().filter(|net| self.wants(net)).count());
+        let nets = if count == 1 { "1 net".to_owned() } else { format!("{count} nets") };
+        self.global.note(&format!("watching {nets} of `{}`; Ctrl-C ends", self.path.display()));
+    }
+
+    /// Reads the manifest, and checks that it has the nets that were named.
+    fn read(&mut self) -> Result<Manifest> {
+        self.generation += 1;
+        let manifest = read_manifest(&self.args.manifest, &self.path, Globs::MayMatch, &self.ctx)?;
+        let declared = |name: &String| manifest.declared.iter().any(|net| net.name.value == *name || net.template.as_ref() == Some(name));
+        let unknown: Vec<String> = self.args.nets.iter().filter(|name| !declared(name)).cloned().collect();
+        if !unknown.is_empty() {
+            select_nets(&manifest, &unknown)?;
+        }
+        Ok(manifest)
+    }
+
+    fn wants(&self, net: &ResolvedNet) -> bool {
+        let names = &self.args.nets;
+        names.is_empty() || names.iter().any(|name| net.name == *name || net.sweep.as_ref() == Some(name))
+    }
+
+    /// Looks at everything, and builds what is complete and was not dealt with.
+    fn round(&mut self) -> Result<()> {
+        self.ctx.check()?;
+        self.round += 1;
+        let Some(manifest) = self.refreshed()? else { return Ok(()) };
+        let ready = self.ready(&manifest);
+        let paused = self.pause.is_some_and(|until| Instant::now() < until);
+        let outcome = if ready.is_empty() || paused { Ok(()) } else { self.bring_up_to_date(&manifest, ready) };
+        self.files.retain(|_, file| file.round == self.round);
+        let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+        self.done.retain(|name, _| names.contains(name.as_str()));
+        self.waiting.retain(|path, _| self.files.contains_key(path));
+        self.manifest = Some(manifest);
+        match outcome {
+            Err(error) if error.kind() != Kind::Interrupted => {
+                self.pause = Some(Instant::now() + PAUSE);
+                self.say_once(&error);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The manifest as it is now, with the files that its globs match now. `None` while it is not good.
+    fn refreshed(&mut self) -> Result<Option<Manifest>> {
+        let path = self.path.clone();
+        let (now, complete) = self.observe(&path);
+        if now != self.look {
+            if now == Look::Missing {
+                self.wait_for(&path, &path.display().to_string(), now, "it is not there");
+            }
+            if now == Look::Missing || !complete {
+                return Ok(None);
+            }
+            self.look = now;
+            self.manifest = None;
+            self.last_error = None;
+            self.waiting.remove(&path);
+        }
+        let read = match self.manifest.take() {
+            Some(mut manifest) => manifest::refresh(&mut manifest).map(|()| manifest),
+            // It is read again also if it did not change: the files that it names may have.
+            None => self.read().inspect(|_| self.global.note(&format!("read `{}` again", path.display()))),
+        };
+        match read {
+            Ok(manifest) => {
+                self.last_error = self.last_error.take().filter(|_| self.pause.is_some());
+                Ok(Some(manifest))
+            }
+            Err(error) if error.kind() == Kind::Interrupted => Err(error),
+            Err(error) => {
+                self.say_once(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The nets whose files are all complete, and not those that were dealt with.
+    fn ready<'m>(&mut self, manifest: &'m Manifest) -> Vec<(&'m ResolvedNet, Fingerprint)> {
+        let mut ready = Vec::new();
+        for net in manifest.nets.iter().filter(|net| self.wants(net)).collect::<Vec<_>>() {
+            let mut looks = Vec::new();
+            let mut all_complete = true;
+            for file in files_of(net) {
+                let (look, complete) = self.observe(&file.resolved);
+                if look == Look::Missing {
+                    self.wait_for(&file.resolved, &file.typed, look, "it is not there");
+                }
+                all_complete &= complete && look != Look::Missing;
+                looks.push(look);
+            }
+            let fingerprint = (self.generation, looks);
+            if all_complete && self.done.get(&net.name) != Some(&fingerprint) {
+                ready.push((net, fingerprint));
+            }
+        }
+        ready
+    }
+
+    /// Looks at a file, once a round.
+    fn observe(&mut self, path: &Path) -> (Look, bool) {
+        let (round, settle) = (self.round, self.args.settle);
+        if let Some(file) = self.files.get_mut(path) {
+            if file.round != round {
+                file.round = round;
+                let now = look(path, !file.complete);
+                if now != file.look {
+                    (file.look, file.since, file.complete) = (now, Instant::now(), false);
+                } else {
+                    file.complete |= file.since.elapsed() >= settle;
+                }
+            }
+            return (file.look, file.complete);
+        }
+        let now = look(path, true);
+        self.files.insert(path.to_owned(), Watched { look: now, since: Instant::now(), complete: false, round });
+        (now, false)
+    }
+
+    fn bring_up_to_date(&mut self, manifest: &Manifest, ready: Vec<(&ResolvedNet, Fingerprint)>) -> Result<()> {
+        let mut plans = Vec::with_capacity(ready.len());
+        for (net, fingerprint) in ready {
+            match graph::plan(manifest, &[net]) {
+                Ok(plan) => plans.push((net, fingerprint, plan)),
+                Err(error) => {
+                    print_net_error(self.global, &net.name, &error);
+                    self.done.insert(net.name.clone(), fingerprint);
+                }
+            }
+        }
+        let stale = self.stale(manifest, &plans.iter().map(|(net, ..)| *net).collect::<Vec<_>>())?;
+        let mut checked: HashMap<(PathBuf, String), bool> = HashMap::new();
+        let mut nets = Vec::new();
+        for (net, fingerprint, plan) in plans {
+            let mut parses = true;
+            if stale.contains(&net.name) {
+                for (file, expected) in sources_of(net, &plan) {
+                    self.ctx.check()?;
+                    let known = (file.resolved.clone(), format!("{expected:?}"));
+                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, expected));
+                }
+            }
+            // What does not parse is not looked at again until it changes.
+            self.done.insert(net.name.clone(), fingerprint);
+            if parses && stale.contains(&net.name) {
+                nets.push(net);
+            }
+        }
+        if nets.is_empty() {
+            return Ok(());
+        }
+        let forget = |this: &mut Self, nets: &[&ResolvedNet]| nets.iter().for_each(|net| drop(this.done.remove(&net.name)));
+        let options = self.options(false);
+        let on_error = |net: &str, error: &Error| print_net_error(self.global, net, error);
+        let report = Workspace::open(manifest, &options, &self.ctx)
+            .and_then(|workspace| workspace.build(&nets, &options, &self.ctx, &on_error))
+            .inspect_err(|_| forget(self, &nets))?;
+        (self.last_error, self.pause) = (None, None);
+        self.show(&report)
+    }
+
+    /// The names of the nets for which something has to be done, or cannot be.
+    fn stale(&self, manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<HashSet<String>> {
+        let options = self.options(true);
+        let report = Workspace::open(manifest, &options, &self.ctx)?.build(nets, &options, &self.ctx, &|_, _| {})?;
+        Ok(report.nets.into_iter().filter(|net| net.status != NetStatus::Fresh).map(|net| net.net).collect())
+    }
+
+    fn options(&self, dry_run: bool) -> Options {
+        let (paranoid, lock_timeout) = (self.args.manifest.paranoid, self.args.manifest.lock_timeout);
+        Options { dry_run, keep_going: true, jobs: self.args.work.jobs(), paranoid, lock_timeout, ..Options::default() }
+    }
+
+    /// Whether a source holds a whole network. Says so if not.
+    fn parses(&mut self, file: &FilePath, expected: &Expectation) -> bool {
+        let before = self.files.get(&file.resolved).map(|watched| watched.look);
+        let read = check_regular(&file.resolved).and_then(|()| load(&file.resolved, expected)).map(drop);
+        let after = look(&file.resolved, true);
+        match (before, read) {
+            // It is changing under our eyes: the next rounds will see to it.
+            (Some(before), _) if before != after => false,
+            (_, Ok(())) => {
+                self.waiting.remove(&file.resolved);
+                true
+            }
+            (_, Err(error)) => {
+                self.wait_for(&file.resolved, &file.typed, after, &error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Says that a file is waited for, once for each of its states.
+    fn wait_for(&mut self, path: &Path, typed: &str, look: Look, why: &str) {
+        let said = (look, why.to_owned());
+        if self.waiting.get(path) != Some(&said) {
+            self.global.note(&format!("waiting for `{typed}`: {why}"));
+            self.waiting.insert(path.to_owned(), said);
+        }
+    }
+
+    fn say_once(&mut self, error: &Error) {
+        let text = format!("{error:?}");
+        if self.last_error.as_ref() != Some(&text) {
+            self.global.print_error(error);
+            self.last_error = Some(text);
+        }
+    }
+
+    fn show(&self, report: &Report) -> Result<()> {
+        if !report.nets.iter().any(|net| matches!(net.status, NetStatus::Built | NetStatus::Failed)) {
+            return Ok(());
+        }
+        if self.args.json { self.global.print_json_line(report) } else { self.global.print_summary(&build_text(report)) }
+    }
+}
+
+/// The files that a net is made from.
+fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
+    let data = net.optimize.iter().flat_map(|optimize| &optimize.data.paths).map(|path| &path.value);
+    std::iter::once(&net.source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
+}
+
+/// The source of a net with what is expected of it.
+fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n graph::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
+    let actions = plan.nets.iter().flat_map(|net| &net.actions);
+    actions.filter_map(|action| match plan.operation(*action) {
+        Some(Operation::Load(expected)) => Some((&net.source.path.value, &**expected)),
+        _ => None,
+    })
+}
