@@ -161,6 +161,7 @@ refused! {
     source_undefined: "version = 1\n[source.run42]\npath = \"a\"\n[source.other]\npath = \"b\"\n[net.big]\nsource = \"run24\"\noutputs = \"d/\"\n";
     source_undefined_and_none_defined: "version = 1\n[net.big]\nsource = \"run 24\"\noutputs = \"d/\"\n";
     data_undefined: optimize("data = \"fishpak\"");
+    data_undefined_and_a_wrong_output: optimize("data = \"fishpak\"").replacen("dist/", "net.bin", 1);
     data_is_a_path: optimize("data = \"data/x.binpack\"");
     permutation_and_optimize: head("permutation = \"p.npy\"\noptimize = { data = \"d\" }\n[data.d]\npath = \"x\"\n");
 

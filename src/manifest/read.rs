@@ -335,11 +335,8 @@ impl<'a> Reader<'a> {
         if self.problems.len() > before {
             return None;
         }
-        let optimize = match optimize {
-            Some(None) => return None,
-            Some(optimize) => optimize,
-            None => None,
-        };
+        // One that is wrong has been reported, and hides no mistakes of the outputs.
+        let optimize = optimize.flatten();
         Some(Net {
             name,
             template: None,
