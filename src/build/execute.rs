@@ -395,6 +395,11 @@ impl<'a> Build<'a> {
             let digest = |input: NodeIndex| shared.lock().states[input.index()].digest();
             let accept = |sha256: &Sha256| self.accept(node, sha256);
             let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest, accept: &accept };
+            if stage.is_stored()
+                && let Some(result) = runner.remote_result(node, &preimage)?
+            {
+                return Ok(Settled { preimage: preimage.clone(), result, ran: None });
+            }
             let start = Instant::now();
             let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
             let Ran { digest, bytes, stored, extra, value } = runner.run(node, outputs)?;
@@ -411,7 +416,13 @@ impl<'a> Build<'a> {
                 created_by: env!("CARGO_PKG_VERSION").to_owned(),
                 extra,
             };
-            self.workspace.cache.put_record(&ActionRecord { preimage: preimage.clone(), result: result.clone() });
+            let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };
+            self.workspace.cache.put_record(&record);
+            if stage.is_stored()
+                && let Some(remote) = &self.workspace.remote
+            {
+                remote.upload(&record);
+            }
             Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
         };
         // A panic must not leave the other workers waiting for this one.

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::global::Verbosity;
 use super::network::BackendName;
+use super::progress::to_stderr;
 use super::{Exit, Global};
 use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::cache::remote::Traffic;
 use crate::error::{Error, Result};
 use crate::manifest::{self, Manifest, Override, Vocabulary};
 use crate::net;
@@ -109,8 +112,20 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     } else {
         global.print_summary(&build_text(&report))?;
     }
+    // What was published and reported waits for no network.
+    workspace.finish_uploads(&ctx)?;
+    if let Some(traffic) = workspace.remote_traffic().filter(|_| global.verbosity == Verbosity::Verbose) {
+        to_stderr(&traffic_text(&traffic));
+    }
     let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// What a remote cache gave and took, in a line.
+fn traffic_text(traffic: &Traffic) -> String {
+    let Traffic { taken, missed, downloaded, uploaded } = traffic;
+    let taken = if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") };
+    format!("remote cache: {taken} taken ({downloaded} bytes), {missed} missed, {uploaded} uploaded")
 }
 
 /// The result of a build: a line a net, a line a stage that ran, the files.

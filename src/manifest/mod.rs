@@ -96,9 +96,20 @@ pub struct Manifest {
     pub declared: Vec<Net>,
     /// The nets to build, in the order of the file; those of a sweep by the paths of their files. Names are unique.
     pub nets: Vec<ResolvedNet>,
+    /// The `[cache.remote]` table.
+    pub remote_cache: Option<RemoteCache>,
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
     texts: Texts,
+}
+
+/// A cache that machines share. How results are kept is part of no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteCache {
+    /// `http://`, `https://`, `s3://`, `gs://` or `az://` with a host or a bucket; without credentials.
+    pub url: Located<String>,
+    /// What may be done with it.
+    pub mode: Located<RemoteMode>,
 }
 
 /// A path in a manifest.
@@ -415,6 +426,29 @@ impl Choice for Algorithm {
     }
 }
 
+/// What a build may do with a remote cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum RemoteMode {
+    /// take results from it
+    #[default]
+    Read,
+    /// also upload results to it
+    ReadWrite,
+}
+
+impl Choice for RemoteMode {
+    const WHAT: &'static str = "what is done with the remote cache";
+    const ALL: &'static [Self] = &[Self::Read, Self::ReadWrite];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadWrite => "read-write",
+        }
+    }
+}
+
 macro_rules! words {
     ($($choice:ty),*) => {$(
         impl $choice {
@@ -425,7 +459,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Quantization, Overflow, Compression, Algorithm);
+words!(Quantization, Overflow, Compression, Algorithm, RemoteMode);
 
 /// Reads the manifest at `path`, puts `overrides` on top, checks everything and finds the files of sweeps.
 ///
@@ -485,8 +519,8 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
     if !problems.is_empty() {
         return Err(text::report(&texts, problems));
     }
-    let Content { sources, data, nets: declared, warnings } = content;
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, texts })
+    let Content { sources, data, nets: declared, remote_cache, warnings } = content;
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, remote_cache, warnings, texts })
 }
 
 /// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since.
@@ -494,8 +528,12 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
 /// # Errors
 /// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
 pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
-    let content =
-        Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
+    let content = Content {
+        sources: manifest.sources.clone(),
+        data: manifest.data.clone(),
+        nets: manifest.declared.clone(),
+        ..Content::default()
+    };
     let mut problems = Vec::new();
     let nets = expand::expand(&content, &manifest.folder, &mut problems);
     if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }

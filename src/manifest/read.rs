@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, Source, Vocabulary,
+    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, RemoteCache, RemoteMode, Source, Vocabulary,
     expand::{names_file, placeholders},
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
@@ -24,12 +24,16 @@ const VERSION: u64 = 1;
 /// Bytes; Linux allows 4096, others fewer.
 const LONGEST_PATH: usize = 4096;
 
+/// Where a remote cache may be.
+const REMOTE_SCHEMES: [&str; 5] = ["https", "http", "s3", "gs", "az"];
+
 /// All that the tables of a manifest say, before anything is looked up on the disk.
 #[derive(Default)]
 pub(super) struct Content {
     pub sources: BTreeMap<String, Source>,
     pub data: BTreeMap<String, Data>,
     pub nets: Vec<Net>,
+    pub remote_cache: Option<RemoteCache>,
     pub warnings: Vec<String>,
 }
 
@@ -99,6 +103,7 @@ impl<'a> Reader<'a> {
             }
         }
         content.nets = nets.iter().filter_map(|entry| self.net(entry)).collect();
+        content.remote_cache = fields.get("cache").and_then(|item| self.cache(item));
         self.finish(fields);
         if nets.is_empty() {
             self.warnings.push(format!("{}: no `[net.NAME]` table: there is nothing to build", self.texts.line(root.span)));
@@ -399,6 +404,65 @@ impl<'a> Reader<'a> {
         let span = fields.span;
         self.finish(fields);
         Some(Located { value: filters, span })
+    }
+
+    fn cache(&mut self, item: &Item) -> Option<RemoteCache> {
+        let mut fields = self.table("cache", item, "a table")?;
+        let remote = fields.get("remote").map(|item| self.remote_cache(&fields.path_of("remote"), item));
+        self.finish(fields);
+        remote?
+    }
+
+    fn remote_cache(&mut self, path: &str, item: &Item) -> Option<RemoteCache> {
+        let mut fields = self.table(path, item, "a table")?;
+        let url =
+            self.required(&mut fields, "url", "url = \"https://cache.example.org/nnue\"").and_then(|(key, item)| self.remote_url(&key, item));
+        let mode = self.optional_choice::<RemoteMode>(&mut fields, "mode").unwrap_or_else(|| fields.default(RemoteMode::default()));
+        self.finish(fields);
+        Some(RemoteCache { url: url?, mode })
+    }
+
+    /// The address of a remote cache: a scheme, a host or bucket, a folder; nothing that could be a secret.
+    fn remote_url(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
+        let text = self.string(key, item)?;
+        let mut problem = |span: Span, label: &str, cause: String, help: &str| {
+            self.problems.push(Problem::new(format!("`{key}` is no address of a remote cache"), span, label, cause, help));
+            None
+        };
+        let known = REMOTE_SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ");
+        let (scheme, rest) = match text.value.split_once("://") {
+            Some((scheme, rest)) if REMOTE_SCHEMES.contains(&scheme) => (scheme, rest),
+            Some((scheme, _)) => {
+                let place = self.texts.inside(text.span, &text.value, 0..scheme.len());
+                return problem(place, "this scheme", format!("`{scheme}://` is not known"), &format!("it begins with one of {known}"));
+            }
+            None => return problem(text.span, "this text", "it has no scheme".to_owned(), &format!("it begins with one of {known}")),
+        };
+        let at = |part: &str| text.value.len() - rest.len() + rest.find(part).unwrap_or(0);
+        let host = rest.split('/').next().unwrap_or_default();
+        if let Some((credentials, _)) = host.rsplit_once('@') {
+            let start = text.value.len() - rest.len();
+            let place = self.texts.inside(text.span, &text.value, start..start + credentials.len());
+            return problem(
+                place,
+                "credentials",
+                "a manifest is read by many, and this text is shown in messages".to_owned(),
+                "take them out; they belong into the environment: `NNUE_REMOTE_CACHE_TOKEN`, or `NNUE_REMOTE_CACHE_USER` and `NNUE_REMOTE_CACHE_PASSWORD`",
+            );
+        }
+        if let Some(sign) = ["?", "#"].into_iter().find(|sign| rest.contains(sign)) {
+            let place = self.texts.inside(text.span, &text.value, at(sign)..text.value.len());
+            let cause = format!("names are put behind it, which a `{sign}` does not allow");
+            return problem(place, "this part", cause, "write the address of a folder; credentials belong into the environment");
+        }
+        if host.is_empty() {
+            let what = if scheme.starts_with("http") { "host" } else { "bucket" };
+            return problem(text.span, "this address", format!("it has no {what}"), "write it as `https://host/folder` or `s3://bucket/folder`");
+        }
+        if text.value.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
+            return problem(text.span, "this address", "it holds characters that no URL has".to_owned(), "write them as `%` and two digits");
+        }
+        Some(text)
     }
 
     fn features(&mut self, key: &str, item: &Item) -> Option<Located<String>> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::{Algorithm, Compression, Overflow, Quantization};
+use super::{Algorithm, Compression, Overflow, Quantization, RemoteMode};
 
 /// The JSON schema (draft 7, which editors for TOML understand) of `nnue.toml`.
 ///
@@ -55,6 +55,27 @@ struct NnueToml {
     /// Networks to build, by name; a name with `{stem}` or `{parent}` is a sweep over files
     #[schemars(default)]
     net: BTreeMap<String, NetTable>,
+    /// Where results are kept besides the local cache
+    cache: Option<CacheTable>,
+}
+
+/// Where results are kept besides the local cache; changes no result
+#[derive(JsonSchema)]
+#[schemars(rename = "cache", deny_unknown_fields)]
+struct CacheTable {
+    /// A cache that machines share
+    remote: Option<RemoteTable>,
+}
+
+/// A cache that machines share. Credentials come from the environment only
+#[derive(JsonSchema)]
+#[schemars(rename = "remote", deny_unknown_fields)]
+struct RemoteTable {
+    /// An HTTP cache (`http://`, `https://`) or a bucket (`s3://`, `gs://`, `az://`), with a folder
+    #[schemars(regex(pattern = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$"))]
+    url: String,
+    /// What is done with it (default: read)
+    mode: Option<RemoteMode>,
 }
 
 /// A network to start from. What the file tells is inferred; what stands here is an assertion
