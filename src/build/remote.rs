@@ -14,7 +14,6 @@ use super::values::{Gathered, Value};
 use crate::cache::record::ActionResult;
 use crate::cache::remote::{Found, Traffic};
 use crate::cache::{ActionRecord, Preimage, Remote};
-use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Operation, Stage};
 use crate::permutation;
@@ -160,10 +159,8 @@ impl Workspace<'_> {
     ///
     /// # Errors
     /// When the wait was interrupted.
-    pub fn finish_uploads(&self, ctx: &Ctx) -> Result<()> {
-        let finished = self.remote.as_ref().map_or(Ok(()), Remote::finish);
-        ctx.check()?;
-        finished
+    pub fn finish_uploads(&self) -> Result<()> {
+        self.remote.as_ref().map_or(Ok(()), Remote::finish)
     }
 
     /// What the remote cache gave and took, where there is one.

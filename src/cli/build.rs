@@ -113,7 +113,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         global.print_summary(&build_text(&report))?;
     }
     // What was published and reported waits for no network.
-    workspace.finish_uploads(&ctx)?;
+    workspace.finish_uploads()?;
     if let Some(traffic) = workspace.remote_traffic().filter(|_| global.verbosity == Verbosity::Verbose) {
         to_stderr(&traffic_text(&traffic));
     }

@@ -425,44 +425,33 @@ impl<'a> Reader<'a> {
     /// The address of a remote cache: a scheme, a host or bucket, a folder; nothing that could be a secret.
     fn remote_url(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
         let text = self.string(key, item)?;
-        let mut problem = |span: Span, label: &str, cause: String, help: &str| {
-            self.problems.push(Problem::new(format!("`{key}` is no address of a remote cache"), span, label, cause, help));
-            None
-        };
-        let known = REMOTE_SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ");
-        let (scheme, rest) = match text.value.split_once("://") {
-            Some((scheme, rest)) if REMOTE_SCHEMES.contains(&scheme) => (scheme, rest),
-            Some((scheme, _)) => {
-                let place = self.texts.inside(text.span, &text.value, 0..scheme.len());
-                return problem(place, "this scheme", format!("`{scheme}://` is not known"), &format!("it begins with one of {known}"));
-            }
-            None => return problem(text.span, "this text", "it has no scheme".to_owned(), &format!("it begins with one of {known}")),
-        };
-        let at = |part: &str| text.value.len() - rest.len() + rest.find(part).unwrap_or(0);
+        let url = text.value.as_str();
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let host = rest.split('/').next().unwrap_or_default();
-        if let Some((credentials, _)) = host.rsplit_once('@') {
-            let start = text.value.len() - rest.len();
-            let place = self.texts.inside(text.span, &text.value, start..start + credentials.len());
-            return problem(
-                place,
-                "credentials",
-                "a manifest is read by many, and this text is shown in messages".to_owned(),
-                "take them out; they belong into the environment: `NNUE_REMOTE_CACHE_TOKEN`, or `NNUE_REMOTE_CACHE_USER` and `NNUE_REMOTE_CACHE_PASSWORD`",
-            );
+        if host.contains('@') || rest.contains(['?', '#']) {
+            let what = if host.contains('@') { "credentials" } else { "a part behind `?` or `#`" };
+            let cause = "what stands there is often a secret, a manifest is read by many, and the address is shown in messages";
+            let help = "take them out; credentials come from the environment: `NNUE_REMOTE_CACHE_TOKEN`, or `NNUE_REMOTE_CACHE_USER` and \
+                        `NNUE_REMOTE_CACHE_PASSWORD`, or what the cloud's own tools take";
+            // Without its place: that would show them.
+            self.problems.push(Problem::without_place(format!("{}: `{key}` has {what} in it", self.texts.line(text.span)), cause, help));
+            return None;
         }
-        if let Some(sign) = ["?", "#"].into_iter().find(|sign| rest.contains(sign)) {
-            let place = self.texts.inside(text.span, &text.value, at(sign)..text.value.len());
-            let cause = format!("names are put behind it, which a `{sign}` does not allow");
-            return problem(place, "this part", cause, "write the address of a folder; credentials belong into the environment");
-        }
-        if host.is_empty() {
+        let known = REMOTE_SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ");
+        let (label, cause, help) = if !url.contains("://") {
+            ("this text", "it has no scheme".to_owned(), format!("it begins with one of {known}"))
+        } else if !REMOTE_SCHEMES.contains(&scheme) {
+            ("this address", format!("`{scheme}://` is not known"), format!("it begins with one of {known}"))
+        } else if host.is_empty() {
             let what = if scheme.starts_with("http") { "host" } else { "bucket" };
-            return problem(text.span, "this address", format!("it has no {what}"), "write it as `https://host/folder` or `s3://bucket/folder`");
-        }
-        if text.value.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
-            return problem(text.span, "this address", "it holds characters that no URL has".to_owned(), "write them as `%` and two digits");
-        }
-        Some(text)
+            ("this address", format!("it has no {what}"), "write it as `https://host/folder` or `s3://bucket/folder`".to_owned())
+        } else if url.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
+            ("this address", "it holds characters that no URL has".to_owned(), "write them as `%` and two digits".to_owned())
+        } else {
+            return Some(text);
+        };
+        self.problems.push(Problem::new(format!("`{key}` is no address of a remote cache"), text.span, label, cause, help));
+        None
     }
 
     fn features(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
