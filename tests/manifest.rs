@@ -291,7 +291,8 @@ fn the_example_is_complete() {
     let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
     for (table, keys) in schema_keys() {
         for key in keys {
-            let header = [format!("[{table}.{key}]"), format!("[{key}."), format!("[{table}.big.{key}]"), format!("[net.big.{table}.{key}]")];
+            let header =
+                [format!("[{table}.{key}]"), format!("[{key}."), format!("[{table}.big.{key}]"), format!("[net.big.{table}.{key}]")];
             let shown = text.lines().any(|line| {
                 let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
                 starts && line.contains('#')
@@ -317,7 +318,9 @@ fn defaults_are_those_of_the_documentation() {
 
 #[test]
 fn remote_addresses() {
-    for url in ["http://localhost", "http://[::1]:8080/a/b/", "https://cache.example.org/a%20b", "s3://bucket/x", "gs://b", "az://container/y/z"] {
+    for url in
+        ["http://localhost", "http://[::1]:8080/a/b/", "https://cache.example.org/a%20b", "s3://bucket/x", "gs://b", "az://container/y/z"]
+    {
         let cache = parse(&remote(&format!("url = \"{url}\""))).unwrap().remote_cache.unwrap();
         assert_eq!((cache.url.value.as_str(), cache.mode.value), (url, RemoteMode::Read));
     }
@@ -327,7 +330,14 @@ fn remote_addresses() {
 
 #[test]
 fn credentials_in_an_address_are_not_shown() {
-    for url in ["https://anna:geheim@a/b", "https://geheim@a", "ftp://anna:geheim@a", "anna:geheim@a/b", "https://a/b?sig=geheim", "s3://a/#geheim"] {
+    for url in [
+        "https://anna:geheim@a/b",
+        "https://geheim@a",
+        "ftp://anna:geheim@a",
+        "anna:geheim@a/b",
+        "https://a/b?sig=geheim",
+        "s3://a/#geheim",
+    ] {
         let text = render(&parse(&remote(&format!("url = \"{url}\""))).unwrap_err());
         assert!(text.contains("cache.remote.url") && text.contains("nnue.toml:3") && !text.contains("geheim"), "{text}");
     }

@@ -212,7 +212,8 @@ fn is_shared(url: &str, environment: &[(&'static str, &str)]) {
     }
 
     // The matrix was not fetched; another search needs it.
-    let ran = other.nnue(&["build", "-v", "--json", "--set", "net.big.optimize.algorithm=anneal", "--set", "net.big.optimize.moves=1000"]).ok();
+    let ran =
+        other.nnue(&["build", "-v", "--json", "--set", "net.big.optimize.algorithm=anneal", "--set", "net.big.optimize.moves=1000"]).ok();
     assert_stages(&statuses(&ran.json()), "fresh", "ran");
     assert!(ran.err.contains("remote cache: gather taken"), "{}", ran.err);
     assert!(warnings(&ran).is_empty(), "{}", ran.err);
@@ -265,7 +266,8 @@ fn s3_serves_it() {
     is_shared("s3://bucket/some/cache", &environment);
     is_shared("s3://bucket", &environment);
 
-    let missing = environment.iter().fold(Project::new("s3://no-such-bucket/x", "read-write"), |project, (name, value)| project.env(name, value));
+    let missing =
+        environment.iter().fold(Project::new("s3://no-such-bucket/x", "read-write"), |project, (name, value)| project.env(name, value));
     let (stages, ran) = missing.build();
     assert_stages(&stages, "ran", "ran");
     assert_warned_once(&ran, "s3://no-such-bucket/x");
@@ -395,7 +397,9 @@ fn a_changed_bit_is_noticed_wherever_it_is() {
     let project = Project::new(&filled.server.url, "read");
     let mut noticed = 0;
     // Without the search's record the matrix is fetched.
-    for (damaged, without) in [(&filled.gather, None), (&filled.search, None), (&filled.permutation, None), (&filled.matrix, Some(&filled.search))] {
+    for (damaged, without) in
+        [(&filled.gather, None), (&filled.search, None), (&filled.permutation, None), (&filled.matrix, Some(&filled.search))]
+    {
         if let Some(without) = without {
             filled.server.put(without, b"".to_vec());
         }
@@ -633,11 +637,14 @@ fn credentials_come_from_the_environment_and_go_nowhere_else() {
 #[test]
 fn credentials_in_the_open_are_worth_a_warning() {
     // An address that is reserved for documentation: nobody answers, or nobody is reached.
-    let project = Project::new("http://192.0.2.1:9/cache", "read").env("NNUE_REMOTE_CACHE_TOKEN", "s3cret").env("NNUE_REMOTE_CACHE_TIMEOUT", "1");
+    let project =
+        Project::new("http://192.0.2.1:9/cache", "read").env("NNUE_REMOTE_CACHE_TOKEN", "s3cret").env("NNUE_REMOTE_CACHE_TIMEOUT", "1");
     let (_, ran) = project.build();
     assert!(ran.err.contains("are sent without encryption") && !ran.err.contains("s3cret"), "{}", ran.err);
     assert_eq!(project.output(), expected());
-    for (name, value) in [("NNUE_REMOTE_CACHE_TOKEN", "s3c ret"), ("NNUE_REMOTE_CACHE_PASSWORD", "s3c ret"), ("NNUE_REMOTE_CACHE_TIMEOUT", "soon")] {
+    for (name, value) in
+        [("NNUE_REMOTE_CACHE_TOKEN", "s3c ret"), ("NNUE_REMOTE_CACHE_PASSWORD", "s3c ret"), ("NNUE_REMOTE_CACHE_TIMEOUT", "soon")]
+    {
         let ran = Project::new("http://127.0.0.1:1", "read").env(name, value).nnue(&["build"]).fails(2, &[name]);
         assert!(!ran.err.contains("s3c ret"), "{}", ran.err);
     }
@@ -656,7 +663,8 @@ fn uploads_are_tried_again_and_given_up() {
     let (_, ran) = Project::new(&server.url, "read-write").build();
     assert_eq!(ran.err, "", "the third try went well");
     assert_eq!(server.values().len(), 4);
-    let puts: Vec<String> = server.requests().iter().filter(|request| request.method == "PUT").map(|request| request.path.clone()).collect();
+    let puts: Vec<String> =
+        server.requests().iter().filter(|request| request.method == "PUT").map(|request| request.path.clone()).collect();
     assert!(puts[0].contains("/cas/") && puts.last().unwrap().contains("/ac/"), "blobs first: {puts:?}");
 
     for status in ["403 Forbidden", "413 Payload Too Large", "500 Internal Server Error"] {

@@ -118,7 +118,9 @@ impl Runner<'_> {
     fn half(&self, node: NodeIndex) -> Result<usize> {
         let gather = self.graph.input(node, "matrix").unwrap_or(node);
         let value = self.value(gather, "network")?;
-        let Value::Quantized(network) = &value else { return Err(Error::new("gather got a network of floats: this is a bug in nnue, please report it")) };
+        let Value::Quantized(network) = &value else {
+            return Err(Error::new("gather got a network of floats: this is a bug in nnue, please report it"));
+        };
         let half = network.architecture.l1 / 2;
         if let Some(input) = self.graph.input(gather, "network") {
             // Whoever asks last takes a value out of memory; this one only looked.

@@ -528,12 +528,8 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
 /// # Errors
 /// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
 pub fn expand(manifest: &Manifest) -> Result<Vec<ResolvedNet>> {
-    let content = Content {
-        sources: manifest.sources.clone(),
-        data: manifest.data.clone(),
-        nets: manifest.declared.clone(),
-        ..Content::default()
-    };
+    let content =
+        Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), ..Content::default() };
     let mut problems = Vec::new();
     let nets = expand::expand(&content, &manifest.folder, &mut problems);
     if problems.is_empty() { Ok(nets) } else { Err(text::report(&manifest.texts, problems)) }

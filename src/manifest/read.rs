@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::{
-    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, RemoteCache, RemoteMode, Source, Vocabulary,
+    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Quantization, RemoteCache, RemoteMode, Source,
+    Vocabulary,
     expand::{names_file, placeholders},
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
@@ -415,8 +416,9 @@ impl<'a> Reader<'a> {
 
     fn remote_cache(&mut self, path: &str, item: &Item) -> Option<RemoteCache> {
         let mut fields = self.table(path, item, "a table")?;
-        let url =
-            self.required(&mut fields, "url", "url = \"https://cache.example.org/nnue\"").and_then(|(key, item)| self.remote_url(&key, item));
+        let url = self
+            .required(&mut fields, "url", "url = \"https://cache.example.org/nnue\"")
+            .and_then(|(key, item)| self.remote_url(&key, item));
         let mode = self.optional_choice::<RemoteMode>(&mut fields, "mode").unwrap_or_else(|| fields.default(RemoteMode::default()));
         self.finish(fields);
         Some(RemoteCache { url: url?, mode })

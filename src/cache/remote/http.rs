@@ -50,7 +50,8 @@ pub(super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<String>)> {
         .user_agent(concat!("nnue/", env!("CARGO_PKG_VERSION")))
         .build();
     let in_the_open = authorization.is_some() && url.starts_with("http://") && !is_loopback(url);
-    let warning = in_the_open.then(|| format!("the credentials of the remote cache are sent without encryption: `{url}` is not `https://`"));
+    let warning =
+        in_the_open.then(|| format!("the credentials of the remote cache are sent without encryption: `{url}` is not `https://`"));
     let url = url.trim_end_matches('/').to_owned();
     Ok((Box::new(Http { agent: config.new_agent(), url, authorization }), warning))
 }
@@ -211,7 +212,9 @@ mod tests {
 
     #[test]
     fn loopback_is_told_from_other_hosts() {
-        for url in ["http://localhost/a", "http://localhost:8080", "http://127.0.0.1:1/x", "http://127.1.2.3", "http://[::1]:80/x", "http://[::1]"] {
+        for url in
+            ["http://localhost/a", "http://localhost:8080", "http://127.0.0.1:1/x", "http://127.1.2.3", "http://[::1]:80/x", "http://[::1]"]
+        {
             assert!(is_loopback(url), "{url}");
         }
         for url in ["http://localhost.example.org/", "http://10.0.0.1:80", "http://[fe80::1]:80/", "http://127.0.0.1.example.org"] {

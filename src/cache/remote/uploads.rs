@@ -99,7 +99,9 @@ impl Uploads {
             }
             if client.ctx.check().is_err() {
                 client.ctx.progress().finish(TASK);
-                return Err(Error::interrupted().because(format!("{} of the build not uploaded", were(waiting))).help("the build itself is done"));
+                return Err(Error::interrupted()
+                    .because(format!("{} of the build not uploaded", were(waiting)))
+                    .help("the build itself is done"));
             }
             if !said && start.elapsed() > SAY_AFTER {
                 said = true;
