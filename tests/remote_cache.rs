@@ -458,7 +458,8 @@ fn servers_that_refuse_or_fail_are_misses_with_one_warning() {
     let project = Project::new(&filled.server.url, "read-write").env("NNUE_REMOTE_CACHE_TIMEOUT", "1");
     const SHORT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nabc";
     const ENDLESS: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nabc";
-    let replies: [(&str, fn() -> Reply); 14] = [
+    type Case = (&'static str, fn() -> Reply);
+    let replies: [Case; 14] = [
         ("401", || Reply::Raw(http("401 Unauthorized", b"no"))),
         ("403", || Reply::Raw(http("403 Forbidden", b"no"))),
         ("418", || Reply::Raw(http("418 I'm a teapot", b""))),

@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of nets, manifests or stages: it keeps bytes under digests and records under keys, and says what a file's digest is.
 //! Only [`files`] opens files for writing. A damaged, unreadable or read-only cache makes a build slower, never wrong and never fail:
-//! everything that is read back is verified first, and what does not verify is a miss with a warning.
+//! everything that is read back is verified first, and what does not verify is a miss with a warning. The same holds for what comes
+//! from other machines ([`remote`], the only room that knows a network).
 //!
 //! ```text
 //! <root>/CACHEDIR.TAG

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::transport::{Body, Failure, Moved, Transport};
+use super::transport::{Body, Failure, Moved, Transport, shown};
 use crate::ctx::Ctx;
 
 /// A transfer earns a second of patience by so many bytes: one that only drips ends, a large one does not.
@@ -94,11 +94,14 @@ impl Client {
         match failure {
             Failure::Absent | Failure::Interrupted => {}
             Failure::Refused(why) => self.warn_once(|| {
-                format!("`{url}/{name}` in the remote cache cannot be used: {why}; its stage runs here (more of this kind is not reported)")
+                format!(
+                    "`{url}/{name}` in the remote cache cannot be used: {}; its stage runs here (more of this kind is not reported)",
+                    shown(&why)
+                )
             }),
             Failure::Unavailable(why) | Failure::TimedOut(why) => {
                 self.switch_off();
-                self.warn_once(|| format!("the remote cache `{url}` is not used any more in this build: {why} (at `{name}`)"));
+                self.warn_once(|| format!("the remote cache `{url}` is not used any more in this build: {} (at `{name}`)", shown(&why)));
             }
         }
     }

@@ -47,7 +47,38 @@ impl Moved {
     }
 }
 
+/// What somebody else's text may add to a message: one short line, without the queries of URLs, which may be signatures.
+pub(super) fn shown(text: &str) -> String {
+    const CHARACTERS: usize = 300;
+    let mut line = String::new();
+    let mut in_query = false;
+    for c in text.lines().next().unwrap_or_default().chars().take(CHARACTERS) {
+        in_query = match c {
+            '?' => true,
+            c if c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ')' | '>') => false,
+            _ => in_query,
+        };
+        if !in_query {
+            line.push(if c.is_control() { ' ' } else { c });
+        }
+    }
+    line
+}
+
 /// The failure of a value that is longer than it may be.
 pub(super) fn too_long(limit: u64) -> Failure {
     Failure::Refused(format!("it is longer than the {limit} bytes that it should have at most"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_programs_texts_are_cut_and_lose_their_secrets() {
+        let text = "error for url (https://a.example.org/b?sv=1&sig=geheim): refused \u{1b}[31m\n<Error>geheim</Error>";
+        assert_eq!(shown(text), "error for url (https://a.example.org/b): refused  [31m");
+        assert_eq!(shown("?geheim"), "");
+        assert_eq!(shown(&"x".repeat(1000)).len(), 300);
+    }
 }

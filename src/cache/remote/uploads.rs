@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::action_result::{self, Entry, MacKey};
 use super::client::Client;
-use super::transport::{Body, Failure};
+use super::transport::{Body, Failure, shown};
 use super::{blob_name, entry_name};
 use crate::cache::digest::Sha256;
 use crate::cache::record::ActionRecord;
@@ -171,7 +171,7 @@ impl Shared {
         let bytes = blob.len() as u64;
         let damaged = self.state().damaged.contains(&sha256);
         // Where the length is not known or cannot be asked for, putting it once more does no harm.
-        if damaged || self.client.length(&name).or_else(unknown)? != Some(bytes) {
+        if damaged || self.client.length(&name).or_else(unknown).map_err(|failure| at(&name, failure))? != Some(bytes) {
             let body: Body = Arc::new(blob);
             self.client.put(&name, &body).map_err(|failure| at(&name, failure))?;
         }
@@ -192,7 +192,7 @@ fn unknown(failure: Failure) -> Result<Option<u64>, Failure> {
 
 /// The failure with the name of the value.
 fn at(name: &str, failure: Failure) -> Failure {
-    let named = |why: String| format!("{why} (at `{name}`)");
+    let named = |why: String| format!("{} (at `{name}`)", shown(&why));
     match failure {
         Failure::Refused(why) => Failure::Refused(named(why)),
         Failure::Unavailable(why) => Failure::Unavailable(named(why)),

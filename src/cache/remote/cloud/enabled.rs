@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
 use tokio::runtime::Runtime;
 
-use super::super::transport::{Body, Failure, Moved, Transport, too_long};
+use super::super::transport::{Body, Failure, Moved, Transport, shown, too_long};
 use crate::error::{Error, Result};
 
 /// How long to wait for a connection, as `object_store` reads it.
@@ -20,8 +20,6 @@ const CONNECT: &str = "5 seconds";
 const REQUEST: &str = "1 hour";
 /// Values up to this size go up as one piece, larger ones in pieces of this size.
 const PART: usize = 8 << 20;
-/// Characters of a cloud's answer that are shown.
-const SHOWN: usize = 200;
 
 /// A folder in a bucket.
 struct Cloud {
@@ -64,11 +62,11 @@ pub(in super::super) fn open(url: &str) -> Result<Box<dyn Transport>> {
         }
         _ => return Err(cannot(format!("`{scheme}` is no cloud that this program knows"))),
     };
-    let store = store.map_err(|error| cannot(first_line(&error.to_string())))?;
+    let store = store.map_err(|error| cannot(shown(&error.to_string())))?;
     let folder = Path::parse(rest.split_once('/').map_or("", |(_, folder)| folder.trim_matches('/')));
-    let folder = folder.map_err(|error| cannot(error.to_string()))?;
+    let folder = folder.map_err(|error| cannot(shown(&error.to_string())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error: io::Error| cannot(error.to_string()))?;
+    let runtime = runtime.map_err(|error: io::Error| cannot(shown(&error.to_string())))?;
     Ok(Box::new(Cloud { store, folder, runtime }))
 }
 
@@ -143,13 +141,7 @@ fn failure(error: object_store::Error) -> Failure {
         | object_store::Error::Unauthenticated { .. }
         | object_store::Error::InvalidPath { .. }
         | object_store::Error::NotSupported { .. }
-        | object_store::Error::NotImplemented { .. } => Failure::Refused(first_line(&error.to_string())),
-        _ => Failure::Unavailable(first_line(&error.to_string())),
+        | object_store::Error::NotImplemented { .. } => Failure::Refused(shown(&error.to_string())),
+        _ => Failure::Unavailable(shown(&error.to_string())),
     }
-}
-
-/// Clouds answer with pages of XML.
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().take(SHOWN).collect()
 }
