@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use cli_support::{Ran, write_fens, write_net};
+use nnue::cache::record::ActionResult;
+use nnue::cache::{ActionRecord, Cache, OpenOptions, Preimage, Remote, RemoteOptions};
 use remote_support::{Field, Reply, Server, bytes_of, files, http, protobuf};
 use serde_json::Value;
 
@@ -59,7 +61,7 @@ impl Project {
         let mut command = cli_support::command(&self.path);
         // Nothing of the machine that runs the tests may reach the program.
         for (name, _) in std::env::vars_os() {
-            let known = ["NNUE_", "AWS_", "GOOGLE_", "AZURE_"].iter().any(|start| name.to_string_lossy().starts_with(start));
+            let known = ["NNUE_", "AWS_", "GOOGLE_", "AZURE_", "SSL_CERT_"].iter().any(|start| name.to_string_lossy().starts_with(start));
             if known || name.to_string_lossy().to_lowercase().ends_with("_proxy") {
                 command.env_remove(name);
             }
@@ -252,6 +254,74 @@ fn nginx_with_webdav_serves_it() {
     assert!(log().contains("\"HEAD /some/cache/cas/"));
 }
 
+#[test]
+fn https_is_spoken_with_servers_that_can_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(nginx) = remote_support::nginx_with_tls(folder.path()) else { return };
+    let authority = folder.path().join("authority.pem").to_str().unwrap().to_owned();
+    is_shared(&nginx.url, &[("SSL_CERT_FILE", &authority)]);
+
+    // Nobody that the program knows by itself has signed the certificate.
+    let stranger = Project::new(&nginx.url, "read");
+    let (stages, ran) = stranger.build();
+    assert_stages(&stages, "ran", "ran");
+    assert_warned_once(&ran, "certificate");
+    assert_eq!(stranger.output(), expected());
+
+    let here = folder.path().join("key.pem").to_str().unwrap().to_owned();
+    Project::new(&nginx.url, "read")
+        .env("SSL_CERT_FILE", &here)
+        .nnue(&["build"])
+        .fails(2, &["there is no certificate in", "SSL_CERT_FILE"]);
+}
+
+/// Blobs of all sizes around the pieces in which they go over the network.
+fn moves_blobs(url: &str) {
+    for size in [0, 1, (8 << 20) - 1, 8 << 20, (20 << 20) + 123] {
+        let bytes: Vec<u8> = (0..size).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let ctx = nnue::ctx::Ctx::silent();
+        let cache = Arc::new(Cache::open(folder.path(), OpenOptions::default(), &ctx).unwrap());
+        let stored = cache.put_bytes(&bytes);
+        let preimage = Preimage::of(&serde_json::json!({"stage": "gather", "size": size})).unwrap();
+        let result = ActionResult {
+            stage: "gather".to_owned(),
+            output_digest: stored.digest,
+            stored: true,
+            bytes: stored.bytes,
+            duration_s: 0.5,
+            created_by: "test".to_owned(),
+            extra: Value::Null,
+        };
+        let record = ActionRecord { preimage: preimage.clone(), result };
+        let open = || Remote::open(url, RemoteOptions { reads: true, writes: true }, &cache, &ctx).unwrap();
+        let writer = open();
+        writer.upload(&record);
+        writer.finish().unwrap();
+        assert_eq!(writer.traffic_so_far().uploaded, 1);
+        let reader = open();
+        let found = reader.find(&preimage, "gather").unwrap();
+        assert_eq!(found.record, record);
+        assert!(reader.fetch(&found, u64::from(size)).unwrap() == bytes, "{size}");
+        assert!(size == 0 || reader.fetch(&found, u64::from(size) - 1).is_none(), "{size}");
+        assert!(reader.find(&preimage, "search").is_none());
+    }
+}
+
+#[test]
+fn nginx_moves_blobs_of_all_sizes() {
+    let Some(nginx) = remote_support::nginx() else { return };
+    moves_blobs(&nginx.url);
+}
+
+/// The library takes credentials from the environment, so this is a process of its own: the test below starts it.
+#[cfg(feature = "cloud")]
+#[test]
+#[ignore = "started by another test"]
+fn s3_child() {
+    moves_blobs(&std::env::var("NNUE_TEST_URL").unwrap());
+}
+
 #[cfg(feature = "cloud")]
 #[test]
 fn s3_serves_it() {
@@ -265,6 +335,9 @@ fn s3_serves_it() {
     ];
     is_shared("s3://bucket/some/cache", &environment);
     is_shared("s3://bucket", &environment);
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "s3_child", "--ignored"]).envs(environment).env("NNUE_TEST_URL", "s3://bucket/blobs");
+    assert!(child.status().unwrap().success());
 
     let missing =
         environment.iter().fold(Project::new("s3://no-such-bucket/x", "read-write"), |project, (name, value)| project.env(name, value));

@@ -220,6 +220,29 @@ fn start(mut command: impl FnMut(u16, &Path) -> Command, url: impl Fn(u16) -> St
 
 /// Debian's nginx with WebDAV, as an ordinary user. `None` where it is not installed; in CI that is a failure.
 pub fn nginx() -> Option<Running> {
+    nginx_with("", |port| format!("http://127.0.0.1:{port}/some/cache"))
+}
+
+/// The same behind TLS, with a certificate of an authority in `authority.pem`.
+pub fn nginx_with_tls(folder: &Path) -> Option<Running> {
+    let openssl = |args: &str| Command::new("openssl").current_dir(folder).args(args.split(' ')).stderr(Stdio::null()).status();
+    let key = "req -x509 -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    let Ok(made) = openssl(&format!("{key} -keyout authority.key -out authority.pem -subj /CN=authority")) else {
+        assert!(std::env::var_os("CI").is_none(), "`openssl` is missing, and CI must not skip this");
+        println!("skipped: no openssl (`apt-get install openssl`)");
+        return None;
+    };
+    assert!(made.success());
+    let extensions = "-addext basicConstraints=critical,CA:FALSE -addext subjectAltName=IP:127.0.0.1";
+    let leaf = openssl(&format!("{key} -keyout key.pem -out cert.pem -subj /CN=here -CA authority.pem -CAkey authority.key {extensions}"));
+    assert!(leaf.unwrap().success());
+    let folder = folder.display();
+    let settings = format!("ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;");
+    nginx_with(&settings, |port| format!("https://127.0.0.1:{port}/some/cache"))
+}
+
+fn nginx_with(tls: &str, url: impl Fn(u16) -> String) -> Option<Running> {
+    let listen = if tls.is_empty() { "" } else { " ssl" };
     let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from).into_iter().find(|path| path.exists());
     let Some(program) = program else {
         assert!(std::env::var_os("CI").is_none(), "Debian's package `nginx-light` is missing, and CI must not skip this");
@@ -230,7 +253,7 @@ pub fn nginx() -> Option<Running> {
         let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path tmp_{name};")).join(" ");
         let configuration = format!(
             "daemon off; master_process off; pid nginx.pid;\nevents {{}}\nhttp {{ access_log access.log; {paths} client_max_body_size 0;\n\
-             server {{ listen 127.0.0.1:{port}; root data; location / {{ dav_methods PUT DELETE; create_full_put_path on; }} }} }}\n"
+             server {{ listen 127.0.0.1:{port}{listen}; {tls} root data; location / {{ dav_methods PUT DELETE; create_full_put_path on; }} }} }}\n"
         );
         std::fs::create_dir_all(folder.join("data")).unwrap();
         std::fs::write(folder.join("nginx.conf"), configuration).unwrap();
@@ -239,7 +262,7 @@ pub fn nginx() -> Option<Running> {
         command.stderr(Stdio::null());
         command
     };
-    Some(start(command, |port| format!("http://127.0.0.1:{port}/some/cache")))
+    Some(start(command, url))
 }
 
 /// moto's S3 server with an empty bucket `bucket`. `None` where it is not installed; in CI that is a failure.

@@ -201,6 +201,34 @@ mod tests {
     }
 
     #[test]
+    fn noise_gives_no_record_and_no_panic() {
+        let entry = entry();
+        let good = encode(&entry, None).unwrap();
+        let mut state = 1u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..20_000 {
+            let mut bad = good.clone();
+            for _ in 0..=random(4) {
+                let at = random(bad.len());
+                match random(4) {
+                    0 => bad[at] = random(256) as u8,
+                    1 => drop(bad.remove(at)),
+                    2 => bad.insert(at, [0, 0xff, 0x80, 0x12][random(4)]),
+                    _ => bad.truncate(at + 1),
+                }
+            }
+            if let Ok(read) = decode(&bad, &entry.record.preimage, None) {
+                assert_eq!(read.record, entry.record);
+            }
+            let noise: Vec<u8> = (0..random(200)).map(|_| random(256) as u8).collect();
+            assert!(decode(&noise, &entry.record.preimage, None).is_err());
+        }
+    }
+
+    #[test]
     fn with_a_secret_only_what_it_sealed_is_taken() {
         let entry = entry();
         let (ours, theirs) = (MacKey::of_secret("ours"), MacKey::of_secret("theirs"));

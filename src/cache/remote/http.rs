@@ -4,15 +4,17 @@
 //! Credentials go to the configured address only: after a redirect they are left out. Uploads follow no redirects.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::SendBody;
 use ureq::http::{Response, StatusCode};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::transport::{Body, Failure, Moved, Transport, too_long};
 use super::variable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,6 +26,9 @@ const PIECE: usize = 64 << 10;
 const TOKEN: &str = "NNUE_REMOTE_CACHE_TOKEN";
 const USER: &str = "NNUE_REMOTE_CACHE_USER";
 const PASSWORD: &str = "NNUE_REMOTE_CACHE_PASSWORD";
+
+/// A PEM file of the authorities that are trusted instead of Mozilla's, under the name that OpenSSL gave it.
+const CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// A cache behind a URL.
 struct Http {
@@ -39,13 +44,18 @@ struct Http {
 /// The second value is a warning.
 ///
 /// # Errors
-/// When the variables of the credentials are not usable.
+/// When the variables of the credentials or of the certificates are not usable.
 pub(super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<String>)> {
     let authorization = authorization()?;
+    let certificates = match variable(CERTIFICATES)?.filter(|_| url.starts_with("https://")) {
+        Some(path) => RootCerts::new_with_certs(&certificates(Path::new(&path))?),
+        None => RootCerts::WebPki,
+    };
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_connect(Some(CONNECT))
         .max_redirects(REDIRECTS)
+        .tls_config(TlsConfig::builder().root_certs(certificates).build())
         .redirect_auth_headers(ureq::config::RedirectAuthHeaders::Never)
         .user_agent(concat!("nnue/", env!("CARGO_PKG_VERSION")))
         .build();
@@ -54,6 +64,18 @@ pub(super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<String>)> {
         in_the_open.then(|| format!("the credentials of the remote cache are sent without encryption: `{url}` is not `https://`"));
     let url = url.trim_end_matches('/').to_owned();
     Ok((Box::new(Http { agent: config.new_agent(), url, authorization }), warning))
+}
+
+/// The certificates of a PEM file.
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
+    let named = |error: Error| error.kind_is(Kind::Usage).help(format!("`{CERTIFICATES}` names this file"));
+    let bytes = std::fs::read(path).map_err(|error| named(Error::io("cannot read the certificates", path, error)))?;
+    let found: Vec<_> =
+        parse_pem(&bytes).filter_map(|item| if let Ok(PemItem::Certificate(found)) = item { Some(found) } else { None }).collect();
+    if found.is_empty() {
+        return Err(named(Error::usage(format!("there is no certificate in `{}`", path.display()))));
+    }
+    Ok(found)
 }
 
 /// `Bearer …` or `Basic …`, by the environment.
