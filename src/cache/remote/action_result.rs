@@ -212,6 +212,9 @@ mod tests {
         for _ in 0..20_000 {
             let mut bad = good.clone();
             for _ in 0..=random(4) {
+                if bad.is_empty() {
+                    break;
+                }
                 let at = random(bad.len());
                 match random(4) {
                     0 => bad[at] = random(256) as u8,
