@@ -408,9 +408,39 @@ fn a_matrix_that_nobody_needs_stays_where_it_is() {
     other.build();
     server.clear();
     let ran = other.nnue(&anneal).ok();
-    assert_stages(&statuses(&ran.json()), "fresh", "ran");
-    assert_warned_once(&ran, "the result of gather is missing from the cache and is made again");
+    assert_stages(&statuses(&ran.json()), "ran", "ran");
+    assert_eq!(ran.json()["nets"][0]["stages"][1]["reason"]["kind"], "blob_missing");
+    assert_eq!(ran.err, "");
     assert_eq!(other.output(), annealed);
+    let (stages, _) = other.build();
+    assert_stages(&stages, "fresh", "cached");
+}
+
+/// A record of gather that belongs to nothing: the search over what it promises fits, and only a later one finds out.
+#[test]
+fn a_lie_that_shows_later_fails_no_build() {
+    let Filled { server, gather, search, permutation, .. } = filled();
+    let values = server.values();
+    let lie = entry(&values[&gather]).record;
+    let blob = b"never seen".to_vec();
+    server.put(&gather, forged(&lie, &common::sha256(&blob), &blob));
+    let mut preimage = entry(&values[&search]).record;
+    preimage["preimage"]["inputs"]["matrix"] = blake3::hash(&blob).to_hex().to_string().into();
+    let canonical = serde_json::to_string(&preimage["preimage"]).unwrap();
+    let name = permutation.strip_prefix("cas/").unwrap();
+    server.put(&format!("ac/{}", common::sha256(canonical.as_bytes())), forged(&preimage, name, &values[&permutation]));
+    let project = Project::new(&server.url, "read");
+    let (stages, ran) = project.build();
+    assert_stages(&stages, "cached", "cached");
+    assert_eq!(ran.err, "");
+
+    let anneal = ["build", "--json", "--set", "net.big.optimize.algorithm=anneal", "--set", "net.big.optimize.moves=1000"];
+    let ran = project.nnue(&anneal).ok();
+    assert_stages(&statuses(&ran.json()), "ran", "ran");
+    assert_warned_once(&ran, "cannot be used");
+    let honest = Project::with("");
+    honest.nnue(&anneal).ok();
+    assert_eq!(project.output(), honest.output());
 }
 
 #[test]

@@ -148,7 +148,29 @@ impl<'a> Build<'a> {
                 states[node.index()] = self.resolve_action(node, &states);
             }
         }
+        for &node in order {
+            if let Some(stale) = self.needed_again(node, &states[node.index()], &states) {
+                states[node.index()] = stale;
+            }
+        }
         states
+    }
+
+    /// A settled action whose result is to be stored and is not, while a stale one will read it: a matrix that was left in the remote
+    /// cache. Made again as an action of its own it may come out otherwise than the remote said, and what comes after it gets the right
+    /// key.
+    fn needed_again(&self, node: NodeIndex, state: &State, states: &[State]) -> Option<State> {
+        let State::Settled(settled) = state else { return None };
+        if settled.ran.is_some() || settled.result.stored || !self.graph.operation(node)?.stage().is_stored() {
+            return None;
+        }
+        let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states[input.index()].digest() };
+        let will_read = |user: NodeIndex| {
+            let preimage = self.graph.preimage(user, digest).ok().flatten();
+            matches!(states[user.index()], State::Stale { .. }) && !preimage.is_some_and(|preimage| self.workspace.has_result(&preimage))
+        };
+        let needed = self.graph.dag.neighbors_directed(node, Direction::Outgoing).any(will_read);
+        needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::of("blob_missing") })
     }
 
     fn resolve_file(&self, node: NodeIndex) -> State {
@@ -344,7 +366,9 @@ impl<'a> Build<'a> {
                 queue = shared.changed.wait_timeout(queue, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             };
-            let state = match self.resolve_action(node, &queue.states) {
+            let resolved = self.resolve_action(node, &queue.states);
+            let resolved = self.needed_again(node, &resolved, &queue.states).unwrap_or(resolved);
+            let state = match resolved {
                 State::Stale { preimage: Some(preimage), reason } => {
                     let reason = match &queue.states[node.index()] {
                         // What was found out first is the better explanation, except that waiting explains nothing.

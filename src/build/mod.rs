@@ -26,7 +26,7 @@ use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::lock::{Sharing, Waiting};
-use crate::cache::{self, Blake3, BuildLog, Cache, Mode, OpenOptions, Remote, RemoteOptions, StatCache, Trust, files};
+use crate::cache::{self, Blake3, BuildLog, Cache, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
@@ -105,6 +105,12 @@ impl<'a> Workspace<'a> {
         let files = StatCache::load(&state.join("files.bin"), trust, ctx);
         let files = if reads_only { files.read_only() } else { files };
         Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(&state.join("nets")) })
+    }
+
+    /// Whether the local cache has the stored result of an action.
+    fn has_result(&self, preimage: &Preimage) -> bool {
+        let record = self.cache.get_record(preimage.key());
+        record.is_some_and(|record| record.result.stored && self.cache.has_blob(record.result.output_digest))
     }
 
     /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).

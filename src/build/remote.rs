@@ -60,8 +60,7 @@ impl Runner<'_> {
         for user in users {
             let digest = |input: NodeIndex| if input == node { Some(matrix.digest()) } else { (self.digest)(input) };
             let Some(preimage) = self.graph.preimage(user, digest)? else { return Ok(false) };
-            let cache = &self.workspace.cache;
-            if cache.get_record(preimage.key()).is_some_and(|record| record.result.stored && cache.has_blob(record.result.output_digest)) {
+            if self.workspace.has_result(&preimage) {
                 continue;
             }
             let Some(stage) = self.graph.operation(user).map(Operation::stage) else { return Ok(false) };
