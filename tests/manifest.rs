@@ -14,7 +14,9 @@ use nnue::{
     build,
     error::{Error, Kind},
     graph,
-    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, Quantization, Vocabulary},
+    manifest::{
+        self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, Quantization, RemoteMode, Vocabulary,
+    },
     positions::Filters,
 };
 
@@ -98,6 +100,10 @@ fn nets(text: &str) -> String {
     format!("version = 1\n{text}{}{}{}", net("a"), net("b"), net("c"))
 }
 
+fn remote(lines: &str) -> String {
+    format!("version = 1\n[cache.remote]\n{lines}\n")
+}
+
 fn output(path: &str) -> String {
     format!("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"{path}\"]\n")
 }
@@ -156,6 +162,16 @@ refused! {
     path_empty: head("permutation = \"\"\n");
     path_with_nul: source("sha256 = \"\"\n[data.d]\npath = \"a\\u0000b\"");
     outputs_empty: "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = []\n";
+
+    // The remote cache.
+    remote_without_url: remote("mode = \"write\"");
+    remote_url_without_scheme: remote("url = \"cache.example.org/nnue\"");
+    remote_url_of_an_unknown_scheme: remote("url = \"ftp://cache.example.org/nnue\"");
+    remote_url_without_bucket: remote("url = \"s3:///nnue\"");
+    remote_url_with_blanks: remote("url = \"https://cache.example.org/my nets\"");
+    remote_url_with_credentials: remote("url = \"https://anna:geheim@cache.example.org/nnue\"");
+    remote_url_with_a_query: remote(""), "cache.remote.url=https://a.blob.example.org/nnue?sig=geheim";
+    cache_key_unknown: remote("url = \"https://a\"\nreadonly = true\n[cache.remotes]\nurl = \"x\"");
 
     // Names.
     source_undefined: "version = 1\n[source.run42]\npath = \"a\"\n[source.other]\npath = \"b\"\n[net.big]\nsource = \"run24\"\noutputs = \"d/\"\n";
@@ -315,6 +331,9 @@ fn all_keys_have_their_values() {
     assert_eq!(known.permutation.as_ref().unwrap().value.typed, "perms/big.npy");
     assert_eq!(known.outputs[0].path.value.typed, "public/");
     assert!(big.release.provenance.value && known.release.publish.is_some());
+
+    let remote = manifest.remote_cache.as_ref().unwrap();
+    assert_eq!((remote.url.value.as_str(), remote.mode.value), ("https://cache.example.org/nnue", RemoteMode::ReadWrite));
 }
 
 #[test]
@@ -387,6 +406,33 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!((&net.description, &optimize.moves), (&None, &None));
     assert_eq!(optimize.filters.value, Filters::default());
     assert_eq!(parse(&filters("")).unwrap().nets[0].optimize.as_ref().unwrap().filters.value, Filters::default());
+}
+
+#[test]
+fn remote_addresses() {
+    for url in
+        ["http://localhost", "http://[::1]:8080/a/b/", "https://cache.example.org/a%20b", "s3://bucket/x", "gs://b", "az://container/y/z"]
+    {
+        let cache = parse(&remote(&format!("url = \"{url}\""))).unwrap().remote_cache.unwrap();
+        assert_eq!((cache.url.value.as_str(), cache.mode.value), (url, RemoteMode::Read));
+    }
+    assert_eq!(parse(HEAD).unwrap().remote_cache, None);
+    assert_eq!(parse(&head("[cache]\n")).unwrap().remote_cache, None);
+}
+
+#[test]
+fn credentials_in_an_address_are_not_shown() {
+    for url in [
+        "https://anna:geheim@a/b",
+        "https://geheim@a",
+        "ftp://anna:geheim@a",
+        "anna:geheim@a/b",
+        "https://a/b?sig=geheim",
+        "s3://a/#geheim",
+    ] {
+        let text = render(&parse(&remote(&format!("url = \"{url}\""))).unwrap_err());
+        assert!(text.contains("cache.remote.url") && text.contains("nnue.toml:3") && !text.contains("geheim"), "{text}");
+    }
 }
 
 #[test]
@@ -1007,7 +1053,7 @@ fn schema_keys() -> BTreeMap<String, Vec<String>> {
 /// The parser says of an unknown key which ones it knows: the same as the schema.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
-    let text = "version = 1\nzzz = 0\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
+    let text = "version = 1\nzzz = 0\ncache = { zzz = 0, remote = { zzz = 0 } }\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } } }\n";
     let error = parse(text).unwrap_err();
     let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in error.report().unwrap().related().unwrap() {
@@ -1015,6 +1061,8 @@ fn the_schema_has_the_keys_of_the_parser() {
         let Some(place) = message.strip_prefix("unknown key `zzz` ") else { continue };
         let table = match place {
             "at the top level" => "",
+            "in `cache`" => "cache",
+            "in `cache.remote`" => "remote",
             "in `source.a`" => "source",
             "in `data.a`" => "data",
             "in `defaults`" => "defaults",
@@ -1040,14 +1088,17 @@ fn the_schema_has_the_words_of_the_parser() {
         let list = definition["oneOf"].as_array().or(definition["enum"].as_array()).unwrap();
         list.iter().map(|word| word.get("const").unwrap_or(word).as_str().unwrap().to_owned()).collect()
     };
-    for (name, key) in [
+    let keys = [
         ("Quantization", "quantization"),
         ("Overflow", "overflow"),
         ("Compression", "compression"),
         ("Algorithm", "algorithm"),
         ("Publish", "publish"),
-    ] {
+        ("RemoteMode", "mode"),
+    ];
+    for (name, key) in keys {
         let text = |word: &str| match name {
+            "RemoteMode" => remote(&format!("url = \"https://cache.example.org\"\n{key} = \"{word}\"")),
             "Compression" => head(&format!("{key} = \"{word}\"\n")),
             "Publish" => head(&format!("license = \"CC0-1.0\"\n{key} = \"{word}\"\n")),
             "Algorithm" => optimize(&format!("data = \"fishpack\"\n{key} = \"{word}\"")),

@@ -159,6 +159,11 @@ impl<'a> Build<'a> {
                 states[node.index()] = state;
             }
         }
+        for &node in order {
+            if let Some(stale) = self.needed_again(node, &states[node.index()], &states) {
+                states[node.index()] = stale;
+            }
+        }
         states
     }
 
@@ -176,6 +181,23 @@ impl<'a> Build<'a> {
             levels[depth].push(node);
         }
         levels
+    }
+
+    /// A settled action whose result is to be stored and is not, while a stale one will read it: a matrix that was left in the remote
+    /// cache. Made again as an action of its own it may come out otherwise than the remote said, and what comes after it gets the right
+    /// key.
+    fn needed_again(&self, node: NodeIndex, state: &State, states: &[State]) -> Option<State> {
+        let State::Settled(settled) = state else { return None };
+        if settled.ran.is_some() || settled.result.stored || !self.graph.operation(node)?.stage().is_stored() {
+            return None;
+        }
+        let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states[input.index()].digest() };
+        let will_read = |user: NodeIndex| {
+            let preimage = self.graph.preimage(user, digest).ok().flatten();
+            matches!(states[user.index()], State::Stale { .. }) && !preimage.is_some_and(|preimage| self.workspace.has_result(&preimage))
+        };
+        let needed = self.graph.dag.neighbors_directed(node, Direction::Outgoing).any(will_read);
+        needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::of("blob_missing") })
     }
 
     fn resolve_file(&self, node: NodeIndex) -> State {
@@ -386,7 +408,9 @@ impl<'a> Build<'a> {
                 queue = shared.changed.wait_timeout(queue, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             };
-            let state = match self.resolve_action(node, &queue.states) {
+            let resolved = self.resolve_action(node, &queue.states);
+            let resolved = self.needed_again(node, &resolved, &queue.states).unwrap_or(resolved);
+            let state = match resolved {
                 State::Stale { preimage: Some(preimage), reason } => {
                     let reason = match &queue.states[node.index()] {
                         // What was found out first is the better explanation, except that waiting explains nothing.
@@ -437,6 +461,11 @@ impl<'a> Build<'a> {
             let digest = |input: NodeIndex| shared.lock().states[input.index()].digest();
             let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);
             let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest, accept: &accept };
+            if stage.is_stored()
+                && let Some(result) = runner.remote_result(node, &preimage)?
+            {
+                return Ok(Settled { preimage: preimage.clone(), result, ran: None });
+            }
             let start = Instant::now();
             let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
             let Ran { digest, bytes, stored, extra, value } = runner.run(node, outputs)?;
@@ -453,7 +482,13 @@ impl<'a> Build<'a> {
                 created_by: env!("CARGO_PKG_VERSION").to_owned(),
                 extra,
             };
-            self.workspace.cache.put_record(&ActionRecord { preimage: preimage.clone(), result: result.clone() });
+            let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };
+            self.workspace.cache.put_record(&record);
+            if stage.is_stored()
+                && let Some(remote) = &self.workspace.remote
+            {
+                remote.upload(&record);
+            }
             Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
         };
         // A panic must not leave the other workers waiting for this one.

@@ -9,6 +9,7 @@ mod explain;
 mod fishtest;
 pub mod lock;
 pub mod provenance;
+mod remote;
 mod report;
 mod run;
 mod unchanged;
@@ -17,6 +18,7 @@ mod verify;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
@@ -28,11 +30,11 @@ use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::lock::{Sharing, Waiting};
-use crate::cache::{self, Blake3, BuildLog, Cache, Key, Mode, OpenOptions, StatCache, Trust, files};
+use crate::cache::{self, Blake3, BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
-use crate::manifest::{Manifest, ResolvedNet};
+use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
@@ -64,7 +66,9 @@ pub struct Options {
 /// A manifest with the places where its builds are remembered.
 pub struct Workspace<'a> {
     manifest: &'a Manifest,
-    cache: Cache,
+    cache: Arc<Cache>,
+    /// `None`: nothing is asked of a network.
+    remote: Option<Remote>,
     files: StatCache,
     log: BuildLog,
 }
@@ -72,10 +76,28 @@ pub struct Workspace<'a> {
 impl<'a> Workspace<'a> {
     /// Opens the cache and the state beside the manifest.
     ///
+    /// Only builds that run something have the manifest's remote cache: what merely looks ([`Options::dry_run`]) needs no network.
+    ///
     /// # Errors
-    /// When waiting for another process was interrupted.
+    /// When waiting for another process was interrupted, or this program cannot use the remote cache.
     pub fn open(manifest: &'a Manifest, options: &Options, ctx: &Ctx) -> Result<Self> {
-        Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(manifest), options, ctx)
+        let mut workspace = Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(manifest), options, ctx)?;
+        if !options.dry_run {
+            workspace.remote = workspace.open_remote(options, ctx)?;
+        }
+        Ok(workspace)
+    }
+
+    /// The remote cache of the manifest.
+    fn open_remote(&self, options: &Options, ctx: &Ctx) -> Result<Option<Remote>> {
+        let Some(remote) = &self.manifest.remote_cache else { return Ok(None) };
+        // A forced build is to show what comes out, not what came out elsewhere.
+        let (reads, writes) = (!options.force, remote.mode.value == RemoteMode::ReadWrite && !options.frozen);
+        let opened = Remote::open(&remote.url.value, RemoteOptions { reads, writes }, &self.cache, ctx);
+        opened.map(Some).map_err(|error| {
+            let help = error.help_text().unwrap_or("use another remote cache, or none");
+            self.manifest.diagnostic(remote.url.span, error.message(), "asked for here", &error.causes().join(": "), help)
+        })
     }
 
     /// Opens the cache and the state in other places than usual.
@@ -86,7 +108,13 @@ impl<'a> Workspace<'a> {
         let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
         let files = StatCache::load(&state.join("files.bin"), trust, ctx);
         let files = if reads_only { files.read_only() } else { files };
-        Ok(Self { manifest, cache, files, log: BuildLog::new(&state.join("nets")) })
+        Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(&state.join("nets")) })
+    }
+
+    /// Whether the local cache has the stored result of an action.
+    fn has_result(&self, preimage: &Preimage) -> bool {
+        let record = self.cache.get_record(preimage.key());
+        record.is_some_and(|record| record.result.stored && self.cache.has_blob(record.result.output_digest))
     }
 
     /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).

@@ -246,7 +246,7 @@ impl Runner<'_> {
     }
 
     /// The result of an input: from memory, from the cache, or by running its stage again.
-    fn value(&self, node: NodeIndex, name: &str) -> Result<Value> {
+    pub(super) fn value(&self, node: NodeIndex, name: &str) -> Result<Value> {
         let input = self.graph.input(node, name).ok_or_else(|| Error::new(format!("an action without its input `{name}`")))?;
         if let Node::File(file) = &self.graph.dag[input] {
             return self.read_permutation(file, self.input_digest(node, name)?);
@@ -270,6 +270,9 @@ impl Runner<'_> {
             }
         }
         if operation.stage().is_stored() {
+            if let Some(value) = self.remote_value(input)? {
+                return Ok(value);
+            }
             self.ctx.warn(format!("the result of {} is missing from the cache and is made again", operation.stage().name()));
         }
         let ran = self.run(input, &[])?;

@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of nets, manifests or stages: it keeps bytes under digests and records under keys, and says what a file's digest is.
 //! Only [`files`] opens files for writing. A damaged, unreadable or read-only cache makes a build slower, never wrong and never fail:
-//! everything that is read back is verified first, and what does not verify is a miss with a warning.
+//! everything that is read back is verified first, and what does not verify is a miss with a warning. The same holds for what comes
+//! from other machines ([`remote`], the only room that knows a network).
 //!
 //! ```text
 //! <root>/CACHEDIR.TAG
@@ -23,6 +24,7 @@ pub mod hash;
 pub mod lock;
 mod map;
 pub mod record;
+pub mod remote;
 mod sealed;
 pub mod signature;
 pub mod stat_cache;
@@ -40,6 +42,7 @@ pub use gc::{CacheStats, GcOptions, GcOutcome, VerifyOutcome};
 pub use hash::{FileDigests, hash_file, hash_file_blake3, hash_file_sha256};
 pub use map::Blob;
 pub use record::{ActionRecord, Key, Preimage};
+pub use remote::{Remote, RemoteOptions};
 pub use signature::{Clock, Signature};
 pub use stat_cache::{StatCache, Trust};
 pub use store::{Cache, Mode, OpenOptions, Stored};

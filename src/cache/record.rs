@@ -280,7 +280,7 @@ fn padded_length(length: usize) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::cache) mod tests {
     use serde_json::json;
 
     use super::*;

@@ -408,7 +408,8 @@ impl Write for BlobWriter<'_> {
     }
 }
 
-fn blake3_of(bytes: &[u8]) -> Blake3 {
+/// The digest of `bytes`, on the threads of the current rayon pool where they are many.
+pub(super) fn blake3_of(bytes: &[u8]) -> Blake3 {
     /// Below this, threads cost more than they bring.
     const PARALLEL_FROM: usize = 128 << 10;
     let mut hasher = blake3::Hasher::new();

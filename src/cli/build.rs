@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::global::Verbosity;
 use super::network::BackendName;
 use super::{Exit, Global};
 use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Globs, Manifest, Override, Vocabulary};
@@ -145,7 +147,18 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     let report = workspace.build(&nets, &options, &ctx, &|net, error| print_net_error(global, net, error))?;
-    print_report(&report, &args, global)
+    let exit = print_report(&report, &args, global)?;
+    finish_uploads(&workspace, global)?;
+    Ok(exit)
+}
+
+/// Waits for what goes to a remote cache. To be called when everything is published and reported: that waits for no network.
+pub(super) fn finish_uploads(workspace: &Workspace<'_>, global: &Global) -> Result<()> {
+    workspace.finish_uploads()?;
+    if let Some(traffic) = workspace.remote_traffic().filter(|_| global.verbosity == Verbosity::Verbose) {
+        global.note(&traffic_text(&traffic));
+    }
+    Ok(())
 }
 
 fn print_report(report: &Report, args: &Args, global: &Global) -> Result<Exit> {
@@ -166,6 +179,13 @@ pub(super) fn print_net_error(global: &Global, net: &str, error: &Error) {
         Some(error) => global.print_error(&error),
         None => global.print_error(error),
     }
+}
+
+/// What a remote cache gave and took, in a line.
+fn traffic_text(traffic: &Traffic) -> String {
+    let Traffic { taken, missed, downloaded, uploaded } = traffic;
+    let taken = if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") };
+    format!("remote cache: {taken} taken ({downloaded} bytes), {missed} missed, {uploaded} uploaded")
 }
 
 /// The result of a build: a line a net, a line a stage that ran, the files.

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::build::{ManifestArgs, WorkArgs, build_text, manifest_path, print_net_error, read_manifest};
+use super::build::{ManifestArgs, WorkArgs, build_text, finish_uploads, manifest_path, print_net_error, read_manifest};
 use super::{Exit, Global};
 use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::cache::Signature;
@@ -302,11 +302,11 @@ impl Watcher<'_> {
         let forget = |this: &mut Self, nets: &[&ResolvedNet]| nets.iter().for_each(|net| drop(this.done.remove(&net.name)));
         let options = self.options(false);
         let on_error = |net: &str, error: &Error| print_net_error(self.global, net, error);
-        let report = Workspace::open(manifest, &options, &self.ctx)
-            .and_then(|workspace| workspace.build(&nets, &options, &self.ctx, &on_error))
-            .inspect_err(|_| forget(self, &nets))?;
+        let workspace = Workspace::open(manifest, &options, &self.ctx).inspect_err(|_| forget(self, &nets))?;
+        let report = workspace.build(&nets, &options, &self.ctx, &on_error).inspect_err(|_| forget(self, &nets))?;
         (self.last_error, self.pause) = (None, None);
-        self.show(&report)
+        self.show(&report)?;
+        finish_uploads(&workspace, self.global)
     }
 
     /// The names of the nets for which something has to be done, or cannot be.

@@ -107,6 +107,8 @@ pub struct Manifest {
     pub declared: Vec<Net>,
     /// The nets to build, in the order of the file; those of a sweep by the paths of their files. Names are unique.
     pub nets: Vec<ResolvedNet>,
+    /// The `[cache.remote]` table.
+    pub remote_cache: Option<RemoteCache>,
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
     /// Folders and links that decided which files the sweeps found: while these stay as they are, so do the nets.
@@ -125,6 +127,15 @@ pub enum Globs {
     MustMatch,
     /// A warning: files may come.
     MayMatch,
+}
+
+/// A cache that machines share. How results are kept is part of no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteCache {
+    /// `http://`, `https://`, `s3://`, `gs://` or `az://` with a host or a bucket; without credentials.
+    pub url: Located<String>,
+    /// What may be done with it.
+    pub mode: Located<RemoteMode>,
 }
 
 /// A path in a manifest.
@@ -477,6 +488,29 @@ impl Choice for Publish {
     }
 }
 
+/// What a build may do with a remote cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum RemoteMode {
+    /// take results from it
+    #[default]
+    Read,
+    /// also upload results to it
+    ReadWrite,
+}
+
+impl Choice for RemoteMode {
+    const WHAT: &'static str = "what is done with the remote cache";
+    const ALL: &'static [Self] = &[Self::Read, Self::ReadWrite];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadWrite => "read-write",
+        }
+    }
+}
+
 macro_rules! words {
     ($($choice:ty),*) => {$(
         impl $choice {
@@ -487,7 +521,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Quantization, Overflow, Compression, Algorithm, Publish);
+words!(Quantization, Overflow, Compression, Algorithm, Publish, RemoteMode);
 
 /// Reads the manifest at `path`, puts `overrides` on top, checks everything and finds the files of sweeps.
 ///
@@ -576,10 +610,10 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
             _ => None,
         }));
     }
-    let Content { sources, data, nets: declared, warnings } = content;
+    let Content { sources, data, nets: declared, remote_cache, warnings } = content;
     let listed = listed.into_iter().collect();
     let overrides = overrides.to_vec();
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, warnings, listed, overrides, texts, globs })
+    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, remote_cache, warnings, listed, overrides, texts, globs })
 }
 
 /// The provenance file of a published file: beside it, with [`PROVENANCE_SUFFIX`] after its whole name.
@@ -596,7 +630,7 @@ pub fn provenance_path(output: &Path) -> PathBuf {
 /// The manifest stays as it was then.
 pub fn refresh(manifest: &mut Manifest) -> Result<()> {
     let content =
-        Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), warnings: Vec::new() };
+        Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), ..Content::default() };
     let mut problems = Vec::new();
     let expand::Expanded { nets, listed } = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
     if !problems.is_empty() {

@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::{
-    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Publish, Quantization, Release, Source, Vocabulary,
+    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Publish, Quantization, Release, RemoteCache,
+    RemoteMode, Source, Vocabulary,
     expand::{names_file, placeholders},
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
@@ -24,12 +25,16 @@ const VERSION: u64 = 1;
 /// Bytes; Linux allows 4096, others fewer.
 const LONGEST_PATH: usize = 4096;
 
+/// Where a remote cache may be.
+const REMOTE_SCHEMES: [&str; 5] = ["https", "http", "s3", "gs", "az"];
+
 /// All that the tables of a manifest say, before anything is looked up on the disk.
 #[derive(Default)]
 pub(super) struct Content {
     pub sources: BTreeMap<String, Source>,
     pub data: BTreeMap<String, Data>,
     pub nets: Vec<Net>,
+    pub remote_cache: Option<RemoteCache>,
     pub warnings: Vec<String>,
 }
 
@@ -137,6 +142,7 @@ impl<'a> Reader<'a> {
             content.nets.extend(self.net(&entry.key, &path, &entry.item));
             self.drop_reported(before);
         }
+        content.remote_cache = fields.get("cache").and_then(|item| self.cache(item));
         self.finish(fields);
         if nets.is_empty() {
             self.warnings.push(format!("{}: no `[net.NAME]` table: there is nothing to build", self.texts.line(root.span)));
@@ -508,6 +514,55 @@ impl<'a> Reader<'a> {
         let span = fields.span;
         self.finish(fields);
         Some(Located { value: filters, span })
+    }
+
+    fn cache(&mut self, item: &Item) -> Option<RemoteCache> {
+        let mut fields = self.table("cache", item, "a table")?;
+        let remote = fields.get("remote").map(|item| self.remote_cache(&fields.path_of("remote"), item));
+        self.finish(fields);
+        remote?
+    }
+
+    fn remote_cache(&mut self, path: &str, item: &Item) -> Option<RemoteCache> {
+        let mut fields = self.table(path, item, "a table")?;
+        let url = self
+            .required(&mut fields, "url", "url = \"https://cache.example.org/nnue\"")
+            .and_then(|(key, item)| self.remote_url(&key, item));
+        let mode = self.optional_choice::<RemoteMode>(&mut fields, "mode").unwrap_or_else(|| fields.default(RemoteMode::default()));
+        self.finish(fields);
+        Some(RemoteCache { url: url?, mode })
+    }
+
+    /// The address of a remote cache: a scheme, a host or bucket, a folder; nothing that could be a secret.
+    fn remote_url(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
+        let text = self.string(key, item)?;
+        let url = text.value.as_str();
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let host = rest.split('/').next().unwrap_or_default();
+        if host.contains('@') || rest.contains(['?', '#']) {
+            let what = if host.contains('@') { "credentials" } else { "a part behind `?` or `#`" };
+            let cause = "what stands there is often a secret, a manifest is read by many, and the address is shown in messages";
+            let help = "take them out; credentials come from the environment: `NNUE_REMOTE_CACHE_TOKEN`, or `NNUE_REMOTE_CACHE_USER` and \
+                        `NNUE_REMOTE_CACHE_PASSWORD`, or what the cloud's own tools take";
+            // Without its place: that would show them.
+            self.problems.push(Problem::without_place(format!("{}: `{key}` has {what} in it", self.texts.line(text.span)), cause, help));
+            return None;
+        }
+        let known = REMOTE_SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ");
+        let (label, cause, help) = if !url.contains("://") {
+            ("this text", "it has no scheme".to_owned(), format!("it begins with one of {known}"))
+        } else if !REMOTE_SCHEMES.contains(&scheme) {
+            ("this address", format!("`{scheme}://` is not known"), format!("it begins with one of {known}"))
+        } else if host.is_empty() {
+            let what = if scheme.starts_with("http") { "host" } else { "bucket" };
+            ("this address", format!("it has no {what}"), "write it as `https://host/folder` or `s3://bucket/folder`".to_owned())
+        } else if url.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
+            ("this address", "it holds characters that no URL has".to_owned(), "write them as `%` and two digits".to_owned())
+        } else {
+            return Some(text);
+        };
+        self.problems.push(Problem::new(format!("`{key}` is no address of a remote cache"), text.span, label, cause, help));
+        None
     }
 
     fn features(&mut self, key: &str, item: &Item) -> Option<Located<String>> {

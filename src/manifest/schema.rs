@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::{Algorithm, Compression, Overflow, Publish, Quantization};
+use super::{Algorithm, Compression, Overflow, Publish, Quantization, RemoteMode};
 
 /// The JSON schema (draft 7, which editors for TOML understand) of `nnue.toml`.
 ///
@@ -61,6 +61,8 @@ struct NnueToml {
     /// Axes by name: a net with `{axis}` in its name is built for each value, with the value filled in wherever `{axis}` stands
     #[schemars(default, extend("propertyNames" = {"pattern": "^[0-9A-Za-z_]+$"}))]
     matrix: BTreeMap<String, Axis>,
+    /// Where results are kept besides the local cache
+    cache: Option<CacheTable>,
 }
 
 /// Values of an axis, each another
@@ -78,6 +80,25 @@ enum AxisValue {
     Number(f64),
     /// Truth value
     Truth(bool),
+}
+
+/// Where results are kept besides the local cache; changes no result
+#[derive(JsonSchema)]
+#[schemars(rename = "cache", deny_unknown_fields)]
+struct CacheTable {
+    /// A cache that machines share
+    remote: Option<RemoteTable>,
+}
+
+/// A cache that machines share. Credentials come from the environment only
+#[derive(JsonSchema)]
+#[schemars(rename = "remote", deny_unknown_fields)]
+struct RemoteTable {
+    /// An HTTP cache (`http://`, `https://`) or a bucket (`s3://`, `gs://`, `az://`), with a folder
+    #[schemars(regex(pattern = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$"))]
+    url: String,
+    /// What is done with it (default: read)
+    mode: Option<RemoteMode>,
 }
 
 /// A network to start from. What the file tells is inferred; what stands here is an assertion

@@ -111,6 +111,11 @@ impl Problem {
         Self { message: message.into(), labels: vec![(span, label.into())], cause: cause.into(), help: help.into() }
     }
 
+    /// A problem whose place must not be shown.
+    pub fn without_place(message: impl Into<String>, cause: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), labels: Vec::new(), cause: cause.into(), help: help.into() }
+    }
+
     /// Adds a second place.
     pub fn and(mut self, span: Span, label: impl Into<String>) -> Self {
         self.labels.push((span, label.into()));

@@ -1,0 +1,84 @@
+//! What every kind of remote can do, and how it fails. Knows nothing of records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes to upload.
+pub(super) type Body = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Where values are kept: bytes under names such as `cas/0123…`. Calls block; whoever cannot wait calls on another thread.
+pub(super) trait Transport: Send + Sync {
+    /// The value under `name`, of at most `limit` bytes. What a server says of the length is not believed.
+    fn get(&self, name: &str, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure>;
+
+    /// The length of the value under `name`; `None` where the server does not say it.
+    fn length(&self, name: &str) -> Result<Option<u64>, Failure>;
+
+    /// Puts a value under `name`.
+    fn put(&self, name: &str, body: Body, moved: &Moved) -> Result<(), Failure>;
+}
+
+/// Why there is no answer, or none of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is nothing under this name.
+    Absent,
+    /// The server answered, and will most likely answer the same once more.
+    Refused(String),
+    /// No connection, a broken one, or an error of the server: it may pass.
+    Unavailable(String),
+    /// Nothing moved for too long.
+    TimedOut(String),
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Bytes that went over the network so far: what shows that a transfer is alive.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Moved(Arc<AtomicU64>);
+
+impl Moved {
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What somebody else's text may add to a message: one short line, without the queries of URLs, which may be signatures.
+pub(super) fn shown(text: &str) -> String {
+    const CHARACTERS: usize = 300;
+    let mut line = String::new();
+    let mut in_query = false;
+    for c in text.lines().next().unwrap_or_default().chars().take(CHARACTERS) {
+        in_query = match c {
+            '?' => true,
+            c if c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ')' | '>') => false,
+            _ => in_query,
+        };
+        if !in_query {
+            line.push(if c.is_control() { ' ' } else { c });
+        }
+    }
+    line
+}
+
+/// The failure of a value that is longer than it may be.
+pub(super) fn too_long(limit: u64) -> Failure {
+    Failure::Refused(format!("it is longer than the {limit} bytes that it should have at most"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_programs_texts_are_cut_and_lose_their_secrets() {
+        let text = "error for url (https://a.example.org/b?sv=1&sig=geheim): refused \u{1b}[31m\n<Error>geheim</Error>";
+        assert_eq!(shown(text), "error for url (https://a.example.org/b): refused  [31m");
+        assert_eq!(shown("?geheim"), "");
+        assert_eq!(shown(&"x".repeat(1000)).len(), 300);
+    }
+}
