@@ -476,20 +476,22 @@ impl<'a> Build<'a> {
                 .zip(&self.graph.nets)
                 .enumerate()
                 .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
+            let manifest = std::path::absolute(&self.workspace.manifest.path).unwrap_or_else(|_| self.workspace.manifest.path.clone());
+            let is_noted = self.workspace.cache.has_root(&manifest);
+            let mut needs = Vec::new();
             for (index, (_, net)) in finished {
                 let state = self.build_state(net, states)?;
-                if self.last[index].as_ref() != Some(&state) {
-                    if let Err(error) = self.workspace.log.save(&net.name, &state) {
-                        // The files are published; only the next build's reasons will be poorer.
-                        self.ctx.warn(format!("this build is not remembered: {error}"));
-                        break;
-                    }
-                    let keys: Vec<_> = state.stages.iter().map(StageState::key).collect();
-                    let manifest =
-                        std::path::absolute(&self.workspace.manifest.path).unwrap_or_else(|_| self.workspace.manifest.path.clone());
-                    self.workspace.cache.note_root(&manifest, &net.name, &keys);
+                let is_new = self.last[index].as_ref() != Some(&state);
+                if is_new && let Err(error) = self.workspace.log.save(&net.name, &state) {
+                    // The files are published; only the next build's reasons will be poorer.
+                    self.ctx.warn(format!("this build is not remembered: {error}"));
+                    break;
+                }
+                if is_new || !is_noted {
+                    needs.push((net.name.as_str(), state.stages.iter().map(StageState::key).collect()));
                 }
             }
+            self.workspace.cache.note_root(&manifest, &needs);
         }
         Ok(Report { schema: SCHEMA, nets })
     }

@@ -296,9 +296,9 @@ impl Cache {
         lock.ok().map(|lock| ActionLock { _lock: lock })
     }
 
-    /// Notes what the last build of `net` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it.
-    pub fn note_root(&self, manifest: &Path, net: &str, keys: &[Key]) {
-        if !self.is_storing() {
+    /// Notes what the last builds of `nets` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it.
+    pub fn note_root(&self, manifest: &Path, nets: &[(&str, Vec<Key>)]) {
+        if !self.is_storing() || nets.is_empty() {
             return;
         }
         let path = self.layout.root(manifest);
@@ -306,12 +306,17 @@ impl Cache {
             let _lock = self.short_lock(&path.with_extension("lock"))?;
             let old = read_sealed::<Root>(&path);
             let mut root = old.clone().unwrap_or_else(|| Root { manifest: manifest.to_owned(), nets: BTreeMap::new() });
-            root.nets.insert(net.to_owned(), keys.to_vec());
+            root.nets.extend(nets.iter().map(|(net, keys)| ((*net).to_owned(), keys.clone())));
             if old.as_ref() == Some(&root) { Ok(()) } else { write_sealed(&path, &root) }
         });
         if let Err(error) = noted {
             self.stop_storing(&error);
         }
+    }
+
+    /// Whether anything is noted of the manifest at `manifest` (an absolute path); does not read it.
+    pub fn has_root(&self, manifest: &Path) -> bool {
+        self.layout.root(manifest).is_file()
     }
 
     /// Hits and misses since the cache was opened.
@@ -420,7 +425,12 @@ fn blake3_of(bytes: &[u8]) -> Blake3 {
 
 /// The body of a sealed file; `None` where it is missing or damaged.
 pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    fs::read(path).ok().and_then(|bytes| sealed::unseal(&bytes).ok())
+    try_read_sealed(path).ok()
+}
+
+/// The body of a sealed file, or why it cannot be had.
+pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, String> {
+    fs::read(path).map_err(|error| error.to_string()).and_then(|bytes| sealed::unseal(&bytes))
 }
 
 fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {
@@ -431,7 +441,7 @@ fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {
 
 /// Where everything is.
 pub(super) struct Layout {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     pub(super) bucket: PathBuf,
 }
 

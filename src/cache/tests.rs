@@ -147,7 +147,7 @@ fn a_read_only_cache_answers_and_changes_nothing() {
     let (stored, ()) = cache.put_blob(|out| out.write_all(b"abc").map_err(|_| unreachable!())).unwrap();
     assert_eq!(stored, Stored { digest: Blake3::of(b"abc"), bytes: 3, stored: false });
     assert!(!cache.put_record(&record("x", 1, digest)));
-    cache.note_root(Path::new("/m"), "net", &[key]);
+    cache.note_root(Path::new("/m"), &[("net", vec![key])]);
     cache.save_usage();
     drop(cache.lock_action(key).unwrap());
     assert!(cache.try_lock_action(key).is_some());
@@ -280,8 +280,8 @@ fn gc_removes_what_it_may_and_nothing_else() {
     fill();
     let manifest = root.join("nnue.toml");
     fs::write(&manifest, b"").unwrap();
-    open(root, &listener).note_root(&manifest, "big", &[made[4].0]);
-    open(root, &listener).note_root(&manifest, "small", &[made[1].0]);
+    open(root, &listener).note_root(&manifest, &[("big", vec![made[4].0])]);
+    open(root, &listener).note_root(&manifest, &[("small", vec![made[1].0])]);
     let unreachable = GcOptions { unreachable: true, ..GcOptions::default() };
     gc::collect(root, &unreachable, &ctx).unwrap();
     assert_eq!(there(&made), [1, 4], "what a manifest needs stays");
