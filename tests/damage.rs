@@ -102,6 +102,7 @@ fn a_flipped_bit_in_what_is_remembered_costs_a_warning() {
             let bit = bit(path, &mut random, number);
             let context = format!("bit {bit} of {}", path.display());
             flip_bit(path, bit);
+            project::touch_manifest(folder);
             let (report, done) = build(folder, &expected, &context);
             assert!(done.err.contains("cannot be used"), "{context}: {}", done.err);
             assert!(ran(&report).is_empty(), "{context}");
@@ -125,6 +126,7 @@ fn a_flipped_bit_in_the_notes_of_the_cache_is_noticed_by_what_reads_them() {
         flip_bit(&root, bit);
         let collected = nnue(folder, ["cache", "gc", "--unreachable", "--grace", "1h"]).ok();
         assert!(collected.err.contains("damaged") && !root.exists(), "{context}: {}", collected.err);
+        project::touch_manifest(folder);
         let (report, done) = build(folder, &expected, &context);
         assert!(ran(&report).is_empty() && root.exists(), "{context}: {}", done.err);
         // Noted again, the needs keep everything.
@@ -135,6 +137,7 @@ fn a_flipped_bit_in_the_notes_of_the_cache_is_noticed_by_what_reads_them() {
     let usage = folder.join(".nnue/cache/v1/usage.json");
     for number in 0..12 {
         flip_bit(&usage, bit(&usage, &mut random, number));
+        project::touch_manifest(folder);
         build(folder, &expected, "usage");
         let hits = nnue(folder, ["cache", "stats", "--json"]).ok().json()["usage"]["hits"].as_u64().unwrap();
         assert!((1..100).contains(&hits), "the totals begin anew: {hits}");

@@ -58,6 +58,8 @@ struct Fault {
     how: String,
     /// From then on all calls of this operation.
     stays: bool,
+    /// Part of the path of the calls that count; of all where it is empty.
+    path: &'static str,
 }
 
 struct Outcome {
@@ -114,19 +116,40 @@ impl Setup {
 
     /// Builds in a fresh copy of the state at `place`, on one thread: its calls come in one order.
     fn run(&self, place: &Path, state: &str, fault: Option<&Fault>) -> Outcome {
+        self.run_with(place, state, &["build", "-j1", "--lock-timeout", "20s"], fault, || {})
+    }
+
+    /// Runs any command so; `meanwhile` is called when a fault of the kind `wait` holds it.
+    fn run_with(&self, place: &Path, state: &str, args: &[&str], fault: Option<&Fault>, meanwhile: impl FnOnce()) -> Outcome {
         let _ = std::fs::remove_dir_all(place);
         copy(&self.folder.path().join(state), place);
         let log = place.with_extension("log");
         let _ = std::fs::remove_file(&log);
-        let mut command = command(place, &["build", "-j1", "--lock-timeout", "20s"]);
-        command.env("LD_PRELOAD", self.folder.path().join("faults.so")).env("FAULT_ROOT", place).env("FAULT_LOG", &log);
+        let held = place.with_extension("held");
+        let mut command = command(place, args);
+        command
+            .env("FAULT_WAIT", &held)
+            .env("LD_PRELOAD", self.folder.path().join("faults.so"))
+            .env("FAULT_ROOT", place)
+            .env("FAULT_LOG", &log);
         if let Some(fault) = fault {
             command.env("FAULT_AT", fault.at.to_string()).env("FAULT_ONLY", &fault.operation).env("FAULT_HOW", &fault.how);
             if fault.stays {
                 command.env("FAULT_STAYS", "1");
             }
+            if !fault.path.is_empty() {
+                command.env("FAULT_PATH", fault.path);
+            }
         }
-        let output = command.output().unwrap();
+        let mut child = command.spawn().unwrap();
+        if fault.is_some_and(|fault| fault.how == "wait") {
+            while !held.exists() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            meanwhile();
+            let _ = std::fs::remove_file(&held);
+        }
+        let output = child.wait_with_output().unwrap();
         let text = std::fs::read_to_string(&log).unwrap();
         let calls = text.lines().filter_map(|line| line.split_once(' ')).map(|(name, path)| (name.to_owned(), path.to_owned()));
         let (hits, calls): (Vec<_>, Vec<_>) = calls.partition(|(name, _)| name.starts_with('!'));
@@ -256,7 +279,7 @@ fn faults(setup: &Setup, sample: Option<usize>) -> Vec<Fault> {
             for how in ways(&operation) {
                 let is_new = seen.insert((operation.clone(), class(&path), how.clone()));
                 for stays in [false, true] {
-                    let fault = Fault { state, operation: operation.clone(), at: *at, how: how.clone(), stays };
+                    let fault = Fault { state, operation: operation.clone(), at: *at, how: how.clone(), stays, path: "" };
                     if is_new && !stays { needed.push(fault) } else { rest.push(fault) }
                 }
             }
@@ -305,7 +328,7 @@ fn a_build_that_is_killed_at_any_call_leaves_nothing_half_done() {
             ("lock", if state == "first" { &["kill"] } else { &[] }),
         ] {
             let all = calls.iter().filter(|(name, _)| name == operation).count();
-            let fault = |at, how: &str| Fault { state, operation: operation.into(), at, how: how.into(), stays: false };
+            let fault = |at, how: &str| Fault { state, operation: operation.into(), at, how: how.into(), stays: false, path: "" };
             faults.extend((1..=all).flat_map(|at| hows.iter().map(move |how| fault(at, how))));
         }
     }
@@ -322,4 +345,134 @@ fn a_build_that_is_killed_at_any_call_leaves_nothing_half_done() {
     let (killed, swept) = (killed.into_inner(), swept.into_inner());
     println!("builds to be killed: {}, killed: {killed}, leftovers swept: {swept}", faults.len());
     assert!(killed > faults.len() / 2 && swept > 0);
+}
+
+/// A disk that is broken for good, below one folder or for one file.
+#[test]
+fn a_cache_that_is_broken_for_good_is_a_warning_and_an_input_is_an_error() {
+    let Some(setup) = Setup::new() else { return };
+    let place = setup.folder.path().join("broken");
+    let broken = |state, operation: &str, how: i32, path| {
+        let fault = Fault { state, operation: operation.into(), at: 1, how: how.to_string(), stays: true, path };
+        let outcome = setup.run(&place, state, Some(&fault));
+        let context = format!("{fault:?}\n{}", outcome.err);
+        assert!(!outcome.hits.is_empty(), "{context}");
+        (outcome, context)
+    };
+    for state in STATES {
+        for (operation, how, said) in [
+            ("open,read,map,list", EIO, None),
+            ("create,write,rename,mkdir", ENOSPC, Some("not stored in the cache")),
+            ("create,write,rename,mkdir,lock", EACCES, Some("not stored in the cache")),
+            ("open,create,read,write,rename,mkdir,lock,map,list,stat,unlink", EIO, None),
+        ] {
+            if state == "fresh" && said.is_some() {
+                // Nothing is to be stored.
+                continue;
+            }
+            let (outcome, context) = broken(state, operation, how, ".nnue");
+            assert!(!outcome.hits.iter().any(|(_, path)| !path.contains(".nnue")), "{context}");
+            // Temporary files of outputs have such names, too.
+            if outcome.hits.iter().all(|(_, path)| is_cache(path)) {
+                assert_eq!(outcome.code, Some(0), "{context}");
+                assert_published(&place, &setup.expected, &context);
+                assert!(outcome.err.contains("warning:"), "{context}");
+                assert!(said.is_none_or(|said| outcome.err.matches(said).count() == 1), "{context}");
+            }
+            setup.assert_recovers(&place, &context);
+            let (outcome, context) = broken(state, operation, how, ".nnue/cache");
+            assert_eq!(outcome.code, Some(0), "{context}");
+            assert_published(&place, &setup.expected, &context);
+            setup.assert_recovers(&place, &context);
+        }
+        for input in ["run.nnue", "positions.fen", "perm.npy", "weights.safetensors"] {
+            for how in [EIO, EACCES] {
+                let (outcome, context) = broken(state, "open,read", how, input);
+                assert_eq!(outcome.code, Some(1), "{context}");
+                assert!(outcome.err.contains(input) && outcome.err.contains("help:"), "{context}");
+                setup.assert_recovers(&place, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_collection_that_is_killed_or_fails_leaves_a_cache_that_serves() {
+    let Some(setup) = Setup::new() else { return };
+    let args = ["cache", "gc", "--unreachable", "--max-size", "0", "--grace", "0s"];
+    let roots = setup.folder.path().join("fresh/.nnue/cache/v1/roots");
+    std::fs::remove_dir_all(roots).unwrap();
+    let counted = setup.run_with(&setup.folder.path().join("count"), "fresh", &args, None, || {});
+    let mut faults = Vec::new();
+    for operation in ["unlink", "list", "open", "read", "lock"] {
+        let all = counted.calls.iter().filter(|(name, _)| name == operation).count();
+        let hows: &[&str] = if operation == "unlink" { &["kill", "5", "13"] } else { &["5"] };
+        faults.extend((1..=all).flat_map(|at| {
+            hows.iter().map(move |how| Fault {
+                state: "fresh",
+                operation: operation.into(),
+                at,
+                how: (*how).into(),
+                stays: false,
+                path: "",
+            })
+        }));
+    }
+    setup.for_all(&faults, |place, fault| {
+        let outcome = setup.run_with(place, fault.state, &args, Some(fault), || {});
+        let context = format!("{fault:?} {:?} {:?}\n{}", outcome.hits, outcome.code, outcome.err);
+        assert!(!outcome.err.contains("panicked") && matches!(outcome.code, None | Some(0 | 1)), "{context}");
+        assert!(outcome.code != Some(1) || outcome.err.contains("help:"), "{context}");
+        setup.assert_recovers(place, &context);
+    });
+    println!("collections disturbed: {}", faults.len());
+    assert!(faults.len() > 20);
+}
+
+#[test]
+fn a_lock_never_tells_of_other_inputs_than_the_outputs_were_made_from() {
+    let Some(setup) = Setup::new() else { return };
+    let place = setup.folder.path().join("edited");
+    let other = setup.folder.path().join("other.nnue");
+    let bytes = cli_support::write_net(&other, "small", 16, 77);
+    // What belongs together: the source's digest, and the lock of a build of it alone.
+    let source = |bytes: &[u8]| common::sha256(bytes);
+    let first = setup.folder.path().join("first");
+    copy(&first, &place);
+    std::fs::write(place.join("run.nnue"), &bytes).unwrap();
+    let locks = [
+        (source(&std::fs::read(first.join("run.nnue")).unwrap()), setup.expected["./nnue.lock"].clone()),
+        (source(&bytes), project::build(&place)["./nnue.lock"].clone()),
+    ];
+    let (mut edits, mut refused) = (0, 0);
+    for state in ["first", "fresh", "changed"] {
+        if state == "fresh" {
+            // Nothing but the lock is to be done.
+            std::fs::remove_file(setup.folder.path().join("fresh/nnue.lock")).unwrap();
+        }
+        for at in 1.. {
+            let fault = Fault { state, operation: "open".into(), at, how: "wait".into(), stays: false, path: "run.nnue" };
+            let args = ["build", "-j1"];
+            let outcome = setup.run_with(&place, state, &args, Some(&fault), || std::fs::write(place.join("run.nnue"), &bytes).unwrap());
+            if outcome.hits.is_empty() {
+                break;
+            }
+            let context = format!("{fault:?} exit {:?}\n{}", outcome.code, outcome.err);
+            edits += 1;
+            assert!(matches!(outcome.code, Some(0 | 1)), "{context}");
+            if outcome.code == Some(1) {
+                assert!(outcome.err.contains("changed") && outcome.err.contains("help:"), "{context}");
+                refused += 1;
+            }
+            // Each net's block, if there is one, is that of one content or of the other, or was there before.
+            let before = std::fs::read_to_string(setup.folder.path().join(state).join("nnue.lock")).unwrap_or_default();
+            let lock = std::fs::read_to_string(place.join("nnue.lock")).unwrap_or_default();
+            let known: BTreeSet<&str> = locks.iter().flat_map(|(_, lock)| project::blocks(lock)).chain(project::blocks(&before)).collect();
+            assert!(lock.is_empty() || project::blocks(&lock).all(|block| known.contains(block)), "{context}\n{lock}");
+            assert_ok(&command(&place, &["build"]).output().unwrap());
+            assert_eq!(std::fs::read_to_string(place.join("nnue.lock")).unwrap(), locks[1].1, "{context}");
+        }
+    }
+    println!("edits during a build: {edits}, refused: {refused}");
+    assert!(refused > 0 && locks[0].0 != locks[1].0);
 }

@@ -5,7 +5,8 @@
  *   FAULT_AT     number (from 1) of the operation that goes wrong; without it none does
  *   FAULT_ONLY   names of the operations that are counted, between commas; without it all of `names` below
  *   FAULT_PATH   part of the path of those that are counted; without it all
- *   FAULT_HOW    number of the error; `short`: half of the bytes; `kill`: SIGKILL instead of it; `cut`: SIGKILL after half of the bytes
+ *   FAULT_HOW    number of the error; `short`: half of the bytes; `kill`: SIGKILL instead of it; `cut`: SIGKILL after half of the bytes;
+ *                `wait`: it makes the file FAULT_WAIT and goes on as usual once that is gone
  *   FAULT_STAYS  set: all counted operations after it go wrong, too
  *
  * Only what goes through the C library is seen. Reads of mapped files are not: a failing one of those is a signal. */
@@ -29,7 +30,7 @@
 
 #define HALF -1
 
-static const char *root, *only, *part, *how;
+static const char *root, *only, *part, *how, *held;
 static long at, error;
 static int stays, log_fd = -1;
 static long count;
@@ -39,6 +40,7 @@ __attribute__((constructor)) static void begin(void) {
     only = getenv("FAULT_ONLY");
     part = getenv("FAULT_PATH");
     how = getenv("FAULT_HOW");
+    held = getenv("FAULT_WAIT");
     at = getenv("FAULT_AT") ? atol(getenv("FAULT_AT")) : 0;
     stays = getenv("FAULT_STAYS") != NULL;
     error = how ? atol(how) : 0;
@@ -113,6 +115,13 @@ static int fate(const char *name, int folder, const char *given) {
     errno = before;
     if (!wrong || !how) return 0;
     if (strcmp(how, "kill") == 0) end();
+    if (strcmp(how, "wait") == 0) {
+        if (!held) return 0;
+        syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, held, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+        while (syscall(SYS_faccessat, AT_FDCWD, held, F_OK) == 0) usleep(500);
+        errno = before;
+        return 0;
+    }
     return error ? (int)error : HALF;
 }
 
