@@ -2,7 +2,7 @@
 //! the next one is as if nothing had been.
 //!
 //! A library of the test's own (`tests/faults/faults.c`) stands between the binary and the C library and lets one call go wrong.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![allow(missing_docs)]
 
 mod cli_support;
@@ -169,6 +169,7 @@ impl Setup {
                 assert_eq!(outcome.code, Some(0), "{}", outcome.err);
                 assert_eq!(outcome.err.matches("warning").count(), 0, "{}", outcome.err);
                 assert_published(&place, &self.expected, state);
+                assert!(outcome.calls.len() > 50, "the library sees the calls: {:?}", outcome.calls);
                 (*state, outcome.calls)
             })
             .collect()
