@@ -308,7 +308,7 @@ fn a_call_that_fails_or_falls_short_is_a_message_or_nothing() {
 }
 
 #[test]
-#[ignore = "all faults of the test above, some minutes: cargo test --test faults -- --ignored --nocapture"]
+#[ignore = "all faults of the test above, a quarter of an hour: cargo test --test faults -- --ignored --nocapture"]
 fn every_call_that_fails_or_falls_short_is_a_message_or_nothing() {
     campaign(None);
 }
