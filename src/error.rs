@@ -61,8 +61,14 @@ impl Error {
 
     /// A failed file operation: `what` is a verb phrase such as `cannot read`.
     pub fn io(what: &str, path: &Path, source: io::Error) -> Self {
+        /// A device that fails, on every Unix; the standard library has no kind for it.
+        const EIO: i32 = 5;
         let help = match source.kind() {
-            io::ErrorKind::StorageFull => Some("free some space, then run the same command again"),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space, then run the same command again"),
+            io::ErrorKind::ReadOnlyFilesystem => Some("the file system there is read-only: mount it for writing, or name another place"),
+            _ if source.raw_os_error() == Some(EIO) => Some(
+                "the disk, or the connection to it, has a fault: see what the system's log says of it, then run the same command again",
+            ),
             io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the file and its folder"),
             _ => None,
         };

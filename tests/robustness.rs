@@ -1,206 +1,73 @@
-//! Builds that are killed, that run beside each other and beside `gc`, and on full disks: the bytes are the same, or nothing is published.
+//! Builds that are killed at random moments, on full and read-only disks, and over files that change: the bytes are the same, or nothing is
+//! published. Calls that fail one by one are in `faults.rs`, neighbours in `concurrency.rs`.
 #![allow(missing_docs)]
 
 mod cli_support;
 mod common;
+mod project;
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use cli_support::{names, nnue, write_fens, write_net};
+use cli_support::{names, nnue, write_net};
 use nnue::net::SplitMix;
-
-const MANIFEST: &str = r#"version = 1
-[source.run]
-path = "run.nnue"
-quantization = "ft127"
-[data.fens]
-path = "positions.fen"
-[net.big]
-source = "run"
-outputs = ["dist/", "latest.nnue"]
-[net.big.optimize]
-data = "fens"
-positions = 150
-[net.plain]
-source = "run"
-compression = "none"
-outputs = ["plain/plain.nnue"]
-"#;
-
-fn project(path: &Path) {
-    std::fs::create_dir_all(path).unwrap();
-    write_net(&path.join("run.nnue"), "small", 64, 5);
-    write_fens(&path.join("positions.fen"), 9, 400);
-    std::fs::write(path.join("nnue.toml"), MANIFEST).unwrap();
-}
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nnue"));
-    command.current_dir(folder).args(args).env_remove("NNUE_CACHE_DIR").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn start(folder: &Path, args: &[&str]) -> Child {
-    command(folder, args).spawn().unwrap()
-}
-
-#[track_caller]
-fn assert_ok(output: &Output) {
-    assert!(output.status.success(), "{:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-}
-
-/// All published files and the lock, by their place and digest.
-fn published(folder: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for place in ["dist", "plain", "."] {
-        for entry in std::fs::read_dir(folder.join(place)).into_iter().flatten().flatten() {
-            let name = entry.file_name().into_string().unwrap();
-            if !name.starts_with(".nnue-tmp-") && (place != "." || ["latest.nnue", "nnue.lock"].contains(&name.as_str())) {
-                found.insert(format!("{place}/{name}"), common::sha256(&std::fs::read(entry.path()).unwrap()));
-            }
-        }
-    }
-    found
-}
-
-fn temporary(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(temporary(&path));
-        } else if path.file_name().unwrap().to_str().unwrap().starts_with(".nnue-tmp-") {
-            found.push(path);
-        }
-    }
-    found
-}
-
-fn forget(folder: &Path, what: u64) {
-    let remove = |name: &str| drop(std::fs::remove_dir_all(folder.join(name)).or_else(|_| std::fs::remove_file(folder.join(name))));
-    match what % 4 {
-        0 => remove(".nnue"),
-        1 => [".nnue", "dist", "plain", "latest.nnue", "nnue.lock"].into_iter().for_each(remove),
-        2 => ["dist", "plain", "latest.nnue"].into_iter().for_each(remove),
-        _ => {}
-    }
-}
+use project::{
+    MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
+};
 
 #[test]
 fn killed_builds_leave_no_half_file_and_the_next_build_gives_the_same_bytes() {
+    const KILLS: u32 = 200;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    project(path);
-    let begin = Instant::now();
-    assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
-    let takes = begin.elapsed();
-    let expected = published(path);
+    make(path);
+    let set_manifest = |text: &str| std::fs::write(path.join("nnue.toml"), text).unwrap();
+    let expected = project::build(path);
     assert_eq!(expected.len(), 4, "{expected:?}");
+    set_manifest(&other_manifest());
+    let other = project::build(path);
+    let allowed = allowed(&[&expected, &other]);
+    let mut times: Vec<Duration> = (0..9)
+        .map(|_| {
+            let begin = Instant::now();
+            assert_ok(&start(path, &["build", "--force"]).wait_with_output().unwrap());
+            begin.elapsed()
+        })
+        .collect();
+    times.sort();
+    let takes = times[times.len() / 2];
 
     let mut random = SplitMix::new(1);
-    let mut killed = 0;
-    for round in 0..30 {
+    let mut completed = 0;
+    for round in 0..KILLS {
+        // What is there when the build begins: nothing, only the cache, the outputs of another manifest, all of it.
         forget(path, random.next_u64());
+        set_manifest(&if random.next_u64().is_multiple_of(2) { MANIFEST.to_owned() } else { other_manifest() });
         let args: &[&str] = if random.next_u64().is_multiple_of(2) { &["build", "--force"] } else { &["build"] };
+        // Every other moment is in the last part, where most of the names are given, and all go a little beyond the end.
+        let from = if random.next_u64().is_multiple_of(2) { 0 } else { 500 };
+        let moment = takes.mul_f64((from + random.next_u64() % (1150 - from)) as f64 / 1000.0);
         let mut child = start(path, args);
-        // A little beyond the whole time, so that the very end is met too.
-        std::thread::sleep(takes.mul_f64((random.next_u64() % 1100) as f64 / 1000.0));
+        std::thread::sleep(moment);
         child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
-        for (name, digest) in published(path) {
-            // Two nets finish at different times, but the lock is written once.
-            assert_eq!(expected.get(&name), Some(&digest), "round {round}: `{name}` is not whole");
-        }
+        completed += u32::from(child.wait().unwrap().success());
+        assert_whole(path, &allowed, &format!("round {round}"));
         if round % 3 == 2 {
-            let verified = nnue(path, ["cache", "verify", "--json"]).ok().json();
-            assert_eq!(verified["damaged"], serde_json::json!([]), "round {round}");
-            assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
-            assert_eq!(published(path), expected, "round {round}");
-        }
-    }
-    assert!(killed > 0, "no build was killed in time");
-
-    // Leftovers go once they are old enough to be nobody's.
-    for leftover in temporary(path) {
-        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-        std::fs::File::options()
-            .write(true)
-            .open(&leftover)
-            .or_else(|_| std::fs::File::open(&leftover))
-            .unwrap()
-            .set_modified(hour_ago)
-            .unwrap();
-    }
-    assert_ok(&start(path, &["build", "--force"]).wait_with_output().unwrap());
-    nnue(path, ["cache", "gc", "--grace", "1m"]).ok();
-    assert_eq!(temporary(path), Vec::<PathBuf>::new());
-    assert_eq!(published(path), expected);
-}
-
-#[test]
-fn neighbours_build_one_manifest_with_the_same_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    project(path);
-    assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
-    let expected = published(path);
-    for round in 0..5 {
-        forget(path, round);
-        let children: Vec<Child> = (0..4).map(|_| start(path, &["build", "--json"])).collect();
-        let mut searches = 0;
-        for child in children {
-            let output = child.wait_with_output().unwrap();
+            set_manifest(MANIFEST);
+            let output = command(path, &["build"]).output().unwrap();
             assert_ok(&output);
-            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-            let stages = report["nets"][0]["stages"].as_array().unwrap();
-            searches += stages.iter().filter(|stage| stage["stage"] == "search" && stage["status"] == "ran").count();
+            let err = String::from_utf8_lossy(&output.stderr);
+            assert!(!err.contains("damaged"), "round {round}: {err}");
+            assert_published(path, &expected, &format!("round {round}"));
         }
-        assert!(searches <= 1, "round {round}: the search ran {searches} times");
-        assert_eq!(published(path), expected, "round {round}");
-        assert_eq!(temporary(path), Vec::<PathBuf>::new());
     }
-}
-
-#[test]
-fn builds_go_on_beside_a_collector_that_takes_everything() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    project(path);
-    assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
-    let expected = published(path);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let collector = scope.spawn(|| {
-            let mut runs = 0;
-            while !done.load(Ordering::Relaxed) {
-                // The manifest's needs are what keeps a result: without them everything goes.
-                let _ = std::fs::remove_dir_all(path.join(".nnue/cache/v1/roots"));
-                assert_ok(&command(path, &["cache", "gc", "--unreachable", "--max-size", "0", "--grace", "0s"]).output().unwrap());
-                runs += 1;
-            }
-            runs
-        });
-        let builds: Vec<_> = (0..2)
-            .map(|which| {
-                scope.spawn(move || {
-                    for round in 0..6 {
-                        let args: &[&str] = if (which + round) % 2 == 0 { &["build", "--force"] } else { &["build"] };
-                        assert_ok(&command(path, args).output().unwrap());
-                    }
-                })
-            })
-            .collect();
-        let ended: Vec<_> = builds.into_iter().map(|build| build.join()).collect();
-        done.store(true, Ordering::Relaxed);
-        assert!(collector.join().unwrap() > 0);
-        assert!(ended.iter().all(Result::is_ok));
-    });
-    assert_eq!(published(path), expected);
+    set_manifest(MANIFEST);
+    let swept = project::sweep(path);
+    assert_published(path, &expected, "after all");
+    println!("kills: {KILLS}, completed before: {completed}, leftovers swept: {swept}");
+    assert!(completed < KILLS, "no build was killed in time");
 }
 
 /// A file system of its own that ends with this.
@@ -236,7 +103,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_under_the_cache_costs_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("project");
-    project(&path);
+    make(&path);
     assert_ok(&start(&path, &["build"]).wait_with_output().unwrap());
     let expected = published(&path);
     let place = folder.path().join("cache");
@@ -264,7 +131,7 @@ fn a_full_disk_under_the_cache_costs_a_warning() {
 fn a_full_disk_under_an_output_is_an_error_that_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("project");
-    project(&path);
+    make(&path);
     assert_ok(&start(&path, &["build"]).wait_with_output().unwrap());
     let expected = published(&path);
     std::fs::remove_dir_all(path.join("plain")).unwrap();
@@ -281,10 +148,41 @@ fn a_full_disk_under_an_output_is_an_error_that_leaves_nothing() {
 }
 
 #[test]
+fn a_cache_on_a_read_only_file_system_is_used_and_costs_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("project");
+    make(&path);
+    let place = folder.path().join("cache");
+    let Some(_disk) = SmallDisk::mount(&place, 50 << 10) else { return };
+    let build = |args: &[&str]| {
+        let output = command(&path, args).env("NNUE_CACHE_DIR", &place).output().unwrap();
+        assert_ok(&output);
+        (serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    build(&["build", "--json"]);
+    let expected = published(&path);
+    let status = Command::new("mount").args(["-o", "remount,ro"]).arg(&place).status().unwrap();
+    assert!(status.success());
+    let before = project::files_below(&place);
+    forget(&path, 2);
+    let (report, err) = build(&["build", "--json"]);
+    let ran: Vec<String> = project::ran(&report).into_iter().map(|(_, stage, _)| stage).collect();
+    assert!(!ran.contains(&"gather".to_owned()) && !ran.contains(&"search".to_owned()), "{ran:?}");
+    assert_eq!(published(&path), expected);
+    assert_eq!(err.matches("warning:").count(), 1, "{err}");
+    let (_, err) = build(&["build", "--force", "--json"]);
+    assert_eq!(published(&path), expected);
+    assert_eq!(err.matches("warning:").count(), 1, "{err}");
+    let (_, err) = build(&["build", "--json"]);
+    assert!(err.matches("warning:").count() <= 1, "{err}");
+    assert_eq!(project::files_below(&place), before);
+}
+
+#[test]
 fn a_wait_for_the_collector_says_so_and_ends_when_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    project(path);
+    make(path);
     assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
     let lock = std::fs::File::options().write(true).open(path.join(".nnue/cache/v1/lock")).unwrap();
     lock.lock().unwrap();
@@ -298,26 +196,10 @@ fn a_wait_for_the_collector_says_so_and_ends_when_told() {
 }
 
 #[test]
-fn builds_of_different_nets_at_the_same_time_are_all_locked() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    project(path);
-    assert_ok(&start(path, &["build"]).wait_with_output().unwrap());
-    let lock = std::fs::read(path.join("nnue.lock")).unwrap();
-    for round in 0..8 {
-        forget(path, if round % 2 == 0 { 1 } else { 2 });
-        let _ = std::fs::remove_file(path.join("nnue.lock"));
-        let children = [start(path, &["build", "big"]), start(path, &["build", "plain"])];
-        children.into_iter().for_each(|child| assert_ok(&child.wait_with_output().unwrap()));
-        assert_eq!(std::fs::read(path.join("nnue.lock")).unwrap(), lock, "round {round}");
-    }
-}
-
-#[test]
 fn a_source_that_changes_during_the_build_is_not_locked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    project(path);
+    make(path);
     let annealed = MANIFEST.replace("positions = 150", "positions = 150\nalgorithm = \"anneal\"\nmoves = 2000");
     std::fs::write(path.join("nnue.toml"), annealed).unwrap();
     // The search waits for the lock of its action, which the test holds: the source changes in between.

@@ -2,7 +2,7 @@
 
 mod release;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -561,19 +561,21 @@ impl<'a> Build<'a> {
                 .zip(&self.graph.nets)
                 .enumerate()
                 .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
-            let mut roots = BTreeMap::new();
+            let is_noted = self.workspace.cache.has_root(&self.workspace.absolute_manifest());
+            let mut needs = Vec::new();
             for (index, (_, net)) in finished {
                 let state = self.build_state(net, states, of(index))?;
-                if self.last[index].as_ref() != Some(&state) {
-                    if let Err(error) = self.workspace.log.save(&net.name, &state) {
-                        // The files are published; only the next build's reasons will be poorer.
-                        self.ctx.warn(format!("this build is not remembered: {error}"));
-                        break;
-                    }
-                    roots.insert(net.name.clone(), state.stages.iter().map(StageState::key).collect());
+                let is_new = self.last[index].as_ref() != Some(&state);
+                if is_new && let Err(error) = self.workspace.log.save(&net.name, &state) {
+                    // The files are published; only the next build's reasons will be poorer.
+                    self.ctx.warn(format!("this build is not remembered: {error}"));
+                    break;
+                }
+                if is_new || !is_noted {
+                    needs.push((net.name.as_str(), state.stages.iter().map(StageState::key).collect()));
                 }
             }
-            self.workspace.note_roots(&roots);
+            self.workspace.note_root(&needs);
         }
         Ok(Report { schema: SCHEMA, nets })
     }

@@ -107,8 +107,8 @@ impl Lock {
     /// # Errors
     /// When it cannot be read, or is not what this program writes.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(Error::io("cannot read", path, error)),
         };
@@ -117,7 +117,8 @@ impl Lock {
                 .because(why)
                 .help("restore it from version control, or remove it: the next build writes it anew")
         };
-        let document: Document = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let document: Document = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
         if document.version != VERSION {
             return Err(wrong(format!("its version is {}, this program knows {VERSION}", document.version)));
         }
@@ -203,7 +204,10 @@ mod tests {
     fn a_damaged_file_is_a_usage_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
-        std::fs::write(&path, "version = 1\n<<<<<<< HEAD\n").unwrap();
-        assert_eq!(Lock::read(&path).unwrap_err().kind(), Kind::Usage);
+        for text in [&b"version = 1\n<<<<<<< HEAD\n"[..], b"version = 1 # \xff\n", b"version = 2\n"] {
+            std::fs::write(&path, text).unwrap();
+            let error = Lock::read(&path).unwrap_err();
+            assert!(error.kind() == Kind::Usage && error.message().ends_with("is damaged") && error.help_text().is_some(), "{error:?}");
+        }
     }
 }

@@ -16,7 +16,7 @@ mod unchanged;
 mod values;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,13 +133,14 @@ impl<'a> Workspace<'a> {
             self.check_locked_inputs(&graph, &old)?;
         }
         let locked = options.locked.then_some(&old);
-        let mut rests_on = None;
+        let (mut rests_on, mut built_from) = (None, Vec::new());
         let report = execute::execute(self, &graph, options, locked, ctx, on_error).map(|executed| {
             let Executed { mut report, digests, .. } = executed;
             rests_on = executed.rests_on;
             if !options.dry_run {
                 self.distrust_changed(&graph, &mut report, &digests, on_error);
             }
+            built_from = digests;
             report
         });
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
@@ -154,7 +155,7 @@ impl<'a> Workspace<'a> {
                 let state = state_folder(self.manifest);
                 sweep(&BTreeSet::from([self.manifest.folder.clone(), state.join("nets"), state]));
             }
-            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, &old, &path, options, ctx));
+            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, &built_from, &old, options, ctx));
             self.files.save();
             self.cache.save_usage();
             locked?;
@@ -189,25 +190,30 @@ impl<'a> Workspace<'a> {
 
     /// Fails nets whose files are not those any more that they were built from: what `nnue.lock` would say of them is not true.
     fn distrust_changed(&self, graph: &Graph, report: &mut Report, digests: &[Option<Blake3>], on_error: &(dyn Fn(&str, &Error) + Sync)) {
-        let is_finished = |net: &NetReport| matches!(net.status, NetStatus::Built | NetStatus::Fresh);
-        for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| is_finished(net)) {
-            let inputs = plan.actions.iter().flat_map(|action| graph.inputs(*action));
-            let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
-                Node::File(file) => {
-                    let now = self.files.blake3(&file.path.resolved).ok().map(|tracked| tracked.digest);
-                    (now != digests.get(input.index()).copied().flatten()).then_some(file)
-                }
-                Node::Action(_) => None,
-            });
-            if let Some(file) = changed {
-                let error = Error::new(format!("`{}` changed during the build", file.path.typed))
-                    .because("what was published was made from its earlier content, and is not locked")
-                    .help("wait until whoever writes it is done, then run the same command again");
+        for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Built) {
+            if let Err(error) = self.check_inputs(graph, plan, digests) {
                 on_error(&net.net, &error);
                 net.status = NetStatus::Failed;
                 net.error = Some(error.to_string());
             }
         }
+    }
+
+    /// Fails where a file of the net has not the content any more that `digests` say it was built from.
+    fn check_inputs(&self, graph: &Graph, net: &NetPlan, digests: &[Option<Blake3>]) -> Result<()> {
+        let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
+        let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
+            Node::File(file) => {
+                let now = self.files.blake3(&file.path.resolved).ok().map(|tracked| tracked.digest);
+                (now != digests.get(input.index()).copied().flatten()).then_some(file)
+            }
+            Node::Action(_) => None,
+        });
+        changed.map_or(Ok(()), |file| {
+            Err(Error::new(format!("`{}` changed during the build", file.path.typed))
+                .because("what was published was made from its earlier content, and is not locked")
+                .help("wait until whoever writes it is done, then run the same command again"))
+        })
     }
 
     /// Before anything runs: a locked build does not begin on other inputs.
@@ -227,7 +233,15 @@ impl<'a> Workspace<'a> {
     }
 
     /// Writes the blocks of the nets that are up to date now, and drops those of nets that the manifest has no more.
-    fn update_lock(&self, graph: &Graph, report: &Report, old: &Lock, path: &Path, options: &Options, ctx: &Ctx) -> Result<()> {
+    fn update_lock(
+        &self,
+        graph: &Graph,
+        report: &Report,
+        built_from: &[Option<Blake3>],
+        old: &Lock,
+        options: &Options,
+        ctx: &Ctx,
+    ) -> Result<()> {
         let mut changed = Vec::new();
         let mut lines = Vec::new();
         for (net, plan) in report.nets.iter().zip(&graph.nets) {
@@ -239,6 +253,8 @@ impl<'a> Workspace<'a> {
             let differences = old.nets.get(&net.net).map(|before| before.differences(&now));
             // The program's version alone is no difference.
             if differences.as_ref().is_none_or(|differences| !differences.is_empty()) {
+                // The SHA-256 of the inputs may have been taken only now: the lock is to tell of what the net was built from.
+                self.check_inputs(graph, plan, built_from)?;
                 changed.push(now);
             }
             lines.extend(differences.into_iter().flatten().map(|line| format!("net `{}`: {line}", net.net)));
@@ -256,24 +272,26 @@ impl<'a> Workspace<'a> {
         let _ = files::create_dir_all(&state);
         let waiting = Waiting { message: "waiting for another `nnue` that writes `nnue.lock`", timeout: options.lock_timeout };
         let _held = cache::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
-        let mut new = Lock::read(path)?;
+        let path = lock::path_of(self.manifest);
+        let mut new = Lock::read(&path)?;
         for name in new.nets.keys().filter(|name| !names.contains(name.as_str())) {
             // What is left of it would only say why a net of this name was built, should there be one again.
             let _ = self.log.remove(name);
         }
         new.nets.extend(changed.into_iter().map(|net| (net.name.clone(), net)));
         new.nets.retain(|name, _| names.contains(name.as_str()));
-        new.write(path)
+        new.write(&path)
     }
 
-    /// Notes what the nets of finished builds used of the cache.
-    fn note_roots(&self, nets: &BTreeMap<String, Vec<Key>>) {
-        if nets.is_empty() {
-            return;
-        }
+    /// Notes what finished builds of `nets` used of the cache.
+    fn note_root(&self, nets: &[(&str, Vec<Key>)]) {
         let names: HashSet<&str> = self.manifest.nets.iter().map(|net| net.name.as_str()).collect();
-        let manifest = std::path::absolute(&self.manifest.path).unwrap_or_else(|_| self.manifest.path.clone());
-        self.cache.note_root(&manifest, nets, |net| names.contains(net));
+        self.cache.note_root(&self.absolute_manifest(), nets, |net| names.contains(net));
+    }
+
+    /// The manifest by the name under which the cache knows it.
+    fn absolute_manifest(&self) -> PathBuf {
+        std::path::absolute(&self.manifest.path).unwrap_or_else(|_| self.manifest.path.clone())
     }
 
     /// The error of a locked build.

@@ -23,6 +23,7 @@ pub(super) fn remember(workspace: &Workspace<'_>, report: &Report, mut rests_on:
     }
     rests_on.push(Witnessed::Path(manifest.path.clone()));
     rests_on.push(Witnessed::Path(lock::path_of(manifest)));
+    rests_on.push(Witnessed::Path(workspace.cache.root_of(&workspace.absolute_manifest())));
     rests_on.extend(manifest.listed.iter().cloned().map(Witnessed::Path));
     rests_on.sort_unstable();
     rests_on.dedup();

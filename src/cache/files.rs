@@ -8,7 +8,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File, Metadata, Permissions, TryLockError},
     io::{self, BufReader, BufWriter, Read, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -125,7 +125,15 @@ pub fn write_named_if_accepted<T>(
 /// # Errors
 /// When that fails, naming `path`.
 pub fn create_dir_all(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|error| Error::io("cannot create the folder", path, error))
+    fs::create_dir_all(path).map_err(|error| {
+        let in_the_way = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory);
+        let error = Error::io("cannot create the folder", path, error);
+        if in_the_way {
+            error.help("what has that name, or one of the folders above it, is no folder that can be used: move it away")
+        } else {
+            error
+        }
+    })
 }
 
 /// Removes a file and tells whether there was one.
@@ -198,16 +206,15 @@ impl TempFile {
 
     /// Gives the file its real name, making the folder where that is missing; forces nothing to the disk.
     pub(super) fn rename(self, path: &Path) -> io::Result<()> {
-        let temp = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
-        match temp.persist(path) {
-            Ok(_) => Ok(()),
-            Err(failed) if failed.error.kind() == io::ErrorKind::NotFound => {
+        let mut temp = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
+        match rename(&mut temp, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if let Some(folder) = path.parent() {
                     fs::create_dir_all(folder)?;
                 }
-                failed.file.persist(path).map(drop).map_err(|failed| failed.error)
+                rename(&mut temp, path)
             }
-            Err(failed) => Err(failed.error),
+            other => other,
         }
     }
 }
@@ -255,7 +262,7 @@ impl<'a> Target<'a> {
         self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    fn replace(&self, temp: NamedTempFile, durability: Durability) -> Result<()> {
+    fn replace(&self, mut temp: NamedTempFile, durability: Durability) -> Result<()> {
         let failed = |error| Error::io("cannot write", self.shown, error);
         if let Some(old) = &self.old {
             temp.as_file().set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
@@ -263,7 +270,7 @@ impl<'a> Target<'a> {
         if durability == Durability::Durable {
             temp.as_file().sync_all().map_err(failed)?;
         }
-        temp.persist(&self.path).map_err(|error| failed(error.error))?;
+        rename(&mut temp, &self.path).map_err(failed)?;
         if durability == Durability::Durable {
             sync_folder(self.folder()).map_err(failed)?;
         }
@@ -321,10 +328,26 @@ impl Write for Watched<'_> {
 
 fn new_temp(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     // The mode is given on creation, where the umask applies to it; setting it later would bypass the umask.
-    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+    // `tempfile` wraps errors in a kind and a made-up name; callers name the file that it is about, and look at the number.
+    let mut failed = None;
+    let open = |path: &Path| {
+        let opened = File::options().read(true).write(true).create_new(true).mode(mode).open(path);
+        opened.inspect_err(|error| failed = error.raw_os_error())
+    };
+    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, open);
+    let temp = temp.map_err(|error| failed.map_or(error, io::Error::from_raw_os_error))?;
     // Where locks do not work, the sweep goes by age.
     let _ = temp.as_file().try_lock();
     Ok(temp)
+}
+
+/// Gives a temporary file its real name. Where that fails it is removed when it is dropped, as if nothing had been tried.
+///
+/// Not `persist`: that one makes its system call past the C library, where `tests/faults.rs` cannot let it fail.
+fn rename(temp: &mut NamedTempFile, path: &Path) -> io::Result<()> {
+    fs::rename(temp.path(), path)?;
+    temp.disable_cleanup(true);
+    Ok(())
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

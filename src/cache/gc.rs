@@ -17,7 +17,7 @@ use super::{
     hash::hash_file_blake3,
     lock::{Acquired, FileLock},
     record::{ActionRecord, ActionResult, Key},
-    store::{Layout, Root, Usage, read_sealed},
+    store::{Layout, Root, Usage, read_sealed, try_read_sealed},
 };
 use crate::{
     ctx::Ctx,
@@ -199,9 +199,18 @@ pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome>
     let contents = Contents::scan(&layout)?;
     let mut keep = options.keep.clone();
     for (path, root) in roots(&layout) {
-        if root.manifest.exists() {
-            keep.extend(root.nets.into_values().flatten());
-        } else if !options.dry_run {
+        match root {
+            Ok(root) if root.manifest.exists() => {
+                keep.extend(root.nets.into_values().flatten());
+                continue;
+            }
+            Ok(_) => {}
+            Err(why) => ctx.warn(format!(
+                "`{}` in the cache is damaged ({why}): what one manifest needs is not known until it is built again",
+                path.display()
+            )),
+        }
+        if !options.dry_run {
             files::remove_file(&path)?;
         }
     }
@@ -407,14 +416,19 @@ impl<'a> Unit<'a> {
     }
 }
 
-fn roots(layout: &Layout) -> Vec<(PathBuf, Root)> {
-    let entries = fs::read_dir(layout.roots()).into_iter().flatten().flatten();
-    entries.filter_map(|entry| read_sealed(&entry.path()).map(|root| (entry.path(), root))).collect()
+/// The needs of manifests, and why those of one cannot be had.
+fn roots(layout: &Layout) -> Vec<(PathBuf, Result<Root, String>)> {
+    let entries = fs::read_dir(layout.roots()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_root = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.ends_with(b".json") && !name.starts_with(files::TEMP_PREFIX.as_bytes())
+    };
+    entries.filter(is_root).map(|path| (try_read_sealed(&path), path)).map(|(root, path)| (path, root)).collect()
 }
 
 fn remove_leftovers(layout: &Layout, grace: Duration) -> Result<u64> {
     let mut removed = 0;
-    for folder in [&layout.bucket, &layout.cas(), &layout.actions(), &layout.roots()] {
+    for folder in [&layout.root, &layout.bucket, &layout.cas(), &layout.actions(), &layout.roots()] {
         removed += files::sweep_temp(folder, grace)? as u64;
     }
     // Whoever holds an action lock holds the cache's too, and that is ours alone now.

@@ -298,8 +298,8 @@ impl Cache {
 
     /// Notes what the last builds of `nets` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it, and forgets
     /// nets that `exists` says the manifest has no more.
-    pub fn note_root(&self, manifest: &Path, nets: &BTreeMap<String, Vec<Key>>, exists: impl Fn(&str) -> bool) {
-        if !self.is_storing() {
+    pub fn note_root(&self, manifest: &Path, nets: &[(&str, Vec<Key>)], exists: impl Fn(&str) -> bool) {
+        if !self.is_storing() || nets.is_empty() {
             return;
         }
         let path = self.layout.root(manifest);
@@ -308,12 +308,22 @@ impl Cache {
             let old = read_sealed::<Root>(&path);
             let mut root = old.clone().unwrap_or_else(|| Root { manifest: manifest.to_owned(), nets: BTreeMap::new() });
             root.nets.retain(|net, _| exists(net));
-            root.nets.extend(nets.iter().map(|(net, keys)| (net.clone(), keys.clone())));
+            root.nets.extend(nets.iter().map(|(net, keys)| ((*net).to_owned(), keys.clone())));
             if old.as_ref() == Some(&root) { Ok(()) } else { write_sealed(&path, &root) }
         });
         if let Err(error) = noted {
             self.stop_storing(&error);
         }
+    }
+
+    /// Whether anything is noted of the manifest at `manifest` (an absolute path); does not read it.
+    pub fn has_root(&self, manifest: &Path) -> bool {
+        self.layout.root(manifest).is_file()
+    }
+
+    /// Where that is noted.
+    pub fn root_of(&self, manifest: &Path) -> PathBuf {
+        self.layout.root(manifest)
     }
 
     /// Hits and misses since the cache was opened.
@@ -423,7 +433,12 @@ pub(super) fn blake3_of(bytes: &[u8]) -> Blake3 {
 
 /// The body of a sealed file; `None` where it is missing or damaged.
 pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    fs::read(path).ok().and_then(|bytes| sealed::unseal(&bytes).ok())
+    try_read_sealed(path).ok()
+}
+
+/// The body of a sealed file, or why it cannot be had.
+pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, String> {
+    fs::read(path).map_err(|error| error.to_string()).and_then(|bytes| sealed::unseal(&bytes))
 }
 
 fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {
@@ -434,7 +449,7 @@ fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {
 
 /// Where everything is.
 pub(super) struct Layout {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     pub(super) bucket: PathBuf,
 }
 

@@ -1,7 +1,6 @@
 //! Tests of the store as a whole: damage, full disks, neighbours.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Write,
     path::Path,
@@ -148,7 +147,7 @@ fn a_read_only_cache_answers_and_changes_nothing() {
     let (stored, ()) = cache.put_blob(|out| out.write_all(b"abc").map_err(|_| unreachable!())).unwrap();
     assert_eq!(stored, Stored { digest: Blake3::of(b"abc"), bytes: 3, stored: false });
     assert!(!cache.put_record(&record("x", 1, digest)));
-    cache.note_root(Path::new("/m"), &BTreeMap::from([("net".to_owned(), vec![key])]), |_| true);
+    cache.note_root(Path::new("/m"), &[("net", vec![key])], |_| true);
     cache.save_usage();
     drop(cache.lock_action(key).unwrap());
     assert!(cache.try_lock_action(key).is_some());
@@ -282,7 +281,7 @@ fn gc_removes_what_it_may_and_nothing_else() {
     let manifest = root.join("nnue.toml");
     fs::write(&manifest, b"").unwrap();
     let note = |net: &str, key: Key, exists: &[&str]| {
-        open(root, &listener).note_root(&manifest, &BTreeMap::from([(net.to_owned(), vec![key])]), |net| exists.contains(&net));
+        open(root, &listener).note_root(&manifest, &[(net, vec![key])], |net| exists.contains(&net));
     };
     note("gone", made[0].0, &["gone"]);
     note("big", made[4].0, &["big", "small"]);
