@@ -4,11 +4,14 @@
 //! that names them; nothing is forced to the disk, as what a power cut tears is noticed on reading.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -21,6 +24,7 @@ use super::{
     map::Blob,
     record::{ActionRecord, Key},
     sealed,
+    signature::Signature,
     stat_cache::StatCache,
 };
 use crate::{
@@ -72,6 +76,8 @@ pub struct Cache {
     unreadable: AtomicBool,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// The signatures under which records were read.
+    read: Mutex<HashMap<Key, Signature>>,
     _lock: Option<FileLock>,
 }
 
@@ -128,6 +134,7 @@ impl Cache {
             ctx: ctx.clone(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            read: Mutex::default(),
             _lock: None,
         };
         if options.mode == Mode::ReadWrite
@@ -245,6 +252,7 @@ impl Cache {
             let metadata = file.metadata()?;
             let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_RECORD)).unwrap_or(0));
             (&file).take(MAX_RECORD).read_to_end(&mut bytes)?;
+            self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Signature::of(&metadata));
             self.note_use(&file, &metadata);
             Ok(bytes)
         };
@@ -319,6 +327,16 @@ impl Cache {
     /// Whether anything is noted of the manifest at `manifest` (an absolute path); does not read it.
     pub fn has_root(&self, manifest: &Path) -> bool {
         self.layout.root(manifest).is_file()
+    }
+
+    /// The signature under which the record of this key was last read.
+    pub fn record_signature(&self, key: Key) -> Option<Signature> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// The signature under which `files` told of the blob of this digest.
+    pub fn blob_signature(&self, digest: Blake3, files: &StatCache) -> Option<Signature> {
+        files.answered(&self.layout.blob(digest))
     }
 
     /// Where that is noted.
