@@ -302,11 +302,10 @@ fn links_in_the_places_of_generated_names_are_replaced_and_not_followed() {
     std::fs::write(project.path.join("notes"), "notes").unwrap();
     std::os::unix::fs::symlink("notes", project.path.join(LATEST)).unwrap();
     project.nnue(&["build", "big"]).ok();
-    assert_eq!(std::fs::read(&victim).unwrap(), b"somebody's");
-    assert_eq!(project.bytes("notes"), b"notes");
+    assert!(std::fs::read(&victim).unwrap() == b"somebody's" && project.bytes("notes") == b"notes", "written through a link");
     for (path, bytes) in generated.iter().zip(good) {
         assert!(std::fs::symlink_metadata(project.path.join(path)).unwrap().is_file(), "{path}");
-        assert_eq!(project.bytes(path), bytes, "{path}");
+        assert!(project.bytes(path) == bytes, "{path}");
     }
 }
 
