@@ -313,7 +313,14 @@ impl Cache {
         let path = self.layout.root(manifest);
         let noted = files::create_dir_all(&self.layout.roots()).and_then(|()| {
             let _lock = self.short_lock(&path.with_extension("lock"))?;
-            let old = read_sealed::<Root>(&path);
+            let old = match try_read_sealed::<Root>(&path) {
+                Ok(old) => Some(old),
+                // What other nets need stands in it, too.
+                Err(Unsealed::Unread(error)) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("cannot read", &path, error));
+                }
+                Err(_) => None,
+            };
             let mut root = old.clone().unwrap_or_else(|| Root { manifest: manifest.to_owned(), nets: BTreeMap::new() });
             root.nets.retain(|net, _| exists(net));
             root.nets.extend(nets.iter().map(|(net, keys)| ((*net).to_owned(), keys.clone())));
@@ -454,9 +461,19 @@ pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Option
     try_read_sealed(path).ok()
 }
 
+/// Why the body of a sealed file cannot be had.
+#[derive(Debug)]
+pub(super) enum Unsealed {
+    /// It could not be read, and may be whole.
+    Unread(io::Error),
+    /// It was read and is not whole.
+    Damaged(String),
+}
+
 /// The body of a sealed file, or why it cannot be had.
-pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, String> {
-    fs::read(path).map_err(|error| error.to_string()).and_then(|bytes| sealed::unseal(&bytes))
+pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Unsealed> {
+    let bytes = fs::read(path).map_err(Unsealed::Unread)?;
+    sealed::unseal(&bytes).map_err(Unsealed::Damaged)
 }
 
 fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {

@@ -597,7 +597,14 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
     }
     let (mut idle, mut templates) = (Vec::new(), HashMap::new());
     if read::is_of_known_version(&root) {
-        idle = defaults::merge(&mut root);
+        match defaults::merge(&mut root) {
+            Ok(keys) => idle = keys,
+            // Nets without their defaults would be reported for what they lack.
+            Err(problem) => {
+                problems.push(*problem);
+                return Err(text::report(&texts, problems));
+            }
+        }
         templates = matrix::expand(&mut root, &texts, &mut problems);
     }
     let mut content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
