@@ -750,3 +750,40 @@ fn the_cache_says_what_it_holds_lets_go_of_the_rest_and_is_checked() {
     assert!(output.status.success());
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["blobs"], 1);
 }
+
+/// Two nets of the same bytes, of which one may not be written: the other is built and locked.
+#[test]
+fn a_net_does_not_fail_for_the_place_of_another() {
+    let project = Project::new();
+    let net = |name: &str, more: &str| format!("[net.{name}]\nsource = \"run.nnue\"\n{more}\n");
+    let refused = "outputs = [\"o/nn-000000000000.nnue\"]\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"";
+    std::fs::write(project.path.join("file"), "").unwrap();
+    for bad in [refused, "outputs = [\"file/b.nnue\"]"] {
+        project.manifest(&format!("version = 1\n{}{}", net("a", "outputs = [\"dist/\"]"), net("b", bad)));
+        let ran = project.nnue(&["build", "--keep-going", "--json"]);
+        assert_eq!(ran.code, 1, "{}", ran.transcript());
+        let report = ran.json();
+        assert_eq!((&report["nets"][0]["status"], &report["nets"][1]["status"]), (&"built".into(), &"failed".into()), "{report:#}");
+        assert!(String::from_utf8(project.bytes("nnue.lock")).unwrap().contains("name = \"a\""));
+        std::fs::remove_dir_all(project.path.join(".nnue")).unwrap();
+        std::fs::remove_dir_all(project.path.join("dist")).unwrap();
+    }
+}
+
+/// A file that the last build published is nobody's doing.
+#[test]
+fn a_parameter_that_went_back_is_the_reason_and_not_the_file() {
+    let project = Project::new();
+    let manifest = |description: &str| {
+        project
+            .manifest(&format!("version = 1\n[net.a]\nsource = \"run.nnue\"\noutputs = [\"a.nnue\"]\ndescription = \"{description}\"\n"));
+    };
+    for description in ["first", "second"] {
+        manifest(description);
+        project.nnue(&["build"]).ok();
+    }
+    manifest("first");
+    let stages = project.nnue(&["status", "--json"]).json()["nets"][0]["stages"].clone();
+    let reason = &stages.as_array().unwrap().last().unwrap()["reason"];
+    assert_eq!((&reason["kind"], &reason["old"], &reason["new"]), (&"param_changed".into(), &"second".into(), &"first".into()), "{reason}");
+}

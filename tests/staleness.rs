@@ -367,3 +367,69 @@ fn a_manifest_under_another_name_has_a_lock_and_a_state_of_its_own() {
     assert_eq!(std::fs::read_to_string(path.join("release.lock")).unwrap(), expected["./nnue.lock"]);
     assert_eq!(published(path), expected);
 }
+
+#[test]
+fn a_link_that_moves_to_and_fro_never_puts_one_file_under_the_digest_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let manifest = "version = 1\n[net.a]\nsource = { path }\noutputs = [\"out.nnue\"]\ncompression = \"none\"\n";
+    let mut expected = std::collections::BTreeMap::new();
+    for (name, seed) in [("one.nnue", 1), ("two.nnue", 2)] {
+        let bytes = cli_support::write_net(&path(name), "small", 32, seed);
+        std::fs::write(path("nnue.toml"), manifest.replace("{ path }", &format!("{name:?}"))).unwrap();
+        project::assert_ok(&project::command(folder.path(), &["build"]).output().unwrap());
+        expected.insert(common::sha256(&bytes), common::sha256(&std::fs::read(path("out.nnue")).unwrap()));
+    }
+    std::fs::write(path("nnue.toml"), manifest.replace("{ path }", "\"current.nnue\"")).unwrap();
+    std::os::unix::fs::symlink("one.nnue", path("current.nnue")).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let built = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for target in ["two.nnue", "one.nnue"].iter().cycle() {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                std::os::unix::fs::symlink(target, path("next")).unwrap();
+                std::fs::rename(path("next"), path("current.nnue")).unwrap();
+                std::thread::sleep(Duration::from_micros(700));
+            }
+        });
+        let check = || {
+            let mut built = 0;
+            for _ in 0..120 {
+                if project::command(folder.path(), &["build", "--force"]).output().unwrap().status.success() {
+                    let lock = nnue::build::lock::Lock::read(&path("nnue.lock")).unwrap();
+                    let (input, output) = (&lock.nets["a"].inputs[0].sha256, &lock.nets["a"].outputs[0].sha256);
+                    assert_eq!(expected.get(input), Some(output), "after {built} builds");
+                    built += 1;
+                }
+            }
+            built
+        };
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        checked.unwrap()
+    });
+    println!("builds beside a moving link: {built} of 120 succeeded");
+}
+
+#[test]
+fn copies_of_one_source_share_their_expensive_stages() {
+    let folder = tempfile::tempdir().unwrap();
+    project::make(folder.path());
+    std::fs::copy(folder.path().join("run.nnue"), folder.path().join("copy.nnue")).unwrap();
+    let twin = "[source.copy]\npath = \"copy.nnue\"\nquantization = \"ft127\"\n[net.twin]\nsource = \"copy\"\noutputs = [\"twin/\"]\n\
+        optimize = { data = \"fens\", positions = 150 }\n";
+    std::fs::write(folder.path().join("nnue.toml"), format!("{}{twin}", project::MANIFEST)).unwrap();
+    for args in [&["build", "--json"][..], &["build", "--json", "--force"]] {
+        let output = project::command(folder.path(), args).output().unwrap();
+        project::assert_ok(&output);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let stages = report["nets"].as_array().unwrap().iter().flat_map(|net| net["stages"].as_array().unwrap());
+        for stage in ["gather", "search"] {
+            let ran = stages.clone().filter(|it| it["stage"] == stage && it["status"] == "ran").count();
+            assert_eq!(ran, 1, "{stage}: {report:#}");
+        }
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("waiting"), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

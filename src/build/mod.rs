@@ -209,7 +209,9 @@ impl<'a> Workspace<'a> {
         let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
             Node::File(file) => {
                 let now = self.files.blake3(&file.path.resolved).ok().map(|tracked| tracked.digest);
-                (now != digests.get(input.index()).copied().flatten()).then_some(file)
+                // A path that led to another file in between may have given that one's SHA-256.
+                let is_steady = self.files.answered(&file.path.resolved).is_some();
+                (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(file)
             }
             Node::Action(_) => None,
         });
