@@ -621,9 +621,17 @@ fn snapshot(folder: &Path) -> Vec<(PathBuf, std::time::SystemTime, String)> {
 #[test]
 fn verify_compares_published_files_with_the_lock() {
     let project = Project::new();
-    project.nnue(&["verify"]).fails(1, &["there is no `", "nnue.lock", "nnue build big"]);
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("big: not locked: `nnue.lock` does not have it"), "{}", ran.transcript());
     project.nnue(&["build", "big"]).ok();
-    project.nnue(&["verify"]).fails(1, &["net `plain` is not in `", "nnue build plain"]);
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("big: as locked") && ran.out.contains("nnue build plain"), "{}", ran.transcript());
+    for args in [&["verify", "--json"][..], &["verify", "--json", "--rebuild"]] {
+        let ran = project.nnue(args);
+        let report = ran.json();
+        let of = |index: usize| (report["nets"][index]["same"].clone(), report["nets"][index]["locked"].clone());
+        assert_eq!((ran.code, of(0), of(1)), (3, (true.into(), true.into()), (false.into(), false.into())), "{report}");
+    }
     assert_eq!(project.nnue(&["verify", "big"]).ok().out, "big: as locked\n");
     project.nnue(&["build"]).ok();
     project.nnue(&["verify"]).ok();
@@ -647,6 +655,66 @@ fn verify_compares_published_files_with_the_lock() {
     project.manifest(&MANIFEST.replace("\"latest.nnue\"", "\"latest.nnue\", \"third.nnue\""));
     let ran = project.nnue(&["verify", "big"]);
     assert!(ran.code == 3 && ran.out.contains("`third.nnue` is an output of the manifest and not locked"), "{}", ran.transcript());
+}
+
+#[test]
+fn verify_misses_nets_that_only_the_lock_has() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    let (without, _) = MANIFEST.split_once("[net.plain]").unwrap();
+    project.manifest(without);
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("plain: `nnue.lock` has it, the manifest has it no more"), "{}", ran.transcript());
+    assert_eq!(project.nnue(&["verify", "--json"]).json()["gone"], serde_json::json!(["plain"]));
+    project.nnue(&["verify", "big"]).ok();
+}
+
+#[test]
+fn verify_tells_changed_inputs_which_are_no_difference() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    write_net(&project.path.join("run.nnue"), "small", 64, 8);
+    let ran = project.nnue(&["verify", "plain"]).ok();
+    assert!(ran.out.starts_with("plain: as locked\n  note: input `run.nnue`: sha256 "), "{}", ran.out);
+}
+
+#[test]
+fn verify_holds_a_damaged_or_missing_file_against_the_rebuilt_one() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    let whole = project.bytes("plain.nnue");
+    // A weight of the first layer of the last stack: it parses, and means something else.
+    let mut changed = whole.clone();
+    let place = changed.len() - 40;
+    changed[place] ^= 1;
+    std::fs::write(project.path.join("plain.nnue"), &changed).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    let parts = format!("they part at byte {place}");
+    for part in ["`plain.nnue` built again: the locked bytes", &parts, "values differ", "built again with the locked bytes"] {
+        assert!(ran.out.contains(part), "`{part}` is missing: {}", ran.transcript());
+    }
+    assert!(!ran.out.contains("another result than"), "{}", ran.out);
+    let report = project.nnue(&["verify", "plain", "--rebuild", "--json"]).json();
+    let difference = &report["nets"][0]["differences"][0];
+    assert_eq!((&difference["as_locked"], &difference["bytes"]["first"]), (&true.into(), &place.into()));
+    assert_eq!(difference["comparison"]["relation"], "different");
+
+    std::fs::write(project.path.join("plain.nnue"), &whole[..whole.len() / 2]).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert!(ran.code == 3 && ran.out.contains("they cannot be compared as networks: "), "{}", ran.transcript());
+
+    std::fs::remove_file(project.path.join("plain.nnue")).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert!(ran.code == 3 && ran.out.contains("built again with the locked bytes"), "{}", ran.transcript());
+
+    // All stages are as recorded, and the lock tells of something else.
+    project.nnue(&["build"]).ok();
+    let lock = String::from_utf8(project.bytes("nnue.lock")).unwrap();
+    std::fs::write(project.path.join("nnue.lock"), lock.replace(&project.sha256("plain.nnue"), &"0".repeat(64))).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert!(ran.code == 3 && ran.out.contains("all stages gave the results that the last build recorded"), "{}", ran.transcript());
+    assert!(ran.out.contains("the published file has the rebuilt bytes"), "{}", ran.out);
 }
 
 #[test]
@@ -679,6 +747,7 @@ fn verify_builds_again_from_nothing_and_says_what_differs() {
     std::fs::remove_file(project.path.join("run.nnue")).unwrap();
     let ran = project.nnue(&["verify", "plain", "--rebuild"]);
     assert!(ran.code == 1 && ran.out.contains("cannot be built again") && ran.out.contains("run.nnue"), "{}", ran.transcript());
+    assert!(!ran.out.contains("the first stage with another result"), "a stage that did not run differs from nothing: {}", ran.out);
 }
 
 #[test]
