@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::lock::{self, LockedFile, LockedNet};
 use super::{Options, StageReport, Workspace, execute, fishtest, provenance};
-use crate::cache::{BuildLog, hash_file_sha256};
+use crate::cache::{BuildLog, OutputState, Sha256, hash_file_sha256};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::graph::{self, Graph};
@@ -101,7 +101,7 @@ impl Checked {
             outputs: check(&locked.outputs)?,
             inputs: check(&locked.inputs)?,
             not_locked,
-            provenance: if net.release.provenance.value { check_provenance(manifest, locked, ctx)? } else { Vec::new() },
+            provenance: if net.release.provenance.value { check_provenance(manifest, net, locked, ctx)? } else { Vec::new() },
             publish: check_publication(manifest, net, locked, ctx)?,
         })
     }
@@ -116,15 +116,26 @@ impl Checked {
     }
 }
 
-/// Reads the provenance file of every locked output.
-fn check_provenance(manifest: &Manifest, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
+/// Reads the provenance file of every locked output, and holds it against the lock and what the last build here wrote.
+fn check_provenance(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
+    let last = BuildLog::new(&super::state_folder(manifest).join("nets")).load(&net.name, ctx);
+    let last = last.map_or_else(Vec::new, |last| last.outputs);
+    // What another version of the file was said to be made of tells nothing of this one.
+    let written = |output: &LockedFile| {
+        let of_output = |last: &&OutputState| last.path == Path::new(&output.path) && last.sha256.to_string() == output.sha256;
+        last.iter().find(of_output).and_then(|last| last.provenance)
+    };
     let mut checked = Vec::with_capacity(locked.outputs.len());
     for output in &locked.outputs {
         ctx.check()?;
         let path = provenance_path(Path::new(&output.path));
         let name = Path::new(&output.path).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let problem = match provenance::read(&manifest.folder.join(&path)) {
-            Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err(),
+            Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err().or_else(|| {
+                let (written, found) = (written(output)?, Sha256::of(&text));
+                let problem = format!("it is not the statement that the last build wrote: that had sha256 {written}, the file has {found}");
+                (found != written).then_some(problem)
+            }),
             Err(error) => Some(format!("it is not there, or cannot be read: {error}")),
         };
         checked.push(CheckedClaim { path: path.display().to_string(), problem });
