@@ -1003,6 +1003,24 @@ fn sweep_that_would_read_what_is_written_through_a_link() {
 }
 
 #[test]
+fn default_moves_mean_nothing_to_a_greedy_net() {
+    let text = |net: &str, more: &str| {
+        format!(
+            "version = 1\n[matrix]\nhow = [\"greedy\", \"anneal\"]\n[data.d]\npath = \"d.fen\"\n[defaults.optimize]\ndata = \"d\"\n\
+             moves = 7\n{more}[net.\"{net}-{{how}}\"]\nsource = \"a.nnue\"\noutputs = \"{{how}}/\"\n"
+        )
+    };
+    let own = parse(&format!("{}optimize = {{ algorithm = \"{{how}}\" }}\n", text("own", ""))).unwrap();
+    let by_default = parse(&text("default", "algorithm = \"{how}\"\n")).unwrap();
+    for manifest in [own, by_default] {
+        let moves = |index: usize| manifest.nets[index].optimize.as_ref().unwrap().moves.as_ref().map(|moves| moves.value);
+        assert_eq!((moves(0), moves(1)), (None, Some(7)));
+    }
+    // What the net says itself is a mistake as before.
+    assert!(parse(&format!("{}optimize = {{ algorithm = \"{{how}}\", moves = 8 }}\n", text("own", ""))).is_err());
+}
+
+#[test]
 fn an_existing_folder_needs_no_slash() {
     let folder = folder("version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"dist\", \".\"]\n", &["dist/x"]);
     let manifest = load(folder.path()).unwrap();
