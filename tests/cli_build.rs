@@ -792,3 +792,15 @@ fn the_cache_says_what_it_holds_lets_go_of_the_rest_and_is_checked() {
     assert!(output.status.success());
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["blobs"], 1);
 }
+
+#[test]
+fn results_of_the_cache_are_printed_quietly_too_and_times_need_units() {
+    let project = Project::new();
+    project.nnue(&["build", "-q"]).ok();
+    assert!(project.nnue(&["cache", "stats", "-q"]).ok().out.contains("artifacts"));
+    assert!(project.nnue(&["cache", "verify", "-q"]).ok().out.contains("all is whole"));
+    assert!(project.nnue(&["cache", "gc", "-q"]).ok().out.contains("removed 0 artifacts"));
+    project.nnue(&["cache", "gc", "--older-than", "30"]).fails(2, &["a whole number with ms, s, m, h, d or w"]);
+    let help = project.nnue(&["cache", "gc", "--help"]).ok().out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("never what a manifest's last build needs") && help.contains("Without options only"), "{help}");
+}
