@@ -537,7 +537,7 @@ fn explain_shows_what_a_key_is_made_of_and_what_changed() {
     assert!(!text.contains("changed"), "{text}");
     let status = project.nnue(&["status", "big", "--json"]).ok().json();
     let record = project.nnue(&["explain", "big", "--json"]).ok().json();
-    assert_eq!(keys(&record), ["schema", "net", "tool", "key_schema", "stages"]);
+    assert_eq!(keys(&record), ["schema", "net", "tool", "key_schema", "stages", "gone"]);
     for (stage, of_status) in record["stages"].as_array().unwrap().iter().zip(status["nets"][0]["stages"].as_array().unwrap()) {
         assert_eq!(keys(stage), ["stage", "status", "key", "preimage", "digest", "files", "reason", "changes"]);
         assert_eq!((&stage["key"], &stage["digest"]), (&of_status["key"], &of_status["digest"]));
@@ -803,4 +803,23 @@ fn results_of_the_cache_are_printed_quietly_too_and_times_need_units() {
     project.nnue(&["cache", "gc", "--older-than", "30"]).fails(2, &["a whole number with ms, s, m, h, d or w"]);
     let help = project.nnue(&["cache", "gc", "--help"]).ok().out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("never what a manifest's last build needs") && help.contains("Without options only"), "{help}");
+}
+
+#[test]
+fn explain_says_that_nothing_differs_and_takes_no_record_of_another_net() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    let record = |net: &str| {
+        std::fs::write(project.path.join("record.json"), project.nnue(&["explain", net, "--json"]).ok().out).unwrap();
+    };
+    record("plain");
+    let args = ["explain", "plain", "--against", "record.json"];
+    assert!(project.nnue(&args).ok().out.ends_with("nothing differs from the record: keys and results are the same\n"));
+    project.nnue(&["explain", "big", "--against", "record.json"]).fails(2, &["a record of the net `plain`, not of `big`"]);
+    record("big");
+    let (head, _) = MANIFEST.split_once("[net.big.optimize]").unwrap();
+    project.manifest(head);
+    let ran = project.nnue(&["explain", "big", "--against", "record.json"]);
+    assert!(ran.out.contains("gather          only the record has this stage"), "{}", ran.transcript());
+    assert!(!ran.out.contains("nothing differs"), "{}", ran.out);
 }

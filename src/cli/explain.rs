@@ -41,6 +41,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if let Some(path) = &args.against {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot read", path, error).kind_is(Kind::Usage))?;
         let other = Explanation::from_json(&text).map_err(|error| error.context(format!("cannot compare with `{}`", path.display())))?;
+        if other.net != explanation.net {
+            return Err(Error::usage(format!("`{}` is a record of the net `{}`, not of `{}`", path.display(), other.net, explanation.net))
+                .help(format!("make one where you want to compare with: `nnue explain {} --json`", explanation.net)));
+        }
         explanation.compare_with(&other)?;
     }
     if args.json {
@@ -56,6 +60,15 @@ fn text(explanation: &Explanation, against: bool) -> String {
     let mut text = format!("{}: nnue {}, key schema {}\n", explanation.net, explanation.tool, explanation.key_schema);
     for stage in &explanation.stages {
         stage_text(stage, against, &mut text);
+    }
+    let than = if against { "the record" } else { "the last build" };
+    for stage in &explanation.gone {
+        let _ = writeln!(text, "  {:<15} only {than} has this stage", stage);
+    }
+    if against && explanation.gone.is_empty() && explanation.stages.iter().all(|stage| stage.changes.is_empty()) {
+        let known = explanation.stages.iter().all(|stage| stage.digest.is_some());
+        let results = if known { "keys and results are the same" } else { "the keys are the same, results are not known until all ran" };
+        let _ = writeln!(text, "nothing differs from the record: {results}");
     }
     text
 }
