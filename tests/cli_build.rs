@@ -823,3 +823,15 @@ fn explain_says_that_nothing_differs_and_takes_no_record_of_another_net() {
     assert!(ran.out.contains("gather          only the record has this stage"), "{}", ran.transcript());
     assert!(!ran.out.contains("nothing differs"), "{}", ran.out);
 }
+
+#[test]
+fn values_that_would_move_the_cursor_are_escaped() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    project.manifest(&MANIFEST.replace("\"first\"", "\"a\\u001b[2Jb\\u009bc\""));
+    for args in [&["status"][..], &["explain", "big"], &["build", "--dry-run"], &["build"]] {
+        let ran = project.nnue(args);
+        assert!(ran.out.contains("[2J"), "{}", ran.transcript());
+        assert!(!ran.out.contains(['\u{1b}', '\u{9b}']), "{}", ran.transcript());
+    }
+}

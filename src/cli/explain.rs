@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::build::{ManifestArgs, load_manifest};
+use super::build::{ManifestArgs, load_manifest, printable};
 use super::{Exit, Global};
 use crate::build::{Explanation, Options, StageExplanation, Workspace, select_nets};
 use crate::ctx::Backend;
@@ -63,7 +63,7 @@ fn text(explanation: &Explanation, against: bool) -> String {
     }
     let than = if against { "the record" } else { "the last build" };
     for stage in &explanation.gone {
-        let _ = writeln!(text, "  {:<15} only {than} has this stage", stage);
+        let _ = writeln!(text, "  {:<15} only {than} has this stage", printable(stage));
     }
     if against && explanation.gone.is_empty() && explanation.stages.iter().all(|stage| stage.changes.is_empty()) {
         let known = explanation.stages.iter().all(|stage| stage.digest.is_some());
@@ -77,7 +77,7 @@ fn stage_text(stage: &StageExplanation, against: bool, text: &mut String) {
     let reason = stage.reason.as_ref().map(|reason| format!(": {}", reason.text())).unwrap_or_default();
     let unknown = "not known until earlier stages ran";
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "  {name:<15} {value}");
+        let _ = writeln!(text, "  {name:<15} {}", printable(value));
     };
     line(&stage.stage, &format!("{}{reason}", stage.status));
     line("  key", stage.key.as_deref().unwrap_or(unknown));
