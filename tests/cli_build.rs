@@ -835,3 +835,15 @@ fn values_that_would_move_the_cursor_are_escaped() {
         assert!(!ran.out.contains(['\u{1b}', '\u{9b}']), "{}", ran.transcript());
     }
 }
+
+#[test]
+fn init_tells_how_to_build_what_it_wrote() {
+    let project = Project::new();
+    std::fs::create_dir(project.path.join("new one")).unwrap();
+    std::fs::copy(project.path.join("run.nnue"), project.path.join("new one/run.nnue")).unwrap();
+    assert!(project.nnue(&["init", "new one"]).ok().out.ends_with("next: `nnue -C 'new one' build`\n"));
+    assert!(project.nnue(&["init", "run.nnue", "-f", "other.toml"]).ok().out.ends_with("next: `nnue -f other.toml build`\n"));
+    project.nnue(&["-f", "other.toml", "build"]).ok();
+    project.nnue(&["init", "new one", "-f", "third.toml"]).fails(2, &["`-f third.toml` is not in `new one`"]);
+    assert!(!project.path.join("third.toml").exists());
+}
