@@ -847,3 +847,12 @@ fn init_tells_how_to_build_what_it_wrote() {
     project.nnue(&["init", "new one", "-f", "third.toml"]).fails(2, &["`-f third.toml` is not in `new one`"]);
     assert!(!project.path.join("third.toml").exists());
 }
+
+#[test]
+fn manual_pages_get_their_folder_and_help_has_the_exit_codes() {
+    let project = Project::new();
+    project.nnue(&["man", "share/man1"]).ok();
+    assert!(names(&project.path.join("share/man1")).contains(&"nnue-build.1".to_owned()));
+    let help = project.nnue(&["--help"]).ok().out;
+    assert!(help.contains("Exit codes:") && help.contains("130  interrupted"), "{help}");
+}
