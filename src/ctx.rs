@@ -1,8 +1,12 @@
 //! What a stage may know of the outside: cancellation, progress, warnings. Nothing of terminals, TOML or the cache.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fs::File,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::error::{Error, Result};
@@ -55,11 +59,15 @@ impl Backend {
     }
 }
 
+/// Looks at a file that was just opened as an input, and may refuse it.
+pub type Guard = Arc<dyn Fn(&Path, &File) -> Result<()> + Send + Sync>;
+
 /// Handed to every stage. Cheap to clone.
 #[derive(Clone)]
 pub struct Ctx {
     cancel: Arc<AtomicBool>,
     progress: Arc<dyn Progress>,
+    guard: Option<Guard>,
     /// The compute backend that was asked for.
     pub backend: Backend,
 }
@@ -67,7 +75,7 @@ pub struct Ctx {
 impl Ctx {
     /// A context that reports to `progress` and stops when `cancel` becomes true.
     pub fn new(cancel: Arc<AtomicBool>, progress: Arc<dyn Progress>, backend: Backend) -> Self {
-        Self { cancel, progress, backend }
+        Self { cancel, progress, guard: None, backend }
     }
 
     /// No progress, never cancelled, CPU.
@@ -78,6 +86,23 @@ impl Ctx {
     /// Fails with [`Error::interrupted`] once the work was cancelled. Long loops call this every few milliseconds.
     pub fn check(&self) -> Result<()> {
         if self.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+    }
+
+    /// The same context with a guard before every input.
+    #[must_use]
+    pub fn guarded(&self, guard: Guard) -> Self {
+        Self { guard: Some(guard), ..self.clone() }
+    }
+
+    /// Opens an input. Stages open what they read through this, so that it is the very file whose content was digested: a path may lead
+    /// to another one by now.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, and those of the guard.
+    pub fn open(&self, path: &Path) -> Result<File> {
+        let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
+        self.guard.as_ref().map_or(Ok(()), |guard| guard(path, &file))?;
+        Ok(file)
     }
 
     /// The progress sink.

@@ -750,6 +750,33 @@ fn verify_builds_again_from_nothing_and_says_what_differs() {
     assert!(!ran.out.contains("the first stage with another result"), "a stage that did not run differs from nothing: {}", ran.out);
 }
 
+/// A file that could not be written leaves a gap in the list of those that were, which must not shift the others.
+#[test]
+fn what_was_built_again_is_told_by_its_path_where_another_file_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nnue.toml");
+    write_net(&folder.path().join("run.nnue"), "small", 64, 5);
+    std::fs::write(
+        &path,
+        "version = 1\n[source.run]\npath = \"run.nnue\"\nquantization = \"ft127\"\n[net.one]\nsource = \"run\"\noutputs = [\"one.pt\", \"one.nnue\", \"dist/\"]\n",
+    )
+    .unwrap();
+    let vocabulary = nnue::manifest::Vocabulary { architectures: &nnue::net::generation_names(), ..Default::default() };
+    let manifest = nnue::manifest::load(&path, &[], &vocabulary).unwrap();
+    let nets: Vec<_> = manifest.nets.iter().collect();
+    let below = tempfile::tempdir().unwrap();
+    // In the place of the first output.
+    std::fs::create_dir_all(below.path().join("0/0/one.pt/in the way")).unwrap();
+    let ctx = nnue::ctx::Ctx::silent();
+    let rebuilt = nnue::build::rebuild(&manifest, &nets, below.path(), &nnue::build::Options::default(), &ctx).unwrap();
+    assert!(rebuilt[0].error.is_some());
+    let names: Vec<&str> = rebuilt[0].outputs.iter().map(|file| file.path.as_str()).collect();
+    assert!(names.len() == 2 && names[0] == "one.nnue" && names[1].starts_with("dist/nn-"), "{names:?}");
+    for file in &rebuilt[0].outputs {
+        assert_eq!(common::sha256(&std::fs::read(&file.place).unwrap()), file.sha256, "{}", file.path);
+    }
+}
+
 #[test]
 fn the_cache_says_what_it_holds_lets_go_of_the_rest_and_is_checked() {
     let project = Project::new();

@@ -102,6 +102,7 @@ fn builds_go_on_beside_a_collector_that_takes_everything() {
         });
         let builds: Vec<_> = (0..BUILDERS)
             .map(|which| {
+                let expected = &expected;
                 scope.spawn(move || {
                     for round in 0..BUILDS {
                         let args: &[&str] = if (which + round) % 2 == 0 {
@@ -110,6 +111,7 @@ fn builds_go_on_beside_a_collector_that_takes_everything() {
                             &["build", "--lock-timeout", "100s"]
                         };
                         assert_ok(&command(path, args).output().unwrap());
+                        assert_published(path, expected, &format!("builder {which}, build {round}"));
                     }
                 })
             })

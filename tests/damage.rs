@@ -73,7 +73,7 @@ fn a_flipped_bit_in_an_artifact_or_a_record_is_evicted_and_made_again() {
                 assert!(done.err.contains("damaged") && done.err.contains("made again"), "{context}: {}", done.err);
                 // Both nets share the stage that loads their source.
                 let ran: BTreeSet<(String, String)> = ran(&report).into_iter().map(|(_, stage, reason)| (stage, reason)).collect();
-                let reason = if place.ends_with("cas") { "blob_missing" } else { "record_missing" };
+                let reason = if place.ends_with("cas") { "blob_corrupt" } else { "record_missing" };
                 assert!(ran.len() == 1 && ran.iter().all(|(_, why)| why == reason), "{context}: {ran:?}");
                 if place.ends_with("cas") {
                     assert_eq!(std::fs::read(&path).unwrap(), good, "{context}");

@@ -820,6 +820,39 @@ fn a_hundred_thousand_nets_are_read() {
 
 // ── The disk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/// A manifest of a megabyte that stands for gigabytes of nets is refused before any of them is made.
+#[test]
+fn small_manifests_of_huge_nets_are_refused() {
+    let values = (0..4000).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let net = "source = \"a.nnue\"\noutputs = \"out/{x}-{y}/\"\n";
+    let large = "a".repeat(900_000);
+    let axis = format!("version = 1\n[matrix]\nx = [{values}]\ny = [\"{large}\"]\n[net.\"n{{x}}-{{y}}\"]\n{net}");
+    let places = "{x}".repeat(200_000);
+    let repeated = format!(
+        "version = 1\n[matrix]\nx = [{values}]\n[net.\"n{{x}}\"]\nsource = \"a.nnue\"\noutputs = \"{{x}}/\"\ndescription = \"{places}\"\n"
+    );
+    let fixed = format!(
+        "version = 1\n[matrix]\nx = [{values}]\n[net.\"n{{x}}\"]\nsource = \"a.nnue\"\noutputs = \"{{x}}/\"\ndescription = \"{large}\"\n"
+    );
+    let defaults = (0..4000).map(|n| format!("[net.n{n}]\nsource = \"a.nnue\"\noutputs = \"{n}/\"\n")).collect::<String>();
+    let list = vec!["0"; 400_000].join(",");
+    let cases = [
+        (axis, "makes nets that are too large together", "a value of `y` has up to 900000 bytes, and each net has 2 of it"),
+        (repeated, "makes nets that are too large together", "each net has 200002 of it"),
+        (fixed, "makes nets that are too large together", "its nets, 4000 of them, would have 36"),
+        (format!("version = 1\n[defaults]\ndescription = \"{large}\"\n{defaults}"), "`defaults.description` is too large", "4000 nets"),
+        (format!("version = 1\n[defaults]\ndescription = [{list}]\n{defaults}"), "`defaults.description` is too large", "400001 values"),
+        (format!("version = 1\n[defaults.optimize]\ndata = \"{large}\"\n{defaults}"), "`defaults.optimize` is too large", "4000 nets"),
+    ];
+    for (text, message, cause) in cases {
+        let error = parse(&text).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        let shown = render(&error);
+        assert!(shown.contains(message) && shown.contains(cause), "{message} {cause}: {:.400}", shown.replace(['a', '0'], ""));
+        assert_eq!(shown.matches("too large").count(), 1);
+    }
+}
+
 fn load(folder: &Path) -> Result<Manifest, Error> {
     manifest::load(&folder.join("nnue.toml"), &[], &Vocabulary::default())
 }

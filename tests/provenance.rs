@@ -283,6 +283,32 @@ fn the_validator_refuses_what_the_specifications_do_not_allow() {
 
 // ── What is in it ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/// Nobody typed these names, so that a link in their place is nobody's wish: it goes, and what it leads to stays.
+#[test]
+fn links_in_the_places_of_generated_names_are_replaced_and_not_followed() {
+    let project = Project::new();
+    project.nnue(&["build", "big"]).ok();
+    let name = format!("nn-{}.nnue", &project.sha256("latest.nnue")[..12]);
+    let generated = [format!("dist/{name}"), format!("dist/{name}.provenance.json"), LATEST.to_owned()];
+    let good = generated.clone().map(|name| project.bytes(&name));
+    let victim = project.path.parent().unwrap().join("victim");
+    std::fs::write(&victim, "somebody's").unwrap();
+    for path in &generated[..2] {
+        let path = project.path.join(path);
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+    }
+    std::fs::remove_file(project.path.join(LATEST)).unwrap();
+    std::fs::write(project.path.join("notes"), "notes").unwrap();
+    std::os::unix::fs::symlink("notes", project.path.join(LATEST)).unwrap();
+    project.nnue(&["build", "big"]).ok();
+    assert!(std::fs::read(&victim).unwrap() == b"somebody's" && project.bytes("notes") == b"notes", "written through a link");
+    for (path, bytes) in generated.iter().zip(good) {
+        assert!(std::fs::symlink_metadata(project.path.join(path)).unwrap().is_file(), "{path}");
+        assert!(project.bytes(path) == bytes, "{path}");
+    }
+}
+
 #[test]
 fn an_optimized_net_says_all_that_it_was_made_from() {
     let project = Project::new();

@@ -163,6 +163,71 @@ fn every_change_is_seen() {
     assert_eq!(report["nets"].as_array().unwrap().len(), 3, "a file that left the sweep");
 }
 
+/// Holds an OS lock on a file until dropped.
+fn locked(path: &Path) -> fs::File {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[test]
+fn what_is_edited_while_a_build_waits_is_not_taken_for_what_it_read() {
+    let project = Project::settled();
+    fs::remove_file(project.proof()).unwrap();
+    let held = locked(&project.path.join(".nnue/cache/v1/lock"));
+    let mut build = std::process::Command::new(assert_cmd::cargo::cargo_bin!("nnue"));
+    let mut build = build.arg("build").current_dir(&project.path).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    // It says that it waits: the manifest was read by then.
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(build.stderr.take().unwrap()), &mut line).unwrap();
+    assert!(line.contains("waiting"), "{line}");
+    fs::write(project.path.join("nnue.toml"), MANIFEST.replace("100", "90")).unwrap();
+    fs::copy(project.path.join("run.nnue"), project.path.join("runs/a/late.nnue")).unwrap();
+    drop(held);
+    build.wait().unwrap();
+    let ran = project.nnue(&["build"]).ok();
+    assert!(ran.out.contains("100 → 90") && ran.out.contains("night-late: built"), "{}", ran.transcript());
+}
+
+#[test]
+fn links_are_seen_through() {
+    let project = Project::settled();
+    let path = |name: &str| project.path.join(name);
+    let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, path(at)).unwrap();
+    // A link that leads nowhere yet, in a place that a glob names literally.
+    fs::create_dir(path("runs/b")).unwrap();
+    link("../../late.nnue", "runs/b/net.nnue");
+    let manifest = MANIFEST.replace("runs/**/*.nnue", "runs/*/net.nnue").replace("night-{stem}", "night-{parent}");
+    let manifest = manifest.replace("night/{stem}", "night/{parent}");
+    fs::create_dir(path("runs/c")).unwrap();
+    fs::copy(path("run.nnue"), path("runs/c/net.nnue")).unwrap();
+    fs::write(path("nnue.toml"), manifest).unwrap();
+    for _ in 0..3 {
+        project.nnue(&["build"]).ok();
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    fs::copy(path("run.nnue"), path("late.nnue")).unwrap();
+    let ran = project.nnue(&["build"]).ok();
+    assert!(ran.out.contains("night-b: built"), "{}", ran.transcript());
+    // A folder of outputs that became a link out of the project.
+    project.settle();
+    let outside = tempfile::tempdir().unwrap();
+    fs::rename(path("night"), outside.path().join("night")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("night"), path("night")).unwrap();
+    project.nnue(&["build"]).fails(2, &["leaves the manifest's folder through a symbolic link"]);
+}
+
+#[test]
+fn a_project_that_was_moved_is_known_to_the_cache_by_its_new_name() {
+    let project = Project::settled();
+    let moved = project.path.with_file_name("moved");
+    fs::rename(&project.path, &moved).unwrap();
+    nnue(&moved, ["build"]).ok();
+    nnue(&moved, ["cache", "gc", "--unreachable", "--grace", "0s"]).ok();
+    let ran = nnue(&moved, ["build"]).ok();
+    assert_eq!(ran.out.matches("up to date").count(), 2, "{}", ran.transcript());
+}
+
 #[test]
 fn other_questions_are_not_answered_by_it() {
     let project = Project::settled();

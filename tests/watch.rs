@@ -203,6 +203,25 @@ fn files_that_go_and_come_again() {
     assert_eq!(watch.interrupt().0, Some(130));
 }
 
+/// What keeps a net from being built may go without a change of its files: it is tried again, and the same error said once.
+#[test]
+fn a_net_that_failed_for_want_of_room_is_tried_again() {
+    let project = Project::new(SWEEP);
+    // A folder where the output belongs.
+    std::fs::create_dir_all(project.path.join("out/x.nnue")).unwrap();
+    let bytes = project.net("runs/x.nnue", 1);
+    let watch = Watch::start(&project.path, &["--json"]);
+    assert_eq!(nets(&watch.wait_for_reports(1)[0]), [("x", "failed")]);
+    // The first two tries again are 2 and 6 seconds later.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((watch.messages_with("net `x` failed"), watch.reports().len()), (1, 1), "it is said once");
+    std::fs::remove_dir(project.path.join("out/x.nnue")).unwrap();
+    assert_eq!(nets(&watch.wait_for_reports(2)[1]), [("x", "built")]);
+    assert_eq!(project.read("out/x.nnue"), bytes);
+    assert_eq!(watch.messages_with("net `x` failed"), 1);
+    assert_eq!(watch.interrupt().0, Some(130));
+}
+
 /// A file that is cut short and written anew in place, with hardly a pause: what is read of it may end at any byte, also during a build.
 #[test]
 fn a_file_that_is_rewritten_in_place_ends_nothing() {

@@ -4,7 +4,7 @@ mod release;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use petgraph::Direction;
@@ -21,7 +21,8 @@ use super::run::{Ran, Runner};
 use super::values::Values;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
-use crate::cache::{ActionRecord, Blake3, BuildState, OutputState, Preimage, Sha256, StageState, Witnessed};
+use crate::cache::witness::Signed;
+use crate::cache::{ActionRecord, Blake3, BuildState, Key, OutputState, Preimage, Sha256, Signature, StageState, Witnessed};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
@@ -85,7 +86,7 @@ pub(super) fn execute(
     let released = build.release(&states);
     let report = build.report(&states, &released)?;
     let is_fresh = report.nets.iter().all(|net| net.status == NetStatus::Fresh);
-    let rests_on = (is_fresh && !options.dry_run).then(|| build.rests_on(&states));
+    let rests_on = if is_fresh && !options.dry_run { build.rests_on(&states) } else { None };
     Ok(Executed { report, digests: states.iter().map(State::digest).collect(), rests_on })
 }
 
@@ -94,8 +95,8 @@ pub(super) struct Executed {
     pub(super) report: Report,
     /// Of each node, by its index: the content of files as they were built from, the results of settled actions.
     pub(super) digests: Vec<Option<Blake3>>,
-    /// Of a build that found everything fresh: all files that this was found from.
-    pub(super) rests_on: Option<Vec<Witnessed>>,
+    /// Of a build that found everything fresh: all files that this was found from, as they were.
+    pub(super) rests_on: Option<Vec<Signed>>,
 }
 
 /// Inputs before those that use them.
@@ -118,7 +119,12 @@ pub(super) struct Build<'a> {
     writes: HashMap<NodeIndex, Vec<Output>>,
     /// The nets that use an action.
     users: HashMap<NodeIndex, Vec<usize>>,
+    /// Expensive actions that ran in this build, or run.
+    twins: Mutex<HashMap<Key, Twin>>,
 }
+
+/// The result of an action, once it has one; locked while it runs.
+type Twin = Arc<Mutex<Option<ActionResult>>>;
 
 impl<'a> Build<'a> {
     pub(super) fn new(
@@ -142,7 +148,7 @@ impl<'a> Build<'a> {
                 }
             }
         }
-        Self { workspace, graph, options, locked, refused: Mutex::default(), ctx, on_error, last, writes, users }
+        Self { workspace, graph, options, locked, refused: Mutex::default(), ctx, on_error, last, writes, users, twins: Mutex::default() }
     }
 
     /// First pass: digests of files, keys, records.
@@ -284,11 +290,15 @@ impl<'a> Build<'a> {
         }
         let Some(record) = self.workspace.cache.get_record(preimage.key()) else { return Err(self.reason(node, preimage)) };
         let stage = self.graph.operation(node).map(|operation| operation.stage());
-        if record.result.stored && !self.workspace.cache.verify_blob(record.result.output_digest, &self.workspace.files) {
-            return Err(Reason::of("blob_missing"));
+        let Workspace { cache, files, .. } = self.workspace;
+        if record.result.stored {
+            let was_there = cache.has_blob(record.result.output_digest);
+            if !cache.verify_blob(record.result.output_digest, files) {
+                return Err(Reason::of(if was_there { "blob_corrupt" } else { "blob_missing" }));
+            }
         }
         if stage == Some(Stage::Write) {
-            self.check_outputs(node, &record.result)?;
+            self.check_outputs(node, preimage, &record.result)?;
         }
         Ok(record.result)
     }
@@ -330,7 +340,7 @@ impl<'a> Build<'a> {
     }
 
     /// Whether all published files of a write action are there with the recorded content.
-    fn check_outputs(&self, node: NodeIndex, result: &ActionResult) -> Result<(), Reason> {
+    fn check_outputs(&self, node: NodeIndex, preimage: &Preimage, result: &ActionResult) -> Result<(), Reason> {
         let expected = recorded_sha256(result);
         for output in self.writes.get(&node).into_iter().flatten() {
             let path = place(output, expected.as_ref());
@@ -340,6 +350,10 @@ impl<'a> Build<'a> {
             }
             match self.workspace.files.sha256(&path) {
                 Ok(found) if Some(found.digest) == expected => {}
+                Ok(found) if self.is_of_last_build(node, &shown, &found.digest) => {
+                    // Nobody touched the file: it is what was asked for last time.
+                    return Err(self.reason(node, preimage));
+                }
                 Ok(found) => {
                     let short = |digest: String| digest.chars().take(12).collect::<String>();
                     return Err(Reason {
@@ -353,6 +367,15 @@ impl<'a> Build<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the last build of a net published this file, from another preimage than it would now.
+    fn is_of_last_build(&self, node: NodeIndex, shown: &str, found: &Sha256) -> bool {
+        let nets = self.users.get(&node).into_iter().flatten();
+        nets.filter_map(|net| self.last[*net].as_ref()).any(|last| {
+            let is_this = |output: &OutputState| output.path == Path::new(shown) && output.sha256 == *found;
+            last.outputs.iter().any(is_this)
+        })
     }
 
     fn shown(&self, output: &Output, path: &Path) -> String {
@@ -445,10 +468,21 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// The place for the result of the action of this key.
+    fn twin(&self, key: Key) -> Twin {
+        self.twins.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+    }
+
     fn run_action(&self, node: NodeIndex, preimage: Preimage, reason: Reason, shared: &Shared, values: &Values) -> State {
         let stage = self.graph.operation(node).map_or(Stage::Load, |operation| operation.stage());
         let run = || -> Result<Settled> {
-            // Another process may be at the same expensive action: then its result is there once it is done.
+            // Another node may be the same expensive action, such as that of a copy of the source: it is run once.
+            let twin = self.twin(preimage.key());
+            let mut twin = stage.is_stored().then(|| twin.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(result) = twin.as_ref().and_then(|twin| twin.as_ref()).filter(|result| result.stored) {
+                return Ok(Settled { preimage: preimage.clone(), result: result.clone(), ran: None });
+            }
+            // Another process may be at it: then its result is there once it is done.
             let _lock = if stage.is_stored() { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
             if stage.is_stored()
                 && !self.options.force
@@ -482,6 +516,9 @@ impl<'a> Build<'a> {
                 created_by: env!("CARGO_PKG_VERSION").to_owned(),
                 extra,
             };
+            if let Some(twin) = &mut twin {
+                **twin = Some(result.clone());
+            }
             let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };
             self.workspace.cache.put_record(&record);
             if stage.is_stored()
@@ -639,33 +676,42 @@ impl<'a> Build<'a> {
         NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
     }
 
-    /// All files that were looked at to find every net fresh.
-    fn rests_on(&self, states: &[State]) -> Vec<Witnessed> {
-        let mut files = Vec::with_capacity(states.len() * 2);
+    /// All files that were looked at to find every net fresh, as they were then; `None` where one was not the same all the time.
+    fn rests_on(&self, states: &[State]) -> Option<Vec<Signed>> {
+        let Workspace { files, cache, .. } = self.workspace;
+        let mut rests_on = Vec::with_capacity(states.len() * 2);
         for (node, state) in self.graph.dag.node_indices().zip(states) {
             match (&self.graph.dag[node], state) {
-                (Node::File(file), _) => files.push(Witnessed::Path(file.path.resolved.clone())),
+                (Node::File(file), _) => {
+                    let path = &file.path.resolved;
+                    rests_on.push((Witnessed::Path(path.clone()), files.answered(path)?));
+                }
                 (Node::Action(_), State::Settled(settled)) => {
-                    files.push(Witnessed::Record(settled.preimage.key()));
+                    let key = settled.preimage.key();
+                    rests_on.push((Witnessed::Record(key), cache.record_signature(key)?));
                     if settled.result.stored {
-                        files.push(Witnessed::Blob(settled.result.output_digest));
+                        let digest = settled.result.output_digest;
+                        rests_on.push((Witnessed::Blob(digest), cache.blob_signature(digest, files)?));
                     }
                     let sha256 = recorded_sha256(&settled.result);
-                    let outputs = self.writes.get(&node).into_iter().flatten();
-                    files.extend(outputs.map(|output| Witnessed::Path(place(output, sha256.as_ref()))));
+                    for output in self.writes.get(&node).into_iter().flatten() {
+                        let path = place(output, sha256.as_ref());
+                        let signature = files.answered(&path)?;
+                        rests_on.push((Witnessed::Path(path), signature));
+                    }
                 }
                 (Node::Action(_), _) => {}
             }
         }
         for net in self.graph.nets.iter().filter(|net| net.release.as_ref().is_some_and(|net| net.release.provenance.value)) {
-            files.extend(net.outputs.iter().filter_map(|(output, write)| match &states[write.index()] {
-                State::Settled(settled) => {
-                    Some(Witnessed::Path(provenance_path(&place(output, recorded_sha256(&settled.result).as_ref()))))
-                }
-                _ => None,
-            }));
+            for (output, write) in &net.outputs {
+                let State::Settled(settled) = &states[write.index()] else { continue };
+                let path = provenance_path(&place(output, recorded_sha256(&settled.result).as_ref()));
+                let signature = Signature::of(&path.metadata().ok()?);
+                rests_on.push((Witnessed::Path(path), signature));
+            }
         }
-        files
+        Some(rests_on)
     }
 
     fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {

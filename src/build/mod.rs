@@ -23,14 +23,16 @@ use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
-pub use unchanged::unchanged;
+pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::lock::{Sharing, Waiting};
-use crate::cache::{self, Blake3, BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, files};
+use crate::cache::{
+    self, Blake3, BuildLog, Cache, Clock, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, files,
+};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
@@ -61,6 +63,9 @@ pub struct Options {
     pub frozen: bool,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
+    /// The moment before the manifest was read ([`began`]), so that the next build may be told by the times of files alone; without it
+    /// the next build looks into everything.
+    pub began: Option<Clock>,
 }
 
 /// A manifest with the places where its builds are remembered.
@@ -124,8 +129,6 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
-        // Before anything is looked at: what is edited from now on must show.
-        let began = if options.dry_run || options.frozen { None } else { self.files.now() };
         let graph: Graph = graph::plan(self.manifest, nets)?;
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
@@ -159,7 +162,8 @@ impl<'a> Workspace<'a> {
             self.files.save();
             self.cache.save_usage();
             locked?;
-            if let (Some(began), Some(rests_on), Ok(report)) = (began, rests_on, &report)
+            if let (Some(began), Some(rests_on), Ok(report)) = (options.began, rests_on, &report)
+                && !options.frozen
                 && nets.len() == self.manifest.nets.len()
             {
                 unchanged::remember(self, report, rests_on, began);

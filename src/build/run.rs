@@ -1,5 +1,6 @@
 //! Running one action: inputs from memory, from the cache or made again, the stage, and its result's digest.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use serde_json::{Value as Json, json};
 
 use super::Workspace;
 use super::values::{Gathered, Value, Values};
-use crate::cache::{Blake3, HashingWriter, Sha256, files};
+use crate::cache::{Blake3, HashingWriter, Sha256, Signature, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::format::bytes::{Bytes, check_regular};
 use crate::format::nnue::Compression;
 use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
 use crate::manifest::{Output, OutputKind};
@@ -62,7 +64,10 @@ impl Runner<'_> {
         match operation {
             Operation::Load(expected) => {
                 let file = self.file(node, "source")?;
-                let ran = match load::load(&file.path.resolved, expected)? {
+                let path = &file.path.resolved;
+                check_regular(path)?;
+                let bytes = Bytes::of_file(self.guarded(&[file])?.open(path)?, path)?;
+                let ran = match load::load_file(bytes, path, expected)? {
                     Loaded::Quantized(parsed) => {
                         let network = parsed.network;
                         let (digest, bytes) = (network.digest(), network.weight_bytes());
@@ -125,7 +130,7 @@ impl Runner<'_> {
         let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
         let held_out = graph::held_out(positions);
         let selection = Selection { count: Some(positions), held_out, seed, filters: filters.clone() };
-        let sampled = select(&paths, &selection, self.ctx)?;
+        let sampled = select(&paths, &selection, &self.guarded(&data)?)?;
         let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
         self.warn_assumed_scales(node, &network, "the zero rule");
         let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
@@ -313,7 +318,7 @@ impl Runner<'_> {
             match &self.graph.dag[input] {
                 Node::File(file) => {
                     let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
-                    if (self.digest)(input) != Some(now) {
+                    if (self.digest)(input) != Some(now) || self.workspace.files.answered(&file.path.resolved).is_none() {
                         return Err(changed(file));
                     }
                 }
@@ -322,6 +327,20 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A context in which these files are opened only as the ones that were digested: a link may lead elsewhere by now.
+    fn guarded(&self, files: &[&FileNode]) -> Result<Ctx> {
+        let mut digested = HashMap::with_capacity(files.len());
+        for file in files {
+            let signature = self.workspace.files.answered(&file.path.resolved).ok_or_else(|| changed(file))?;
+            digested.insert(file.path.resolved.clone(), (signature, (*file).clone()));
+        }
+        Ok(self.ctx.guarded(Arc::new(move |path, opened| {
+            let Some((signature, file)) = digested.get(path) else { return Ok(()) };
+            let metadata = opened.metadata().map_err(|error| Error::io("cannot read", path, error))?;
+            if Signature::of(&metadata) == *signature { Ok(()) } else { Err(changed(file)) }
+        })))
     }
 
     /// A permutation file: the very bytes that were digested.

@@ -1,12 +1,19 @@
 //! A build of everything in which nothing is to be done, without reading the manifest: the last such build's report, if not one of the
 //! files that it rests on was touched since. What "touched" means is [`cache::witness`]'s.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use super::{CACHE_VARIABLE, Workspace, cache_folder, lock, state_folder_of};
-use crate::cache::{Blake3, Clock, Signature, Witnessed, witness};
+use crate::cache::witness::{self, Signed};
+use crate::cache::{Blake3, Clock, Signature, Witnessed, remote};
 use crate::graph::KEY_SCHEMA;
+use crate::manifest::OutputKind;
+
+/// Variables of the environment that a build checks before it does anything.
+const VARIABLES: [&str; 3] = [remote::KEY_VARIABLE, remote::TIMEOUT_VARIABLE, "SSL_CERT_FILE"];
 
 /// The report of a build of all nets of the manifest at `manifest`, if that build would find everything as the last one left it.
 pub fn unchanged(manifest: &Path) -> Option<Report> {
@@ -14,24 +21,49 @@ pub fn unchanged(manifest: &Path) -> Option<Report> {
     witness::load(&place(manifest), context(manifest)?, &cache, |report| serde_json::from_slice(report).ok())
 }
 
-/// Remembers a build of all nets that began at `began` and found them fresh from the files `rests_on`.
-pub(super) fn remember(workspace: &Workspace<'_>, report: &Report, mut rests_on: Vec<Witnessed>, began: Clock) {
+/// The moment by which a build of the manifest at `manifest` begins, for [`super::Options::began`]. `None` before the first build.
+pub fn began(manifest: &Path) -> Option<Clock> {
+    witness::clock(&state_folder_of(manifest))
+}
+
+/// Remembers a build of all nets that began at `began` and found them fresh from the files `rests_on`. It only saves time: without it
+/// the next build looks at everything once more.
+pub(super) fn remember(workspace: &Workspace<'_>, report: &Report, rests_on: Vec<Signed>, began: Clock) {
     let manifest = workspace.manifest;
     // Warnings are said at every build.
     if !manifest.overrides.is_empty() || !manifest.warnings.is_empty() || !workspace.cache.is_storing() {
         return;
     }
-    rests_on.push(Witnessed::Path(manifest.path.clone()));
-    rests_on.push(Witnessed::Path(lock::path_of(manifest)));
-    rests_on.push(Witnessed::Path(workspace.cache.root_of(&workspace.absolute_manifest())));
-    rests_on.extend(manifest.listed.iter().cloned().map(Witnessed::Path));
-    rests_on.sort_unstable();
-    rests_on.dedup();
-    if let (Some(context), Ok(bytes)) = (context(&manifest.path), serde_json::to_vec(report)) {
-        let cache = cache_folder(&manifest.folder);
-        // It only saves time; without it the next build looks at everything once more.
-        witness::save(&place(&manifest.path), context, &rests_on, &cache, began, &bytes);
+    if let (Some(files), Some(context), Ok(report)) = (and_around(workspace, rests_on), context(&manifest.path), serde_json::to_vec(report))
+    {
+        witness::save(&place(&manifest.path), context, &files, began, &report);
     }
+}
+
+/// `files`, and what else decides: the manifest, where its sweeps looked, the lock, the cache's note of the manifest, and the folders on the
+/// way to the outputs, of which none may become a link that leads elsewhere.
+fn and_around(workspace: &Workspace<'_>, mut files: Vec<Signed>) -> Option<Vec<Signed>> {
+    let manifest = workspace.manifest;
+    files.push((Witnessed::Path(manifest.path.clone()), Signature::of(manifest.metadata.as_ref()?)));
+    for (path, metadata) in &manifest.listed {
+        files.push((Witnessed::Path(path.clone()), Signature::of(metadata.as_ref()?)));
+    }
+    for path in [lock::path_of(manifest), workspace.cache.root_of(&workspace.absolute_manifest())] {
+        let signature = Signature::of(&path.metadata().ok()?);
+        files.push((Witnessed::Path(path), signature));
+    }
+    let mut folders = BTreeSet::new();
+    for output in manifest.nets.iter().flat_map(|net| &net.outputs) {
+        let path = &output.path.value.resolved;
+        let first = if output.kind == OutputKind::Folder { Some(path.as_path()) } else { path.parent() };
+        let below = first.into_iter().flat_map(Path::ancestors).take_while(|folder| **folder != manifest.folder);
+        folders.extend(below.filter(|folder| folder.file_name().is_some()).map(Path::to_owned));
+    }
+    for folder in folders {
+        let signature = Signature::of(&folder.symlink_metadata().ok()?);
+        files.push((Witnessed::Place(folder), signature));
+    }
+    Some(files)
 }
 
 fn place(manifest: &Path) -> PathBuf {
@@ -49,7 +81,12 @@ fn context(manifest: &Path) -> Option<Blake3> {
     let cache = std::env::var_os(CACHE_VARIABLE).unwrap_or_default();
     let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 unchanged build");
     let program = [env!("CARGO_PKG_VERSION").to_owned(), KEY_SCHEMA.to_string(), format!("{signature:?}")];
-    for part in program.iter().map(AsRef::as_ref).chain([manifest.as_os_str(), cache.as_os_str()]) {
+    // By its absolute name the cache knows the manifest: one that was moved is another.
+    let absolute = std::path::absolute(manifest).ok()?;
+    // Variables that are wrong have to be said, too.
+    let variables: Vec<OsString> = VARIABLES.iter().map(|name| std::env::var_os(name).unwrap_or_default()).collect();
+    let words = [manifest.as_os_str(), absolute.as_os_str(), cache.as_os_str()].into_iter().chain(variables.iter().map(AsRef::as_ref));
+    for part in program.iter().map(AsRef::as_ref).chain(words) {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_encoded_bytes());
     }

@@ -12,7 +12,7 @@ use crate::cache::{BuildLog, OutputState, Sha256, hash_file_sha256};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::graph::{self, Graph};
-use crate::manifest::{Manifest, OutputKind, Publish, ResolvedNet, provenance_path};
+use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
 
 /// How the files of one net stand to its block in the lock.
 #[derive(Debug, Clone, Serialize)]
@@ -210,11 +210,10 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
     let report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
     for (net, report) in moved.iter().zip(&report.nets) {
-        let outputs = report.outputs.iter().zip(&net.outputs).map(|(file, output)| {
-            let resolved = output.path.value.resolved.clone();
-            let name = Path::new(&file.path).file_name().map(PathBuf::from).unwrap_or_default();
-            let place = if output.kind == OutputKind::Folder { resolved.join(name) } else { resolved };
-            RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), provenance: file.provenance.clone(), place }
+        // Where a write action failed its outputs are not reported: the others are told by their paths.
+        let outputs = report.outputs.iter().filter_map(|file| {
+            let place = net.outputs.iter().find_map(|output| place_of(&workspace, output, &file.path))?;
+            Some(RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), provenance: file.provenance.clone(), place })
         });
         let last = builds.load(&net.name, ctx).map_or_else(Vec::new, |last| last.stages);
         let last: Vec<(String, String)> = last.into_iter().map(|stage| (stage.stage, stage.output_digest.to_string())).collect();
@@ -236,6 +235,17 @@ fn first_different_stage(stages: &[StageReport], last: &[(String, String)]) -> O
     let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage == name);
     let mut known = compared.filter_map(|(stage, (_, last))| Some((stage, stage.digest.as_ref()?, last)));
     known.find(|(_, digest, last)| digest != last).map(|(stage, _, _)| stage.stage.to_owned())
+}
+
+/// Where the file is that is reported as `path`, if it is this output's.
+fn place_of(workspace: &Workspace<'_>, output: &Output, path: &str) -> Option<PathBuf> {
+    let resolved = &output.path.value.resolved;
+    let place = match output.kind {
+        OutputKind::Folder => resolved.join(Path::new(path).file_name()?),
+        _ => resolved.clone(),
+    };
+    let shown = workspace.display(&output.path.value.typed, (output.kind == OutputKind::Folder).then_some(&*place));
+    (shown == path).then_some(place)
 }
 
 /// The block of each net in the lock, `None` for nets that it does not have; and the names in the lock that the manifest has no more.

@@ -76,6 +76,18 @@ pub fn write_if_accepted<T>(
     Ok((value, wrote))
 }
 
+/// As [`write_if_different`], but a symbolic link at `path` is itself replaced, and the file it names stays as it is: for files whose
+/// names nobody typed, so that nobody can have meant the link.
+///
+/// # Errors
+/// As [`write_atomic`], except that a dangling link is none.
+pub fn write_over_link<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, bool)> {
+    let target = Target::itself(path)?;
+    let (temp, value) = write_temp(target.folder(), path, write)?;
+    let wrote = target.replace_if_different(temp)?;
+    Ok((value, wrote))
+}
+
 /// What [`write_atomic_named`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<T> {
@@ -87,7 +99,7 @@ pub struct Named<T> {
     pub wrote: bool,
 }
 
-/// As [`write_if_different`] for a file in `folder` whose name is known only after it was written: `nn-<sha12>.nnue`.
+/// As [`write_over_link`] for a file in `folder` whose name is known only after it was written: `nn-<sha12>.nnue`.
 ///
 /// # Errors
 /// As [`write_atomic`]; a name that is not one plain path component.
@@ -116,7 +128,7 @@ pub fn write_named_if_accepted<T>(
         return Err(Error::new(format!("`{}` cannot be the name of a file in `{}`", name.escape_debug(), folder.display())));
     }
     let path = folder.join(name);
-    let wrote = Target::resolve(&path)?.replace_if_different(temp)?;
+    let wrote = Target::itself(&path)?.replace_if_different(temp)?;
     Ok(Named { value, path, wrote })
 }
 
@@ -229,7 +241,7 @@ impl Write for TempFile {
     }
 }
 
-/// A place that a regular file can take: links resolved, devices and folders refused.
+/// A place that a regular file can take: devices and folders refused.
 struct Target<'a> {
     /// As the caller named it, for messages.
     shown: &'a Path,
@@ -238,6 +250,7 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// The place that a path leads to, links followed.
     fn resolve(shown: &'a Path) -> Result<Self> {
         let failed = |error| Error::io("cannot write", shown, error);
         let mut path = shown.to_owned();
@@ -250,6 +263,20 @@ impl<'a> Target<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
+        Self::checked(shown, path, old)
+    }
+
+    /// The place of the path itself. A link there is no old file: it is replaced, whatever it leads to.
+    fn itself(shown: &'a Path) -> Result<Self> {
+        let old = match fs::symlink_metadata(shown) {
+            Ok(metadata) => Some(metadata).filter(|metadata| !metadata.is_symlink()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io("cannot write", shown, error)),
+        };
+        Self::checked(shown, shown.to_owned(), old)
+    }
+
+    fn checked(shown: &'a Path, path: PathBuf, old: Option<Metadata>) -> Result<Self> {
         // Renaming onto `/dev/null` would replace the device by a file.
         match &old {
             Some(old) if old.is_dir() => Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is a folder")),
@@ -411,6 +438,32 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         write_atomic(&path, Durability::Fast, put(b"two")).unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o640));
+        assert!(temp_files(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_that_nobody_named_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, link, other) = (folder.path().join("victim"), folder.path().join("nn-1.nnue"), folder.path().join("file"));
+        fs::write(&victim, b"theirs").unwrap();
+        // The last one leads to the very bytes: it is still no file of its own.
+        for bytes in [&b"ours"[..], b"theirs"] {
+            symlink("victim", &link).unwrap();
+            symlink(&victim, &other).unwrap();
+            assert!(write_atomic_named(folder.path(), put(bytes), |()| "nn-1.nnue".to_owned()).unwrap().wrote);
+            assert!(write_over_link(&other, put(bytes)).unwrap().1);
+            assert!(!write_over_link(&other, put(bytes)).unwrap().1);
+            for path in [&link, &other] {
+                assert!(fs::symlink_metadata(path).unwrap().is_file());
+                assert_eq!(fs::read(path).unwrap(), bytes);
+                fs::remove_file(path).unwrap();
+            }
+            assert_eq!(fs::read(&victim).unwrap(), b"theirs");
+        }
+        symlink("nowhere", &other).unwrap();
+        write_over_link(&other, put(b"ours")).unwrap();
+        assert!(!folder.path().join("nowhere").exists());
+        assert!(write_over_link(folder.path(), put(b"ours")).is_err());
         assert!(temp_files(folder.path()).is_empty());
     }
 

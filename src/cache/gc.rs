@@ -17,7 +17,7 @@ use super::{
     hash::hash_file_blake3,
     lock::{Acquired, FileLock},
     record::{ActionRecord, ActionResult, Key},
-    store::{Layout, Root, Usage, read_sealed, try_read_sealed},
+    store::{Layout, Root, Unsealed, Usage, read_sealed, try_read_sealed},
 };
 use crate::{
     ctx::Ctx,
@@ -148,7 +148,7 @@ pub fn stats(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<C
     let contents = Contents::scan(&layout)?;
     let mut stats = CacheStats {
         usage: read_sealed(&layout.usage()).unwrap_or_default(),
-        roots: roots(&layout).len() as u64,
+        roots: roots(&layout)?.len() as u64,
         by_age: [Some(1), Some(7), Some(30), Some(90), None].map(|under_days| AgeStats { under_days, blobs: 0, bytes: 0 }).to_vec(),
         ..CacheStats::default()
     };
@@ -183,7 +183,8 @@ pub fn stats(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<C
 /// Removes what `options` allow, holding the cache alone. Drop an open [`super::Cache`] of the same folder first: this waits for it.
 ///
 /// # Errors
-/// When the folder cannot be read or locked, or waiting was interrupted or took longer than allowed.
+/// When the folder cannot be read or locked, or waiting was interrupted or took longer than allowed; and when what would go may be what
+/// a manifest needs whose needs cannot be read. Nothing is removed then.
 pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome> {
     let layout = Layout::new(root);
     if !layout.bucket.is_dir() {
@@ -198,19 +199,32 @@ pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome>
     };
     let contents = Contents::scan(&layout)?;
     let mut keep = options.keep.clone();
-    for (path, root) in roots(&layout) {
-        match root {
-            Ok(root) if root.manifest.exists() => {
-                keep.extend(root.nets.into_values().flatten());
+    let mut forgotten = Vec::new();
+    for (path, root) in roots(&layout)? {
+        let root: Root = match root {
+            Ok(root) => root,
+            Err(Unsealed::Unread(error)) => {
+                unknown_needs(&path, error, options, ctx)?;
                 continue;
             }
-            Ok(_) => {}
-            Err(why) => ctx.warn(format!(
-                "`{}` in the cache is damaged ({why}): what one manifest needs is not known until it is built again",
-                path.display()
-            )),
+            Err(Unsealed::Damaged(why)) => {
+                ctx.warn(format!(
+                    "`{}` in the cache is damaged ({why}): what one manifest needs is not known until it is built again",
+                    path.display()
+                ));
+                forgotten.push(path);
+                continue;
+            }
+        };
+        // One that cannot be looked for may be there.
+        if root.manifest.try_exists().unwrap_or(true) {
+            keep.extend(root.nets.into_values().flatten());
+        } else {
+            forgotten.push(path);
         }
-        if !options.dry_run {
+    }
+    if !options.dry_run {
+        for path in forgotten {
             files::remove_file(&path)?;
         }
     }
@@ -417,13 +431,31 @@ impl<'a> Unit<'a> {
 }
 
 /// The needs of manifests, and why those of one cannot be had.
-fn roots(layout: &Layout) -> Vec<(PathBuf, Result<Root, String>)> {
-    let entries = fs::read_dir(layout.roots()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_root = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        name.ends_with(b".json") && !name.starts_with(files::TEMP_PREFIX.as_bytes())
+fn roots(layout: &Layout) -> Result<Vec<(PathBuf, Result<Root, Unsealed>)>> {
+    let failed = |error| Error::io("cannot read the folder", &layout.roots(), error);
+    let entries = match fs::read_dir(layout.roots()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
     };
-    entries.filter(is_root).map(|path| (try_read_sealed(&path), path)).map(|(root, path)| (path, root)).collect()
+    let mut roots = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.ends_with(b".json") && !name.starts_with(files::TEMP_PREFIX.as_bytes()) {
+            roots.push((try_read_sealed(&path), path));
+        }
+    }
+    Ok(roots.into_iter().map(|(root, path)| (path, root)).collect())
+}
+
+/// What to do where the needs of a manifest could not be read: an error if something would go that may be among them.
+fn unknown_needs(path: &Path, error: std::io::Error, options: &GcOptions, ctx: &Ctx) -> Result<()> {
+    let error = Error::io("cannot read what a manifest needs of the cache in", path, error);
+    if options.unreachable || options.older_than.is_some() || options.max_size.is_some() {
+        return Err(error.help("mend what keeps it from being read, or remove it if what it keeps may go; then run `nnue cache gc` again"));
+    }
+    ctx.warn(error.to_string());
+    Ok(())
 }
 
 fn remove_leftovers(layout: &Layout, grace: Duration) -> Result<u64> {

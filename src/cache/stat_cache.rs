@@ -67,6 +67,8 @@ pub struct StatCache {
     writes: bool,
     ctx: Ctx,
     entries: Mutex<Entries>,
+    /// The signature under which each file was last told of; `None` once there were two.
+    answered: Mutex<HashMap<PathHash, Option<Signature>>>,
     /// The last answer of the file system's clock, and when it was asked.
     asked: Mutex<Option<(Instant, Option<Clock>)>>,
 }
@@ -96,7 +98,7 @@ impl StatCache {
             HashMap::new()
         });
         let entries = Mutex::new(Entries { known, new: HashMap::new() });
-        Self { path: path.to_owned(), trust, writes: true, ctx: ctx.clone(), entries, asked: Mutex::new(None) }
+        Self { path: path.to_owned(), trust, writes: true, ctx: ctx.clone(), entries, answered: Mutex::default(), asked: Mutex::new(None) }
     }
 
     /// Looks digests up without ever writing: for runs that must leave the workspace as it is.
@@ -161,11 +163,15 @@ impl StatCache {
     {
         let name = path_hash(path);
         if let Some(tracked) = self.look_up(path, &name, known) {
+            if let Some(signature) = tracked.signature {
+                self.note_answer(name, signature);
+            }
             return Ok(tracked);
         }
         // Before the file is read: any edit that the reading misses comes after this moment.
         let clock = self.clock(path);
         let (digest, signature) = hash(path)?;
+        self.note_answer(name, signature);
         let settled = signature.is_settled(clock);
         if settled {
             let mut entries = self.entries();
@@ -189,9 +195,23 @@ impl StatCache {
         Some(Tracked { digest: known(&entry)?, len: signature.len, signature: Some(signature) })
     }
 
-    /// A moment not after now, by the clock of the workspace's file system; `None` where that cannot be asked.
-    pub fn now(&self) -> Option<Clock> {
-        self.workspace_clock()
+    /// The signature under which all digests of the file at `path` were told; `None` where none was, or where it was another file, or in
+    /// another state, from one time to the next.
+    pub fn answered(&self, path: &Path) -> Option<Signature> {
+        self.answers().get(&path_hash(path)).copied().flatten()
+    }
+
+    fn note_answer(&self, name: PathHash, signature: Signature) {
+        let mut answers = self.answers();
+        let noted = answers.entry(name).or_insert(Some(signature));
+        if *noted != Some(signature) {
+            *noted = None;
+        }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<PathHash, Option<Signature>>> {
+        // Every change is a single insertion or assignment.
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A moment not after now, by the clock of the file's own file system where the workspace is on it too; else by the system's.

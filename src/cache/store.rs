@@ -4,11 +4,14 @@
 //! that names them; nothing is forced to the disk, as what a power cut tears is noticed on reading.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -21,6 +24,7 @@ use super::{
     map::Blob,
     record::{ActionRecord, Key},
     sealed,
+    signature::Signature,
     stat_cache::StatCache,
 };
 use crate::{
@@ -72,6 +76,8 @@ pub struct Cache {
     unreadable: AtomicBool,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// The signatures under which records were read.
+    read: Mutex<HashMap<Key, Signature>>,
     _lock: Option<FileLock>,
 }
 
@@ -128,6 +134,7 @@ impl Cache {
             ctx: ctx.clone(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            read: Mutex::default(),
             _lock: None,
         };
         if options.mode == Mode::ReadWrite
@@ -245,6 +252,7 @@ impl Cache {
             let metadata = file.metadata()?;
             let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_RECORD)).unwrap_or(0));
             (&file).take(MAX_RECORD).read_to_end(&mut bytes)?;
+            self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Signature::of(&metadata));
             self.note_use(&file, &metadata);
             Ok(bytes)
         };
@@ -305,7 +313,14 @@ impl Cache {
         let path = self.layout.root(manifest);
         let noted = files::create_dir_all(&self.layout.roots()).and_then(|()| {
             let _lock = self.short_lock(&path.with_extension("lock"))?;
-            let old = read_sealed::<Root>(&path);
+            let old = match try_read_sealed::<Root>(&path) {
+                Ok(old) => Some(old),
+                // What other nets need stands in it, too.
+                Err(Unsealed::Unread(error)) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("cannot read", &path, error));
+                }
+                Err(_) => None,
+            };
             let mut root = old.clone().unwrap_or_else(|| Root { manifest: manifest.to_owned(), nets: BTreeMap::new() });
             root.nets.retain(|net, _| exists(net));
             root.nets.extend(nets.iter().map(|(net, keys)| ((*net).to_owned(), keys.clone())));
@@ -319,6 +334,16 @@ impl Cache {
     /// Whether anything is noted of the manifest at `manifest` (an absolute path); does not read it.
     pub fn has_root(&self, manifest: &Path) -> bool {
         self.layout.root(manifest).is_file()
+    }
+
+    /// The signature under which the record of this key was last read.
+    pub fn record_signature(&self, key: Key) -> Option<Signature> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// The signature under which `files` told of the blob of this digest.
+    pub fn blob_signature(&self, digest: Blake3, files: &StatCache) -> Option<Signature> {
+        files.answered(&self.layout.blob(digest))
     }
 
     /// Where that is noted.
@@ -436,9 +461,19 @@ pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Option
     try_read_sealed(path).ok()
 }
 
+/// Why the body of a sealed file cannot be had.
+#[derive(Debug)]
+pub(super) enum Unsealed {
+    /// It could not be read, and may be whole.
+    Unread(io::Error),
+    /// It was read and is not whole.
+    Damaged(String),
+}
+
 /// The body of a sealed file, or why it cannot be had.
-pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, String> {
-    fs::read(path).map_err(|error| error.to_string()).and_then(|bytes| sealed::unseal(&bytes))
+pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Unsealed> {
+    let bytes = fs::read(path).map_err(Unsealed::Unread)?;
+    sealed::unseal(&bytes).map_err(Unsealed::Damaged)
 }
 
 fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {

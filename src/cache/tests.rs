@@ -332,6 +332,49 @@ fn gc_removes_dangling_and_damaged_entries_and_leftovers_after_the_grace() {
 }
 
 #[test]
+fn gc_removes_nothing_that_a_manifest_may_need_whose_needs_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let listener = Listener::new();
+    let ctx = listener.ctx();
+    let cache = open(root, &listener);
+    let (key, _) = put(&cache, "gather", 1, 1000);
+    let manifest = root.join("nnue.toml");
+    // A link to itself is there and can be neither read nor followed, whoever asks.
+    std::os::unix::fs::symlink("nnue.toml", &manifest).unwrap();
+    cache.note_root(&manifest, &[("net", vec![key])], |_| true);
+    let noted = cache.root_of(&manifest);
+    drop(cache);
+    let unreachable = GcOptions { unreachable: true, ..GcOptions::default() };
+    assert_eq!(gc::collect(root, &unreachable, &ctx).unwrap().records, 1, "the manifest may be there");
+
+    let aside = noted.with_extension("aside");
+    fs::rename(&noted, &aside).unwrap();
+    std::os::unix::fs::symlink(noted.file_name().unwrap(), &noted).unwrap();
+    let limits = [
+        unreachable.clone(),
+        GcOptions { max_size: Some(0), ..GcOptions::default() },
+        GcOptions { older_than: Some(Duration::ZERO), ..GcOptions::default() },
+    ];
+    for options in &limits {
+        let error = gc::collect(root, options, &ctx).unwrap_err();
+        assert!(error.message().contains(noted.to_str().unwrap()) && error.help_text().is_some(), "{error:?}");
+    }
+    assert!(listener.warnings().is_empty());
+    assert_eq!(gc::collect(root, &GcOptions::default(), &ctx).unwrap().records, 1);
+    listener.warned_once("cannot read what a manifest needs");
+    open(root, &listener).note_root(&manifest, &[("other", vec![key])], |_| true);
+    assert!(fs::symlink_metadata(&noted).unwrap().is_symlink(), "it is not written anew either");
+    listener.warned_once("not stored");
+
+    fs::rename(&aside, &noted).unwrap();
+    flip_bit(&noted, 700);
+    assert_eq!(gc::collect(root, &unreachable, &ctx).unwrap().records, 0, "what was read and is damaged says nothing");
+    listener.warned_once("is damaged");
+    assert!(!noted.exists());
+}
+
+#[test]
 fn verify_reports_and_evicts_exactly_what_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! "NNUEWITN" | u32 version | context 32 | i64 created, seconds | u32 files | u64 bytes of the result
-//! | files × (u8 kind | path: u32 length, bytes; record or blob: 32 bytes | signature 48) | the result | BLAKE3 of all before it
+//! | files × (u8 kind | path or place: u32 length, bytes; record or blob: 32 bytes | signature 48) | the result | BLAKE3 of all before it
 //! ```
 //!
 //! A file that cannot be read, is damaged, of another version or of another context only means that the work is done again.
@@ -40,14 +40,16 @@ const SERVES_SECONDS: i64 = 12 * 60 * 60;
 pub enum Witnessed {
     /// Any path, links followed. Of a folder its listing.
     Path(PathBuf),
+    /// What stands in a place itself, be it a link.
+    Place(PathBuf),
     /// An action record of the cache.
     Record(Key),
     /// A blob of the cache.
     Blob(Blake3),
 }
 
-/// A file as it was.
-type Signed = (Witnessed, Signature);
+/// A file as it was when it was looked into.
+pub type Signed = (Witnessed, Signature);
 
 /// The cache's folders, opened once: a name below one is found sooner than a whole path.
 struct Folders {
@@ -66,6 +68,7 @@ impl Folders {
         let below = |folder: &Option<OwnedFd>, name: String| rustix::fs::statat(folder.as_ref()?, name, AtFlags::empty()).ok();
         let stat = match file {
             Witnessed::Path(path) => rustix::fs::stat(path).ok(),
+            Witnessed::Place(path) => rustix::fs::lstat(path).ok(),
             Witnessed::Record(key) => below(&self.records, record_name(*key)),
             Witnessed::Blob(digest) => below(&self.blobs, blob_name(*digest)),
         };
@@ -73,13 +76,19 @@ impl Folders {
     }
 }
 
-/// Writes `result` to `path`, if all of `files` have been untouched since a moment before `began`, when the work that found the result
-/// began. Tells whether it did. `context` is what else the result depends on; `cache` is the cache's folder.
-pub fn save(path: &Path, context: Blake3, files: &[Witnessed], cache: &Path, began: Clock, result: &[u8]) -> bool {
-    let folders = Folders::open(cache);
-    let settled = |file: &Witnessed| folders.signature(file).filter(|signature| signature.is_settled(began));
-    let Some(signatures) = files.par_iter().map(settled).collect::<Option<Vec<Signature>>>() else { return false };
-    let Some(bytes) = encode(context, files, &signatures, result) else { return false };
+/// The present moment by the clock of the file system of `folder`; `None` where that cannot be asked. To be called before a work begins.
+pub fn clock(folder: &Path) -> Option<Clock> {
+    if folder.is_dir() { files::file_system_clock(folder) } else { None }
+}
+
+/// Writes `result` to `path`, if all of `files` were untouched since a moment before `began`, when the work that found the result began.
+/// Tells whether it did. Each file comes with the signature that it had *before* it was looked into: a path may lead to another file since.
+/// `context` is what else the result depends on.
+pub fn save(path: &Path, context: Blake3, files: &[Signed], began: Clock, result: &[u8]) -> bool {
+    if !files.iter().all(|(_, signature)| signature.is_settled(began)) {
+        return false;
+    }
+    let Some(bytes) = encode(context, files, result) else { return false };
     files::write_atomic(path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", path, error))).is_ok()
 }
 
@@ -93,7 +102,7 @@ pub fn load<T: Send>(path: &Path, context: Blake3, cache: &Path, read: impl FnOn
     result.filter(|_| untouched)
 }
 
-fn encode(context: Blake3, files: &[Witnessed], signatures: &[Signature], result: &[u8]) -> Option<Vec<u8>> {
+fn encode(context: Blake3, files: &[Signed], result: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(128 + files.len() * 96 + result.len());
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
@@ -101,11 +110,11 @@ fn encode(context: Blake3, files: &[Witnessed], signatures: &[Signature], result
     out.extend_from_slice(&Timestamp::now().seconds.to_le_bytes());
     out.extend_from_slice(&u32::try_from(files.len()).ok()?.to_le_bytes());
     out.extend_from_slice(&(result.len() as u64).to_le_bytes());
-    for (file, signature) in files.iter().zip(signatures) {
+    for (file, signature) in files {
         match file {
-            Witnessed::Path(path) => {
+            Witnessed::Path(path) | Witnessed::Place(path) => {
                 let path = path.as_os_str().as_bytes();
-                out.push(0);
+                out.push(if matches!(file, Witnessed::Path(_)) { 0 } else { 3 });
                 out.extend_from_slice(&u32::try_from(path.len()).ok()?.to_le_bytes());
                 out.extend_from_slice(path);
             }
@@ -143,11 +152,12 @@ fn decode(file: &[u8], context: Blake3) -> Option<(Vec<Signed>, &[u8])> {
     let mut files = Vec::with_capacity(count.min(rest.len() / (Signature::BYTES + 5)));
     for _ in 0..count {
         let file = match take::<1>(&mut rest)? {
-            [0] => {
+            [kind @ (0 | 3)] => {
                 let length = usize::try_from(u32::from_le_bytes(*take(&mut rest)?)).ok()?;
                 let (path, after) = rest.split_at_checked(length)?;
                 rest = after;
-                Witnessed::Path(PathBuf::from(std::ffi::OsStr::from_bytes(path)))
+                let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
+                if *kind == 0 { Witnessed::Path(path) } else { Witnessed::Place(path) }
             }
             [1] => Witnessed::Record(Key(*take(&mut rest)?)),
             [2] => Witnessed::Blob(Blake3(*take(&mut rest)?)),
@@ -174,6 +184,12 @@ mod tests {
     /// A moment after which every edit shows, for files that were made before it.
     fn later() -> Clock {
         Clock { at: Timestamp { seconds: Timestamp::now().seconds + 3600, nanos: 0 }, device: None }
+    }
+
+    /// As they are now.
+    fn signed(files: &[Witnessed], cache: &Path) -> Vec<Signed> {
+        let folders = Folders::open(cache);
+        files.iter().map(|file| (file.clone(), folders.signature(file).unwrap())).collect()
     }
 
     fn load_all(path: &Path, context: Blake3, cache: &Path) -> Option<Vec<u8>> {
@@ -204,7 +220,7 @@ mod tests {
         for (what, touch) in tries {
             fs::write(&a, "one").unwrap();
             fs::create_dir_all(&b).unwrap();
-            assert!(save(&path, context, &files, folder.path(), later(), b"result"));
+            assert!(save(&path, context, &signed(&files, folder.path()), later(), b"result"));
             assert_eq!(load_all(&path, context, folder.path()).as_deref(), Some(&b"result"[..]));
             assert_eq!(load_all(&path, Blake3::of(b"other"), folder.path()), None, "another context");
             touch();
@@ -219,8 +235,7 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let began = Clock { at: Timestamp::now(), device: None };
         let path = folder.path().join("w");
-        assert!(!save(&path, Blake3([0; 32]), &[Witnessed::Path(file)], folder.path(), began, b"result"));
-        assert!(!save(&path, Blake3([0; 32]), &[Witnessed::Path(folder.path().join("missing"))], folder.path(), later(), b""));
+        assert!(!save(&path, Blake3([0; 32]), &signed(&[Witnessed::Path(file)], folder.path()), began, b"result"));
         assert!(!path.exists());
     }
 
@@ -230,7 +245,8 @@ mod tests {
         let (file, path) = (folder.path().join("a"), folder.path().join("w"));
         fs::write(&file, "one").unwrap();
         let context = Blake3::of(b"context");
-        assert!(save(&path, context, &[Witnessed::Path(file)], folder.path(), later(), b"result"));
+        let files = signed(&[Witnessed::Path(file.clone()), Witnessed::Place(file)], folder.path());
+        assert!(save(&path, context, &files, later(), b"result"));
         let good = fs::read(&path).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();

@@ -132,6 +132,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     {
         return print_report(&report, &args, global);
     }
+    // Before anything is read: what is edited from now on must show in the next build.
+    let began = manifest_path(global).ok().and_then(|path| build::began(&path));
     let ctx = global.ctx(args.work.backend());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
@@ -144,6 +146,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         locked: args.locked || args.frozen,
         frozen: args.frozen,
         lock_timeout: args.manifest.lock_timeout,
+        began,
     };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     let report = workspace.build(&nets, &options, &ctx, &|net, error| print_net_error(global, net, error))?;

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::build::{ManifestArgs, WorkArgs, build_text, finish_uploads, manifest_path, print_net_error, read_manifest};
@@ -26,6 +27,11 @@ const NAP: Duration = Duration::from_millis(50);
 
 /// How long to leave a build alone that failed as a whole, such as one that cannot read `nnue.lock`.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// A net that failed is tried again after so many times the longer of `--interval` and `--settle`: the disk may be full no more.
+const AGAIN_AFTER: u32 = 5;
+/// The pause doubles with each failure so many times, as what it failed for may also be in its files.
+const DOUBLINGS: u32 = 5;
 
 /// Bring nets up to date, then build them again whenever their files change
 #[derive(clap::Args)]
@@ -69,6 +75,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         round: 0,
         files: HashMap::new(),
         done: HashMap::new(),
+        failed: HashMap::new(),
         waiting: HashMap::new(),
         last_error: None,
         pause: None,
@@ -120,6 +127,17 @@ struct Watched {
 /// What a net was last dealt with for: the manifest's reading and each of its files.
 type Fingerprint = (u64, Vec<Look>);
 
+/// How a net failed, whose sources are whole.
+struct Failed {
+    fingerprint: Fingerprint,
+    /// What was said of it.
+    error: String,
+    /// How often it was tried.
+    tries: u32,
+    /// When to try again.
+    again: Instant,
+}
+
 struct Watcher<'a> {
     args: &'a Args,
     global: &'a Global,
@@ -135,6 +153,8 @@ struct Watcher<'a> {
     files: HashMap<PathBuf, Watched>,
     /// Nets by name with what nothing is left to do for: built, or failed and waiting for another file.
     done: HashMap<String, Fingerprint>,
+    /// Those of them that failed.
+    failed: HashMap<String, Failed>,
     /// Files that are waited for, with what was said of them.
     waiting: HashMap<PathBuf, (Look, String)>,
     /// The last error that concerns no single net: it is said once.
@@ -179,6 +199,7 @@ impl Watcher<'_> {
         self.files.retain(|_, file| file.round == self.round);
         let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
         self.done.retain(|name, _| names.contains(name.as_str()));
+        self.failed.retain(|name, _| names.contains(name.as_str()));
         self.waiting.retain(|path, _| self.files.contains_key(path));
         self.manifest = Some(manifest);
         match outcome {
@@ -225,7 +246,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// The nets whose files are all complete, and not those that were dealt with.
+    /// The nets whose files are all complete, and of those that were dealt with only the ones to try again.
     fn ready<'m>(&mut self, manifest: &'m Manifest) -> Vec<(&'m ResolvedNet, Fingerprint)> {
         let mut ready = Vec::new();
         for net in manifest.nets.iter().filter(|net| self.wants(net)).collect::<Vec<_>>() {
@@ -240,7 +261,8 @@ impl Watcher<'_> {
                 looks.push(look);
             }
             let fingerprint = (self.generation, looks);
-            if all_complete && self.done.get(&net.name) != Some(&fingerprint) {
+            let try_again = || self.failed.get(&net.name).is_some_and(|failed| failed.again <= Instant::now());
+            if all_complete && (self.done.get(&net.name) != Some(&fingerprint) || try_again()) {
                 ready.push((net, fingerprint));
             }
         }
@@ -294,6 +316,8 @@ impl Watcher<'_> {
             self.done.insert(net.name.clone(), fingerprint);
             if parses && stale.contains(&net.name) {
                 nets.push(net);
+            } else {
+                self.failed.remove(&net.name);
             }
         }
         if nets.is_empty() {
@@ -301,12 +325,50 @@ impl Watcher<'_> {
         }
         let forget = |this: &mut Self, nets: &[&ResolvedNet]| nets.iter().for_each(|net| drop(this.done.remove(&net.name)));
         let options = self.options(false);
-        let on_error = |net: &str, error: &Error| print_net_error(self.global, net, error);
         let workspace = Workspace::open(manifest, &options, &self.ctx).inspect_err(|_| forget(self, &nets))?;
-        let report = workspace.build(&nets, &options, &self.ctx, &on_error).inspect_err(|_| forget(self, &nets))?;
+        let said = Mutex::new(HashMap::new());
+        let on_error = |net: &str, error: &Error| {
+            let text = format!("{error:?}");
+            if !self.is_known(net, &text) {
+                print_net_error(self.global, net, error);
+            }
+            said.lock().unwrap_or_else(PoisonError::into_inner).insert(net.to_owned(), text);
+        };
+        let built = workspace.build(&nets, &options, &self.ctx, &on_error);
+        let report = built.inspect_err(|_| forget(self, &nets))?;
         (self.last_error, self.pause) = (None, None);
-        self.show(&report)?;
+        let news = self.note_failures(&report, said.into_inner().unwrap_or_else(PoisonError::into_inner));
+        if news {
+            self.show(&report)?;
+        }
         finish_uploads(&workspace, self.global)
+    }
+
+    /// Whether a net failed in the same way when it was tried last, with the same files.
+    fn is_known(&self, net: &str, error: &str) -> bool {
+        self.failed.get(net).is_some_and(|failed| failed.error == error && self.done.get(net) == Some(&failed.fingerprint))
+    }
+
+    /// Sees to it that what failed is tried again. False if nothing happened but failures that are known.
+    fn note_failures(&mut self, report: &Report, mut said: HashMap<String, String>) -> bool {
+        let mut news = false;
+        for net in &report.nets {
+            let name = &net.net;
+            if net.status != NetStatus::Failed {
+                self.failed.remove(name);
+                news = true;
+                continue;
+            }
+            let error = said.remove(name).or_else(|| net.error.clone()).unwrap_or_default();
+            news |= !self.is_known(name, &error);
+            let Some(fingerprint) = self.done.get(name).cloned() else { continue };
+            let before = self.failed.get(name).filter(|failed| failed.fingerprint == fingerprint).map_or(0, |failed| failed.tries);
+            let pause = self.args.interval.max(self.args.settle).saturating_mul(AGAIN_AFTER << before.min(DOUBLINGS));
+            // A time beyond the clock is never.
+            let Some(again) = Instant::now().checked_add(pause) else { continue };
+            self.failed.insert(name.clone(), Failed { fingerprint, error, tries: before.saturating_add(1), again });
+        }
+        news
     }
 
     /// The names of the nets for which something has to be done, or cannot be.

@@ -6,6 +6,7 @@
 use std::{
     fmt,
     fs::File,
+    io::Read,
     ops::Deref,
     path::Path,
     sync::{
@@ -51,13 +52,21 @@ impl Bytes {
     /// When the file cannot be opened or mapped.
     pub fn map(path: &Path) -> Result<Self> {
         check_regular(path)?;
-        let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
+        Self::of_file(File::open(path).map_err(|error| Error::io("cannot open", path, error))?, path)
+    }
+
+    /// As [`Self::map`], of a file that is open; `path` is for messages.
+    ///
+    /// # Errors
+    /// When the file cannot be mapped.
+    pub fn of_file(mut file: File, path: &Path) -> Result<Self> {
         let metadata = file.metadata().map_err(|error| Error::io("cannot read the size of", path, error))?;
         if metadata.len() == 0 {
             return Ok(Self::from_vec(Vec::new()));
         }
         if COPIES.load(Ordering::Relaxed) {
-            let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read", path, error))?;
+            let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+            file.read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", path, error))?;
             return Ok(Self::from_vec(bytes));
         }
         Ok(Self(Arc::new(Owner::Map(map_file(&file).map_err(|error| Error::io("cannot map", path, error))?))))

@@ -113,7 +113,7 @@ impl Planner<'_> {
                 _ => loaded,
             };
             let description = net.description.as_ref().map(|text| text.value.clone());
-            let write = self.action(&mut actions, Operation::Write { target, description }, &[("network".into(), from)]);
+            let write = self.write(&mut actions, &net.name, Operation::Write { target, description }, from);
             outputs.push((output.clone(), write));
         }
         let has_more = net.release.provenance.value || net.release.publish.is_some();
@@ -131,7 +131,24 @@ impl Planner<'_> {
 
     /// The node of an action; equal ones are shared. `actions` gets it at the end, once.
     fn action(&mut self, actions: &mut Vec<NodeIndex>, operation: Operation, inputs: &[(String, NodeIndex)]) -> NodeIndex {
-        let mut identity = format!("{} {}", operation.stage().name(), operation.params());
+        let identity = format!("{} {}", operation.stage().name(), operation.params());
+        self.node(actions, identity, operation, inputs)
+    }
+
+    /// The node of a write action. Each net has its own, also where another writes the same bytes: a place that one net cannot write to, or
+    /// may not publish in, is no failure of the other.
+    fn write(&mut self, actions: &mut Vec<NodeIndex>, net: &str, operation: Operation, network: NodeIndex) -> NodeIndex {
+        let identity = format!("write {} of {net}", operation.params());
+        self.node(actions, identity, operation, &[("network".into(), network)])
+    }
+
+    fn node(
+        &mut self,
+        actions: &mut Vec<NodeIndex>,
+        mut identity: String,
+        operation: Operation,
+        inputs: &[(String, NodeIndex)],
+    ) -> NodeIndex {
         for (name, input) in inputs {
             identity.push_str(&format!(" {name}={}", input.index()));
         }

@@ -16,7 +16,8 @@ use crate::cache::Preimage;
 /// | `param_changed` | a parameter of the manifest changed |
 /// | `stage_version_changed` | this version of the program computes the stage in another way |
 /// | `record_missing` | the cache has no record of it any more |
-/// | `blob_missing` | the cache has lost the result, or it was damaged |
+/// | `blob_missing` | the cache has lost the result |
+/// | `blob_corrupt` | the result in the cache was damaged; it was removed |
 /// | `output_missing` | a published file is not there |
 /// | `output_modified` | a published file was changed |
 /// | `unchecked` | a published file was not checked yet by the rules of the place where it is to be published |
@@ -58,7 +59,8 @@ impl Reason {
             "param_changed" => format!("`{name}` changed: {}", change()),
             "stage_version_changed" => format!("this version of nnue computes the stage in another way ({})", change()),
             "record_missing" => "the cache has no record of it any more".into(),
-            "blob_missing" => "its result is missing from the cache, or was damaged".into(),
+            "blob_missing" => "its result is missing from the cache".into(),
+            "blob_corrupt" => "its result in the cache was damaged".into(),
             "output_missing" => format!("`{name}` is missing"),
             "output_modified" => format!("`{name}` was changed: {}", change()),
             "unchecked" => format!("`{name}` was not checked for its publication yet"),

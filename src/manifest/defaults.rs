@@ -4,20 +4,25 @@
 //! found where it is read. A net with a default has the values, and so the keys of its actions, that it would have with its own.
 
 use super::{
-    text::Located,
-    tree::{Entry, Item, Value, display_path},
+    text::{Located, Problem},
+    tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path},
 };
 
 /// Puts the defaults into all nets. The result are the keys that no net took.
-pub(super) fn merge(root: &mut Item) -> Vec<Located<String>> {
-    let Value::Table(top) = &mut root.value else { return Vec::new() };
-    let Some(defaults) = top.iter().find(|entry| entry.key.value == "defaults") else { return Vec::new() };
-    let Value::Table(defaults) = &defaults.item.value else { return Vec::new() };
+///
+/// # Errors
+/// When the nets would become too large by it; then not all of them have their defaults.
+pub(super) fn merge(root: &mut Item) -> Result<Vec<Located<String>>, Box<Problem>> {
+    let Value::Table(top) = &mut root.value else { return Ok(Vec::new()) };
+    let Some(defaults) = top.iter().find(|entry| entry.key.value == "defaults") else { return Ok(Vec::new()) };
+    let Value::Table(defaults) = &defaults.item.value else { return Ok(Vec::new()) };
     // One source for all nets is no default but a mistake, which is reported as a key that is not known.
     let defaults: Vec<Entry> = defaults.iter().filter(|entry| entry.key.value != "source").cloned().collect();
-    let Some(nets) = top.iter_mut().find(|entry| entry.key.value == "net") else { return Vec::new() };
-    let Value::Table(nets) = &mut nets.item.value else { return Vec::new() };
+    let Some(nets) = top.iter_mut().find(|entry| entry.key.value == "net") else { return Ok(Vec::new()) };
+    let Value::Table(nets) = &mut nets.item.value else { return Ok(Vec::new()) };
     let mut taken = vec![nets.is_empty(); defaults.len()];
+    let mut added = Weight::default();
+    let count = nets.len();
     for net in nets {
         let Value::Table(own) = &mut net.item.value else { continue };
         // The two exclude each other: what the net says of one is an answer for the other.
@@ -28,11 +33,28 @@ pub(super) fn merge(root: &mut Item) -> Vec<Located<String>> {
                 "permutation" => searches,
                 _ => false,
             };
-            *taken |= !answered && inherit(own, default);
+            *taken |= !answered && inherit(own, default, &mut added);
+            if added.is_too_much() {
+                return Err(Box::new(too_much(default, count)));
+            }
         }
     }
     let idle = defaults.iter().zip(taken).filter(|(_, taken)| !taken);
-    idle.map(|(entry, _)| Located { value: display_path(["defaults", &entry.key.value]), span: entry.key.span }).collect()
+    Ok(idle.map(|(entry, _)| Located { value: display_path(["defaults", &entry.key.value]), span: entry.key.span }).collect())
+}
+
+fn too_much(default: &Entry, nets: usize) -> Problem {
+    let path = display_path(["defaults", &default.key.value]);
+    Problem::new(
+        format!("`{path}` is too large for so many nets"),
+        default.key.span,
+        "this default",
+        format!(
+            "it has {}, the manifest has {nets} nets, and defaults may put {MOST_TEXT} bytes of text and {MOST_VALUES} values into nets",
+            Weight::of_entry(default)
+        ),
+        "shorten it, or divide the nets among several manifests",
+    )
 }
 
 /// Whether a table has the key, other than to turn it off.
@@ -40,10 +62,13 @@ fn says(own: &[Entry], key: &str) -> bool {
     own.iter().any(|entry| entry.key.value == key && !matches!(entry.item.value, Value::Boolean(false)))
 }
 
-/// Gives a table a default, key by key where both are tables. False if nothing of it was wanted.
-fn inherit(own: &mut Vec<Entry>, default: &Entry) -> bool {
+/// Gives a table a default, key by key where both are tables, as long as that is not too much. False if nothing of it was wanted.
+fn inherit(own: &mut Vec<Entry>, default: &Entry, added: &mut Weight) -> bool {
     let Some(entry) = own.iter_mut().find(|entry| entry.key.value == default.key.value) else {
-        own.push(default.clone());
+        *added = added.plus(Weight::of_entry(default));
+        if !added.is_too_much() {
+            own.push(default.clone());
+        }
         return true;
     };
     let (Value::Table(own), Value::Table(defaults)) = (&mut entry.item.value, &default.item.value) else { return false };
@@ -51,7 +76,7 @@ fn inherit(own: &mut Vec<Entry>, default: &Entry) -> bool {
     let greedy = own.iter().any(|entry| entry.key.value == "algorithm" && matches!(&entry.item.value, Value::String(it) if it == "greedy"));
     let mut taken = false;
     for default in defaults.iter().filter(|entry| !(greedy && entry.key.value == "moves")) {
-        taken |= inherit(own, default);
+        taken |= inherit(own, default, added);
     }
     taken
 }

@@ -3,7 +3,8 @@
 //! The only part of the room that looks at the disk, and it only looks: it reads folders and links, never file contents.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::Metadata,
     io,
     path::{Component, Path, PathBuf, is_separator},
 };
@@ -23,16 +24,19 @@ pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 /// A name as files in output folders have it: twelve digits of their SHA-256.
 const NAMED_BY_CONTENT: &str = "nn-0123456789ab.nnue";
 
+/// Folders and links that were looked into, with what the file system said of them before.
+pub(super) type Listed = BTreeMap<PathBuf, Option<Metadata>>;
+
 /// What came of the declared nets.
 pub(super) struct Expanded {
     pub nets: Vec<ResolvedNet>,
     /// Folders and links that decided what the sweeps found.
-    pub listed: BTreeSet<PathBuf>,
+    pub listed: Listed,
 }
 
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
 pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &mut Vec<Problem>) -> Expanded {
-    let (disk, reported, listed) = (Disk::new(folder), HashSet::new(), BTreeSet::new());
+    let (disk, reported, listed) = (Disk::new(folder), HashSet::new(), Listed::new());
     let mut expander = Expander { content, folder, globs, disk, problems, reported, listed };
     let mut nets = Vec::new();
     for net in &content.nets {
@@ -52,7 +56,7 @@ struct Expander<'a> {
     problems: &'a mut Vec<Problem>,
     /// Pairs of places that were reported: a thousand files of a sweep are one mistake.
     reported: HashSet<(Span, Span)>,
-    listed: BTreeSet<PathBuf>,
+    listed: Listed,
 }
 
 impl Expander<'_> {
@@ -566,7 +570,14 @@ struct Found {
     files: BTreeMap<PathBuf, Option<String>>,
     error: Option<(PathBuf, io::Error)>,
     /// While these stay as they are, the same files are found.
-    listed: BTreeSet<PathBuf>,
+    listed: Listed,
+}
+
+impl Found {
+    /// To be called before `path` is looked into.
+    fn note(&mut self, path: &Path) {
+        self.listed.entry(path.to_owned()).or_insert_with(|| path.metadata().ok());
+    }
 }
 
 /// Goes down only where the next step can match. `**` does not follow links, so that it ends; nothing but a pattern that
@@ -575,10 +586,16 @@ fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
     let Some((step, rest)) = steps.split_first() else { return };
     // A folder that is missing can only come to one that is there.
     let nearest = at.resolved.ancestors().map(named).find(|folder| folder.exists());
-    found.listed.extend(nearest.map(Path::to_owned));
+    if let Some(nearest) = nearest {
+        found.note(nearest);
+    }
     match step {
         Step::Literal(name) => {
             let next = at.child(name);
+            if next.resolved.is_symlink() {
+                // What a link leads to may come and go without a change of the folder.
+                found.note(&next.resolved);
+            }
             if !rest.is_empty() {
                 walk(&next, rest, found);
             } else if next.resolved.is_file() {
@@ -616,8 +633,7 @@ fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, f
     let name = entry.file_name();
     let path = entry.path();
     if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-        // What a link leads to may come and go without a change of the folder.
-        found.listed.insert(path.clone());
+        found.note(&path);
     }
     // The folder's listing tells what is a file; only links need a look.
     let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && path.is_file()));

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::{
     expand::{PLACEHOLDERS, words},
     text::{Problem, Span, Texts, listed, suggest},
-    tree::{Entry, Item, Value, display_path, quoted, type_name},
+    tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path, quoted, type_name},
 };
 
 /// Nets that a matrix may make: more are a slip in an axis.
@@ -20,8 +20,15 @@ const MOST: usize = 100_000;
 ///
 /// The result is the template's name, by the name of each net that came of one.
 pub(super) fn expand(root: &mut Item, texts: &Texts, problems: &mut Vec<Problem>) -> HashMap<String, String> {
-    let mut matrix =
-        Matrix { texts, problems, axes: Vec::new(), reported: HashSet::new(), names: HashMap::new(), templates: HashMap::new() };
+    let mut matrix = Matrix {
+        texts,
+        problems,
+        axes: Vec::new(),
+        reported: HashSet::new(),
+        names: HashMap::new(),
+        templates: HashMap::new(),
+        made: Weight::default(),
+    };
     let Value::Table(top) = &mut root.value else { return HashMap::new() };
     let Some(axes) = top.iter().find(|entry| entry.key.value == "matrix") else { return HashMap::new() };
     if !matrix.read(&axes.item) {
@@ -54,6 +61,8 @@ struct Matrix<'a> {
     /// The names of all nets so far, and where they were written.
     names: HashMap<String, Span>,
     templates: HashMap<String, String>,
+    /// What all nets weigh that came of templates.
+    made: Weight,
 }
 
 struct Axis {
@@ -175,6 +184,9 @@ impl Matrix<'_> {
             ));
             return;
         };
+        if !self.has_room(&net, count, &axes) {
+            return;
+        }
         let mut chosen: Vec<(usize, usize)> = Vec::with_capacity(axes.len());
         for combination in 0..count {
             chosen.clear();
@@ -189,6 +201,49 @@ impl Matrix<'_> {
             self.fill_item(&mut filled.item, &chosen);
             self.add(filled, Some(template), made);
         }
+    }
+
+    /// Whether all combinations of a template can be held in memory. Says so if not.
+    fn has_room(&mut self, net: &Entry, count: usize, axes: &[usize]) -> bool {
+        // Each combination has the template's texts, and a value of an axis wherever a placeholder of it is.
+        let mut added = Weight::of_entry(net).times(count as u64);
+        let template = added.text;
+        let mut largest = (template, None);
+        for &axis in axes {
+            let Axis { name, values, .. } = &self.axes[axis];
+            let places = placeholders(&net.key.value, name).saturating_add(placeholders_in(&net.item, name));
+            let once: u64 = values.iter().map(|value| value.text.len() as u64).sum();
+            let times = (count / values.len().max(1)) as u64;
+            let text = once.saturating_mul(times).saturating_mul(places);
+            added.text = added.text.saturating_add(text);
+            if text > largest.0 {
+                largest = (text, Some((axis, places)));
+            }
+        }
+        let made = self.made.plus(added);
+        if !made.is_too_much() {
+            self.made = made;
+            return true;
+        }
+        let message = format!("`{}` makes nets that are too large together", net.key.value);
+        let cause = format!(
+            "its nets, {count} of them, would have {added}, and all nets of `[matrix]` have at most {MOST_TEXT} bytes in {MOST_VALUES} values"
+        );
+        let problem = match largest.1 {
+            None => {
+                let help = "shorten the texts of the net, give the axes fewer values, or divide the nets among several manifests";
+                Problem::new(message, net.key.span, "this name", cause, help)
+            }
+            Some((axis, places)) => {
+                let Axis { name, span, values, .. } = &self.axes[axis];
+                let longest = values.iter().map(|value| value.text.len()).max().unwrap_or(0);
+                let cause = format!("{cause}; a value of `{name}` has up to {longest} bytes, and each net has {places} of it");
+                let help = "shorten the values of the axis, write it in fewer places, or divide the nets among several manifests";
+                Problem::new(message, *span, "this axis", cause, help).and(net.key.span, "filled in here")
+            }
+        };
+        self.problems.push(problem);
+        false
     }
 
     /// Adds a finished net, unless its name is taken.
@@ -342,6 +397,21 @@ impl Matrix<'_> {
             Value::Table(entries) => entries.iter_mut().for_each(|entry| self.fill_item(&mut entry.item, chosen)),
             _ => {}
         }
+    }
+}
+
+/// How often a text has the placeholder of an axis.
+fn placeholders(text: &str, axis: &str) -> u64 {
+    words(text).filter(|(word, _)| *word == axis).count() as u64
+}
+
+/// The same for all texts of an item.
+fn placeholders_in(item: &Item, axis: &str) -> u64 {
+    match &item.value {
+        Value::String(text) => placeholders(text, axis),
+        Value::List(items) => items.iter().map(|item| placeholders_in(item, axis)).sum(),
+        Value::Table(entries) => entries.iter().map(|entry| placeholders_in(&entry.item, axis)).sum(),
+        _ => 0,
     }
 }
 

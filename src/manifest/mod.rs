@@ -20,7 +20,7 @@ mod tree;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs::File,
+    fs::{File, Metadata},
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -111,8 +111,11 @@ pub struct Manifest {
     pub remote_cache: Option<RemoteCache>,
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
-    /// Folders and links that decided which files the sweeps found: while these stay as they are, so do the nets.
-    pub listed: Vec<PathBuf>,
+    /// What the file system said of the file before it was read; `None` of a text from memory.
+    pub metadata: Option<Metadata>,
+    /// Folders and links that decided which files the sweeps found, as the file system told of them before it was asked what is in them;
+    /// `None` where it could not. While these stay as they are, so do the nets.
+    pub listed: Vec<(PathBuf, Option<Metadata>)>,
     /// What the command line put in place of the file's values, in its order.
     pub overrides: Vec<Override>,
     texts: Texts,
@@ -537,7 +540,12 @@ pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) ->
 /// As [`load`].
 pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(|error| {
+    let read = File::open(path).and_then(|file| {
+        let metadata = file.metadata()?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        Ok(metadata)
+    });
+    let metadata = read.map_err(|error| {
         Error::io("cannot read the manifest", path, error)
             .kind_is(Kind::Usage)
             .help(format!("give another file with `-f FILE`, or write one; see `{FILE_NAME}.example`"))
@@ -550,7 +558,7 @@ pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_
         return mistaken(format!("it has more than {LARGEST} bytes"), "name a TOML file with `-f FILE`");
     }
     match String::from_utf8(bytes) {
-        Ok(text) => parse_with(&text, path, overrides, vocabulary, globs),
+        Ok(text) => parse_with(&text, path, overrides, vocabulary, globs).map(|manifest| Manifest { metadata: Some(metadata), ..manifest }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
@@ -589,7 +597,14 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
     }
     let (mut idle, mut templates) = (Vec::new(), HashMap::new());
     if read::is_of_known_version(&root) {
-        idle = defaults::merge(&mut root);
+        match defaults::merge(&mut root) {
+            Ok(keys) => idle = keys,
+            // Nets without their defaults would be reported for what they lack.
+            Err(problem) => {
+                problems.push(*problem);
+                return Err(text::report(&texts, problems));
+            }
+        }
         templates = matrix::expand(&mut root, &texts, &mut problems);
     }
     let mut content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
@@ -611,9 +626,23 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
         }));
     }
     let Content { sources, data, nets: declared, remote_cache, warnings } = content;
-    let listed = listed.into_iter().collect();
+    let (metadata, listed) = (None, listed.into_iter().collect());
     let overrides = overrides.to_vec();
-    Ok(Manifest { path: path.to_owned(), folder, sources, data, declared, nets, remote_cache, warnings, listed, overrides, texts, globs })
+    Ok(Manifest {
+        path: path.to_owned(),
+        folder,
+        sources,
+        data,
+        declared,
+        nets,
+        remote_cache,
+        warnings,
+        metadata,
+        listed,
+        overrides,
+        texts,
+        globs,
+    })
 }
 
 /// The provenance file of a published file: beside it, with [`PROVENANCE_SUFFIX`] after its whole name.

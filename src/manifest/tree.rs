@@ -41,6 +41,54 @@ pub(super) struct Entry {
     pub item: Item,
 }
 
+/// Texts that defaults, and that axes, may add to a manifest, bytes. Nets with names and paths are a few hundred bytes each.
+pub(super) const MOST_TEXT: u64 = 64 << 20;
+/// Values that each of the two may add.
+pub(super) const MOST_VALUES: u64 = 4_000_000;
+
+/// What values weigh: a manifest of a few lines may stand for more than a machine can hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weight {
+    /// Bytes of texts and keys.
+    pub text: u64,
+    /// Values, also those that hold others.
+    pub values: u64,
+}
+
+impl Weight {
+    pub fn of(item: &Item) -> Self {
+        let own = Self { text: 0, values: 1 };
+        match &item.value {
+            Value::String(text) | Value::Float(text) => Self { text: text.len() as u64, ..own },
+            Value::List(items) => items.iter().fold(own, |sum, item| sum.plus(Self::of(item))),
+            Value::Table(entries) => entries.iter().fold(own, |sum, entry| sum.plus(Self::of_entry(entry))),
+            Value::Integer(_) | Value::Boolean(_) | Value::Date => own,
+        }
+    }
+
+    pub fn of_entry(entry: &Entry) -> Self {
+        Self { text: entry.key.value.len() as u64, values: 0 }.plus(Self::of(&entry.item))
+    }
+
+    pub fn plus(self, other: Self) -> Self {
+        Self { text: self.text.saturating_add(other.text), values: self.values.saturating_add(other.values) }
+    }
+
+    pub fn times(self, count: u64) -> Self {
+        Self { text: self.text.saturating_mul(count), values: self.values.saturating_mul(count) }
+    }
+
+    pub fn is_too_much(self) -> bool {
+        self.text > MOST_TEXT || self.values > MOST_VALUES
+    }
+}
+
+impl std::fmt::Display for Weight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes of text in {} values", self.text, self.values)
+    }
+}
+
 /// Parses a whole document, which is text 0.
 pub(super) fn parse_document(text: &str, problems: &mut Vec<Problem>) -> Item {
     let root = Span { text: 0, start: 0, end: 0 };

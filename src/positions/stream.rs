@@ -5,7 +5,6 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
@@ -83,7 +82,7 @@ impl Stream {
     pub fn read_chunk(&self, chunk: usize, ctx: &Ctx, mut visit: impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
         let Some(Chunk { file, at }) = self.chunks.get(chunk) else { return Ok(()) };
         match self.files.get(*file) {
-            Some(Data::Binpack(path)) => binpack::decode(path, at.offset, &read_range(path, at)?, ctx, &mut visit),
+            Some(Data::Binpack(path)) => binpack::decode(path, at.offset, &read_range(path, at, ctx)?, ctx, &mut visit),
             Some(Data::Bin(path)) => read_records(path, at, ctx, &mut visit),
             Some(Data::Text(path, lines)) => lines.read(path, at, ctx, &mut visit),
             None => Ok(()),
@@ -101,7 +100,7 @@ impl Stream {
 
 fn open_file(path: &Path, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
     let shown = path.display();
-    let mut file = File::open(path).map_err(|e| Error::io("cannot open", path, e))?;
+    let mut file = ctx.open(path)?;
     let metadata = file.metadata().map_err(|e| Error::io("cannot open", path, e))?;
     if !metadata.is_file() {
         let what = if metadata.is_dir() { "a folder" } else { "not a regular file" };
@@ -120,7 +119,7 @@ fn open_file(path: &Path, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or("").to_ascii_lowercase();
     if packing != Packing::Plain {
         let mut inner = Vec::new();
-        let read = text::unpack(path, packing)?.take(HEAD).read_to_end(&mut inner);
+        let read = text::unpack(path, packing, ctx)?.take(HEAD).read_to_end(&mut inner);
         read.map_err(|e| Error::io("cannot unpack", path, e).help("the file may be cut off or damaged"))?;
         if inner.starts_with(binpack::MAGIC) {
             return Err(
@@ -221,12 +220,10 @@ fn wrong_file(path: &Path, what: &str) -> Error {
         .help("positions are read from `.binpack`, `.bin` (40-byte records), and FEN or EPD lines (plain, gzip or zstd)")
 }
 
-fn read_range(path: &Path, at: &TextChunk) -> Result<Vec<u8>> {
+fn read_range(path: &Path, at: &TextChunk, ctx: &Ctx) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|mut file| {
-        file.seek(SeekFrom::Start(at.offset))?;
-        file.take(at.bytes).read_to_end(&mut bytes)
-    });
+    let mut file = ctx.open(path)?;
+    let read = file.seek(SeekFrom::Start(at.offset)).and_then(|_| file.take(at.bytes).read_to_end(&mut bytes));
     read.map_err(|e| Error::io("cannot read", path, e))?;
     if (bytes.len() as u64) < at.bytes {
         return Err(Error::new(format!("`{}` became shorter while it was read", path.display())));
@@ -235,7 +232,7 @@ fn read_range(path: &Path, at: &TextChunk) -> Result<Vec<u8>> {
 }
 
 fn read_records(path: &Path, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
-    let bytes = read_range(path, at)?;
+    let bytes = read_range(path, at, ctx)?;
     for (record, number) in bytes.chunks_exact(bin::RECORD).zip(0u32..) {
         if number.is_multiple_of(4096) {
             ctx.check()?;

@@ -62,8 +62,8 @@ pub(super) struct TextChunk {
 }
 
 /// Opens a file for reading its unpacked bytes.
-pub(super) fn unpack(path: &Path, packing: Packing) -> Result<Box<dyn BufRead>> {
-    let file = File::open(path).map_err(|e| Error::io("cannot open", path, e))?;
+pub(super) fn unpack(path: &Path, packing: Packing, ctx: &Ctx) -> Result<Box<dyn BufRead>> {
+    let file = ctx.open(path)?;
     let file = BufReader::with_capacity(256 << 10, file);
     Ok(match packing {
         Packing::Plain => Box::new(file),
@@ -77,7 +77,7 @@ pub(super) fn unpack(path: &Path, packing: Packing) -> Result<Box<dyn BufRead>> 
 
 /// Finds the chunks of a file, and where to read them from.
 pub(super) fn index(path: &Path, packing: Packing, ctx: &Ctx) -> Result<(Lines, Vec<TextChunk>)> {
-    let mut reader = unpack(path, packing)?;
+    let mut reader = unpack(path, packing, ctx)?;
     let mut spool = (packing != Packing::Plain).then(Spool::default);
     let mut chunks: Vec<TextChunk> = Vec::new();
     let mut line = Vec::new();
@@ -121,7 +121,7 @@ pub(super) fn index(path: &Path, packing: Packing, ctx: &Ctx) -> Result<(Lines, 
 impl Lines {
     /// Reads and parses a chunk; `path` is for messages.
     pub(super) fn read(&self, path: &Path, chunk: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
-        let text = self.bytes(chunk).map_err(|e| Error::io("cannot read", path, e))?;
+        let text = self.bytes(path, chunk, ctx)?;
         let mut entry = 0u32;
         for (line, at) in text.split(|&byte| byte == b'\n').zip(chunk.first_line..) {
             if at.is_multiple_of(4096) {
@@ -140,7 +140,8 @@ impl Lines {
         Ok(())
     }
 
-    fn bytes(&self, chunk: &TextChunk) -> io::Result<Vec<u8>> {
+    fn bytes(&self, path: &Path, chunk: &TextChunk, ctx: &Ctx) -> Result<Vec<u8>> {
+        let failed = |error| Error::io("cannot read", path, error);
         let take = |mut from: Box<dyn ReadSeek + '_>| {
             from.seek(SeekFrom::Start(chunk.offset))?;
             let mut bytes = Vec::new();
@@ -150,11 +151,12 @@ impl Lines {
             }
             Ok(bytes)
         };
-        match self {
-            Self::File(path) => take(Box::new(File::open(path)?)),
-            Self::Temporary(file) => take(Box::new(File::open(file.path())?)),
-            Self::Memory(bytes) => take(Box::new(Cursor::new(bytes))),
-        }
+        let source: Box<dyn ReadSeek + '_> = match self {
+            Self::File(path) => Box::new(ctx.open(path)?),
+            Self::Temporary(file) => Box::new(File::open(file.path()).map_err(failed)?),
+            Self::Memory(bytes) => Box::new(Cursor::new(bytes)),
+        };
+        take(source).map_err(failed)
     }
 }
 

@@ -31,7 +31,14 @@ pub enum Loaded {
 /// # Errors
 /// When the file cannot be read, holds no network or a damaged one, or another one than expected. The message names the file.
 pub fn load(path: &Path, expected: &Expectation) -> Result<Loaded> {
-    let bytes = Bytes::map(path)?;
+    load_file(Bytes::map(path)?, path, expected)
+}
+
+/// As [`load`], from the bytes of the file; `path` is for messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_file(bytes: Bytes, path: &Path, expected: &Expectation) -> Result<Loaded> {
     load_bytes(bytes, expected).map_err(|error| error.context(format!("cannot load `{}`", path.display())))
 }
 

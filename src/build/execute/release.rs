@@ -131,9 +131,7 @@ impl Build<'_> {
             Err(_) => Some(Reason::about("output_missing", shown)),
         };
         if writes && reason.is_some() {
-            files::write_if_different(&path, |out| {
-                out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &path, error))
-            })?;
+            files::write_over_link(&path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &path, error)))?;
         }
         Ok(Provenance { sha256: digest, reason })
     }

@@ -24,7 +24,9 @@ pub(super) struct Client {
     pub(super) ctx: Ctx,
     /// Set by a failure that will most likely come again.
     off: AtomicBool,
-    warned: AtomicBool,
+    /// What a remote does wrong and what makes it useless are told apart: each is said once.
+    said_refused: AtomicBool,
+    said_off: AtomicBool,
 }
 
 impl Client {
@@ -35,7 +37,8 @@ impl Client {
             patience,
             ctx: ctx.clone(),
             off: AtomicBool::new(false),
-            warned: AtomicBool::new(false),
+            said_refused: AtomicBool::new(false),
+            said_off: AtomicBool::new(false),
         }
     }
 
@@ -88,12 +91,12 @@ impl Client {
         })
     }
 
-    /// Says what was wrong with a look-up: once a build. Nothing is said of what is merely not there.
+    /// Says what was wrong with a look-up, and that the remote is given up: each once a build. Nothing is said of what is merely not there.
     pub(super) fn report(&self, name: &str, failure: Failure) {
         let url = &self.url;
         match failure {
             Failure::Absent | Failure::Interrupted => {}
-            Failure::Refused(why) => self.warn_once(|| {
+            Failure::Refused(why) => self.warn_once(&self.said_refused, || {
                 format!(
                     "`{url}/{name}` in the remote cache cannot be used: {}; its stage runs here (more of this kind is not reported)",
                     shown(&why)
@@ -101,7 +104,9 @@ impl Client {
             }),
             Failure::Unavailable(why) | Failure::TimedOut(why) => {
                 self.switch_off();
-                self.warn_once(|| format!("the remote cache `{url}` is not used any more in this build: {} (at `{name}`)", shown(&why)));
+                self.warn_once(&self.said_off, || {
+                    format!("the remote cache `{url}` is not used any more in this build: {} (at `{name}`)", shown(&why))
+                });
             }
         }
     }
@@ -111,8 +116,8 @@ impl Client {
         self.off.store(true, Ordering::Relaxed);
     }
 
-    fn warn_once(&self, message: impl FnOnce() -> String) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
+    fn warn_once(&self, said: &AtomicBool, message: impl FnOnce() -> String) {
+        if !said.swap(true, Ordering::Relaxed) {
             self.ctx.warn(message());
         }
     }
@@ -125,11 +130,11 @@ impl Client {
         }
     }
 
-    /// Three times, with pauses, while the failure may pass.
+    /// Three times, with pauses, while the failure may pass. Not after a silence: all patience went into that already.
     fn patiently<T>(&self, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
         for pause in PAUSES {
             match request() {
-                Err(Failure::Unavailable(_) | Failure::TimedOut(_)) => {}
+                Err(Failure::Unavailable(_)) => {}
                 result => return result,
             }
             let end = Instant::now() + pause;
@@ -179,6 +184,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
     use crate::cache::testing::Listener;
@@ -238,6 +244,20 @@ mod tests {
             &ctx,
         );
         assert!(matches!(silent.get("x", 9), Err(Failure::TimedOut(_))));
+        // Whoever waits for an upload waits once.
+        let asked = Arc::new(AtomicU32::new(0));
+        let counted = asked.clone();
+        let swallows = client(
+            move |_, _| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(Duration::from_secs(20));
+                Ok(Vec::new())
+            },
+            &ctx,
+        );
+        assert!(matches!(swallows.put("x", &(Arc::new(Vec::new()) as Body)), Err(Failure::TimedOut(_))));
+        assert!(matches!(swallows.length("x"), Err(Failure::TimedOut(_))));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
         let moving = client(
             |_, moved| {
                 moved.add(1 << 20);
@@ -269,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn one_warning_is_said_and_a_broken_remote_is_left_alone() {
+    fn each_kind_of_warning_is_said_once_and_a_broken_remote_is_left_alone() {
         let listener = Listener::new();
         let client = client(|_, _| Err(Failure::Absent), &listener.ctx());
         client.report("ac/1", Failure::Absent);
@@ -280,7 +300,11 @@ mod tests {
         client.report("ac/3", broken());
         assert!(client.is_off());
         let said = listener.warnings();
-        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(said.len(), 2, "{said:?}");
         assert!(said[0].contains("`http://a/ac/1`") && said[0].contains("403"), "{said:?}");
+        assert!(said[1].contains("not used any more") && said[1].contains("ac/3"), "{said:?}");
+        client.report("ac/4", broken());
+        client.report("ac/5", Failure::Refused("another".to_owned()));
+        assert!(listener.warnings().is_empty());
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::action_result::{self, Entry, MacKey};
@@ -23,7 +24,7 @@ const SAY_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Uploads {
     shared: Arc<Shared>,
     /// Set when the thread was started, by the first upload.
-    queue: OnceLock<Option<SyncSender<ActionRecord>>>,
+    queue: OnceLock<Option<(SyncSender<ActionRecord>, JoinHandle<()>)>>,
 }
 
 struct Shared {
@@ -57,10 +58,10 @@ impl Uploads {
             let (sender, receiver) = sync_channel(QUEUE);
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name("uploads".to_owned()).spawn(move || shared.work(&receiver));
-            thread.is_ok().then_some(sender)
+            thread.ok().map(|thread| (sender, thread))
         });
         self.shared.state().waiting += 1;
-        let taken = queue.as_ref().is_some_and(|queue| queue.try_send(record).is_ok());
+        let taken = queue.as_ref().is_some_and(|(queue, _)| queue.try_send(record).is_ok());
         if !taken {
             self.shared.settle(Err(Failure::Refused("too many results wait for their upload".to_owned())));
         }
@@ -91,7 +92,14 @@ impl Uploads {
             client.ctx.progress().start(TASK, Some(left), "results");
         }
         while state.waiting > 0 {
+            // Looked at before the count: what the thread did before it ended is counted then.
+            let ended = self.has_ended();
             state = changed.wait_timeout(state, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner).0;
+            if ended {
+                // It ends before its queue does only by a panic, and takes nothing any more.
+                state.failed += std::mem::take(&mut state.waiting);
+                state.why.get_or_insert_with(|| "the thread that uploads panicked: this is a bug in nnue, please report it".to_owned());
+            }
             let waiting = state.waiting;
             if waiting < left {
                 client.ctx.progress().advance(TASK, left - waiting);
@@ -115,6 +123,11 @@ impl Uploads {
             client.ctx.warn(format!("{} not uploaded to the remote cache `{}`: {why}", were(state.failed), client.url()));
         }
         Ok(())
+    }
+
+    /// Whether the thread was started and is no more.
+    fn has_ended(&self) -> bool {
+        self.queue.get().and_then(Option::as_ref).is_some_and(|(_, thread)| thread.is_finished())
     }
 }
 
@@ -199,5 +212,66 @@ fn at(name: &str, failure: Failure) -> Failure {
         Failure::TimedOut(why) => Failure::TimedOut(named(why)),
         Failure::Absent => Failure::Refused(named("the server answered that there is no such place".to_owned())),
         Failure::Interrupted => Failure::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::cache::record::tests::record;
+    use crate::cache::remote::transport::{Moved, Transport};
+    use crate::cache::store::OpenOptions;
+    use crate::cache::testing::{Listener, all_files, flip_bit};
+    use crate::ctx::{Backend, Ctx, Progress};
+
+    /// A remote that nobody gets to.
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn get(&self, _: &str, _: u64, _: &Moved) -> Result<Vec<u8>, Failure> {
+            Err(Failure::Absent)
+        }
+
+        fn length(&self, _: &str) -> Result<Option<u64>, Failure> {
+            Ok(None)
+        }
+
+        fn put(&self, _: &str, _: Body, _: &Moved) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    /// Panics when it is warned.
+    struct Nervous;
+
+    impl Progress for Nervous {
+        fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
+        fn advance(&self, _: &str, _: u64) {}
+        fn finish(&self, _: &str) {}
+        fn warn(&self, message: &str) {
+            panic!("{message}");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_background_ends_the_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let nervous = Ctx::new(Arc::new(AtomicBool::new(false)), Arc::new(Nervous), Backend::Cpu);
+        let cache = Arc::new(Cache::open(folder.path(), OpenOptions::default(), &nervous).unwrap());
+        let stored = cache.put_bytes(b"an artifact");
+        let blob = all_files(folder.path()).into_iter().find(|path| std::fs::read(path).unwrap() == b"an artifact").unwrap();
+        flip_bit(&blob, 3);
+        let listener = Listener::new();
+        let client = Client::new("http://a", Box::new(Nowhere), Duration::from_secs(60), &listener.ctx());
+        let uploads = Uploads::new(Arc::new(client), cache, None);
+        for _ in 0..3 {
+            uploads.push(record("gather", 1, stored.digest));
+        }
+        uploads.finish().unwrap();
+        assert_eq!(uploads.done(), 0);
+        listener.warned_once("3 results were not uploaded");
+        uploads.finish().unwrap();
     }
 }
