@@ -537,7 +537,7 @@ fn explain_shows_what_a_key_is_made_of_and_what_changed() {
     assert!(!text.contains("changed"), "{text}");
     let status = project.nnue(&["status", "big", "--json"]).ok().json();
     let record = project.nnue(&["explain", "big", "--json"]).ok().json();
-    assert_eq!(keys(&record), ["schema", "net", "tool", "key_schema", "stages"]);
+    assert_eq!(keys(&record), ["schema", "net", "tool", "key_schema", "stages", "gone"]);
     for (stage, of_status) in record["stages"].as_array().unwrap().iter().zip(status["nets"][0]["stages"].as_array().unwrap()) {
         assert_eq!(keys(stage), ["stage", "status", "key", "preimage", "digest", "files", "reason", "changes"]);
         assert_eq!((&stage["key"], &stage["digest"]), (&of_status["key"], &of_status["digest"]));
@@ -621,9 +621,17 @@ fn snapshot(folder: &Path) -> Vec<(PathBuf, std::time::SystemTime, String)> {
 #[test]
 fn verify_compares_published_files_with_the_lock() {
     let project = Project::new();
-    project.nnue(&["verify"]).fails(1, &["there is no `", "nnue.lock", "nnue build big"]);
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("big: not locked: `nnue.lock` does not have it"), "{}", ran.transcript());
     project.nnue(&["build", "big"]).ok();
-    project.nnue(&["verify"]).fails(1, &["net `plain` is not in `", "nnue build plain"]);
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("big: as locked") && ran.out.contains("nnue build plain"), "{}", ran.transcript());
+    for args in [&["verify", "--json"][..], &["verify", "--json", "--rebuild"]] {
+        let ran = project.nnue(args);
+        let report = ran.json();
+        let of = |index: usize| (report["nets"][index]["same"].clone(), report["nets"][index]["locked"].clone());
+        assert_eq!((ran.code, of(0), of(1)), (3, (true.into(), true.into()), (false.into(), false.into())), "{report}");
+    }
     assert_eq!(project.nnue(&["verify", "big"]).ok().out, "big: as locked\n");
     project.nnue(&["build"]).ok();
     project.nnue(&["verify"]).ok();
@@ -647,6 +655,66 @@ fn verify_compares_published_files_with_the_lock() {
     project.manifest(&MANIFEST.replace("\"latest.nnue\"", "\"latest.nnue\", \"third.nnue\""));
     let ran = project.nnue(&["verify", "big"]);
     assert!(ran.code == 3 && ran.out.contains("`third.nnue` is an output of the manifest and not locked"), "{}", ran.transcript());
+}
+
+#[test]
+fn verify_misses_nets_that_only_the_lock_has() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    let (without, _) = MANIFEST.split_once("[net.plain]").unwrap();
+    project.manifest(without);
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("plain: `nnue.lock` has it, the manifest has it no more"), "{}", ran.transcript());
+    assert_eq!(project.nnue(&["verify", "--json"]).json()["gone"], serde_json::json!(["plain"]));
+    project.nnue(&["verify", "big"]).ok();
+}
+
+#[test]
+fn verify_tells_changed_inputs_which_are_no_difference() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    write_net(&project.path.join("run.nnue"), "small", 64, 8);
+    let ran = project.nnue(&["verify", "plain"]).ok();
+    assert!(ran.out.starts_with("plain: as locked\n  note: input `run.nnue`: sha256 "), "{}", ran.out);
+}
+
+#[test]
+fn verify_holds_a_damaged_or_missing_file_against_the_rebuilt_one() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    let whole = project.bytes("plain.nnue");
+    // A weight of the first layer of the last stack: it parses, and means something else.
+    let mut changed = whole.clone();
+    let place = changed.len() - 40;
+    changed[place] ^= 1;
+    std::fs::write(project.path.join("plain.nnue"), &changed).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    let parts = format!("they part at byte {place}");
+    for part in ["`plain.nnue` built again: the locked bytes", &parts, "values differ", "built again with the locked bytes"] {
+        assert!(ran.out.contains(part), "`{part}` is missing: {}", ran.transcript());
+    }
+    assert!(!ran.out.contains("another result than"), "{}", ran.out);
+    let report = project.nnue(&["verify", "plain", "--rebuild", "--json"]).json();
+    let difference = &report["nets"][0]["differences"][0];
+    assert_eq!((&difference["as_locked"], &difference["bytes"]["first"]), (&true.into(), &place.into()));
+    assert_eq!(difference["comparison"]["relation"], "different");
+
+    std::fs::write(project.path.join("plain.nnue"), &whole[..whole.len() / 2]).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert!(ran.code == 3 && ran.out.contains("they cannot be compared as networks: "), "{}", ran.transcript());
+
+    std::fs::remove_file(project.path.join("plain.nnue")).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert!(ran.code == 3 && ran.out.contains("built again with the locked bytes"), "{}", ran.transcript());
+
+    // All stages are as recorded, and the lock tells of something else.
+    project.nnue(&["build"]).ok();
+    let lock = String::from_utf8(project.bytes("nnue.lock")).unwrap();
+    std::fs::write(project.path.join("nnue.lock"), lock.replace(&project.sha256("plain.nnue"), &"0".repeat(64))).unwrap();
+    let ran = project.nnue(&["verify", "plain", "--rebuild"]);
+    assert!(ran.code == 3 && ran.out.contains("all stages gave the results that the last build recorded"), "{}", ran.transcript());
+    assert!(ran.out.contains("the published file has the rebuilt bytes"), "{}", ran.out);
 }
 
 #[test]
@@ -679,6 +747,7 @@ fn verify_builds_again_from_nothing_and_says_what_differs() {
     std::fs::remove_file(project.path.join("run.nnue")).unwrap();
     let ran = project.nnue(&["verify", "plain", "--rebuild"]);
     assert!(ran.code == 1 && ran.out.contains("cannot be built again") && ran.out.contains("run.nnue"), "{}", ran.transcript());
+    assert!(!ran.out.contains("the first stage with another result"), "a stage that did not run differs from nothing: {}", ran.out);
 }
 
 /// A file that could not be written leaves a gap in the list of those that were, which must not shift the others.
@@ -786,4 +855,68 @@ fn a_parameter_that_went_back_is_the_reason_and_not_the_file() {
     let stages = project.nnue(&["status", "--json"]).json()["nets"][0]["stages"].clone();
     let reason = &stages.as_array().unwrap().last().unwrap()["reason"];
     assert_eq!((&reason["kind"], &reason["old"], &reason["new"]), (&"param_changed".into(), &"second".into(), &"first".into()), "{reason}");
+}
+
+#[test]
+fn results_of_the_cache_are_printed_quietly_too_and_times_need_units() {
+    let project = Project::new();
+    project.nnue(&["build", "-q"]).ok();
+    assert!(project.nnue(&["cache", "stats", "-q"]).ok().out.contains("artifacts"));
+    assert!(project.nnue(&["cache", "verify", "-q"]).ok().out.contains("all is whole"));
+    assert!(project.nnue(&["cache", "gc", "-q"]).ok().out.contains("removed 0 artifacts"));
+    project.nnue(&["cache", "gc", "--older-than", "30"]).fails(2, &["a whole number with ms, s, m, h, d or w"]);
+    let help = project.nnue(&["cache", "gc", "--help"]).ok().out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("never what a manifest's last build needs") && help.contains("Without options only"), "{help}");
+}
+
+#[test]
+fn explain_says_that_nothing_differs_and_takes_no_record_of_another_net() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    let record = |net: &str| {
+        std::fs::write(project.path.join("record.json"), project.nnue(&["explain", net, "--json"]).ok().out).unwrap();
+    };
+    record("plain");
+    let args = ["explain", "plain", "--against", "record.json"];
+    assert!(project.nnue(&args).ok().out.ends_with("nothing differs from the record: keys and results are the same\n"));
+    project.nnue(&["explain", "big", "--against", "record.json"]).fails(2, &["a record of the net `plain`, not of `big`"]);
+    record("big");
+    let (head, _) = MANIFEST.split_once("[net.big.optimize]").unwrap();
+    project.manifest(head);
+    let ran = project.nnue(&["explain", "big", "--against", "record.json"]);
+    assert!(ran.out.contains("gather          only the record has this stage"), "{}", ran.transcript());
+    assert!(!ran.out.contains("nothing differs"), "{}", ran.out);
+}
+
+#[test]
+fn values_that_would_move_the_cursor_are_escaped() {
+    let project = Project::new();
+    project.nnue(&["build"]).ok();
+    project.manifest(&MANIFEST.replace("\"first\"", "\"a\\u001b[2Jb\\u009bc\""));
+    for args in [&["status"][..], &["explain", "big"], &["build", "--dry-run"], &["build"]] {
+        let ran = project.nnue(args);
+        assert!(ran.out.contains("[2J"), "{}", ran.transcript());
+        assert!(!ran.out.contains(['\u{1b}', '\u{9b}']), "{}", ran.transcript());
+    }
+}
+
+#[test]
+fn init_tells_how_to_build_what_it_wrote() {
+    let project = Project::new();
+    std::fs::create_dir(project.path.join("new one")).unwrap();
+    std::fs::copy(project.path.join("run.nnue"), project.path.join("new one/run.nnue")).unwrap();
+    assert!(project.nnue(&["init", "new one"]).ok().out.ends_with("next: `nnue -C 'new one' build`\n"));
+    assert!(project.nnue(&["init", "run.nnue", "-f", "other.toml"]).ok().out.ends_with("next: `nnue -f other.toml build`\n"));
+    project.nnue(&["-f", "other.toml", "build"]).ok();
+    project.nnue(&["init", "new one", "-f", "third.toml"]).fails(2, &["`-f third.toml` is not in `new one`"]);
+    assert!(!project.path.join("third.toml").exists());
+}
+
+#[test]
+fn manual_pages_get_their_folder_and_help_has_the_exit_codes() {
+    let project = Project::new();
+    project.nnue(&["man", "share/man1"]).ok();
+    assert!(names(&project.path.join("share/man1")).contains(&"nnue-build.1".to_owned()));
+    let help = project.nnue(&["--help"]).ok().out;
+    assert!(help.contains("Exit codes:") && help.contains("130  interrupted"), "{help}");
 }

@@ -488,12 +488,12 @@ fn completions_and_manual_pages_are_there() {
         assert!(nnue(work.path(), ["completions", shell]).ok().out.contains("convert"), "{shell}");
     }
     assert!(nnue(work.path(), ["man"]).ok().out.contains(".TH nnue 1"));
-    std::fs::create_dir(work.path().join("man1")).unwrap();
     nnue(work.path(), ["man", "man1"]).ok();
     let pages = names(&work.path().join("man1"));
     for page in ["nnue.1", "nnue-convert.1", "nnue-perm.1", "nnue-perm-find.1"] {
         assert!(pages.iter().any(|name| name == page), "{pages:?}");
     }
     assert!(String::from_utf8(read(&work.path().join("man1"), "nnue-perm-find.1")).unwrap().contains("nnue\\-perm\\-find"));
-    nnue(work.path(), ["man", "gone"]).fails(1, &["the folder `gone` does not exist"]);
+    std::fs::write(work.path().join("file"), "").unwrap();
+    nnue(work.path(), ["man", "file/man1"]).fails(1, &["`file/man1`"]);
 }

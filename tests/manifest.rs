@@ -957,7 +957,7 @@ fn sweep_patterns() {
     ];
     for (pattern, expected) in cases {
         let manifest = format!(
-            "version = 1\n[net.\"{{parent}}/{{stem}}\"]\nsource = {{ glob = '{pattern}' }}\noutputs = 'out/{{parent}}-{{stem}}.nnue'\n"
+            "version = 1\n[net.\"{{parent}}/{{stem}}\"]\nsource = {{ glob = '{pattern}' }}\noutputs = '.out/{{parent}}-{{stem}}.nnue'\n"
         );
         let folder = folder(&manifest, &files);
         let manifest = load(folder.path()).unwrap();
@@ -990,6 +990,67 @@ fn sweep_over_its_own_outputs() {
     let text = "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"nets/*.nnue\" }\noutputs = [\"nets/{stem}.nnue\"]\n";
     let folder = folder(text, &["nets/a.nnue", "nets/b.nnue"]);
     disk_snapshot("sweep_over_its_own_outputs", folder.path());
+}
+
+#[test]
+fn sweep_that_would_read_what_is_written() {
+    let sweep = |glob: &str, outputs: &str| {
+        format!("version = 1\n[net.\"n-{{stem}}\"]\nsource = {{ glob = \"{glob}\" }}\noutputs = [\"{outputs}\"]\n")
+    };
+    let files = ["runs/a.nnue", "runs/b.nnue"];
+    for (glob, output) in [
+        ("runs/*.nnue", "runs/opt-{stem}.nnue"),
+        ("**/*.nnue", "dist/"),
+        ("**/*.nnue", "deep/er/{stem}.nnue"),
+        ("./runs/../*/?*.nnue", "dist/"),
+        ("runs/*", "runs/{stem}.pt"),
+        ("runs/*.nnue", "./x/../runs/"),
+    ] {
+        let folder = folder(&sweep(glob, output), &files);
+        let text = render(&load(folder.path()).unwrap_err());
+        assert!(text.contains("would become a source of the sweep `n-{stem}`") && text.contains("read by this glob"), "{text}");
+        assert_eq!(text.matches("would become").count(), 1, "one mistake for all files: {text}");
+    }
+    for (glob, output) in [
+        ("runs/*.nnue", "runs/opt/{stem}.nnue"),
+        ("runs/*.nnue", "runs/{stem}.pt"),
+        ("**/*.nnue", ".dist/"),
+        ("runs/?.nnue", "runs/"),
+        ("runs/**/a.nnue", "runs/out/x-{stem}.nnue"),
+    ] {
+        let folder = folder(&sweep(glob, output), &files);
+        load(folder.path()).unwrap_or_else(|error| panic!("{glob} {output}: {error:?}"));
+    }
+    // Another net's outputs are sources of the sweep as well.
+    let other = format!("{}[net.big]\nsource = \"a.nnue\"\noutputs = [\"runs/\"]\n", sweep("runs/*.nnue", "dist/"));
+    disk_snapshot("sweep_over_the_outputs_of_another_net", folder(&other, &files).path());
+}
+
+#[cfg(unix)]
+#[test]
+fn sweep_that_would_read_what_is_written_through_a_link() {
+    let text = "version = 1\n[net.\"n-{stem}\"]\nsource = { glob = \"runs/*.nnue\" }\noutputs = [\"link/new-{stem}.nnue\"]\n";
+    let folder = folder(text, &["runs/a.nnue"]);
+    std::os::unix::fs::symlink("runs", folder.path().join("link")).unwrap();
+    assert!(render(&load(folder.path()).unwrap_err()).contains("would become a source"));
+}
+
+#[test]
+fn default_moves_mean_nothing_to_a_greedy_net() {
+    let text = |net: &str, more: &str| {
+        format!(
+            "version = 1\n[matrix]\nhow = [\"greedy\", \"anneal\"]\n[data.d]\npath = \"d.fen\"\n[defaults.optimize]\ndata = \"d\"\n\
+             moves = 7\n{more}[net.\"{net}-{{how}}\"]\nsource = \"a.nnue\"\noutputs = \"{{how}}/\"\n"
+        )
+    };
+    let own = parse(&format!("{}optimize = {{ algorithm = \"{{how}}\" }}\n", text("own", ""))).unwrap();
+    let by_default = parse(&text("default", "algorithm = \"{how}\"\n")).unwrap();
+    for manifest in [own, by_default] {
+        let moves = |index: usize| manifest.nets[index].optimize.as_ref().unwrap().moves.as_ref().map(|moves| moves.value);
+        assert_eq!((moves(0), moves(1)), (None, Some(7)));
+    }
+    // What the net says itself is a mistake as before.
+    assert!(parse(&format!("{}optimize = {{ algorithm = \"{{how}}\", moves = 8 }}\n", text("own", ""))).is_err());
 }
 
 #[test]

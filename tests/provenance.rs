@@ -666,10 +666,13 @@ fn verify_holds_statements_against_files_and_lock() {
     assert!(ran.code == 3 && ran.out.contains("it is not there"), "{}", ran.transcript());
     project.nnue(&["verify", "plain"]).ok();
 
-    // What holds against the lock may still be another statement than a build writes now.
+    // What holds against the lock may still be another statement than the last build wrote, and than a build writes now.
     let mut bad = good.clone();
-    bad["predicate"]["runDetails"]["builder"]["version"]["nnue"] = json!("0.0.1");
+    bad["predicate"]["buildDefinition"]["externalParameters"]["optimize"]["seed"] = json!(1);
     std::fs::write(&path, bad.to_string()).unwrap();
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains("not the statement that the last build wrote"), "{}", ran.transcript());
+    std::fs::remove_dir_all(project.path.join(".nnue/state")).unwrap();
     project.nnue(&["verify"]).ok();
     let ran = project.nnue(&["verify", "--rebuild"]);
     assert!(ran.code == 3 && ran.out.contains(&format!("`{LATEST}` is not the statement")), "{}", ran.transcript());

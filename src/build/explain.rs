@@ -27,6 +27,9 @@ pub struct Explanation {
     pub key_schema: u32,
     /// Its stages, in order.
     pub stages: Vec<StageExplanation>,
+    /// Stages that only the build has that this was compared with.
+    #[serde(default)]
+    pub gone: Vec<String>,
 }
 
 /// One stage.
@@ -89,7 +92,8 @@ impl Workspace<'_> {
             });
         }
         let tool = env!("CARGO_PKG_VERSION").to_owned();
-        let mut explanation = Explanation { schema: SCHEMA, net: plan.name.clone(), tool, key_schema: KEY_SCHEMA, stages };
+        let mut explanation =
+            Explanation { schema: SCHEMA, net: plan.name.clone(), tool, key_schema: KEY_SCHEMA, stages, gone: Vec::new() };
         if let Some(last) = self.last_build(plan, ctx) {
             explanation.compare_with(&last)?;
         }
@@ -109,7 +113,14 @@ impl Workspace<'_> {
             reason: None,
             changes: Vec::new(),
         });
-        Some(Explanation { schema: SCHEMA, net: last.net, tool: last.tool_version, key_schema: KEY_SCHEMA, stages: stages.collect() })
+        Some(Explanation {
+            schema: SCHEMA,
+            net: last.net,
+            tool: last.tool_version,
+            key_schema: KEY_SCHEMA,
+            stages: stages.collect(),
+            gone: Vec::new(),
+        })
     }
 }
 
@@ -152,6 +163,13 @@ impl Explanation {
                 changes.push(Reason { kind: "result_changed".to_owned(), name: None, old: short(&old.digest), new: short(&stage.digest) });
             }
             stage.changes = changes;
+        }
+        self.gone.clear();
+        for (index, old) in other.stages.iter().enumerate() {
+            let position = other.stages.iter().take(index).filter(|earlier| earlier.stage == old.stage).count();
+            if seen.iter().filter(|name| **name == old.stage).count() <= position {
+                self.gone.push(old.stage.clone());
+            }
         }
         Ok(())
     }

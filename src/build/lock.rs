@@ -61,8 +61,11 @@ pub struct Lock {
 }
 
 impl LockedNet {
-    /// A net as this program builds it.
-    pub fn new(name: &str, inputs: Vec<LockedFile>, outputs: Vec<LockedFile>) -> Self {
+    /// A net as this program builds it. The files are sorted: the order in which a manifest names them is no part of what was built.
+    pub fn new(name: &str, mut inputs: Vec<LockedFile>, mut outputs: Vec<LockedFile>) -> Self {
+        for files in [&mut inputs, &mut outputs] {
+            files.sort_by(|a, b| a.path.cmp(&b.path));
+        }
         Self { name: name.to_owned(), tool: env!("CARGO_PKG_VERSION").to_owned(), key_schema: KEY_SCHEMA, inputs, outputs }
     }
 
@@ -122,7 +125,14 @@ impl Lock {
         if document.version != VERSION {
             return Err(wrong(format!("its version is {}, this program knows {VERSION}", document.version)));
         }
-        Ok(Self { nets: document.net.into_iter().map(|net| (net.name.clone(), net)).collect() })
+        let mut nets = BTreeMap::new();
+        for net in document.net {
+            // A merge that kept both sides: neither is more true than the other.
+            if let Some(net) = nets.insert(net.name.clone(), net) {
+                return Err(wrong(format!("it has the net `{}` twice", net.name)));
+            }
+        }
+        Ok(Self { nets })
     }
 
     /// Writes the file, unless it has these very bytes already.
@@ -188,6 +198,26 @@ mod tests {
         assert_eq!(Lock::read(&path).unwrap(), lock);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.find("\"a\"").unwrap() < text.find("\"z\"").unwrap());
+    }
+
+    #[test]
+    fn the_files_of_a_block_are_sorted() {
+        let file = |path: &str| LockedFile { path: path.to_owned(), sha256: "1".repeat(64) };
+        let files = |paths: [&str; 2]| paths.map(file).to_vec();
+        let net = LockedNet::new("a", files(["z", "b"]), files(["latest.nnue", "dist/nn.nnue"]));
+        assert_eq!((net.inputs, net.outputs), (files(["b", "z"]), files(["dist/nn.nnue", "latest.nnue"])));
+    }
+
+    #[test]
+    fn two_blocks_of_one_net_are_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let block = |digit| Lock { nets: BTreeMap::from([("big".to_owned(), net("big", digit))]) }.text();
+        let (head, both) = (block('1'), block('2'));
+        let second = both.split_once("version = 1\n").unwrap().1;
+        std::fs::write(&path, format!("{head}{second}")).unwrap();
+        let error = Lock::read(&path).unwrap_err();
+        assert_eq!((error.kind(), error.causes()), (Kind::Usage, &["it has the net `big` twice".to_owned()][..]));
     }
 
     #[test]

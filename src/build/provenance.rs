@@ -398,8 +398,9 @@ pub(super) fn check(text: &[u8], name: &str, sha256: &str, inputs: &[LockedFile]
         .collect();
     let locked: BTreeSet<(&str, &str)> = inputs.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();
     if let Some((path, sha256)) = locked.difference(&materials).next() {
-        let named = materials.iter().find(|(name, _)| name == path).map_or("does not name it", |(_, other)| other);
-        return Err(format!("material `{path}`: sha256 {sha256} is locked, the statement has {named}"));
+        let named = materials.iter().find(|(name, _)| name == path).map(|(_, other)| format!("has {other}"));
+        let named = named.as_deref().unwrap_or("does not name it");
+        return Err(format!("material `{path}`: sha256 {sha256} is locked, the statement {named}"));
     }
     match materials.difference(&locked).next() {
         Some((path, sha256)) => Err(format!("material `{path}` (sha256 {sha256}) is not locked")),
@@ -451,7 +452,7 @@ mod tests {
         assert!(check(&statement("cc"), &inputs).unwrap_err().contains("`run.nnue`: sha256 bb is locked, the statement has cc"));
         assert!(check(&statement("bb"), &[]).unwrap_err().contains("`run.nnue` (sha256 bb) is not locked"));
         let more = [inputs[0].clone(), LockedFile { path: "b".into(), sha256: "dd".into() }];
-        assert!(check(&statement("bb"), &more).unwrap_err().contains("does not name it"));
+        assert!(check(&statement("bb"), &more).unwrap_err().ends_with("is locked, the statement does not name it"));
         for (pointer, value, part) in [
             ("/_type", json!("x"), "`_type`"),
             ("/predicateType", Json::Null, "`predicateType`"),

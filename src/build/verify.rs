@@ -1,15 +1,16 @@
 //! Whether published files are those of `nnue.lock`, what is said beside them is true, and whether a build from nothing gives them
 //! again. Changes nothing in the project.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::lock::{self, LockedFile, LockedNet};
-use super::{Options, Workspace, execute, fishtest, provenance};
-use crate::cache::{BuildLog, hash_file_sha256};
+use super::{Options, StageReport, Workspace, execute, fishtest, provenance};
+use crate::cache::{BuildLog, OutputState, Sha256, hash_file_sha256};
 use crate::ctx::Ctx;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{self, Graph};
 use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
 
@@ -18,6 +19,8 @@ use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, proven
 pub struct Checked {
     /// The net's name.
     pub net: String,
+    /// Whether the lock has the net; if not, the lists below but `not_locked` are empty.
+    pub locked: bool,
     /// Locked outputs.
     pub outputs: Vec<CheckedFile>,
     /// Locked inputs.
@@ -58,11 +61,22 @@ impl CheckedFile {
 }
 
 impl Checked {
-    /// Reads every file of `net` that `locked` names.
+    /// Reads every file of `net` that its block of the lock names; without a block nothing is read.
     ///
     /// # Errors
     /// When the work was interrupted.
-    pub fn of(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Self> {
+    pub fn of(manifest: &Manifest, net: &ResolvedNet, locked: Option<&LockedNet>, ctx: &Ctx) -> Result<Self> {
+        let Some(locked) = locked else {
+            return Ok(Self {
+                net: net.name.clone(),
+                locked: false,
+                outputs: Vec::new(),
+                inputs: Vec::new(),
+                not_locked: net.outputs.iter().map(|output| output.path.value.typed.clone()).collect(),
+                provenance: Vec::new(),
+                publish: Vec::new(),
+            });
+        };
         let check = |files: &[LockedFile]| -> Result<Vec<CheckedFile>> {
             let mut checked = Vec::with_capacity(files.len());
             for LockedFile { path, sha256 } in files {
@@ -83,10 +97,11 @@ impl Checked {
         let not_locked = typed.filter(|(typed, kind)| !is_locked(typed, *kind)).map(|(typed, _)| typed.clone()).collect();
         Ok(Self {
             net: net.name.clone(),
+            locked: true,
             outputs: check(&locked.outputs)?,
             inputs: check(&locked.inputs)?,
             not_locked,
-            provenance: if net.release.provenance.value { check_provenance(manifest, locked, ctx)? } else { Vec::new() },
+            provenance: if net.release.provenance.value { check_provenance(manifest, net, locked, ctx)? } else { Vec::new() },
             publish: check_publication(manifest, net, locked, ctx)?,
         })
     }
@@ -94,19 +109,33 @@ impl Checked {
     /// Whether every output is there as locked, no other is to be, and nothing is wrong with what is said of them.
     pub fn is_same(&self) -> bool {
         let claims = || self.provenance.iter().chain(&self.publish);
-        self.not_locked.is_empty() && self.outputs.iter().all(CheckedFile::is_same) && claims().all(|claim| claim.problem.is_none())
+        self.locked
+            && self.not_locked.is_empty()
+            && self.outputs.iter().all(CheckedFile::is_same)
+            && claims().all(|claim| claim.problem.is_none())
     }
 }
 
-/// Reads the provenance file of every locked output.
-fn check_provenance(manifest: &Manifest, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
+/// Reads the provenance file of every locked output, and holds it against the lock and what the last build here wrote.
+fn check_provenance(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
+    let last = BuildLog::new(&super::state_folder(manifest).join("nets")).load(&net.name, ctx);
+    let last = last.map_or_else(Vec::new, |last| last.outputs);
+    // What another version of the file was said to be made of tells nothing of this one.
+    let written = |output: &LockedFile| {
+        let of_output = |last: &&OutputState| last.path == Path::new(&output.path) && last.sha256.to_string() == output.sha256;
+        last.iter().find(of_output).and_then(|last| last.provenance)
+    };
     let mut checked = Vec::with_capacity(locked.outputs.len());
     for output in &locked.outputs {
         ctx.check()?;
         let path = provenance_path(Path::new(&output.path));
         let name = Path::new(&output.path).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let problem = match provenance::read(&manifest.folder.join(&path)) {
-            Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err(),
+            Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err().or_else(|| {
+                let (written, found) = (written(output)?, Sha256::of(&text));
+                let problem = format!("it is not the statement that the last build wrote: that had sha256 {written}, the file has {found}");
+                (found != written).then_some(problem)
+            }),
             Err(error) => Some(format!("it is not there, or cannot be read: {error}")),
         };
         checked.push(CheckedClaim { path: path.display().to_string(), problem });
@@ -134,8 +163,10 @@ pub struct Rebuilt {
     pub net: String,
     /// What came out.
     pub outputs: Vec<RebuiltFile>,
-    /// The first stage whose result is not that of the last build, where that is known.
+    /// The first stage whose result is not that of the last build, where both are known.
     pub first_different_stage: Option<String>,
+    /// Whether every stage gave what the last build recorded; null where a stage gave nothing, or no build of these stages is recorded.
+    pub same_stages: Option<bool>,
     /// Why nothing came out.
     pub error: Option<String>,
 }
@@ -184,17 +215,26 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
             let place = net.outputs.iter().find_map(|output| place_of(&workspace, output, &file.path))?;
             Some(RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), provenance: file.provenance.clone(), place })
         });
-        let last = builds.load(&net.name, ctx);
-        let last: Vec<String> = last.into_iter().flat_map(|last| last.stages).map(|stage| stage.output_digest.to_string()).collect();
-        let differing = report.stages.iter().zip(&last).find(|(stage, last)| stage.digest.as_ref() != Some(last));
+        let last = builds.load(&net.name, ctx).map_or_else(Vec::new, |last| last.stages);
+        let last: Vec<(String, String)> = last.into_iter().map(|stage| (stage.stage, stage.output_digest.to_string())).collect();
+        let first_different_stage = first_different_stage(&report.stages, &last);
+        let all_known = report.stages.len() == last.len() && report.stages.iter().all(|stage| stage.digest.is_some());
         rebuilt.push(Rebuilt {
             net: net.name.clone(),
             outputs: outputs.collect(),
-            first_different_stage: differing.map(|(stage, _)| stage.stage.to_owned()),
+            same_stages: all_known.then_some(first_different_stage.is_none()),
+            first_different_stage,
             error: report.error.clone(),
         });
     }
     Ok(rebuilt)
+}
+
+/// The first stage that gave another result than the recorded one; a stage that gave none says nothing of what it would give.
+fn first_different_stage(stages: &[StageReport], last: &[(String, String)]) -> Option<String> {
+    let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage == name);
+    let mut known = compared.filter_map(|(stage, (_, last))| Some((stage, stage.digest.as_ref()?, last)));
+    known.find(|(_, digest, last)| digest != last).map(|(stage, _, _)| stage.stage.to_owned())
 }
 
 /// Where the file is that is reported as `path`, if it is this output's.
@@ -208,22 +248,37 @@ fn place_of(workspace: &Workspace<'_>, output: &Output, path: &str) -> Option<Pa
     (shown == path).then_some(place)
 }
 
-/// The block of each net in the lock.
+/// The block of each net in the lock, `None` for nets that it does not have; and the names in the lock that the manifest has no more.
 ///
 /// # Errors
-/// When the lock cannot be read or does not have one of them.
-pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Vec<LockedNet>> {
-    let path = lock::path_of(manifest);
-    let lock = lock::Lock::read(&path)?;
-    let block = |net: &&ResolvedNet| {
-        lock.nets.get(&net.name).cloned().ok_or_else(|| {
-            let message = if path.exists() {
-                format!("net `{}` is not in `{}`", net.name, path.display())
-            } else {
-                format!("there is no `{}` to verify against", path.display())
-            };
-            Error::new(message).help(format!("build first: `nnue build {}`", net.name))
-        })
-    };
-    nets.iter().map(block).collect()
+/// When the lock cannot be read.
+pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<(Vec<Option<LockedNet>>, Vec<String>)> {
+    let lock = lock::Lock::read(&lock::path_of(manifest))?;
+    let blocks = nets.iter().map(|net| lock.nets.get(&net.name).cloned()).collect();
+    let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+    let gone = lock.nets.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
+    Ok((blocks, gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::StageStatus;
+
+    #[test]
+    fn a_stage_that_gave_nothing_is_no_difference() {
+        let stage = |stage: &'static str, digest: Option<&str>| StageReport {
+            stage,
+            status: StageStatus::Ran,
+            seconds: None,
+            key: None,
+            digest: digest.map(str::to_owned),
+            reason: None,
+        };
+        let last = [("load", "a"), ("permute", "b"), ("write", "c")].map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+        let first = |stages: &[StageReport]| first_different_stage(stages, &last);
+        assert_eq!(first(&[stage("load", Some("a")), stage("permute", None), stage("write", None)]), None);
+        assert_eq!(first(&[stage("load", Some("a")), stage("permute", Some("x")), stage("write", Some("y"))]).as_deref(), Some("permute"));
+        assert_eq!(first(&[stage("load", Some("a")), stage("write", Some("x"))]), None, "another stage says nothing");
+    }
 }

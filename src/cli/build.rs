@@ -83,7 +83,7 @@ pub(crate) struct ManifestArgs {
     #[arg(long)]
     pub(super) paranoid: bool,
     /// Give up waiting for other processes after this time, such as 30s or 10m
-    #[arg(long, value_name = "DURATION", value_parser = super::units::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::units::timeout)]
     pub(super) lock_timeout: Option<Duration>,
 }
 
@@ -244,14 +244,19 @@ pub(super) fn status_text(report: &Report, only_stale: bool) -> String {
             text.push('\n');
         }
         if let Some(error) = &net.error {
-            text.push_str(&format!("  {error}\n"));
+            text.push_str(&format!("  {}\n", printable(error)));
         }
     }
     text
 }
 
 fn reason_text(stage: &StageReport) -> String {
-    stage.reason.as_ref().map(|reason| reason.text()).unwrap_or_default()
+    stage.reason.as_ref().map(|reason| printable(&reason.text())).unwrap_or_default()
+}
+
+/// The text on one line that does nothing to a terminal: values of a manifest or a file may hold anything.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn zero_blocks_text(net: &NetReport) -> String {

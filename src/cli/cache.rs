@@ -25,7 +25,11 @@ pub(crate) struct Args {
 enum Command {
     /// What it holds, by stage and age, and how often it helped
     Stats(Common),
-    /// Remove what is not needed; alone it removes only what nothing can reach
+    /// Remove artifacts and records that are not needed
+    ///
+    /// Without options only what no build can use any more goes: artifacts without a record, records without their artifact, and
+    /// leftover temporary files. Each of --max-size, --older-than and --unreachable lets more go. Whatever they say, what the last
+    /// build of a manifest needs stays as long as that manifest exists, and so does everything younger than --grace.
     Gc(GcArgs),
     /// Read everything in it, and remove what is damaged
     Verify(Common),
@@ -36,23 +40,23 @@ struct Common {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    /// Give up waiting for other processes after this time, such as 30s or 10m
+    /// Give up waiting for other processes after this time (ms, s, m, h, d or w), such as 30s or 10m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lock_timeout: Option<Duration>,
 }
 
 #[derive(clap::Args)]
 struct GcArgs {
-    /// Remove the longest unused until no more than this is left, such as 20G
+    /// Remove the longest unused until no more than this is left, such as 20G; never what a manifest's last build needs
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
-    /// Remove what was not used for so long, such as 30d
+    /// Remove what was not used for so long (ms, s, m, h, d or w), such as 30d; never what a manifest's last build needs
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     older_than: Option<Duration>,
-    /// Remove what no manifest that used the cache needs for its last builds
+    /// Remove all that no manifest that used the cache needs for the last build of its nets
     #[arg(long)]
     unreachable: bool,
-    /// Keep everything younger than this
+    /// Keep everything that was made or used within this time, whatever the other options say
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
     grace: Duration,
     /// Only say what would go
@@ -115,7 +119,7 @@ fn show(json: bool, value: &impl serde::Serialize, text: impl FnOnce() -> String
         #[serde(flatten)]
         value: &'a T,
     }
-    if json { global.print_json(&Versioned { schema: 1, value }) } else { global.print_summary(&text()) }
+    if json { global.print_json(&Versioned { schema: 1, value }) } else { global.print(&text()) }
 }
 
 fn stats_text(root: &Path, stats: &CacheStats) -> String {

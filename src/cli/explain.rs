@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::build::{ManifestArgs, load_manifest};
+use super::build::{ManifestArgs, load_manifest, printable};
 use super::{Exit, Global};
 use crate::build::{Explanation, Options, StageExplanation, Workspace, select_nets};
 use crate::ctx::Backend;
@@ -41,6 +41,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if let Some(path) = &args.against {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot read", path, error).kind_is(Kind::Usage))?;
         let other = Explanation::from_json(&text).map_err(|error| error.context(format!("cannot compare with `{}`", path.display())))?;
+        if other.net != explanation.net {
+            return Err(Error::usage(format!("`{}` is a record of the net `{}`, not of `{}`", path.display(), other.net, explanation.net))
+                .help(format!("make one where you want to compare with: `nnue explain {} --json`", explanation.net)));
+        }
         explanation.compare_with(&other)?;
     }
     if args.json {
@@ -57,6 +61,15 @@ fn text(explanation: &Explanation, against: bool) -> String {
     for stage in &explanation.stages {
         stage_text(stage, against, &mut text);
     }
+    let than = if against { "the record" } else { "the last build" };
+    for stage in &explanation.gone {
+        let _ = writeln!(text, "  {:<15} only {than} has this stage", printable(stage));
+    }
+    if against && explanation.gone.is_empty() && explanation.stages.iter().all(|stage| stage.changes.is_empty()) {
+        let known = explanation.stages.iter().all(|stage| stage.digest.is_some());
+        let results = if known { "keys and results are the same" } else { "the keys are the same, results are not known until all ran" };
+        let _ = writeln!(text, "nothing differs from the record: {results}");
+    }
     text
 }
 
@@ -64,7 +77,7 @@ fn stage_text(stage: &StageExplanation, against: bool, text: &mut String) {
     let reason = stage.reason.as_ref().map(|reason| format!(": {}", reason.text())).unwrap_or_default();
     let unknown = "not known until earlier stages ran";
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "  {name:<15} {value}");
+        let _ = writeln!(text, "  {name:<15} {}", printable(value));
     };
     line(&stage.stage, &format!("{}{reason}", stage.status));
     line("  key", stage.key.as_deref().unwrap_or(unknown));

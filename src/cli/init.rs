@@ -49,7 +49,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let path = &args.path;
     let is_folder = fs::metadata(path).map_err(|error| Error::io("cannot look at", path, error))?.is_dir();
     let folder = if is_folder { path.clone() } else { PathBuf::from(".") };
-    let target = folder.join(FILE_NAME);
+    let target = match &global.manifest {
+        Some(named) => named_target(named, &folder)?,
+        None => folder.join(FILE_NAME),
+    };
     if target.symlink_metadata().is_ok() {
         return Err(Error::new(format!("`{}` is there already", target.display()))
             .help("remove or rename it first; `nnue init` overwrites nothing"));
@@ -84,13 +87,36 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         ctx.check()?;
         out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &target, error))
     })?;
+    let next = match &global.manifest {
+        Some(named) => format!("nnue -f {} build", quoted(named)),
+        None if folder.as_os_str() == "." => "nnue build".to_owned(),
+        None => format!("nnue -C {} build", quoted(&folder)),
+    };
     global.print_summary(&format!(
-        "wrote `{}` with {} of networks and {} of positions\nnext: `nnue build`\n",
+        "wrote `{}` with {} of networks and {} of positions\nnext: `{next}`\n",
         target.display(),
         counted(sources.len(), "file"),
         counted(data.len(), "file"),
     ))?;
     Ok(Exit::Done)
+}
+
+/// The manifest that `-f` names. It must lie in `folder`: what is written into it is relative to there.
+fn named_target(named: &Path, folder: &Path) -> Result<PathBuf> {
+    let parent = named.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = |folder: &Path| fs::canonicalize(folder).map_err(|error| Error::io("cannot look at", folder, error));
+    if real(parent)? == real(folder)? {
+        return Ok(named.to_owned());
+    }
+    Err(Error::usage(format!("`-f {}` is not in `{}`, where the manifest is to be", named.display(), folder.display()))
+        .help("a manifest made by `init` lies beside what it names: choose a name in that folder"))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-=+,:@%".contains(c);
+    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn counted(n: usize, what: &str) -> String {

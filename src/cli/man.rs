@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Global};
-use crate::cache::files::{Durability, write_atomic};
+use crate::cache::files::{Durability, create_dir_all, write_atomic};
 use crate::error::{Error, Result};
 
 /// Write the manual pages
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder for one page a command, such as `man/man1`; without it the main page goes to stdout
+    /// Folder for one page a command, such as `man/man1`, made if it is missing; without it the main page goes to stdout
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }
@@ -21,9 +21,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     match args.folder {
         None => global.print(&String::from_utf8_lossy(&page(&command)?))?,
         Some(folder) => {
-            if !folder.is_dir() {
-                return Err(Error::new(format!("the folder `{}` does not exist", folder.display())).help("make it first: `mkdir -p DIR`"));
-            }
+            create_dir_all(&folder)?;
             let written = write_pages(&command, "nnue", &folder)?;
             global.print_summary(&format!("wrote {written} pages to `{}`\n", folder.display()))?;
         }

@@ -55,9 +55,17 @@ pub(crate) enum Exit {
     Different,
 }
 
+/// What the codes of the table above mean, for people.
+const EXIT_CODES: &str = "Exit codes:
+  0    done
+  1    a build or a check failed, or a file is not what it should be
+  2    the command line or the manifest is wrong
+  3    `--locked` or `verify` found a difference
+  130  interrupted";
+
 /// Exact, reproducible builds of chess NNUE networks.
 #[derive(Parser)]
-#[command(name = "nnue", version, max_term_width = 100, propagate_version = true, subcommand_required = true)]
+#[command(name = "nnue", version, after_help = EXIT_CODES, max_term_width = 100, propagate_version = true, subcommand_required = true)]
 struct Cli {
     #[command(flatten)]
     global: GlobalArgs,

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-/// `30s`, `10m`, `12h`, `30d`, `2w`, or a number of seconds.
+/// `250ms`, `30s`, `10m`, `12h`, `30d` or `2w`. Only nothing needs no unit: of `30` nobody knows whether days were meant.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 0), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400), ("", 1)];
+    let units = [("ms", 0), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
     let (number, unit) = split(text);
     let scale = units.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
     let number: Option<u64> = number.parse().ok();
+    let scale = if unit.is_empty() && number == Some(0) { Some(0) } else { scale };
     match (number, scale) {
         (Some(number), Some(0)) => Ok(Duration::from_millis(number)),
         (Some(number), Some(scale)) => number.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| "it is too long".to_owned()),
-        _ => Err("a time is a whole number with s, m, h, d or w, such as `12h`".to_owned()),
+        _ => Err("a time is a whole number with ms, s, m, h, d or w, such as `12h`".to_owned()),
     }
+}
+
+/// A time to wait for something: as [`duration`], and a bare number is seconds, as in other programs.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).or_else(|_| duration(text))
 }
 
 /// `500M`, `20GiB`, `1T`, or a number of bytes. K, M, G and T are powers of 1024 with or without `iB`, of 1000 with `B` alone.
@@ -73,7 +79,7 @@ mod tests {
         {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for bad in ["", "x", "-1", "1.5h", "1y", "99999999999999999999s", "9999999999999999w"] {
+        for bad in ["", "30", "x", "-1", "1.5h", "1y", "99999999999999999999s", "9999999999999999w"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
         for bad in ["", "M", "-1", "1.5G", "1P", "1KX", "99999999999T", "1bb"] {

@@ -39,10 +39,10 @@ pub(crate) struct Args {
     /// Nets to watch, by the names in the manifest [default: all]
     #[arg(value_name = "NET")]
     nets: Vec<String>,
-    /// How long to wait between two looks at the files, such as 500ms or 10s
+    /// How long to wait between two looks at the files (ms, s, m, h, d or w; 50ms or more), such as 500ms or 10s
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     interval: Duration,
-    /// How long a file must stay the same before it counts as complete
+    /// How long a file must stay the same before it counts as complete (ms, s, m, h, d or w)
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = super::units::duration)]
     settle: Duration,
     #[command(flatten)]

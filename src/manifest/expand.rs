@@ -21,6 +21,9 @@ use super::{
 /// What a sweep's name, outputs and permutation may hold.
 pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];
 
+/// A name as files in output folders have it: twelve digits of their SHA-256.
+const NAMED_BY_CONTENT: &str = "nn-0123456789ab.nnue";
+
 /// Folders and links that were looked into, with what the file system said of them before.
 pub(super) type Listed = BTreeMap<PathBuf, Option<Metadata>>;
 
@@ -41,6 +44,7 @@ pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &
     }
     expander.names(&mut nets);
     expander.outputs(&nets);
+    expander.swallowed(&nets);
     Expanded { nets, listed: expander.listed }
 }
 
@@ -281,6 +285,67 @@ impl Expander<'_> {
         }
     }
 
+    /// Files that nets write must not be files that a sweep reads: the next build would take them for sources, and write more.
+    fn swallowed(&mut self, nets: &[ResolvedNet]) {
+        let mut seen = HashSet::new();
+        let mut sweeps = Vec::new();
+        for net in &self.content.nets {
+            if let NetSource::Glob { pattern, .. } = &net.source.value
+                && seen.insert(pattern.as_str())
+                && let Ok(steps) = parse_glob(pattern)
+            {
+                let root = if pattern.starts_with(is_separator) { Path::new("/") } else { self.folder };
+                // Literal names lead to a place, by `..` and links, too; what follows is matched name by name.
+                let literal = steps.iter().take(steps.len() - 1).take_while(|step| matches!(step, Step::Literal(_))).count();
+                let (way, rest) = steps.split_at(literal);
+                let names = way.iter().filter_map(|step| if let Step::Literal(name) = step { Some(name) } else { None });
+                let base = self.real_place(&names.fold(root.to_owned(), |at, name| at.join(name)));
+                sweeps.push((net, pattern, base, rest.to_vec()));
+            }
+        }
+        if sweeps.is_empty() {
+            return;
+        }
+        for output in nets.iter().flat_map(|net| &net.outputs) {
+            let (typed, resolved) = (&output.path.value.typed, &output.path.value.resolved);
+            let (folder, name) = match output.kind {
+                OutputKind::Folder => (Some(resolved.as_path()), Some(std::ffi::OsStr::new(NAMED_BY_CONTENT))),
+                _ => (resolved.parent(), resolved.file_name()),
+            };
+            let (Some(folder), Some(name)) = (folder, name) else { continue };
+            let path = self.real_place(folder).join(name);
+            for (net, pattern, base, steps) in &sweeps {
+                let Ok(below) = path.strip_prefix(base) else { continue };
+                if !covers(steps, below) {
+                    continue;
+                }
+                let what = match output.kind {
+                    OutputKind::Folder => format!("files such as `{NAMED_BY_CONTENT}` in it"),
+                    _ => "its name".to_owned(),
+                };
+                let problem = Problem::new(
+                    format!("output `{typed}` would become a source of the sweep `{}`", net.name.value),
+                    output.path.span,
+                    "written here",
+                    format!("the glob `{pattern}` matches {what}, so the next build would take what this one wrote for a source"),
+                    "write to a folder that the glob does not look into, or make the glob match less",
+                );
+                self.report(problem.and(net.source.span, "read by this glob"), net.source.span);
+            }
+        }
+    }
+
+    /// A folder with the links of all that exists followed.
+    fn real_place(&mut self, folder: &Path) -> PathBuf {
+        let absolute = normalise(&std::path::absolute(named(folder)).unwrap_or_else(|_| folder.to_owned()));
+        if let Some(real) = self.disk.targets.get(&absolute) {
+            return real.clone();
+        }
+        let real = self.disk.real_path(&absolute);
+        self.disk.targets.insert(absolute, real.clone());
+        real
+    }
+
     /// Adds a problem unless one with its two places is there.
     fn report(&mut self, problem: Problem, other: Span) {
         if let Some(&(place, _)) = problem.labels.first()
@@ -435,6 +500,7 @@ fn ending(typed: &str) -> Option<String> {
 }
 
 /// One part of a glob between slashes.
+#[derive(Clone)]
 enum Step {
     Literal(String),
     Pattern {
@@ -462,6 +528,40 @@ fn parse_glob(pattern: &str) -> Result<Vec<Step>, String> {
         }
     }
     if pattern.ends_with('/') || steps.is_empty() { Err("it names a folder, not files".to_owned()) } else { Ok(steps) }
+}
+
+/// Whether [`walk`] along `steps` would find a file of this path below the place where it begins.
+fn covers(steps: &[Step], below: &Path) -> bool {
+    // Which steps may be next. `**` may be left at any time, so what follows it is next, too.
+    let reach = |next: &mut [bool]| {
+        for index in 0..steps.len() {
+            if next[index] && matches!(steps[index], Step::Any) && index + 1 < steps.len() {
+                next[index + 1] = true;
+            }
+        }
+    };
+    let mut next = vec![false; steps.len() + 1];
+    next[0] = true;
+    reach(&mut next);
+    for part in below.components() {
+        let Component::Normal(name) = part else { return false };
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        let mut then = vec![false; steps.len() + 1];
+        for (index, step) in steps.iter().enumerate().filter(|(index, _)| next[*index]) {
+            match step {
+                Step::Literal(literal) => then[index + 1] |= name == literal.as_str(),
+                Step::Pattern { matcher, hidden } => then[index + 1] |= (*hidden || !is_hidden) && matcher.is_match(Path::new(name)),
+                Step::Any => {
+                    then[index] |= !is_hidden;
+                    // At the end of a glob it stands for files.
+                    then[index + 1] |= !is_hidden && index + 1 == steps.len();
+                }
+            }
+        }
+        next = then;
+        reach(&mut next);
+    }
+    next[steps.len()]
 }
 
 /// Files found by a glob: path on disk, and as typed where it is UTF-8.
@@ -701,6 +801,45 @@ mod tests {
     fn placeholders_are_filled_in_one_pass() {
         let file = Match { typed: String::new(), stem: "{parent}".into(), parent: "p".into() };
         assert_eq!(file.fill("a{stem}/{parent}{x}{"), "a{parent}/p{x}{");
+    }
+
+    #[test]
+    fn a_glob_covers_what_its_walk_would_find() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths =
+            ["a.nnue", "runs/a.nnue", "runs/.a.nnue", "runs/.nnue/a.nnue", "runs/x/a.nnue", "runs/x/y/a.nnue", ".h/a.nnue", "x/a.pt"];
+        for path in paths {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let globs = [
+            "*.nnue",
+            "**",
+            "**/*.nnue",
+            "**/a.nnue",
+            "runs/*.nnue",
+            "runs/**/*.nnue",
+            "runs/**",
+            "**/x/**/*.nnue",
+            "**/.*/*.nnue",
+            "*/*/*",
+            "{runs,x}/*",
+            ".h/*",
+            "runs/.*",
+            "runs/x/a.nnue",
+            "**/**/y/*",
+            "**/x/**/y/**",
+        ];
+        for glob in globs {
+            let steps = parse_glob(glob).unwrap();
+            let mut found = Found::default();
+            walk(&FilePath::new(folder.path(), ""), &steps, &mut found);
+            for path in paths {
+                let is_found = found.files.contains_key(&folder.path().join(path));
+                assert_eq!(covers(&steps, Path::new(path)), is_found, "`{glob}` and `{path}`");
+            }
+        }
     }
 
     #[test]

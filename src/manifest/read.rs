@@ -48,6 +48,7 @@ pub(super) fn read(root: &Item, texts: &Texts, folder: &Path, vocabulary: &Vocab
         source_names: Names::default(),
         data_names: Names::default(),
         in_defaults: false,
+        default_moves: None,
         reported: HashSet::new(),
         warnings: Vec::new(),
         warned: HashSet::new(),
@@ -102,6 +103,8 @@ struct Reader<'a> {
     data_names: Names,
     /// What is read is `[defaults]`: nothing is required of it, and no key is judged together with one that a net may give.
     in_defaults: bool,
+    /// Where `[defaults]` says how many moves annealing makes.
+    default_moves: Option<Span>,
     /// Places with a problem. What came to several nets from one place is one mistake.
     reported: HashSet<Span>,
     warnings: Vec<String>,
@@ -460,8 +463,15 @@ impl<'a> Reader<'a> {
             Some(algorithm) => algorithm.value == Algorithm::Greedy,
             None => fields.place("algorithm") == fields.span && !self.in_defaults,
         };
+        let asks_for_greedy = greedy && algorithm.is_some();
         let algorithm = algorithm.unwrap_or_else(|| fields.default(Algorithm::default()));
-        let moves = self.optional_integer(&mut fields, "moves", 1..=i64::MAX as u64);
+        let mut moves = self.optional_integer(&mut fields, "moves", 1..=i64::MAX as u64);
+        if self.in_defaults {
+            self.default_moves = moves.as_ref().map(|moves| moves.span);
+        } else if asks_for_greedy && self.default_moves.is_some() {
+            // An axis may choose the search, which is known only now: the default means nothing to a net that asks for the greedy one.
+            moves = moves.filter(|moves| Some(moves.span) != self.default_moves);
+        }
         if let Some(moves) = &moves
             && greedy
         {
