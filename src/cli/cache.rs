@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::units::{bytes_text, duration, size};
+use super::units::{bytes_text, duration, size, timeout};
 use super::{Exit, Global};
 use crate::build::{CACHE_VARIABLE, cache_folder};
 use crate::cache::gc::{self, CacheStats, GcOptions, GcOutcome, VerifyOutcome};
@@ -41,7 +41,7 @@ struct Common {
     #[arg(long)]
     json: bool,
     /// Give up waiting for other processes after this time (ms, s, m, h, d or w), such as 30s or 10m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
     lock_timeout: Option<Duration>,
 }
 

@@ -164,7 +164,7 @@ fn honest(request: &Request, found: Option<Vec<u8>>, shared: &Shared) -> Vec<u8>
             Some(value) if request.method == "GET" => http("200 OK", &value),
             Some(value) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", value.len()).into_bytes(),
             None if request.method == "GET" => http("404 Not Found", b"<html>not found</html>"),
-            None => b"HTTP/1.1 404 Not Found\r\nContent-Length: 22\r\n\r\n".to_vec(),
+            None => b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 22\r\n\r\n".to_vec(),
         },
         _ => http("405 Method Not Allowed", b""),
     }
@@ -172,7 +172,9 @@ fn honest(request: &Request, found: Option<Vec<u8>>, shared: &Shared) -> Vec<u8>
 
 /// A whole response.
 pub fn http(status: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    // The server closes after each answer; said so, no client comes back on the old connection.
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let mut bytes = head.into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
