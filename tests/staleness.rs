@@ -368,39 +368,43 @@ fn a_manifest_under_another_name_has_a_lock_and_a_state_of_its_own() {
     assert_eq!(published(path), expected);
 }
 
-#[test]
-fn a_link_that_moves_to_and_fro_never_puts_one_file_under_the_digest_of_another() {
+/// Builds beside a link that leads to one of two inputs in turn, whose files `write` makes: what is locked always fits together.
+fn build_beside_a_moving_link(ending: &str, net: &str, write: impl Fn(&Path, u64)) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let manifest = "version = 1\n[net.a]\nsource = { path }\noutputs = [\"out.nnue\"]\ncompression = \"none\"\n";
+    cli_support::write_net(&path("run.nnue"), "small", 32, 5);
+    let names = [format!("one.{ending}"), format!("two.{ending}")];
+    let current = format!("current.{ending}");
     let mut expected = std::collections::BTreeMap::new();
-    for (name, seed) in [("one.nnue", 1), ("two.nnue", 2)] {
-        let bytes = cli_support::write_net(&path(name), "small", 32, seed);
-        std::fs::write(path("nnue.toml"), manifest.replace("{ path }", &format!("{name:?}"))).unwrap();
-        project::assert_ok(&project::command(folder.path(), &["build"]).output().unwrap());
-        expected.insert(common::sha256(&bytes), common::sha256(&std::fs::read(path("out.nnue")).unwrap()));
+    for (name, seed) in names.iter().zip(1..) {
+        write(&path(name), seed);
+        std::fs::write(path("nnue.toml"), net.replace("INPUT", name)).unwrap();
+        assert_ok(&command(folder.path(), &["build"]).output().unwrap());
+        let digest = |name: &str| common::sha256(&std::fs::read(path(name)).unwrap());
+        expected.insert(digest(name), digest("out.nnue"));
     }
-    std::fs::write(path("nnue.toml"), manifest.replace("{ path }", "\"current.nnue\"")).unwrap();
-    std::os::unix::fs::symlink("one.nnue", path("current.nnue")).unwrap();
+    assert_eq!(expected.values().collect::<std::collections::BTreeSet<_>>().len(), 2, "the inputs give different nets");
+    std::fs::write(path("nnue.toml"), net.replace("INPUT", &current)).unwrap();
+    symlink(&names[0], path(&current)).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     let built = std::thread::scope(|scope| {
         scope.spawn(|| {
-            for target in ["two.nnue", "one.nnue"].iter().cycle() {
+            for target in names.iter().rev().cycle() {
                 if stop.load(std::sync::atomic::Ordering::Relaxed) {
                     return;
                 }
-                std::os::unix::fs::symlink(target, path("next")).unwrap();
-                std::fs::rename(path("next"), path("current.nnue")).unwrap();
+                symlink(target, path("next")).unwrap();
+                std::fs::rename(path("next"), path(&current)).unwrap();
                 std::thread::sleep(Duration::from_micros(700));
             }
         });
         let check = || {
             let mut built = 0;
             for _ in 0..120 {
-                if project::command(folder.path(), &["build", "--force"]).output().unwrap().status.success() {
+                if command(folder.path(), &["build", "--force"]).output().unwrap().status.success() {
                     let lock = nnue::build::lock::Lock::read(&path("nnue.lock")).unwrap();
-                    let (input, output) = (&lock.nets["a"].inputs[0].sha256, &lock.nets["a"].outputs[0].sha256);
-                    assert_eq!(expected.get(input), Some(output), "after {built} builds");
+                    let input = lock.nets["a"].inputs.iter().find(|input| input.path == current).unwrap();
+                    assert_eq!(expected.get(&input.sha256), Some(&lock.nets["a"].outputs[0].sha256), "after {built} builds");
                     built += 1;
                 }
             }
@@ -410,7 +414,20 @@ fn a_link_that_moves_to_and_fro_never_puts_one_file_under_the_digest_of_another(
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         checked.unwrap()
     });
-    println!("builds beside a moving link: {built} of 120 succeeded");
+    println!("builds beside a moving link to a `.{ending}`: {built} of 120 succeeded");
+}
+
+#[test]
+fn a_source_that_moves_to_and_fro_never_stands_under_the_digest_of_another() {
+    let net = "version = 1\n[net.a]\nsource = \"INPUT\"\noutputs = [\"out.nnue\"]\ncompression = \"none\"\n";
+    build_beside_a_moving_link("nnue", net, |path, seed| drop(cli_support::write_net(path, "small", 32, seed)));
+}
+
+#[test]
+fn data_that_move_to_and_fro_never_stand_under_the_digest_of_others() {
+    let net = "version = 1\n[data.d]\npath = \"INPUT\"\n[net.a]\nsource = \"run.nnue\"\noutputs = [\"out.nnue\"]\n\
+        optimize = { data = \"d\", positions = 150 }\n";
+    build_beside_a_moving_link("fen", net, |path, seed| cli_support::write_fens(path, seed, 400));
 }
 
 #[test]
