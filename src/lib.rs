@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → {ctx, error}
+//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → {ctx, error, paths}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -28,6 +28,7 @@ pub mod format;
 pub mod graph;
 pub mod manifest;
 pub mod net;
+mod paths;
 pub mod permutation;
 pub mod positions;
 pub mod stages;

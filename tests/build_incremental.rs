@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use nnue::build::{NetReport, NetStatus, Options, Report, StageStatus, Workspace, select_nets};
@@ -97,16 +97,6 @@ fn ran(net: &NetReport) -> Vec<(&'static str, String)> {
     ran.map(|stage| (stage.stage, stage.reason.as_ref().unwrap().kind.clone())).collect()
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
 #[test]
 fn nets_that_share_an_action_have_their_own_reasons_and_leave_nothing_behind() {
     let project = Project::new();
@@ -120,7 +110,7 @@ fn nets_that_share_an_action_have_their_own_reasons_and_leave_nothing_behind() {
     let report = project.run(&Options::default());
     let reasons: Vec<String> = report.nets.iter().map(|net| net.stages[0].reason.as_ref().unwrap().kind.clone()).collect();
     assert_eq!(reasons, ["input_changed", "never_built"]);
-    let states = || files_below(&project.path(".nnue/state/nets")).len();
+    let states = || common::files_below(&project.path(".nnue/state/nets")).len();
     assert_eq!(states(), 2);
     project.manifest(MANIFEST);
     project.run(&Options::default());
@@ -273,7 +263,7 @@ fn a_missing_or_modified_output_is_written_again() {
 fn deleted_and_damaged_blobs_are_made_again_with_the_same_bytes() {
     let project = Project::new();
     let first = project.build();
-    let blobs = files_below(&project.path(".nnue/cache/v1/cas"));
+    let blobs = common::files_below(&project.path(".nnue/cache/v1/cas"));
     assert_eq!(blobs.len(), 2, "the matrix and the permutation");
     for damage in [false, true] {
         for blob in &blobs {

@@ -115,7 +115,7 @@ pub(super) struct Build<'a> {
     ctx: &'a Ctx,
     on_error: &'a (dyn Fn(&str, &Error) + Sync),
     last: Vec<Option<BuildState>>,
-    /// Outputs of each write action, of all nets.
+    /// Outputs of each write action, which one net has for itself.
     writes: HashMap<NodeIndex, Vec<Output>>,
     /// The nets that use an action.
     users: HashMap<NodeIndex, Vec<usize>>,
@@ -142,10 +142,7 @@ impl<'a> Build<'a> {
                 users.entry(*action).or_default().push(index);
             }
             for (output, write) in &net.outputs {
-                let outputs = writes.entry(*write).or_default();
-                if !outputs.contains(output) {
-                    outputs.push(output.clone());
-                }
+                writes.entry(*write).or_default().push(output.clone());
             }
         }
         Self { workspace, graph, options, locked, refused: Mutex::default(), ctx, on_error, last, writes, users, twins: Mutex::default() }
@@ -200,7 +197,8 @@ impl<'a> Build<'a> {
         let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states[input.index()].digest() };
         let will_read = |user: NodeIndex| {
             let preimage = self.graph.preimage(user, digest).ok().flatten();
-            matches!(states[user.index()], State::Stale { .. }) && !preimage.is_some_and(|preimage| self.workspace.has_result(&preimage))
+            matches!(states[user.index()], State::Stale { .. })
+                && preimage.and_then(|preimage| self.workspace.stored_result(&preimage)).is_none()
         };
         let needed = self.graph.dag.neighbors_directed(node, Direction::Outgoing).any(will_read);
         needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::of("blob_missing") })
@@ -355,12 +353,11 @@ impl<'a> Build<'a> {
                     return Err(self.reason(node, preimage));
                 }
                 Ok(found) => {
-                    let short = |digest: String| digest.chars().take(12).collect::<String>();
                     return Err(Reason {
                         kind: "output_modified".into(),
                         name: Some(shown),
-                        old: expected.map(|sha256| short(sha256.to_string())),
-                        new: Some(short(found.digest.to_string())),
+                        old: expected.map(|sha256| sha256.short()),
+                        new: Some(found.digest.short()),
                     });
                 }
                 Err(_) => return Err(Reason::about("output_missing", shown)),
@@ -477,8 +474,8 @@ impl<'a> Build<'a> {
         let stage = self.graph.operation(node).map_or(Stage::Load, |operation| operation.stage());
         let run = || -> Result<Settled> {
             // Another node may be the same expensive action, such as that of a copy of the source: it is run once.
-            let twin = self.twin(preimage.key());
-            let mut twin = stage.is_stored().then(|| twin.lock().unwrap_or_else(PoisonError::into_inner));
+            let twin = stage.is_stored().then(|| self.twin(preimage.key()));
+            let mut twin = twin.as_ref().map(|twin| twin.lock().unwrap_or_else(PoisonError::into_inner));
             if let Some(result) = twin.as_ref().and_then(|twin| twin.as_ref()).filter(|result| result.stored) {
                 return Ok(Settled { preimage: preimage.clone(), result: result.clone(), ran: None });
             }
@@ -486,11 +483,9 @@ impl<'a> Build<'a> {
             let _lock = if stage.is_stored() { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
             if stage.is_stored()
                 && !self.options.force
-                && let Some(record) = self.workspace.cache.get_record(preimage.key())
-                && record.result.stored
-                && self.workspace.cache.has_blob(record.result.output_digest)
+                && let Some(result) = self.workspace.stored_result(&preimage)
             {
-                return Ok(Settled { preimage: preimage.clone(), result: record.result, ran: None });
+                return Ok(Settled { preimage: preimage.clone(), result, ran: None });
             }
             let digest = |input: NodeIndex| shared.lock().states[input.index()].digest();
             let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub(crate) use run::net_name;
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
@@ -30,6 +31,7 @@ use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::lock::{Sharing, Waiting};
+use crate::cache::record::ActionResult;
 use crate::cache::{
     self, Blake3, BuildLog, Cache, Clock, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, files,
 };
@@ -37,6 +39,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, NetPlan, Node};
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
+use crate::paths::named;
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
@@ -86,7 +89,7 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When waiting for another process was interrupted, or this program cannot use the remote cache.
     pub fn open(manifest: &'a Manifest, options: &Options, ctx: &Ctx) -> Result<Self> {
-        let mut workspace = Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(manifest), options, ctx)?;
+        let mut workspace = Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(&manifest.path), options, ctx)?;
         if !options.dry_run {
             workspace.remote = workspace.open_remote(options, ctx)?;
         }
@@ -116,10 +119,10 @@ impl<'a> Workspace<'a> {
         Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(&state.join("nets")) })
     }
 
-    /// Whether the local cache has the stored result of an action.
-    fn has_result(&self, preimage: &Preimage) -> bool {
-        let record = self.cache.get_record(preimage.key());
-        record.is_some_and(|record| record.result.stored && self.cache.has_blob(record.result.output_digest))
+    /// The result of an action that the local cache has, with its blob.
+    fn stored_result(&self, preimage: &Preimage) -> Option<ActionResult> {
+        let result = self.cache.get_record(preimage.key())?.result;
+        (result.stored && self.cache.has_blob(result.output_digest)).then_some(result)
     }
 
     /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).
@@ -155,7 +158,7 @@ impl<'a> Workspace<'a> {
         }
         if !options.dry_run {
             if report.as_ref().is_ok_and(|report| report.nets.iter().any(|net| net.status == NetStatus::Built)) {
-                let state = state_folder(self.manifest);
+                let state = state_folder(&self.manifest.path);
                 sweep(&BTreeSet::from([self.manifest.folder.clone(), state.join("nets"), state]));
             }
             let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, &built_from, &old, options, ctx));
@@ -273,7 +276,7 @@ impl<'a> Workspace<'a> {
             return Ok(());
         }
         // Another process may have written the blocks of other nets meanwhile: they stay.
-        let state = state_folder(self.manifest);
+        let state = state_folder(&self.manifest.path);
         // Where no lock can be made, the last writer wins, as it always did.
         let _ = files::create_dir_all(&state);
         let waiting = Waiting { message: "waiting for another `nnue` that writes `nnue.lock`", timeout: options.lock_timeout };
@@ -318,18 +321,12 @@ impl<'a> Workspace<'a> {
 fn sweep(folders: &BTreeSet<PathBuf>) {
     for folder in folders {
         // A bare file name has an empty parent.
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let _ = files::sweep_temp(folder, TEMP_GRACE);
+        let _ = files::sweep_temp(named(folder), TEMP_GRACE);
     }
 }
 
-/// `.nnue/state` beside the manifest; a folder in it for a manifest of another name than the usual.
-fn state_folder(manifest: &Manifest) -> PathBuf {
-    state_folder_of(&manifest.path)
-}
-
-/// As [`state_folder`], by the manifest's path.
-fn state_folder_of(manifest: &Path) -> PathBuf {
+/// `.nnue/state` beside the manifest at this path; a folder in it for a manifest of another name than the usual.
+fn state_folder(manifest: &Path) -> PathBuf {
     let state = manifest.with_file_name(".nnue").join("state");
     match manifest.file_name() {
         Some(name) if name != crate::manifest::FILE_NAME => state.join(name),

@@ -60,7 +60,7 @@ impl Runner<'_> {
         for user in users {
             let digest = |input: NodeIndex| if input == node { Some(matrix.digest()) } else { (self.digest)(input) };
             let Some(preimage) = self.graph.preimage(user, digest)? else { return Ok(false) };
-            if self.workspace.has_result(&preimage) {
+            if self.workspace.stored_result(&preimage).is_some() {
                 continue;
             }
             let Some(stage) = self.graph.operation(user).map(Operation::stage) else { return Ok(false) };

@@ -361,9 +361,9 @@ fn changed(file: &FileNode) -> Error {
         .help("wait until whoever writes it is done, then run the same command again")
 }
 
-/// `nn-` and the first twelve digits, as Stockfish names its nets.
-pub(super) fn net_name(sha256: &Sha256) -> String {
-    format!("nn-{}.nnue", &sha256.to_string()[..12])
+/// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
+pub(crate) fn net_name(sha256: &Sha256) -> String {
+    format!("nn-{}.nnue", sha256.short())
 }
 
 /// What a write action writes.

@@ -6,24 +6,25 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
-use super::{CACHE_VARIABLE, Workspace, cache_folder, lock, state_folder_of};
+use super::{CACHE_VARIABLE, Workspace, cache_folder, lock, state_folder};
 use crate::cache::witness::{self, Signed};
 use crate::cache::{Blake3, Clock, Signature, Witnessed, remote};
 use crate::graph::KEY_SCHEMA;
 use crate::manifest::OutputKind;
+use crate::paths::folder_of;
 
 /// Variables of the environment that a build checks before it does anything.
 const VARIABLES: [&str; 3] = [remote::KEY_VARIABLE, remote::TIMEOUT_VARIABLE, "SSL_CERT_FILE"];
 
 /// The report of a build of all nets of the manifest at `manifest`, if that build would find everything as the last one left it.
 pub fn unchanged(manifest: &Path) -> Option<Report> {
-    let cache = cache_folder(&folder_of(manifest));
+    let cache = cache_folder(folder_of(manifest));
     witness::load(&place(manifest), context(manifest)?, &cache, |report| serde_json::from_slice(report).ok())
 }
 
 /// The moment by which a build of the manifest at `manifest` begins, for [`super::Options::began`]. `None` before the first build.
 pub fn began(manifest: &Path) -> Option<Clock> {
-    witness::clock(&state_folder_of(manifest))
+    witness::clock(&state_folder(manifest))
 }
 
 /// Remembers a build of all nets that began at `began` and found them fresh from the files `rests_on`. It only saves time: without it
@@ -67,11 +68,7 @@ fn and_around(workspace: &Workspace<'_>, mut files: Vec<Signed>) -> Option<Vec<S
 }
 
 fn place(manifest: &Path) -> PathBuf {
-    state_folder_of(manifest).join("unchanged.bin")
-}
-
-fn folder_of(manifest: &Path) -> PathBuf {
-    manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
+    state_folder(manifest).join("unchanged.bin")
 }
 
 /// What the report depends on besides files: this program, the words for the manifest and the cache from which paths are made.

@@ -118,7 +118,7 @@ impl Checked {
 
 /// Reads the provenance file of every locked output, and holds it against the lock and what the last build here wrote.
 fn check_provenance(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
-    let last = BuildLog::new(&super::state_folder(manifest).join("nets")).load(&net.name, ctx);
+    let last = BuildLog::new(&super::state_folder(&manifest.path).join("nets")).load(&net.name, ctx);
     let last = last.map_or_else(Vec::new, |last| last.outputs);
     // What another version of the file was said to be made of tells nothing of this one.
     let written = |output: &LockedFile| {
@@ -190,7 +190,7 @@ pub struct RebuiltFile {
 /// # Errors
 /// When the graph cannot be made or the work was interrupted; failures of nets stand in the result.
 pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options: &Options, ctx: &Ctx) -> Result<Vec<Rebuilt>> {
-    let builds = BuildLog::new(&super::state_folder(manifest).join("nets"));
+    let builds = BuildLog::new(&super::state_folder(&manifest.path).join("nets"));
     let options = Options { keep_going: true, paranoid: true, ..options.clone() };
     let workspace = Workspace::open_in(manifest, &below.join("cache"), &below.join("state"), &options, ctx)?;
     let moved: Vec<ResolvedNet> = nets

@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 
 use super::signature::{Clock, Signature};
 use crate::error::{Error, Result};
+use crate::paths::folder_of;
 
 /// How the names of temporary files begin.
 pub const TEMP_PREFIX: &str = ".nnue-tmp-";
@@ -286,7 +287,7 @@ impl<'a> Target<'a> {
     }
 
     fn folder(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder_of(&self.path)
     }
 
     fn replace(&self, mut temp: NamedTempFile, durability: Durability) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::cache::gc::{self, CacheStats, GcOptions, GcOutcome, VerifyOutcome};
 use crate::ctx::Backend;
 use crate::error::Result;
 use crate::manifest;
+use crate::paths::folder_of;
 
 /// Look into the cache, clean it, check it
 #[derive(clap::Args)]
@@ -108,7 +109,7 @@ fn root(global: &Global) -> Result<PathBuf> {
         Some(path) => path.clone(),
         None => manifest::find(Path::new(".")).map_err(|error| error.help(format!("or name the cache by `{CACHE_VARIABLE}`")))?,
     };
-    Ok(cache_folder(manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))))
+    Ok(cache_folder(folder_of(&manifest)))
 }
 
 /// Prints a result as JSON, with the version of its format in front, or as text.

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::filters::FilterArgs;
 use super::network::{
-    BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, into_integers, net_name, warn_assumed_scales,
-    write_file,
+    BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, into_integers, warn_assumed_scales, write_file,
 };
 use super::{Exit, Global};
+use crate::build::net_name;
 use crate::cache::files::create_dir_all;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};

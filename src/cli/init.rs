@@ -13,6 +13,7 @@ use crate::format::bytes::Bytes;
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, FILE_NAME, Vocabulary};
+use crate::paths::folder_of;
 use crate::positions::{Filters, Selection, select};
 use crate::stages::load::{Loaded, load_bytes};
 
@@ -103,7 +104,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 /// The manifest that `-f` names. It must lie in `folder`: what is written into it is relative to there.
 fn named_target(named: &Path, folder: &Path) -> Result<PathBuf> {
-    let parent = named.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = folder_of(named);
     let real = |folder: &Path| fs::canonicalize(folder).map_err(|error| Error::io("cannot look at", folder, error));
     if real(parent)? == real(folder)? {
         return Ok(named.to_owned());

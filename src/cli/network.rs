@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use crate::build::net_name;
 use crate::cache::files::{Durability, write_atomic, write_atomic_named};
 use crate::cache::{HashingWriter, Sha256};
 use crate::ctx::{Backend, Ctx};
@@ -11,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::FEATURES;
 use crate::net::{Generation, QUANTIZATIONS, Quantization, QuantizedNetwork, generation, generation_names, quantization};
+use crate::paths::folder_of;
 use crate::stages::load::{Loaded, load};
 use crate::stages::quantize::{Overflow, quantize};
 
@@ -215,17 +217,12 @@ pub(crate) fn write_file(place: Place<'_>, ctx: &Ctx, write: impl FnOnce(&mut dy
     }
 }
 
-/// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
-pub(crate) fn net_name(sha256: &Sha256) -> String {
-    format!("nn-{}.nnue", sha256.short())
-}
-
 /// The folder that a file will be in must be there: a typing mistake should not make one.
 ///
 /// # Errors
 /// When it is not.
 pub(crate) fn check_folder_of(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if folder.is_dir() {
         return Ok(());
     }

@@ -11,6 +11,8 @@ use std::{
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::paths::named;
+
 use super::{
     Claims, FilePath, Globs, Net, NetSource, Output, OutputKind, PROVENANCE_SUFFIX, ResolvedNet, ResolvedOptimize, Source, provenance_path,
     publish,
@@ -670,11 +672,6 @@ fn read_folder(folder: &Path, found: &mut Found) -> Vec<std::fs::DirEntry> {
     }
 }
 
-/// The folder by a name that can be opened.
-fn named(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
-}
-
 /// The last folder on the literal way of a glob that exists.
 fn deepest_folder(folder: &Path, root: &str, steps: &[Step]) -> String {
     let mut at = FilePath::new(folder, root);
@@ -744,7 +741,7 @@ impl Disk {
         // A link in the output's own place leads out as one on the way does.
         let is_link = output.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
         let target = if kind == OutputKind::Folder || is_link { Some(output) } else { output.parent() }?;
-        let absolute = normalise(&std::path::absolute(if target.as_os_str().is_empty() { Path::new(".") } else { target }).ok()?);
+        let absolute = normalise(&std::path::absolute(named(target)).ok()?);
         if !absolute.starts_with(self.lexical.as_ref()?) {
             return None;
         }

@@ -34,6 +34,7 @@ pub use tree::Override;
 
 use crate::{
     error::{Error, Kind, Result},
+    paths::folder_of,
     positions::Filters,
 };
 
@@ -580,10 +581,7 @@ pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocab
 }
 
 fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    let folder = folder_of(path).to_owned();
     let mut texts = Texts::new(path, text);
     // Without the byte order mark columns count what is seen.
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);

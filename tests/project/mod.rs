@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli_support::{self, write_fens, write_net};
+pub use crate::common::files_below;
 use crate::common::sha256;
 
 /// Two nets: one that is optimized and has two outputs, one that is only written.
@@ -192,17 +193,6 @@ fn is_sealed(bytes: &[u8]) -> bool {
     let (checksum, rest) = rest.split_at(64);
     let body = rest.strip_prefix("\",\"body\":").and_then(|rest| rest.strip_suffix("}\n"));
     body.is_some_and(|body| blake3::hash(body.as_bytes()).to_hex().as_str() == checksum)
-}
-
-/// All files below a folder, sorted.
-pub fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if entry.file_type().unwrap().is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
 }
 
 pub fn temporary(folder: &Path) -> Vec<PathBuf> {

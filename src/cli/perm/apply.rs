@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::build::net_name;
 use crate::cli::convert::load_permutation;
-use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, net_name, write_file};
+use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, write_file};
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::{Error, Result};

@@ -1,0 +1,13 @@
+//! Names of folders as the system takes them. Looks at texts only.
+
+use std::path::Path;
+
+/// The folder by a name that can be opened: an empty one is the present folder.
+pub(crate) fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
+/// The folder of a file; the present one for a bare file name.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    named(file.parent().unwrap_or(Path::new("")))
+}
