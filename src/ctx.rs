@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::error::{Error, Result};
+pub use crate::words::Backend;
 
 /// Receives progress and warnings of running stages. All methods may be called from any thread.
 pub trait Progress: Send + Sync {
@@ -31,32 +32,6 @@ impl Progress for Silent {
     fn advance(&self, _: &str, _: u64) {}
     fn finish(&self, _: &str) {}
     fn warn(&self, _: &str) {}
-}
-
-/// Which device computes; never what is computed: all backends give equal bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Backend {
-    /// The fastest that is present; falls back to the CPU with one note.
-    #[default]
-    Auto,
-    /// The reference.
-    Cpu,
-    /// OpenCL, found at run time; an error where there is none.
-    OpenCl,
-    /// libtorch (cargo feature `torch`); an error in builds without it.
-    Torch,
-}
-
-impl Backend {
-    /// The name used on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::OpenCl => "opencl",
-            Self::Torch => "torch",
-        }
-    }
 }
 
 /// Looks at a file that was just opened as an input, and may refuse it.

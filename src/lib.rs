@@ -16,6 +16,7 @@
 //! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.
 //! * [`cache`]: content-addressed store, action records, stat cache, atomic files.
 //! * [`build`]: walks the DAG, asks the cache, runs stages, publishes outputs.
+//! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 //! * [`cli`]: the command line over all of it.
 #![deny(missing_docs)]
 
@@ -32,3 +33,4 @@ mod paths;
 pub mod permutation;
 pub mod positions;
 pub mod stages;
+pub mod words;

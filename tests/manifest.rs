@@ -14,9 +14,7 @@ use nnue::{
     build,
     error::{Error, Kind},
     graph,
-    manifest::{
-        self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, Quantization, RemoteMode, Vocabulary,
-    },
+    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode, Vocabulary},
     positions::Filters,
 };
 
@@ -298,7 +296,7 @@ fn all_keys_have_their_values() {
     assert_eq!(source.claims.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
     assert_eq!([&source.claims.l1, &source.claims.l2, &source.claims.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
     assert_eq!(source.claims.architecture.as_ref().unwrap().value, "SFNNv14");
-    assert_eq!(source.claims.quantization.as_ref().unwrap().value, Quantization::Ft255);
+    assert_eq!(source.claims.quantization.as_ref().unwrap().value.name, "ft255");
     assert_eq!(source.claims.overflow.value, Overflow::Error);
     assert!(source.sha256.as_ref().unwrap().value.starts_with("0123"));
 

@@ -265,7 +265,7 @@ fn source(source: &Source) -> Json {
     put("l2", claims.l2.as_ref().map(|size| json!(size.value)));
     put("l3", claims.l3.as_ref().map(|size| json!(size.value)));
     put("architecture", claims.architecture.as_ref().map(|name| json!(name.value)));
-    put("quantization", claims.quantization.as_ref().map(|scales| json!(scales.value.name())));
+    put("quantization", claims.quantization.as_ref().map(|scales| json!(scales.value.name)));
     put("overflow", Some(json!(claims.overflow.value.name())));
     put("sha256", source.sha256.as_ref().map(|pin| json!(pin.value)));
     Json::Object(members)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::global::Verbosity;
-use super::network::BackendName;
+use super::word::word;
 use super::{Exit, Global};
 use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
 use crate::cache::remote::Traffic;
@@ -50,8 +50,8 @@ pub(super) struct WorkArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// What computes; never changes a byte of the result
-    #[arg(long, value_name = "BACKEND", default_value = "auto")]
-    backend: BackendName,
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = word::<Backend>())]
+    backend: Backend,
 }
 
 impl WorkArgs {
@@ -64,7 +64,7 @@ impl WorkArgs {
     }
 
     pub(super) fn backend(&self) -> Backend {
-        self.backend.into()
+        self.backend
     }
 
     /// Actions at a time.

@@ -7,13 +7,12 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::filters::FilterArgs;
-use super::network::{
-    BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, into_integers, warn_assumed_scales, write_file,
-};
+use super::network::{IntegerSource, Place, SourceArgs, Written, check_folder_of, into_integers, warn_assumed_scales, write_file};
+use super::word::word;
 use super::{Exit, Global};
 use crate::build::net_name;
 use crate::cache::files::create_dir_all;
-use crate::ctx::Ctx;
+use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::format::bytes::Bytes;
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
@@ -24,6 +23,7 @@ use crate::stages::dequantize::dequantize;
 use crate::stages::gather::gather;
 use crate::stages::load::{Loaded, load};
 use crate::stages::permute::permute;
+use crate::stages::quantize::Overflow;
 use crate::stages::write::write_nnue;
 use crate::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 
@@ -43,8 +43,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     description: Option<String>,
     /// How the feature transformer is stored in a .nnue file [default: leb128]
-    #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW")]
-    compression: Option<CompressionName>,
+    #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW", value_parser = word::<Compression>())]
+    compression: Option<Compression>,
     /// Apply a permutation of the neurons, as ftperm.py saves it (.npy)
     #[arg(long = "ft_perm", alias = "ft-perm", value_name = "FILE")]
     perm: Option<PathBuf>,
@@ -61,20 +61,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// How to search for the permutation
-    #[arg(long, value_name = "NAME", default_value = "greedy")]
-    algorithm: AlgorithmName,
+    #[arg(long, value_name = "NAME", default_value = "greedy", value_parser = word::<Algorithm>())]
+    algorithm: Algorithm,
     /// How many moves `anneal` tries
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     moves: Option<u64>,
     /// What computes the search; the result is the same
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    backend: BackendName,
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = word::<Backend>())]
+    backend: Backend,
     /// What a .pt file holds
     #[arg(long = "pt-profile", alias = "pt_profile", value_name = "KIND", default_value = "state-dict")]
     pt_profile: PtProfile,
     /// What to do with weights that do not fit their integer type
-    #[arg(long, value_name = "HOW", default_value = "error")]
-    overflow: OverflowName,
+    #[arg(long, value_name = "HOW", default_value = "error", value_parser = word::<Overflow>())]
+    overflow: Overflow,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -82,15 +82,6 @@ pub(crate) struct Args {
     filters: FilterArgs,
     #[command(flatten)]
     source_is: SourceArgs,
-}
-
-/// `--ft_compression`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CompressionName {
-    /// Raw integers: what Stockfish up to 15.1 reads
-    None,
-    /// Signed LEB128: what Stockfish since 16 reads
-    Leb128,
 }
 
 /// `--pt-profile`.
@@ -110,24 +101,6 @@ impl From<PtProfile> for FloatTarget {
             PtProfile::StateDict => Self::StateDict,
             PtProfile::Seed => Self::Module(ModuleProfile::Seed),
             PtProfile::Head => Self::Module(ModuleProfile::Head),
-        }
-    }
-}
-
-/// `--algorithm`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum AlgorithmName {
-    /// 2-swaps, then 3-cycles, as ftperm.py
-    Greedy,
-    /// Greedy, then exact annealing: never less than greedy
-    Anneal,
-}
-
-impl From<AlgorithmName> for Algorithm {
-    fn from(name: AlgorithmName) -> Self {
-        match name {
-            AlgorithmName::Greedy => Self::Greedy,
-            AlgorithmName::Anneal => Self::Anneal,
         }
     }
 }
@@ -161,7 +134,7 @@ enum Order<'a> {
 type Summary = Vec<(&'static str, String)>;
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
-    let ctx = global.ctx(args.backend.into());
+    let ctx = global.ctx(args.backend);
     let request = Request::of(&args, &ctx)?;
     let permutation = match request.order {
         Order::Applied(path) => Some(load_permutation(path)?),
@@ -184,7 +157,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             write_floats(network, target, &request, &ctx)?
         }
         (loaded, format) => {
-            let IntegerSource { mut network, candidates, clamped, .. } = into_integers(loaded, &args.source, args.overflow.into(), &ctx)?;
+            let IntegerSource { mut network, candidates, clamped, .. } = into_integers(loaded, &args.source, args.overflow, &ctx)?;
             network.description = described(&args, &network.description);
             zero_blocks = reorder(&mut network, &request, permutation.as_ref(), &ctx)?;
             summary.extend(network_lines(&network.architecture, &network.architecture.features.name(), &candidates));
@@ -307,13 +280,10 @@ impl<'a> Request<'a> {
         if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
             return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
         }
-        if args.moves.is_some() && args.algorithm == AlgorithmName::Greedy {
+        if args.moves.is_some() && args.algorithm == Algorithm::Greedy {
             return Err(Error::usage("`--moves` is for `--algorithm anneal`").because("the greedy search ends by itself"));
         }
-        let compression = match args.compression {
-            Some(CompressionName::None) => Compression::None,
-            Some(CompressionName::Leb128) | None => Compression::Leb128,
-        };
+        let compression = args.compression.unwrap_or_default();
         let (place, format) = if args.out_sha {
             if args.target.exists() && !args.target.is_dir() {
                 return Err(
@@ -332,7 +302,7 @@ impl<'a> Request<'a> {
             None if args.optimize => Order::Searched {
                 data: &args.data,
                 selection: Selection { count: Some(args.count.unwrap_or(DEFAULT_COUNT)), held_out: 0, seed: args.seed, filters },
-                params: SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: None },
+                params: SearchParams { algorithm: args.algorithm, seed: args.seed, moves: args.moves, time_limit: None },
             },
             None => Order::Kept,
         };

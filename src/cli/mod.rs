@@ -34,6 +34,7 @@ mod status;
 mod units;
 mod verify;
 mod watch;
+pub(crate) mod word;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
+use super::word::word;
 use crate::build::net_name;
 use crate::cache::files::{Durability, write_atomic, write_atomic_named};
 use crate::cache::{HashingWriter, Sha256};
-use crate::ctx::{Backend, Ctx};
+use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::FEATURES;
-use crate::net::{Generation, QUANTIZATIONS, Quantization, QuantizedNetwork, generation, generation_names, quantization};
+use crate::net::{Generation, Quantization, QuantizedNetwork, generation, generation_names};
 use crate::paths::folder_of;
 use crate::stages::load::{Loaded, load};
 use crate::stages::quantize::{Overflow, quantize};
@@ -36,7 +35,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "NAME", value_parser = parse_generation)]
     pub(crate) architecture: Option<&'static Generation>,
     /// Scales: ft127, ft255 or ft256
-    #[arg(long, value_name = "NAME", value_parser = parse_quantization)]
+    #[arg(long, value_name = "NAME", value_parser = word::<&'static Quantization>())]
     pub(crate) quantization: Option<&'static Quantization>,
 }
 
@@ -72,55 +71,6 @@ fn parse_size(text: &str) -> Result<usize, String> {
 
 fn parse_generation(text: &str) -> Result<&'static Generation, String> {
     generation(text).ok_or_else(|| format!("known are {}", generation_names().join(", ")))
-}
-
-fn parse_quantization(text: &str) -> Result<&'static Quantization, String> {
-    quantization(text).ok_or_else(|| format!("known are {}", QUANTIZATIONS.map(|known| known.name).join(", ")))
-}
-
-/// `--backend`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BackendName {
-    /// The fastest that is present
-    Auto,
-    /// The reference
-    Cpu,
-    /// OpenCL
-    Opencl,
-    /// libtorch
-    Torch,
-}
-
-impl From<BackendName> for Backend {
-    fn from(name: BackendName) -> Self {
-        match name {
-            BackendName::Auto => Self::Auto,
-            BackendName::Cpu => Self::Cpu,
-            BackendName::Opencl => Self::OpenCl,
-            BackendName::Torch => Self::Torch,
-        }
-    }
-}
-
-/// `--overflow`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OverflowName {
-    /// Refuse
-    Error,
-    /// As the trainers until May 2026 did
-    Wrap,
-    /// The nearest value that fits
-    Clamp,
-}
-
-impl From<OverflowName> for Overflow {
-    fn from(name: OverflowName) -> Self {
-        match name {
-            OverflowName::Error => Self::Error,
-            OverflowName::Wrap => Self::Wrap,
-            OverflowName::Clamp => Self::Clamp,
-        }
-    }
 }
 
 /// A source in integers.

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::build::{ManifestArgs, load_manifest};
 use super::diff::{self, Comparison};
-use super::network::BackendName;
+use super::word::word;
 use super::{Exit, Global};
 use crate::build::{Checked, Options, Rebuilt, RebuiltFile, lock, locked_nets, rebuild, select_nets};
+use crate::ctx::Backend;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::format::bytes::Bytes;
@@ -28,8 +29,8 @@ pub(crate) struct Args {
     #[arg(long)]
     rebuild: bool,
     /// What computes; never changes a byte of the result
-    #[arg(long, value_name = "BACKEND", default_value = "auto")]
-    backend: BackendName,
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = word::<Backend>())]
+    backend: Backend,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -90,7 +91,7 @@ struct ByteDifference {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
-    let ctx = global.ctx(args.backend.into());
+    let ctx = global.ctx(args.backend);
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
     let (locked, gone) = locked_nets(&manifest, &nets)?;

@@ -12,7 +12,6 @@ use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::net;
 use crate::permutation::{Algorithm, SearchParams};
-use crate::stages::quantize::Overflow;
 
 /// What is to be done for one net.
 #[derive(Debug, Clone)]
@@ -62,7 +61,7 @@ impl Planner<'_> {
         let is_float = self.is_float(&source.path.value);
         let quantized = if is_float {
             let coalesced = self.action(&mut actions, Operation::Coalesce, &[("network".into(), loaded)]);
-            self.action(&mut actions, Operation::Quantize(overflow(source.claims.overflow.value)), &[("network".into(), coalesced)])
+            self.action(&mut actions, Operation::Quantize(source.claims.overflow.value), &[("network".into(), coalesced)])
         } else {
             loaded
         };
@@ -197,22 +196,14 @@ fn expectation(claims: &Claims) -> Expectation {
         l2: size(&claims.l2),
         l3: size(&claims.l3),
         architecture: claims.architecture.as_ref().and_then(|name| net::generation(&name.value)),
-        quantization: claims.quantization.as_ref().and_then(|scales| net::quantization(scales.value.name())),
-    }
-}
-
-fn overflow(overflow: manifest::Overflow) -> Overflow {
-    match overflow {
-        manifest::Overflow::Error => Overflow::Error,
-        manifest::Overflow::Wrap => Overflow::Wrap,
-        manifest::Overflow::Clamp => Overflow::Clamp,
+        quantization: claims.quantization.as_ref().map(|scales| scales.value),
     }
 }
 
 fn search_params(optimize: &manifest::ResolvedOptimize) -> SearchParams {
     match optimize.algorithm.value {
-        manifest::Algorithm::Greedy => SearchParams::default(),
-        manifest::Algorithm::Anneal => SearchParams {
+        Algorithm::Greedy => SearchParams::default(),
+        Algorithm::Anneal => SearchParams {
             algorithm: Algorithm::Anneal,
             seed: optimize.seed.value,
             moves: optimize.moves.as_ref().map(|moves| moves.value),
@@ -221,12 +212,9 @@ fn search_params(optimize: &manifest::ResolvedOptimize) -> SearchParams {
     }
 }
 
-fn target(kind: OutputKind, compression: manifest::Compression) -> Target {
+fn target(kind: OutputKind, compression: Compression) -> Target {
     match kind {
-        OutputKind::Folder | OutputKind::Nnue => Target::Nnue(match compression {
-            manifest::Compression::Leb128 => Compression::Leb128,
-            manifest::Compression::None => Compression::None,
-        }),
+        OutputKind::Folder | OutputKind::Nnue => Target::Nnue(compression),
         OutputKind::Pt => Target::Pt,
         OutputKind::Safetensors => Target::Safetensors,
         OutputKind::Npz => Target::Npz,

@@ -26,14 +26,16 @@ use std::{
 };
 
 pub use publish::{FISHTEST_LICENSE, is_public_name};
-use read::{Choice, Content};
+use read::Content;
 pub use schema::schema;
 pub use text::{Located, Span};
 use text::{Problem, Texts};
 pub use tree::Override;
 
+pub use crate::words::{Algorithm, Compression, Overflow, Publish, RemoteMode};
 use crate::{
     error::{Error, Kind, Result},
+    net::Quantization,
     paths::folder_of,
     positions::Filters,
 };
@@ -180,7 +182,7 @@ pub struct Claims {
     /// Generation, a word of the vocabulary.
     pub architecture: Option<Located<String>>,
     /// Scales.
-    pub quantization: Option<Located<Quantization>>,
+    pub quantization: Option<Located<&'static Quantization>>,
     /// What to do with weights beyond the range of their integers.
     pub overflow: Located<Overflow>,
 }
@@ -375,157 +377,6 @@ impl OutputKind {
         }
     }
 }
-
-/// Scales of a generation, named by the integer that stands for 1.0 in the feature transformer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, schemars::JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Quantization {
-    /// 127: until December 2025
-    Ft127,
-    /// 255: from SFNNv10a on
-    Ft255,
-    /// 256: from SFNNv14.1 on
-    Ft256,
-}
-
-impl Choice for Quantization {
-    const WHAT: &'static str = "the scales of the integers";
-    const ALL: &'static [Self] = &[Self::Ft127, Self::Ft255, Self::Ft256];
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Ft127 => "ft127",
-            Self::Ft255 => "ft255",
-            Self::Ft256 => "ft256",
-        }
-    }
-}
-
-/// What to do with a weight beyond the range of its integer type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Overflow {
-    /// refuse the network and name the weights
-    #[default]
-    Error,
-    /// keep the low bits, as some generations of the trainer did
-    Wrap,
-    /// take the nearest value in range
-    Clamp,
-}
-
-impl Choice for Overflow {
-    const WHAT: &'static str = "what happens to a weight that is out of range";
-    const ALL: &'static [Self] = &[Self::Error, Self::Wrap, Self::Clamp];
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Wrap => "wrap",
-            Self::Clamp => "clamp",
-        }
-    }
-}
-
-/// How `.nnue` outputs are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Compression {
-    /// signed LEB128, as engines are shipped with
-    #[default]
-    Leb128,
-    /// plain integers
-    None,
-}
-
-impl Choice for Compression {
-    const WHAT: &'static str = "how the file is packed";
-    const ALL: &'static [Self] = &[Self::Leb128, Self::None];
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Leb128 => "leb128",
-            Self::None => "none",
-        }
-    }
-}
-
-/// How a permutation is searched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Algorithm {
-    /// exchanges of two, then of three: the field's standard
-    #[default]
-    Greedy,
-    /// greedy, then annealing with exact differences
-    Anneal,
-}
-
-impl Choice for Algorithm {
-    const WHAT: &'static str = "a way to search";
-    const ALL: &'static [Self] = &[Self::Greedy, Self::Anneal];
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Greedy => "greedy",
-            Self::Anneal => "anneal",
-        }
-    }
-}
-
-/// Where a net is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, schemars::JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Publish {
-    /// the test server of Stockfish: `nn-<sha256>.nnue`, less than 200,000,000 bytes, CC0-1.0
-    Fishtest,
-}
-
-impl Choice for Publish {
-    const WHAT: &'static str = "a place where nets are published";
-    const ALL: &'static [Self] = &[Self::Fishtest];
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Fishtest => "fishtest",
-        }
-    }
-}
-
-/// What a build may do with a remote cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, schemars::JsonSchema)]
-#[schemars(rename_all = "kebab-case")]
-pub enum RemoteMode {
-    /// take results from it
-    #[default]
-    Read,
-    /// also upload results to it
-    ReadWrite,
-}
-
-impl Choice for RemoteMode {
-    const WHAT: &'static str = "what is done with the remote cache";
-    const ALL: &'static [Self] = &[Self::Read, Self::ReadWrite];
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::ReadWrite => "read-write",
-        }
-    }
-}
-
-macro_rules! words {
-    ($($choice:ty),*) => {$(
-        impl $choice {
-            /// The word in the manifest.
-            pub fn name(self) -> &'static str {
-                Choice::name(&self)
-            }
-        }
-    )*};
-}
-words!(Quantization, Overflow, Compression, Algorithm, Publish, RemoteMode);
 
 /// Reads the manifest at `path`, puts `overrides` on top, checks everything and finds the files of sweeps.
 ///

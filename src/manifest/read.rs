@@ -11,13 +11,14 @@ use std::{
 };
 
 use super::{
-    Algorithm, Claims, Compression, Data, FilePath, Net, NetSource, Optimize, Overflow, Publish, Quantization, Release, RemoteCache,
-    RemoteMode, Source, Vocabulary,
+    Claims, Data, FilePath, Net, NetSource, Optimize, Release, RemoteCache, Source, Vocabulary,
     expand::{names_file, placeholders},
     text::{Located, Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, Value, display_path, quoted, type_name},
 };
+use crate::net::Quantization;
 use crate::positions::Filters;
+use crate::words::{self, Algorithm, Compression, Overflow, Publish, RemoteMode, Word};
 
 /// The manifest version that this program reads.
 const VERSION: u64 = 1;
@@ -220,7 +221,7 @@ impl<'a> Reader<'a> {
         let l2 = self.optional_integer(fields, "l2", 1..=65536);
         let l3 = self.optional_integer(fields, "l3", 1..=65536);
         let architecture = fields.get("architecture").and_then(|item| self.architecture(&fields.path_of("architecture"), item));
-        let quantization = self.optional_choice::<Quantization>(fields, "quantization");
+        let quantization = self.optional_choice::<&'static Quantization>(fields, "quantization");
         let overflow = self.optional_choice::<Overflow>(fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default()));
         let narrow = |size: Located<u64>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
         Claims { features, l1: l1.map(narrow), l2: l2.map(narrow), l3: l3.map(narrow), architecture, quantization, overflow }
@@ -613,15 +614,14 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn optional_choice<T: Choice>(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Located<T>> {
+    fn optional_choice<T: Word>(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Located<T>> {
         let item = fields.get(key)?;
         let path = fields.path_of(key);
         let text = self.string(&path, item)?;
-        match T::ALL.iter().find(|choice| choice.name() == text.value) {
-            Some(&choice) => Some(text.map(|_| choice)),
+        match T::named(&text.value) {
+            Some(choice) => Some(text.map(|_| choice)),
             None => {
-                let names: Vec<&str> = T::ALL.iter().map(|choice| choice.name()).collect();
-                self.not_one_of(&path, &text, &names, T::WHAT);
+                self.not_one_of(&path, &text, &words::names::<T>(), T::KIND);
                 None
             }
         }
@@ -918,16 +918,6 @@ impl Fields<'_> {
 trait Whole: Ord + Display + From<u8> + TryFrom<i128> {}
 
 impl<T: Ord + Display + From<u8> + TryFrom<i128>> Whole for T {}
-
-/// A value that is one of a few words.
-pub(super) trait Choice: Copy + 'static {
-    /// What a word stands for, with its article.
-    const WHAT: &'static str;
-    /// All of them.
-    const ALL: &'static [Self];
-    /// The word.
-    fn name(&self) -> &'static str;
-}
 
 impl FilePath {
     /// A path typed in a manifest that lies in `folder`.

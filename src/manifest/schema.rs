@@ -4,12 +4,37 @@
 //! compares their keys with those that `read` asks for.
 #![expect(dead_code, reason = "only the shape of these types is used")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
-use serde_json::Value;
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema, transform::RecursiveTransform};
+use serde_json::{Value, json};
 
-use super::{Algorithm, Compression, Overflow, Publish, Quantization, RemoteMode};
+use crate::net;
+use crate::words::{self, Word};
+
+/// One of the names of `W`.
+struct OneOf<W>(PhantomData<W>);
+
+impl<W: Word> JsonSchema for OneOf<W> {
+    fn schema_name() -> Cow<'static, str> {
+        let path = std::any::type_name::<W>();
+        path.rsplit("::").next().unwrap_or(path).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = W::all().into_iter().map(|word| json!({"const": word.name(), "description": word.about()}));
+        json_schema!({"oneOf": names.collect::<Vec<_>>()})
+    }
+}
+
+type Algorithm = OneOf<words::Algorithm>;
+type Compression = OneOf<words::Compression>;
+type Overflow = OneOf<words::Overflow>;
+type Publish = OneOf<words::Publish>;
+type Quantization = OneOf<&'static net::Quantization>;
+type RemoteMode = OneOf<words::RemoteMode>;
 
 /// The JSON schema (draft 7, which editors for TOML understand) of `nnue.toml`.
 ///

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::words::Word;
+
 use super::{Block, FeatureSet, ThreatTable};
 
 /// Order and element types of the feature transformer's tensors in a file.
@@ -84,10 +86,12 @@ pub enum OverflowBehaviour {
 }
 
 /// A set of scales, named by that of the feature transformer.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Quantization {
     /// `ft127`, `ft255` or `ft256`.
     pub name: &'static str,
+    /// When it was in use, in a few words.
+    pub about: &'static str,
     /// Factor of the transformer's weights and biases (i16; i8 for threats and pawn pairs).
     pub ft: f64,
     /// Factor of the PSQT weights (i32).
@@ -107,6 +111,7 @@ const OUTPUT_9600: DenseScale =
 /// Scales until December 2025: 1.0 is 127 in the transformer.
 pub static FT127: Quantization = Quantization {
     name: "ft127",
+    about: "1.0 is 127 in the feature transformer: until December 2025",
     ft: 127.0,
     psqt: 9600.0,
     dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
@@ -117,6 +122,7 @@ pub static FT127: Quantization = Quantization {
 /// Scales from December 2025 to June 2026: 1.0 is 255 in the transformer.
 pub static FT255: Quantization = Quantization {
     name: "ft255",
+    about: "1.0 is 255 in the feature transformer: SFNNv10a and later",
     ft: 255.0,
     psqt: 9600.0,
     dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
@@ -127,6 +133,7 @@ pub static FT255: Quantization = Quantization {
 /// Scales since June 2026 (quantization-aware training): 1.0 is 256 in the transformer.
 pub static FT256: Quantization = Quantization {
     name: "ft256",
+    about: "1.0 is 256 in the feature transformer: SFNNv14.1 and later",
     ft: 256.0,
     psqt: 9600.0,
     dense: [
@@ -144,6 +151,31 @@ pub static QUANTIZATIONS: [&Quantization; 3] = [&FT127, &FT255, &FT256];
 /// The scales of that name (`ft127`, `ft255`, `ft256`).
 pub fn quantization(name: &str) -> Option<&'static Quantization> {
     QUANTIZATIONS.into_iter().find(|quantization| quantization.name == name)
+}
+
+/// The table has each name once.
+impl PartialEq for Quantization {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Quantization {}
+
+impl Word for &'static Quantization {
+    const KIND: &'static str = "a set of scales";
+
+    fn all() -> Vec<Self> {
+        QUANTIZATIONS.to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn about(self) -> &'static str {
+        self.about
+    }
 }
 
 /// One generation of networks.

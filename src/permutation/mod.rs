@@ -19,13 +19,14 @@ mod objective;
 mod random;
 mod search;
 
+pub use crate::words::Algorithm;
 pub use backend::{Cpu, OverlapCounter, SearchBackend, select_backend};
 pub use greedy::{Iteration, MAX_ITERATIONS, Move, Stage};
 pub use kernel::{Kernel, LANE, Tile};
 pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};
 pub use npy::{read_matrix, read_permutation, write_matrix, write_permutation};
 pub use objective::{BLOCK, ZeroBlocks, zero_blocks};
-pub use search::{Algorithm, SearchOutcome, SearchParams, default_moves, search, search_with};
+pub use search::{SearchOutcome, SearchParams, default_moves, search, search_with};
 
 /// What the greedy search is called in progress reports; its units are rounds.
 const TASK: &str = "search";

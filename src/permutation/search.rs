@@ -10,27 +10,7 @@ use super::{
     matrix::ActivationMatrix,
     objective::{ZeroBlocks, check_blocks, zero_blocks},
 };
-use crate::{ctx::Ctx, error::Result, net::Permutation};
-
-/// How a permutation is searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Algorithm {
-    /// 2-swaps, then 3-cycles: exactly what the trainer's `ftperm.py` finds.
-    #[default]
-    Greedy,
-    /// Greedy, then annealing by random swaps with exact gains, then greedy again. Never less than greedy.
-    Anneal,
-}
-
-impl Algorithm {
-    /// The name used in manifests and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Greedy => "greedy",
-            Self::Anneal => "anneal",
-        }
-    }
-}
+use crate::{ctx::Ctx, error::Result, net::Permutation, words::Algorithm};
 
 /// What decides the result of a search.
 #[derive(Debug, Clone, Default)]

@@ -11,29 +11,7 @@ use crate::net::{
     BlockWeights, Coalesced, Dense, FloatBlock, FtBlock, LAYER_NAMES, LayerStack, Network, OverflowBehaviour, Quantization,
     QuantizedNetwork, padded,
 };
-
-/// What to do with a value that does not fit its integer type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Overflow {
-    /// Refuse, naming the first such value and their number.
-    #[default]
-    Error,
-    /// What the trainers until May 2026 did on x86-64: keep the low bits (transformer), or the smallest integer (32-bit values).
-    Wrap,
-    /// The nearest value that fits; NaN becomes 0.
-    Clamp,
-}
-
-impl Overflow {
-    /// `error`, `wrap` or `clamp`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Wrap => "wrap",
-            Self::Clamp => "clamp",
-        }
-    }
-}
+pub use crate::words::Overflow;
 
 /// What quantizing changed beyond rounding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

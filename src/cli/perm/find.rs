@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{check_array_target, load_matrix, save};
-use crate::cli::convert::AlgorithmName;
-use crate::cli::network::{BackendName, check_folder_of};
+use crate::cli::network::check_folder_of;
+use crate::cli::word::word;
 use crate::cli::{Exit, Global};
+use crate::ctx::Backend;
 use crate::error::{Error, Result};
 use crate::permutation::{Algorithm, SearchParams, search, write_permutation};
 
@@ -25,8 +26,8 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N")]
     l1: Option<usize>,
     /// How to search
-    #[arg(long, value_name = "NAME", default_value = "greedy")]
-    algorithm: AlgorithmName,
+    #[arg(long, value_name = "NAME", default_value = "greedy", value_parser = word::<Algorithm>())]
+    algorithm: Algorithm,
     /// Of the random numbers of anneal
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -37,16 +38,16 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     seconds: Option<Duration>,
     /// What computes the search; the result is the same
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    backend: BackendName,
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = word::<Backend>())]
+    backend: Backend,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
-    let ctx = global.ctx(args.backend.into());
-    let params = SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: args.seconds };
+    let ctx = global.ctx(args.backend);
+    let params = SearchParams { algorithm: args.algorithm, seed: args.seed, moves: args.moves, time_limit: args.seconds };
     if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
         return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")
             .because("the greedy search ends by itself")

@@ -28,6 +28,7 @@ pub use layout::{DType, Entry};
 use crate::error::{Error, Result};
 use crate::format::identify;
 use crate::net::{Architecture, BlockWeights, GENERATIONS, Generation, Quantization, QuantizedNetwork};
+pub use crate::words::Compression;
 
 /// What stands before a compressed tensor; no terminating zero.
 pub const LEB128_MAGIC: &[u8; 17] = b"COMPRESSED_LEB128";
@@ -37,25 +38,6 @@ pub const MAX_DESCRIPTION: usize = 1 << 20;
 
 /// The description that the trainer of 2023 and later writes when none is given.
 pub const DEFAULT_DESCRIPTION: &str = "Network trained with the https://github.com/official-stockfish/nnue-pytorch trainer.";
-
-/// How the wide tensors of the feature transformer are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// Raw little-endian integers: what Stockfish up to 15.1 reads.
-    None,
-    /// Signed LEB128: what Stockfish since 16 reads.
-    Leb128,
-}
-
-impl Compression {
-    /// `none` or `leb128`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Leb128 => "leb128",
-        }
-    }
-}
 
 /// What a user says about a file: each given value is checked, and chooses where the file leaves a choice.
 #[derive(Debug, Clone, Default)]

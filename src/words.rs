@@ -1,0 +1,265 @@
+//! The words that users choose from: one enum for each set, with its names, and one way to read them.
+//!
+//! Manifest, command line, schema, keys and messages all take a word's name from here, so that a value that one of them knows is known
+//! to all. Tables of other rooms, such as the generations of networks, join by implementing [`Word`]. Knows nothing of the rest.
+
+use std::fmt;
+
+/// A value with a name, out of a fixed list.
+pub trait Word: Copy + PartialEq + Send + Sync + 'static {
+    /// What the values are, with an article: `an algorithm`.
+    const KIND: &'static str;
+
+    /// All values, in the order in which they are listed.
+    fn all() -> Vec<Self>;
+
+    /// The name: what users type.
+    fn name(self) -> &'static str;
+
+    /// What the value means, in a few words without a period.
+    fn about(self) -> &'static str;
+
+    /// The value that `text` names exactly.
+    fn named(text: &str) -> Option<Self> {
+        Self::all().into_iter().find(|word| word.name() == text)
+    }
+}
+
+/// The names of all values of a set.
+pub fn names<W: Word>() -> Vec<&'static str> {
+    W::all().into_iter().map(Word::name).collect()
+}
+
+/// A text that names no value of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// What was typed.
+    pub text: String,
+    /// [`Word::KIND`].
+    pub kind: &'static str,
+    /// What is known.
+    pub names: Vec<&'static str>,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not {}; known: {}", self.text, self.kind, self.names.join(", "))
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+/// Reads a name.
+///
+/// # Errors
+/// When no value has that name; the error lists those that are known.
+pub fn parse<W: Word>(text: &str) -> Result<W, Unknown> {
+    W::named(text).ok_or_else(|| Unknown { text: text.to_owned(), kind: W::KIND, names: names::<W>() })
+}
+
+/// Declares an enum whose variants are words. A variant's doc comment is what [`Word::about`] says.
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident: $kind:literal {
+            $(#[doc = $about:literal] $(#[$attribute:meta])* $variant:ident = $word:literal,)+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+        pub enum $name {
+            $(#[doc = $about] $(#[$attribute])* $variant,)+
+        }
+
+        impl $name {
+            /// All values, in the order in which they are listed.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name: what users type.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl Word for $name {
+            const KIND: &'static str = $kind;
+
+            fn all() -> Vec<Self> {
+                Self::ALL.to_vec()
+            }
+
+            fn name(self) -> &'static str {
+                Self::name(self)
+            }
+
+            fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $about.trim_ascii(),)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(Self::name(*self))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Unknown;
+
+            fn from_str(text: &str) -> Result<Self, Unknown> {
+                parse(text)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(Self::name(*self))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+words! {
+    /// What to do with a weight beyond the range of its integer type.
+    Overflow: "a way to handle weights that are out of range" {
+        /// refuse the network and name the weights
+        #[default]
+        Error = "error",
+        /// keep the low bits, as the trainers until May 2026 did
+        Wrap = "wrap",
+        /// take the nearest value in range
+        Clamp = "clamp",
+    }
+}
+
+words! {
+    /// How the wide tensors of the feature transformer are stored in a `.nnue` file.
+    Compression: "a compression" {
+        /// signed LEB128: what Stockfish since 16 reads
+        #[default]
+        Leb128 = "leb128",
+        /// raw little-endian integers: what Stockfish up to 15.1 reads
+        None = "none",
+    }
+}
+
+words! {
+    /// How a permutation is searched for.
+    Algorithm: "a search algorithm" {
+        /// exchanges of two, then of three: exactly what the trainer's `ftperm.py` finds
+        #[default]
+        Greedy = "greedy",
+        /// greedy, then annealing with exact gains: never less than greedy
+        Anneal = "anneal",
+    }
+}
+
+words! {
+    /// Which device computes; never what is computed: all backends give equal bytes.
+    Backend: "a backend" {
+        /// the fastest that is present; falls back to the CPU with one note
+        #[default]
+        Auto = "auto",
+        /// the reference
+        Cpu = "cpu",
+        /// OpenCL, found at run time; an error where there is none
+        OpenCl = "opencl",
+        /// libtorch (cargo feature `torch`); an error in builds without it
+        Torch = "torch",
+    }
+}
+
+words! {
+    /// What kind of file a network is written to.
+    FileFormat: "a file format" {
+        /// a `.nnue` file of integers
+        #[default]
+        Nnue = "nnue",
+        /// a PyTorch file
+        Pt = "pt",
+        /// a safetensors file
+        Safetensors = "safetensors",
+        /// a NumPy archive
+        Npz = "npz",
+    }
+}
+
+impl FileFormat {
+    /// The format whose files have this ending: lower case, without the dot.
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        Self::named(ending)
+    }
+}
+
+words! {
+    /// Where a net is published.
+    Publish: "a place where nets are published" {
+        /// the test server of Stockfish: `nn-<sha256>.nnue`, less than 200,000,000 bytes, CC0-1.0
+        #[default]
+        Fishtest = "fishtest",
+    }
+}
+
+words! {
+    /// What a build may do with a remote cache.
+    RemoteMode: "a mode of a remote cache" {
+        /// take results from it
+        #[default]
+        Read = "read",
+        /// also upload results to it
+        ReadWrite = "read-write",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_read_back<W: Word + fmt::Debug>() {
+        for word in W::all() {
+            assert_eq!(parse::<W>(word.name()), Ok(word));
+            assert!(!word.about().is_empty() && !word.about().ends_with('.'), "{word:?}");
+        }
+        let mut all = names::<W>();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), W::all().len(), "two words have one name");
+    }
+
+    #[test]
+    fn every_word_is_read_by_its_name() {
+        names_read_back::<Overflow>();
+        names_read_back::<Compression>();
+        names_read_back::<Algorithm>();
+        names_read_back::<Backend>();
+        names_read_back::<FileFormat>();
+        names_read_back::<Publish>();
+        names_read_back::<RemoteMode>();
+    }
+
+    #[test]
+    fn an_unknown_word_lists_the_known_ones() {
+        assert_eq!(
+            parse::<Overflow>("wrop").unwrap_err().to_string(),
+            "`wrop` is not a way to handle weights that are out of range; known: error, wrap, clamp"
+        );
+    }
+
+    #[test]
+    fn words_are_texts_in_json() {
+        assert_eq!(serde_json::to_string(&RemoteMode::ReadWrite).unwrap(), "\"read-write\"");
+        assert_eq!(serde_json::from_str::<Backend>("\"opencl\"").unwrap(), Backend::OpenCl);
+        assert!(serde_json::from_str::<Backend>("\"gpu\"").is_err());
+    }
+}
