@@ -12,9 +12,9 @@ use super::network::{
 };
 use super::{Exit, Global};
 use crate::build::net_name;
-use crate::cache::files::create_dir_all;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::create_dir_all;
 use crate::format::bytes::Bytes;
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
 use crate::net::{Architecture, Factorized, Network, Permutation, QuantizedNetwork};

@@ -34,7 +34,7 @@ pub use tree::Override;
 
 use crate::{
     error::{Error, Kind, Result},
-    paths::folder_of,
+    files::folder_of,
     positions::Filters,
 };
 
