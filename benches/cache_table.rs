@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use nnue::cache::hash_file_blake3;
+use nnue::files::hash_file_blake3;
 use nnue::format::nnue::{Compression, write};
 use nnue::net::random_network;
 use nnue::positions::generate;

@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → {ctx, error, paths}
+//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → files → {ctx, error}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -14,7 +14,8 @@
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
 //! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.
-//! * [`cache`]: content-addressed store, action records, stat cache, atomic files.
+//! * [`files`]: the only door to the file system: open safely, replace atomically, hash, lock, map.
+//! * [`cache`]: content-addressed store, action records, stat cache.
 //! * [`build`]: walks the DAG, asks the cache, runs stages, publishes outputs.
 //! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 //! * [`cli`]: the command line over all of it.
@@ -25,11 +26,11 @@ pub mod cache;
 pub mod cli;
 pub mod ctx;
 pub mod error;
+pub mod files;
 pub mod format;
 pub mod graph;
 pub mod manifest;
 pub mod net;
-mod paths;
 pub mod permutation;
 pub mod positions;
 pub mod stages;

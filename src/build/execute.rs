@@ -22,9 +22,10 @@ use super::values::Values;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
-use crate::cache::{ActionRecord, Blake3, BuildState, Key, OutputState, Preimage, Sha256, Signature, StageState, Witnessed};
+use crate::cache::{ActionRecord, BuildState, Key, OutputState, Preimage, StageState, Witnessed};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::files::{Blake3, Sha256, Signature};
 use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path};
 

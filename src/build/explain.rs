@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::execute::{Build, State, order};
 use super::{Options, Workspace};
-use crate::cache::{Blake3, Preimage};
+use crate::cache::Preimage;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::Blake3;
 use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Reason, Stage, compare};
 use crate::manifest::ResolvedNet;
 

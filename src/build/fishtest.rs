@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use crate::cache::hash_file_sha256;
 use crate::error::{Error, Result};
+use crate::files::hash_file_sha256;
 use crate::format::bytes::Bytes;
 use crate::format::nnue::{self, Expectation};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
@@ -62,7 +62,7 @@ fn check_size(bytes: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Sha256;
+    use crate::files::Sha256;
     use crate::format::nnue::Compression;
     use crate::net::random_network;
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::files;
 use crate::error::{Error, Kind, Result};
+use crate::files;
 use crate::graph::KEY_SCHEMA;
 use crate::manifest::Manifest;
 

@@ -30,16 +30,14 @@ pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locke
 use execute::Executed;
 use lock::{Lock, LockedFile, LockedNet};
 
-use crate::cache::lock::{Sharing, Waiting};
 use crate::cache::record::ActionResult;
-use crate::cache::{
-    self, Blake3, BuildLog, Cache, Clock, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, files,
-};
+use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::lock::{Sharing, Waiting};
+use crate::files::{self, Blake3, Clock, named};
 use crate::graph::{self, Graph, NetPlan, Node};
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
-use crate::paths::named;
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
@@ -280,7 +278,7 @@ impl<'a> Workspace<'a> {
         // Where no lock can be made, the last writer wins, as it always did.
         let _ = files::create_dir_all(&state);
         let waiting = Waiting { message: "waiting for another `nnue` that writes `nnue.lock`", timeout: options.lock_timeout };
-        let _held = cache::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
+        let _held = files::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
         let path = lock::path_of(self.manifest);
         let mut new = Lock::read(&path)?;
         for name in new.nets.keys().filter(|name| !names.contains(name.as_str())) {

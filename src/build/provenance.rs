@@ -48,9 +48,10 @@ use petgraph::graph::NodeIndex;
 use serde_json::{Map, Value as Json, json};
 
 use super::lock::LockedFile;
+use crate::cache::Key;
 use crate::cache::record::ActionResult;
-use crate::cache::{Key, Sha256};
 use crate::error::{Error, Result};
+use crate::files::Sha256;
 use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Operation, Reason, filter_params};
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
 use crate::positions::SELECTION_RULE;

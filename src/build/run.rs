@@ -10,9 +10,9 @@ use serde_json::{Value as Json, json};
 
 use super::Workspace;
 use super::values::{Gathered, Value, Values};
-use crate::cache::{Blake3, HashingWriter, Sha256, Signature, files};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::{self, Blake3, HashingWriter, Sha256, Signature};
 use crate::format::bytes::{Bytes, check_regular};
 use crate::format::nnue::Compression;
 use crate::graph::{self, FileNode, Graph, Node, Operation, Target};

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::lock::{self, LockedFile, LockedNet};
 use super::{Options, StageReport, Workspace, execute, fishtest, provenance};
-use crate::cache::{BuildLog, OutputState, Sha256, hash_file_sha256};
+use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::files::{Sha256, hash_file_sha256};
 use crate::graph::{self, Graph};
 use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
 

@@ -11,15 +11,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    digest::{Blake3, Sha256, hex},
-    files::{self, Durability},
     record::{Key, Preimage},
     sealed,
-    signature::Signature,
 };
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    files::{self, Blake3, Durability, Sha256, Signature, digest::hex},
 };
 
 /// The layout of the files; another number is as good as no file.

@@ -12,16 +12,18 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{
-    digest::{Blake3, unhex},
-    files,
-    hash::hash_file_blake3,
-    lock::{Acquired, FileLock},
     record::{ActionRecord, ActionResult, Key},
     store::{Layout, Root, Unsealed, Usage, read_sealed, try_read_sealed},
 };
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    files::{
+        self, Blake3,
+        digest::unhex,
+        hash_file_blake3,
+        lock::{Acquired, FileLock},
+    },
 };
 
 const DAY: u64 = 24 * 60 * 60;

@@ -1,7 +1,7 @@
-//! Content-addressed store, action records, stat cache, build state, atomic file writing.
+//! Content-addressed store, action records, stat cache, build state.
 //!
 //! Knows nothing of nets, manifests or stages: it keeps bytes under digests and records under keys, and says what a file's digest is.
-//! Only [`files`] opens files for writing. A damaged, unreadable or read-only cache makes a build slower, never wrong and never fail:
+//! It touches the disk through [`crate::files`]. A damaged, unreadable or read-only cache makes a build slower, never wrong and never fail:
 //! everything that is read back is verified first, and what does not verify is a miss with a warning. The same holds for what comes
 //! from other machines ([`remote`], the only room that knows a network).
 //!
@@ -17,33 +17,20 @@
 //! ```
 
 pub mod build_log;
-pub mod digest;
-pub mod files;
 pub mod gc;
-pub mod hash;
-pub mod lock;
-mod map;
 pub mod record;
 pub mod remote;
 mod sealed;
-pub mod signature;
 pub mod stat_cache;
 pub mod store;
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 pub mod witness;
 
 pub use build_log::{BuildLog, BuildState, OutputState, StageState};
-pub use digest::{Blake3, HashingWriter, Sha256};
-pub use files::{Durability, write_atomic, write_atomic_named, write_if_different};
 pub use gc::{CacheStats, GcOptions, GcOutcome, VerifyOutcome};
-pub use hash::{FileDigests, hash_file, hash_file_blake3, hash_file_sha256};
-pub use map::Blob;
 pub use record::{ActionRecord, Key, Preimage};
 pub use remote::{Remote, RemoteOptions};
-pub use signature::{Clock, Signature};
 pub use stat_cache::{StatCache, Trust};
 pub use store::{Cache, Mode, OpenOptions, Stored};
 pub use witness::Witnessed;

@@ -14,8 +14,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use super::digest::{Blake3, digest_type, hex, unhex};
 use crate::error::{Error, Result};
+use crate::files::digest::{Blake3, digest_type, hex, unhex};
 
 digest_type!(
     /// Names an action: BLAKE3, under a context of its own, of the canonical preimage.

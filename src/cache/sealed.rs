@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::digest::{Blake3, hex};
+use crate::files::digest::{Blake3, hex};
 
 const HEAD: &str = "{\"checksum\":\"";
 const MIDDLE: &str = "\",\"body\":";

@@ -20,14 +20,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    digest::{Blake3, Sha256},
-    files::{self, Durability},
-    hash::{self, FileDigests},
-    lock::{self, Sharing, Waiting},
-    signature::{Clock, Signature, Timestamp},
+use crate::{
+    ctx::Ctx,
+    error::Result,
+    files::{
+        self, Blake3, Clock, Durability, FileDigests, Sha256, Signature, hash,
+        lock::{self, Sharing, Waiting},
+        signature::Timestamp,
+    },
 };
-use crate::{ctx::Ctx, error::Result};
 
 const MAGIC: &[u8; 8] = b"NNUESTAT";
 const VERSION: u32 = 1;
@@ -351,7 +352,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::cache::testing::{Listener, flip_bit};
+    use crate::files::testing::{Listener, flip_bit};
 
     struct Setup {
         folder: tempfile::TempDir,

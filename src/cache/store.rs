@@ -18,18 +18,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    digest::{Blake3, HashingWriter, hex},
-    files::{self, Durability, TempFile},
-    lock::{self, Acquired, FileLock, Sharing, Waiting},
-    map::Blob,
     record::{ActionRecord, Key},
     sealed,
-    signature::Signature,
     stat_cache::StatCache,
 };
 use crate::{
     ctx::Ctx,
     error::{Error, Kind, Result},
+    files::{
+        self, Blake3, Blob, Durability, HashingWriter, Signature, TempFile,
+        digest::hex,
+        lock::{self, Acquired, FileLock, Sharing, Waiting},
+    },
 };
 
 /// Name of the bucket: changes with the layout of anything below it, so that no version misreads another's files.

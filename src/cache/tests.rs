@@ -11,13 +11,15 @@ use std::{
 
 use serde_json::json;
 
-use super::{
-    gc,
-    record::tests::record,
-    testing::{Listener, Tmpfs, all_files, child_argument, flip_bit, permissions_bind, repeat_until, set_age, spawn, temp_files},
-    *,
+use super::{gc, record::tests::record, *};
+use crate::{
+    error::Result,
+    files::{
+        self, lock,
+        testing::{Listener, Tmpfs, all_files, child_argument, flip_bit, permissions_bind, repeat_until, set_age, spawn, temp_files},
+        *,
+    },
 };
-use crate::error::Result;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

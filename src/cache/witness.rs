@@ -20,13 +20,13 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::{
-    digest::Blake3,
-    files::{self, Durability},
     record::Key,
-    signature::{Clock, Signature, Timestamp},
     store::{Layout, blob_name, record_name},
 };
-use crate::error::Error;
+use crate::{
+    error::Error,
+    files::{self, Blake3, Clock, Durability, Signature, signature::Timestamp},
+};
 
 const MAGIC: &[u8; 8] = b"NNUEWITN";
 const VERSION: u32 = 1;

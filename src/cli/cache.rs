@@ -12,8 +12,8 @@ use crate::build::{CACHE_VARIABLE, cache_folder};
 use crate::cache::gc::{self, CacheStats, GcOptions, GcOutcome, VerifyOutcome};
 use crate::ctx::Backend;
 use crate::error::Result;
+use crate::files::folder_of;
 use crate::manifest;
-use crate::paths::folder_of;
 
 /// Look into the cache, clean it, check it
 #[derive(clap::Args)]

@@ -11,9 +11,9 @@ use super::network::{IntegerSource, Place, SourceArgs, Written, check_folder_of,
 use super::word::word;
 use super::{Exit, Global};
 use crate::build::net_name;
-use crate::cache::files::create_dir_all;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::files::create_dir_all;
 use crate::format::bytes::Bytes;
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
 use crate::net::{Architecture, Factorized, Network, Permutation, QuantizedNetwork};

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::inspect::readings;
 use super::{Exit, Global};
-use crate::cache::files::{Durability, write_atomic};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::files::{Durability, folder_of, write_atomic};
 use crate::format::bytes::Bytes;
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, FILE_NAME, Vocabulary};
-use crate::paths::folder_of;
 use crate::positions::{Filters, Selection, select};
 use crate::stages::load::{Loaded, load_bytes};
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Global};
-use crate::cache::files::{Durability, create_dir_all, write_atomic};
 use crate::error::{Error, Result};
+use crate::files::{Durability, create_dir_all, write_atomic};
 
 /// Write the manual pages
 #[derive(clap::Args)]

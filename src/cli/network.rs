@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::word::word;
 use crate::build::net_name;
-use crate::cache::files::{Durability, write_atomic, write_atomic_named};
-use crate::cache::{HashingWriter, Sha256};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::files::{Durability, HashingWriter, Sha256, folder_of, write_atomic, write_atomic_named};
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::FEATURES;
 use crate::net::{Generation, Quantization, QuantizedNetwork, generation, generation_names};
-use crate::paths::folder_of;
 use crate::stages::load::{Loaded, load};
 use crate::stages::quantize::{Overflow, quantize};
 

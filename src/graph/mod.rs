@@ -16,8 +16,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde_json::{Map, Value, json};
 
-use crate::cache::{Blake3, Preimage};
+use crate::cache::Preimage;
 use crate::error::{Error, Result};
+use crate::files::Blake3;
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::{FilePath, Located, Span};
 use crate::permutation::{Algorithm, SearchParams};

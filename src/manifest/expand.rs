@@ -11,7 +11,7 @@ use std::{
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::paths::named;
+use crate::files::named;
 
 use super::{
     Claims, FilePath, Globs, Net, NetSource, Output, OutputKind, PROVENANCE_SUFFIX, ResolvedNet, ResolvedOptimize, Source, provenance_path,

@@ -35,8 +35,8 @@ pub use tree::Override;
 pub use crate::words::{Algorithm, Compression, Overflow, Publish, RemoteMode};
 use crate::{
     error::{Error, Kind, Result},
+    files::folder_of,
     net::Quantization,
-    paths::folder_of,
     positions::Filters,
 };
 

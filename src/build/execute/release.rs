@@ -13,8 +13,9 @@ use petgraph::graph::NodeIndex;
 use super::{Build, Settled, State, place, recorded_sha256};
 use crate::build::fishtest;
 use crate::build::provenance::{self, Facts};
-use crate::cache::{OutputState, Sha256, files};
+use crate::cache::OutputState;
 use crate::error::{Error, Result};
+use crate::files::{self, Sha256};
 use crate::graph::{NetPlan, Node, Reason};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
 

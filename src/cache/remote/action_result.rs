@@ -6,9 +6,9 @@
 
 use prost::Message;
 
-use crate::cache::digest::{Sha256, unhex};
 use crate::cache::record::{ActionRecord, Preimage};
 use crate::error::{Error, Result};
+use crate::files::digest::{Sha256, unhex};
 
 /// The name of the artifact among an action's outputs.
 const ARTIFACT: &str = "artifact";
@@ -151,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cache::Blake3;
+    use crate::files::Blake3;
 
     fn entry() -> Entry {
         let record = crate::cache::record::tests::record("gather", 10, Blake3::of(b"abc"));

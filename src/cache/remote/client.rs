@@ -187,7 +187,7 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     use super::*;
-    use crate::cache::testing::Listener;
+    use crate::files::testing::Listener;
 
     /// Answers by a function of the number of the request.
     struct Scripted<F>(F, Mutex<u32>);

@@ -27,11 +27,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::digest::{Blake3, Sha256};
 use super::record::{ActionRecord, Preimage};
 use super::store::{Cache, blake3_of};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::{Blake3, Sha256};
 use action_result::{Entry, MacKey};
 use client::Client;
 use transport::Failure;

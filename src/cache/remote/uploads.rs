@@ -10,10 +10,10 @@ use super::action_result::{self, Entry, MacKey};
 use super::client::Client;
 use super::transport::{Body, Failure, shown};
 use super::{blob_name, entry_name};
-use crate::cache::digest::Sha256;
 use crate::cache::record::ActionRecord;
 use crate::cache::store::Cache;
 use crate::error::{Error, Result};
+use crate::files::Sha256;
 
 /// Records that may wait. Their blobs wait on the disk.
 const QUEUE: usize = 4096;
@@ -223,8 +223,8 @@ mod tests {
     use crate::cache::record::tests::record;
     use crate::cache::remote::transport::{Moved, Transport};
     use crate::cache::store::OpenOptions;
-    use crate::cache::testing::{Listener, all_files, flip_bit};
     use crate::ctx::{Backend, Ctx, Progress};
+    use crate::files::testing::{Listener, all_files, flip_bit};
 
     /// A remote that nobody gets to.
     struct Nowhere;

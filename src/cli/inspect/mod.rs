@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::global::Verbosity;
 use super::{Exit, Global};
-use crate::cache::Sha256;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::files::Sha256;
 use crate::format::bytes::Bytes;
 use crate::format::identify::{FileKind, identify};
 use crate::net::Architecture;

@@ -11,9 +11,9 @@ use clap::Subcommand;
 
 use super::network::check_folder_of;
 use super::{Exit, Global};
-use crate::cache::files::{Durability, write_atomic};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::{Durability, write_atomic};
 use crate::format::bytes::Bytes;
 use crate::permutation::{ActivationMatrix, read_matrix};
 

@@ -64,7 +64,7 @@ macro_rules! digest_type {
         }
     };
 }
-pub(super) use digest_type;
+pub(crate) use digest_type;
 
 digest_type!(
     /// BLAKE3 of some bytes: the name of a blob, and how file contents are compared.
@@ -170,7 +170,7 @@ impl<W: Write, D: StreamDigest> Write for HashingWriter<W, D> {
 }
 
 /// Writes `bytes` as 64 lower-case hexadecimal digits into `out`.
-pub(super) fn hex<'a>(bytes: &[u8; 32], out: &'a mut [u8; 64]) -> &'a str {
+pub(crate) fn hex<'a>(bytes: &[u8; 32], out: &'a mut [u8; 64]) -> &'a str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
         *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
@@ -179,7 +179,7 @@ pub(super) fn hex<'a>(bytes: &[u8; 32], out: &'a mut [u8; 64]) -> &'a str {
 }
 
 /// Reads exactly 64 hexadecimal digits of either case.
-pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 {
         return None;

@@ -11,14 +11,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::files::TEMP_PREFIX;
+use super::write::TEMP_PREFIX;
 use crate::ctx::{Backend, Ctx, Progress};
 
 /// Collects warnings, and can cancel.
 #[derive(Default)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     warnings: Arc<Heard>,
-    pub(super) cancel: Arc<AtomicBool>,
+    pub(crate) cancel: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -34,22 +34,22 @@ impl Progress for Heard {
 }
 
 impl Listener {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub(super) fn ctx(&self) -> Ctx {
+    pub(crate) fn ctx(&self) -> Ctx {
         Ctx::new(self.cancel.clone(), self.warnings.clone(), Backend::Cpu)
     }
 
     /// The warnings since the last call, without those of waiting for a lock: a sibling test that starts a process holds copies of
     /// this process's descriptors, and the locks with them, until its `exec`, so that any lock may be waited for briefly.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         self.heard().0
     }
 
     /// What was waited for since the last call of this or [`Listener::warnings`].
-    pub(super) fn waits(&self) -> Vec<String> {
+    pub(crate) fn waits(&self) -> Vec<String> {
         self.heard().1
     }
 
@@ -59,14 +59,14 @@ impl Listener {
     }
 
     /// Asserts that there was exactly one warning since the last call, with `part` in it.
-    pub(super) fn warned_once(&self, part: &str) {
+    pub(crate) fn warned_once(&self, part: &str) {
         let warnings = self.warnings();
         assert!(warnings.len() == 1 && warnings[0].contains(part), "expected one warning with {part:?}: {warnings:?}");
     }
 }
 
 /// Flips one bit of a file in place, whatever its permissions.
-pub(super) fn flip_bit(path: &Path, bit: usize) {
+pub(crate) fn flip_bit(path: &Path, bit: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[bit / 8] ^= 1 << (bit % 8);
     fs::remove_file(path).unwrap();
@@ -74,12 +74,12 @@ pub(super) fn flip_bit(path: &Path, bit: usize) {
 }
 
 /// Sets the modification time of a file to `age` ago.
-pub(super) fn set_age(path: &Path, age: Duration) {
+pub(crate) fn set_age(path: &Path, age: Duration) {
     fs::File::open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
 }
 
 /// All files below `folder`, sorted.
-pub(super) fn all_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn all_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().unwrap().is_dir() {
@@ -93,16 +93,16 @@ pub(super) fn all_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The temporary files below `folder`.
-pub(super) fn temp_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn temp_files(folder: &Path) -> Vec<PathBuf> {
     all_files(folder).into_iter().filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(TEMP_PREFIX)).collect()
 }
 
 /// A file system of a few KiB, unmounted on drop.
-pub(super) struct Tmpfs(pub(super) tempfile::TempDir);
+pub(crate) struct Tmpfs(pub(crate) tempfile::TempDir);
 
 impl Tmpfs {
     /// `None`, with a printed reason, where mounting is not allowed.
-    pub(super) fn mount(kib: u32) -> Option<Self> {
+    pub(crate) fn mount(kib: u32) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "none"]).arg(folder.path()).output();
         match mount {
@@ -122,7 +122,7 @@ impl Drop for Tmpfs {
 }
 
 /// Whether permissions bind this process; says so where they do not (root).
-pub(super) fn permissions_bind() -> bool {
+pub(crate) fn permissions_bind() -> bool {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
@@ -136,12 +136,12 @@ pub(super) fn permissions_bind() -> bool {
 const CHILD: &str = "NNUE_TEST_CHILD";
 
 /// What [`spawn`] told this process; `None` in the test run itself.
-pub(super) fn child_argument() -> Option<String> {
+pub(crate) fn child_argument() -> Option<String> {
     std::env::var(CHILD).ok()
 }
 
 /// Runs one test of this very binary in a process of its own.
-pub(super) fn spawn(test: &str, argument: &str) -> std::process::Child {
+pub(crate) fn spawn(test: &str, argument: &str) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(CHILD, argument)
@@ -151,7 +151,7 @@ pub(super) fn spawn(test: &str, argument: &str) -> std::process::Child {
 }
 
 /// Calls `work` until `stop` is set.
-pub(super) fn repeat_until(stop: &AtomicBool, mut work: impl FnMut()) {
+pub(crate) fn repeat_until(stop: &AtomicBool, mut work: impl FnMut()) {
     while !stop.load(Ordering::Relaxed) {
         work();
     }

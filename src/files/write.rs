@@ -15,9 +15,9 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use super::paths::folder_of;
 use super::signature::{Clock, Signature};
 use crate::error::{Error, Result};
-use crate::paths::folder_of;
 
 /// How the names of temporary files begin.
 pub const TEMP_PREFIX: &str = ".nnue-tmp-";
@@ -191,34 +191,34 @@ fn is_abandoned(path: &Path, grace: Duration) -> bool {
 }
 
 /// How long ago a file was written; zero for times in the future.
-pub(super) fn age(metadata: &Metadata) -> Duration {
+pub(crate) fn age(metadata: &Metadata) -> Duration {
     metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default()
 }
 
 /// Opens (or makes) a file that exists only to be locked. A read-only folder still gives a handle where the file is there.
-pub(super) fn open_lock_file(path: &Path) -> io::Result<File> {
+pub(crate) fn open_lock_file(path: &Path) -> io::Result<File> {
     // Opened for writing where possible: some network file systems give exclusive locks to writers only.
     let writing = File::options().read(true).write(true).create(true).truncate(false).open(path);
     writing.or_else(|error| File::open(path).map_err(|_| error))
 }
 
 /// What time it is for the file system of `folder`, by the time it gives a new file; `None` where no file can be made there.
-pub(super) fn file_system_clock(folder: &Path) -> Option<Clock> {
+pub(crate) fn file_system_clock(folder: &Path) -> Option<Clock> {
     let signature = Signature::of(&new_temp(folder, NEW_FILE).ok()?.as_file().metadata().ok()?);
     Some(Clock { at: signature.mtime, device: Some(signature.device) })
 }
 
 /// A blob on its way into the store: unlike the functions above it leaves it to the caller what a failure means.
-pub(super) struct TempFile(BufWriter<NamedTempFile>);
+pub(crate) struct TempFile(BufWriter<NamedTempFile>);
 
 impl TempFile {
     /// A new file in `folder` that nobody may write to once it is closed.
-    pub(super) fn read_only(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn read_only(folder: &Path) -> io::Result<Self> {
         Ok(Self(BufWriter::with_capacity(BUFFER, new_temp(folder, 0o444)?)))
     }
 
     /// Gives the file its real name, making the folder where that is missing; forces nothing to the disk.
-    pub(super) fn rename(self, path: &Path) -> io::Result<()> {
+    pub(crate) fn rename(self, path: &Path) -> io::Result<()> {
         let mut temp = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
         match rename(&mut temp, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -419,7 +419,7 @@ mod tests {
     use std::{os::unix::fs::symlink, thread};
 
     use super::*;
-    use crate::cache::testing::{Tmpfs, child_argument, permissions_bind, set_age, spawn, temp_files};
+    use crate::files::testing::{Tmpfs, child_argument, permissions_bind, set_age, spawn, temp_files};
 
     fn put(bytes: &[u8]) -> impl FnOnce(&mut dyn Write) -> Result<()> + '_ {
         move |out| out.write_all(bytes).map_err(|error| Error::new("wrapped").because(error))
@@ -613,7 +613,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut leftovers = 0;
         for round in 0..40u64 {
-            let mut child = spawn("cache::files::tests::child_writes_in_a_loop", folder.path().to_str().unwrap());
+            let mut child = spawn("files::write::tests::child_writes_in_a_loop", folder.path().to_str().unwrap());
             thread::sleep(Duration::from_millis(20 + round * 7 % 60));
             child.kill().unwrap();
             child.wait().unwrap();

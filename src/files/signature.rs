@@ -48,7 +48,7 @@ pub struct Signature {
 
 impl Signature {
     /// Length of its binary form.
-    pub(super) const BYTES: usize = 48;
+    pub(crate) const BYTES: usize = 48;
 
     /// The signature in `metadata`.
     pub fn of(metadata: &Metadata) -> Self {
@@ -63,7 +63,7 @@ impl Signature {
     }
 
     /// 48 bytes, little-endian: len u64, mtime i64 u32, ctime i64 u32, inode u64, device u64.
-    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let Self { len, mtime, ctime, inode, device } = self;
         let mut bytes = [0; Self::BYTES];
         let mut rest = &mut bytes[..];
@@ -83,7 +83,7 @@ impl Signature {
     }
 
     /// What [`Self::to_bytes`] gave.
-    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let long = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let time = |at: usize| Timestamp {
             seconds: long(at).cast_signed(),
@@ -94,7 +94,7 @@ impl Signature {
 
     /// The signature in what the system itself says; equal to that of [`Self::of`].
     #[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between systems")]
-    pub(super) fn of_stat(stat: &rustix::fs::Stat) -> Self {
+    pub(crate) fn of_stat(stat: &rustix::fs::Stat) -> Self {
         let time = |seconds, nanos| Timestamp { seconds, nanos };
         Self {
             len: stat.st_size as u64,

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::files;
+use super::write::open_lock_file;
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
@@ -63,7 +63,7 @@ pub fn acquire(path: &Path, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -
 ///
 /// Holders that pass the gate (shared) before they take the lock cannot keep this one out for ever by overlapping, and are
 /// themselves held up for no longer than that by a holder that stays.
-pub(super) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
+pub(crate) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
     const PHASE_MS: u128 = 500;
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
@@ -102,7 +102,7 @@ pub(super) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, 
 /// When the file cannot be made, or its file system knows no locks.
 pub fn try_acquire(path: &Path, sharing: Sharing) -> io::Result<Option<FileLock>> {
     loop {
-        let file = files::open_lock_file(path)?;
+        let file = open_lock_file(path)?;
         let tried = match sharing {
             Sharing::Shared => file.try_lock_shared(),
             Sharing::Exclusive => file.try_lock(),
@@ -123,7 +123,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::{cache::testing::Listener, error::Kind};
+    use crate::{error::Kind, files::testing::Listener};
 
     #[test]
     fn shared_holders_keep_an_exclusive_one_waiting_with_one_message() {

@@ -61,18 +61,18 @@ pub fn hash_file_sha256(path: &Path) -> Result<(Sha256, u64)> {
     hash_sha256(path).map(|(digest, signature)| (digest, signature.len))
 }
 
-pub(super) fn hash_both(path: &Path) -> Result<((Blake3, Sha256), Signature)> {
+pub(crate) fn hash_both(path: &Path) -> Result<((Blake3, Sha256), Signature)> {
     hash_stable(path, |file, len| {
         let (blake3, sha256) = rayon::join(|| blake3_of(file, len), || sha256_of(file, len));
         Ok((blake3?, sha256?))
     })
 }
 
-pub(super) fn hash_blake3(path: &Path) -> Result<(Blake3, Signature)> {
+pub(crate) fn hash_blake3(path: &Path) -> Result<(Blake3, Signature)> {
     hash_stable(path, blake3_of)
 }
 
-pub(super) fn hash_sha256(path: &Path) -> Result<(Sha256, Signature)> {
+pub(crate) fn hash_sha256(path: &Path) -> Result<(Sha256, Signature)> {
     hash_stable(path, sha256_of)
 }
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "prints speeds, asserts nothing: cargo test --release --lib cache::hash -- --ignored --nocapture"]
+    #[ignore = "prints speeds, asserts nothing: cargo test --release --lib files::hash -- --ignored --nocapture"]
     fn speed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large");

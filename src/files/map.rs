@@ -19,7 +19,7 @@ enum Bytes {
 
 impl Blob {
     /// All `len` bytes of `file`, copied or mapped by size.
-    pub(super) fn read(file: &mut File, len: u64) -> io::Result<Self> {
+    pub(crate) fn read(file: &mut File, len: u64) -> io::Result<Self> {
         if len < MAP_FROM {
             let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
             file.read_to_end(&mut bytes)?;

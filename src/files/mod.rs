@@ -1,0 +1,30 @@
+//! The only door to the file system: open safely, replace atomically, hash, lock, map.
+//!
+//! Knows bytes and paths, never what they mean: no cache, no format, no net. Below it lie only [`crate::ctx`] and [`crate::error`].
+//!
+//! * [`write`](mod@write): the only module that opens files for writing. A file appears whole or not at all.
+//! * [`lock`]: locks between processes.
+//! * [`digest`]: digests as types. [`hash`]: digests of files that held still while they were read.
+//! * [`signature`]: what the file system says of a file, and when that may stand for its contents.
+//! * [`map`]: the bytes of large files, mapped where that is safe.
+
+pub mod digest;
+pub mod hash;
+pub mod lock;
+pub mod map;
+pub(crate) mod paths;
+pub mod signature;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod write;
+
+pub use digest::{Blake3, HashingWriter, Sha256};
+pub use hash::{FileDigests, hash_file, hash_file_blake3, hash_file_sha256};
+pub use map::Blob;
+pub(crate) use paths::{folder_of, named};
+pub use signature::{Clock, Signature};
+pub use write::{
+    Durability, TEMP_PREFIX, create_dir_all, remove_file, sweep_temp, write_atomic, write_atomic_named, write_if_accepted,
+    write_if_different, write_named_if_accepted, write_over_link,
+};
+pub(crate) use write::{TempFile, age, file_system_clock};
