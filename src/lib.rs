@@ -33,5 +33,6 @@ pub mod manifest;
 pub mod net;
 pub mod permutation;
 pub mod positions;
+pub mod stage;
 pub mod stages;
 pub mod words;

@@ -544,8 +544,8 @@ fn plans(manifest: &Manifest) -> Vec<String> {
     let plan = |net: &graph::NetPlan| {
         let mut lines = vec![net.name.clone()];
         for &action in &net.actions {
-            let operation = graph.operation(action).unwrap();
-            lines.push(format!("{} {}", operation.stage().name(), operation.params()));
+            let operation = graph.action(action).unwrap();
+            lines.push(format!("{} {}", operation.stage().name(), serde_json::Value::Object(operation.params())));
             lines.extend(graph.inputs(action).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
                 graph::Node::File(file) => Some(format!("{name} = {}", file.path.typed)),
                 graph::Node::Action(_) => None,

@@ -26,8 +26,9 @@ use crate::cache::{ActionRecord, BuildState, Key, OutputState, Preimage, StageSt
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Blake3, Sha256, Signature};
-use crate::graph::{Graph, NetPlan, Node, Reason, Stage, compare};
+use crate::graph::{Graph, NetPlan, Node, Reason, compare};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path};
+use crate::stage::{Role, Stage};
 
 /// What is known of a node.
 #[derive(Clone)]
@@ -152,7 +153,7 @@ impl<'a> Build<'a> {
     /// First pass: digests of files, keys, records.
     pub(super) fn resolve(&self, order: &[NodeIndex]) -> Vec<State> {
         let mut states = vec![State::Open; self.graph.dag.node_count()];
-        let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.operation(*node).is_none()).collect();
+        let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.action(*node).is_none()).collect();
         let digests: Vec<(NodeIndex, State)> = files.into_par_iter().map(|node| (node, self.resolve_file(node))).collect();
         for (node, state) in digests {
             states[node.index()] = state;
@@ -175,9 +176,9 @@ impl<'a> Build<'a> {
     fn levels(&self, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
         let mut depths = vec![0; self.graph.dag.node_count()];
         let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
-        for &node in order.iter().filter(|node| self.graph.operation(**node).is_some()) {
+        for &node in order.iter().filter(|node| self.graph.action(**node).is_some()) {
             let inputs = self.graph.dag.neighbors_directed(node, Direction::Incoming);
-            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.graph.operation(input).is_some())).max().unwrap_or(0);
+            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.graph.action(input).is_some())).max().unwrap_or(0);
             depths[node.index()] = depth;
             if levels.len() <= depth {
                 levels.resize(depth + 1, Vec::new());
@@ -192,7 +193,7 @@ impl<'a> Build<'a> {
     /// key.
     fn needed_again(&self, node: NodeIndex, state: &State, states: &[State]) -> Option<State> {
         let State::Settled(settled) = state else { return None };
-        if settled.ran.is_some() || settled.result.stored || !self.graph.operation(node)?.stage().is_stored() {
+        if settled.ran.is_some() || settled.result.stored || !self.graph.action(node)?.stage().is_stored() {
             return None;
         }
         let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states[input.index()].digest() };
@@ -245,7 +246,7 @@ impl<'a> Build<'a> {
 
     /// The nets that an error of this node concerns.
     fn nets_after(&self, node: NodeIndex) -> Vec<usize> {
-        let mut nets: Vec<usize> = match self.graph.operation(node) {
+        let mut nets: Vec<usize> = match self.graph.action(node) {
             Some(_) => self.users.get(&node).cloned().unwrap_or_default(),
             None => {
                 let actions = self.graph.dag.neighbors_directed(node, Direction::Outgoing);
@@ -260,7 +261,7 @@ impl<'a> Build<'a> {
     fn resolve_action(&self, node: NodeIndex, states: &[State]) -> State {
         let inputs = self.graph.inputs(node);
         // A file that cannot be read fails the stage that reads it; what comes after a failed stage only waits.
-        let is_file = |input: NodeIndex| self.graph.operation(input).is_none();
+        let is_file = |input: NodeIndex| self.graph.action(input).is_none();
         if let Some(message) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
             State::Failed(message) if is_file(*input) => Some(message.clone()),
             _ => None,
@@ -273,7 +274,7 @@ impl<'a> Build<'a> {
         };
         let Some(preimage) = preimage else {
             let waiting = inputs.iter().find(|(_, input)| states[input.index()].digest().is_none());
-            let upstream = waiting.and_then(|(_, input)| self.graph.operation(*input)).map_or("an input", |op| op.stage().name());
+            let upstream = waiting.and_then(|(_, input)| self.graph.action(*input)).map_or("an input", |op| op.stage().name());
             return State::Stale { preimage: None, reason: Reason::about("upstream_stale", upstream) };
         };
         match self.find(node, &preimage) {
@@ -288,7 +289,7 @@ impl<'a> Build<'a> {
             return Err(Reason::of("forced"));
         }
         let Some(record) = self.workspace.cache.get_record(preimage.key()) else { return Err(self.reason(node, preimage)) };
-        let stage = self.graph.operation(node).map(|operation| operation.stage());
+        let stage = self.graph.action(node).map(|action| action.stage());
         let Workspace { cache, files, .. } = self.workspace;
         if record.result.stored {
             let was_there = cache.has_blob(record.result.output_digest);
@@ -324,7 +325,7 @@ impl<'a> Build<'a> {
         if old == preimage {
             return Reason::of("record_missing");
         }
-        let file = |name: &str| match self.graph.input(node, name).map(|input| &self.graph.dag[input]) {
+        let file = |name: &str| match Role::named(name).and_then(|role| self.graph.input(node, role)).map(|input| &self.graph.dag[input]) {
             Some(Node::File(file)) => Some(file.path.typed.clone()),
             _ => None,
         };
@@ -472,7 +473,7 @@ impl<'a> Build<'a> {
     }
 
     fn run_action(&self, node: NodeIndex, preimage: Preimage, reason: Reason, shared: &Shared, values: &Values) -> State {
-        let stage = self.graph.operation(node).map_or(Stage::Load, |operation| operation.stage());
+        let stage = self.graph.action(node).map_or(Stage::Load, |action| action.stage());
         let run = || -> Result<Settled> {
             // Another node may be the same expensive action, such as that of a copy of the source: it is run once.
             let twin = stage.is_stored().then(|| self.twin(preimage.key()));
@@ -617,7 +618,7 @@ impl<'a> Build<'a> {
         let mut stages = Vec::with_capacity(net.actions.len());
         let mut error = None;
         for &node in &net.actions {
-            let stage = self.graph.operation(node).map_or(Stage::Load, |operation| operation.stage()).name();
+            let stage = self.graph.action(node).map_or(Stage::Load, |action| action.stage()).name();
             let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
             match &states[node.index()] {
                 State::Settled(settled) => {
@@ -773,7 +774,7 @@ impl Shared {
 
 /// The stage's name and its number among the net's stages of that name (a net may have several write stages).
 fn stage_position(graph: &Graph, net: &NetPlan, node: NodeIndex) -> Option<(&'static str, usize)> {
-    let name = |node: NodeIndex| graph.operation(node).map(|operation| operation.stage().name());
+    let name = |node: NodeIndex| graph.action(node).map(|action| action.stage().name());
     let wanted = name(node)?;
     let same: Vec<NodeIndex> = net.actions.iter().copied().filter(|other| name(*other) == Some(wanted)).collect();
     same.iter().position(|other| *other == node).map(|position| (wanted, position))

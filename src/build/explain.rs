@@ -9,8 +9,9 @@ use crate::cache::Preimage;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Blake3;
-use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Reason, Stage, compare};
+use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Reason, compare};
 use crate::manifest::ResolvedNet;
+use crate::stage::Stage;
 
 /// Version of [`Explanation`] as JSON.
 const SCHEMA: u32 = 1;
@@ -67,7 +68,7 @@ impl Workspace<'_> {
         ctx.check()?;
         let mut stages = Vec::with_capacity(plan.actions.len());
         for &node in &plan.actions {
-            let stage = graph.operation(node).map_or(Stage::Load, |operation| operation.stage());
+            let stage = graph.action(node).map_or(Stage::Load, |action| action.stage());
             let state = &states[node.index()];
             let (status, reason) = match state {
                 State::Settled(_) => ("fresh", None),
@@ -77,7 +78,7 @@ impl Workspace<'_> {
             };
             let preimage = graph.partial_preimage(node, |input| states[input.index()].digest())?;
             let files = graph.inputs(node).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
-                Node::File(file) => Some((name.to_owned(), Value::String(file.path.typed.clone()))),
+                Node::File(file) => Some((name.to_string(), Value::String(file.path.typed.clone()))),
                 Node::Action(_) => None,
             });
             let is_whole = graph.inputs(node).iter().all(|(_, input)| states[input.index()].digest().is_some());

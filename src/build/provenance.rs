@@ -52,9 +52,10 @@ use crate::cache::Key;
 use crate::cache::record::ActionResult;
 use crate::error::{Error, Result};
 use crate::files::Sha256;
-use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Operation, Reason, filter_params};
+use crate::graph::{Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
-use crate::positions::SELECTION_RULE;
+use crate::positions::{SELECTION_RULE, filter_members, held_out};
+use crate::stage::{Action, Gather, Role};
 
 /// Type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -154,7 +155,7 @@ impl Facts<'_> {
                 if let Some(moves) = &optimize.moves {
                     members.insert("moves".into(), json!(moves.value));
                 }
-                let filters = filter_params(&optimize.filters.value);
+                let filters = filter_members(&optimize.filters.value);
                 if !filters.is_empty() {
                     members.insert("filters".into(), Json::Object(filters));
                 }
@@ -181,7 +182,7 @@ impl Facts<'_> {
 
     fn internal_parameters(&self, actions: &[NodeIndex]) -> Result<Json> {
         let stages = actions.iter().map(|action| {
-            let (operation, (key, _)) = (self.operation(*action)?, self.settled(*action)?);
+            let (operation, (key, _)) = (self.action(*action)?, self.settled(*action)?);
             let stage = operation.stage();
             Ok(json!({"stage": stage.name(), "version": stage.version(), "params": operation.params(), "key": key.to_string()}))
         });
@@ -192,11 +193,11 @@ impl Facts<'_> {
         let descriptor = |path: &str, sha256: &Sha256, annotations: Json| json!({"name": path, "uri": uri(path), "digest": {"sha256": sha256.to_string()}, "annotations": annotations});
         let mut all = vec![descriptor(&self.manifest_name(), &self.manifest_sha256, json!({"role": "manifest"}))];
         for action in actions {
-            for (input, node) in self.graph.inputs(*action) {
+            for (role, node) in self.graph.inputs(*action) {
                 let Node::File(file) = &self.graph.dag[node] else { continue };
-                let annotations = match input.strip_prefix("data.") {
-                    Some(order) => self.data_annotations(*action, order)?,
-                    None => json!({"role": input}),
+                let annotations = match role {
+                    Role::Data(order) => self.data_annotations(*action, order)?,
+                    role => json!({"role": role.to_string()}),
                 };
                 all.push(descriptor(&file.path.typed, &(self.sha256)(node)?, annotations));
             }
@@ -204,18 +205,19 @@ impl Facts<'_> {
         Ok(all)
     }
 
-    fn data_annotations(&self, gather: NodeIndex, order: &str) -> Result<Json> {
+    fn data_annotations(&self, gather: NodeIndex, order: u32) -> Result<Json> {
         let mut members = Map::new();
         members.insert("role".into(), json!("data"));
-        members.insert("order".into(), json!(order.parse::<u64>().unwrap_or_default()));
-        if let Operation::Gather { positions, seed, filters } = self.operation(gather)? {
-            let held_out = graph::held_out(*positions);
-            let filters = filter_params(filters);
-            let selection = json!({"rule": SELECTION_RULE, "positions": positions, "heldOut": held_out, "seed": seed, "filters": filters});
+        members.insert("order".into(), json!(order));
+        if let Action::Gather(gather) = self.action(gather)? {
+            let Gather { positions, seed, filters } = &**gather;
+            let filters = filter_members(filters);
+            let selection =
+                json!({"rule": SELECTION_RULE, "positions": positions, "heldOut": held_out(*positions), "seed": seed, "filters": filters});
             members.insert("selection".into(), selection);
         }
         let (_, result) = self.settled(gather)?;
-        let is_only = self.graph.inputs(gather).iter().filter(|(name, _)| name.starts_with("data.")).count() == 1;
+        let is_only = self.graph.inputs(gather).iter().filter(|(role, _)| matches!(role, Role::Data(_))).count() == 1;
         if let (true, Some(entries)) =
             (is_only && result.extra["chunks"] == result.extra["chunks_visited"], result.extra["entries"].as_u64())
         {
@@ -226,11 +228,11 @@ impl Facts<'_> {
 
     fn byproducts(&self, actions: &[NodeIndex]) -> Result<Vec<Json>> {
         let byproducts = actions.iter().map(|action| {
-            let (operation, (_, result)) = (self.operation(*action)?, self.settled(*action)?);
+            let (performed, (_, result)) = (self.action(*action)?, self.settled(*action)?);
             let mut descriptor = Map::new();
-            descriptor.insert("name".into(), json!(operation.stage().name()));
+            descriptor.insert("name".into(), json!(performed.stage().name()));
             descriptor.insert("digest".into(), json!({"blake3": result.output_digest.to_string()}));
-            let annotations = small_results(operation, &result.extra);
+            let annotations = small_results(performed, &result.extra);
             if !annotations.is_empty() {
                 descriptor.insert("annotations".into(), Json::Object(annotations));
             }
@@ -239,8 +241,8 @@ impl Facts<'_> {
         byproducts.collect()
     }
 
-    fn operation(&self, action: NodeIndex) -> Result<&Operation> {
-        self.graph.operation(action).ok_or_else(|| Error::new("a file is no action"))
+    fn action(&self, action: NodeIndex) -> Result<&Action> {
+        self.graph.action(action).ok_or_else(|| Error::new("a file is no action"))
     }
 
     fn settled(&self, action: NodeIndex) -> Result<(Key, &ActionResult)> {
@@ -273,17 +275,17 @@ fn source(source: &Source) -> Json {
 }
 
 /// What a record keeps of a stage besides its digest, member by member: records of other versions may hold more.
-fn small_results(operation: &Operation, extra: &Json) -> Map<String, Json> {
+fn small_results(action: &Action, extra: &Json) -> Map<String, Json> {
     let numbers = |from: &Json, names: &[(&str, &str)]| -> Map<String, Json> {
         let known = names.iter().filter_map(|(name, theirs)| Some(((*name).to_owned(), json!(from[theirs].as_u64()?))));
         known.collect()
     };
-    match operation {
-        Operation::Gather { .. } => {
+    match action {
+        Action::Gather(_) => {
             let names = ["entries", "in_check", "filtered", "chunks_visited", "chunks"];
             numbers(extra, &["entries", "inCheck", "filtered", "chunksVisited", "chunks"].into_iter().zip(names).collect::<Vec<_>>())
         }
-        Operation::Search(_) => {
+        Action::Search(_) => {
             let mut members = Map::new();
             for (name, theirs) in [("train", "train"), ("heldOut", "held_out")] {
                 let counts = [("positions", "positions"), ("blocks", "blocks"), ("zeroBefore", "zero_before"), ("zeroAfter", "zero_after")];
@@ -295,7 +297,7 @@ fn small_results(operation: &Operation, extra: &Json) -> Map<String, Json> {
             members.extend(numbers(extra, &[("swaps", "swaps"), ("cycles", "cycles"), ("moves", "moves")]));
             members
         }
-        Operation::Quantize(_) => {
+        Action::Quantize(_) => {
             let mut members = Map::new();
             for name in ["clamped", "overflowed"] {
                 let pairs = extra[name].as_array().into_iter().flatten();

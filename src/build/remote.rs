@@ -15,8 +15,9 @@ use crate::cache::record::ActionResult;
 use crate::cache::remote::{Found, Traffic};
 use crate::cache::{ActionRecord, Preimage, Remote};
 use crate::error::{Error, Result};
-use crate::graph::{self, Operation, Stage};
 use crate::permutation;
+use crate::positions::held_out;
+use crate::stage::{Action, Role, Stage};
 
 /// Room for the headers of a stored artifact, bytes.
 const HEADERS: u64 = 64 << 10;
@@ -28,12 +29,12 @@ impl Runner<'_> {
     /// When the work was interrupted, or the network that the result belongs to cannot be loaded.
     pub(super) fn remote_result(&self, node: NodeIndex, preimage: &Preimage) -> Result<Option<ActionResult>> {
         let Some(remote) = &self.workspace.remote else { return Ok(None) };
-        let Some(operation) = self.graph.operation(node) else { return Ok(None) };
-        let found = remote.find(preimage, operation.stage().name());
+        let Some(action) = self.graph.action(node) else { return Ok(None) };
+        let found = remote.find(preimage, action.stage().name());
         self.ctx.check()?;
         let Some(found) = found else { return Ok(None) };
         // A matrix is large. Where everything that would be made of it is there, it stays where it is.
-        if operation.stage() == Stage::Gather && self.matrix_is_unused(remote, node, &found)? {
+        if action.stage() == Stage::Gather && self.matrix_is_unused(remote, node, &found)? {
             remote.accept(&found);
             return Ok(Some(self.note(&found, false)));
         }
@@ -43,10 +44,10 @@ impl Runner<'_> {
     /// As [`Self::remote_result`] for a result whose digest is known and whose blob the local cache lacks. Its value, if there is one.
     pub(super) fn remote_value(&self, node: NodeIndex) -> Result<Option<Value>> {
         let Some(remote) = &self.workspace.remote else { return Ok(None) };
-        let (Some(operation), Some(preimage)) = (self.graph.operation(node), self.graph.preimage(node, self.digest)?) else {
+        let (Some(action), Some(preimage)) = (self.graph.action(node), self.graph.preimage(node, self.digest)?) else {
             return Ok(None);
         };
-        let found = remote.find(&preimage, operation.stage().name());
+        let found = remote.find(&preimage, action.stage().name());
         self.ctx.check()?;
         let Some(found) = found.filter(|found| Some(found.digest()) == (self.digest)(node)) else { return Ok(None) };
         let Some((value, stored)) = self.fetch(remote, node, &found)? else { return Ok(None) };
@@ -63,7 +64,7 @@ impl Runner<'_> {
             if self.workspace.stored_result(&preimage).is_some() {
                 continue;
             }
-            let Some(stage) = self.graph.operation(user).map(Operation::stage) else { return Ok(false) };
+            let Some(stage) = self.graph.action(user).map(Action::stage) else { return Ok(false) };
             let found = remote.find(&preimage, stage.name());
             self.ctx.check()?;
             let Some(found) = found else { return Ok(false) };
@@ -85,8 +86,8 @@ impl Runner<'_> {
         let bytes = remote.fetch(found, self.most_bytes(node, half));
         self.ctx.check()?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let value = match self.graph.operation(node) {
-            Some(Operation::Gather { positions, .. }) => fitting_matrices(&bytes, *positions, half),
+        let value = match self.graph.action(node) {
+            Some(Action::Gather(gather)) => fitting_matrices(&bytes, gather.positions, half),
             _ => permutation::read_permutation(&bytes).and_then(|permutation| {
                 permutation.check_len(half)?;
                 Ok(Value::Permutation(Arc::new(permutation)))
@@ -115,13 +116,13 @@ impl Runner<'_> {
 
     /// L1/2 of the network that a gather, or the gather before a search, works on.
     fn half(&self, node: NodeIndex) -> Result<usize> {
-        let gather = self.graph.input(node, "matrix").unwrap_or(node);
-        let value = self.value(gather, "network")?;
+        let gather = self.graph.input(node, Role::Matrix).unwrap_or(node);
+        let value = self.value(gather, Role::Network)?;
         let Value::Quantized(network) = &value else {
             return Err(Error::new("gather got a network of floats: this is a bug in nnue, please report it"));
         };
         let half = network.architecture.l1 / 2;
-        if let Some(input) = self.graph.input(gather, "network") {
+        if let Some(input) = self.graph.input(gather, Role::Network) {
             // Whoever asks last takes a value out of memory; this one only looked.
             self.values.put(input, &value);
         }
@@ -130,11 +131,12 @@ impl Runner<'_> {
 
     /// More bytes no result of this action has.
     fn most_bytes(&self, node: NodeIndex, half: usize) -> u64 {
-        match self.graph.operation(node) {
-            Some(Operation::Gather { positions, .. }) => {
+        match self.graph.action(node) {
+            Some(Action::Gather(gather)) => {
+                let positions = &gather.positions;
                 // A bit for each of two perspectives, in columns that are padded to 64 bytes.
                 let column = |positions: u64| positions.saturating_mul(2).div_ceil(512).saturating_mul(64);
-                let columns = column(*positions).saturating_add(column(graph::held_out(*positions)));
+                let columns = column(*positions).saturating_add(column(held_out(*positions)));
                 columns.saturating_mul(half as u64).saturating_add(HEADERS)
             }
             _ => (half as u64).saturating_mul(8).saturating_add(HEADERS),
@@ -145,10 +147,10 @@ impl Runner<'_> {
 /// What gather gives for so many positions of a network with this L1/2.
 fn fitting_matrices(bytes: &[u8], positions: u64, half: usize) -> Result<Value> {
     let gathered = Gathered::read(bytes)?;
-    let held_out = gathered.held_out.as_ref();
+    let judged_on = gathered.held_out.as_ref();
     let fits = gathered.matrix.half() == half
         && gathered.matrix.positions() as u64 == positions
-        && held_out.is_none_or(|matrix| matrix.half() == half && matrix.positions() as u64 <= graph::held_out(positions));
+        && judged_on.is_none_or(|matrix| matrix.half() == half && matrix.positions() as u64 <= held_out(positions));
     if !fits {
         return Err(Error::new(format!("its matrices are not of {positions} positions and {half} neurons")));
     }

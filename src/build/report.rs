@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::graph::{Reason, Stage};
+use crate::graph::Reason;
+use crate::stage::Stage;
 
 /// Version of the JSON below; raised when a member changes its meaning or goes.
 pub const SCHEMA: u32 = 1;

@@ -15,15 +15,17 @@ use crate::error::{Error, Result};
 use crate::files::{self, Blake3, HashingWriter, Sha256, Signature};
 use crate::format::bytes::{Bytes, check_regular};
 use crate::format::nnue::Compression;
-use crate::graph::{self, FileNode, Graph, Node, Operation, Target};
+use crate::graph::{FileNode, Graph, Node};
 use crate::manifest::{Output, OutputKind};
 use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, SearchParams, ZeroBlocks};
-use crate::positions::{Filters, Selection, select};
+use crate::positions::{Selection, held_out, select};
+use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write as WriteParams};
 use crate::stages::dequantize::dequantize;
-use crate::stages::load::Loaded;
+use crate::stages::load::{Loaded, load_file};
 use crate::stages::write_float::{FloatTarget, write_float};
-use crate::stages::{gather, load, permute, quantize, write};
+use crate::stages::{gather, permute, quantize, write};
+use crate::words::FileFormat;
 
 /// What came of running an action.
 pub(super) struct Ran {
@@ -51,7 +53,7 @@ impl Runner<'_> {
     /// Runs an action. A write action writes to `outputs`.
     pub(super) fn run(&self, node: NodeIndex, outputs: &[Output]) -> Result<Ran> {
         self.ctx.check()?;
-        let Some(operation) = self.graph.operation(node) else {
+        let Some(action) = self.graph.action(node) else {
             return Err(Error::new("a file is no action"));
         };
         let plain = |digest: blake3::Hash, bytes: usize, extra: Json, value: Value| Ran {
@@ -61,13 +63,14 @@ impl Runner<'_> {
             extra,
             value: Some(value),
         };
-        match operation {
-            Operation::Load(expected) => {
-                let file = self.file(node, "source")?;
+        match action {
+            Action::Load(load) => {
+                let Load { expected } = &**load;
+                let file = self.file(node, Role::Source)?;
                 let path = &file.path.resolved;
                 check_regular(path)?;
                 let bytes = Bytes::of_file(self.guarded(&[file])?.open(path)?, path)?;
-                let ran = match load::load_file(bytes, path, expected)? {
+                let ran = match load_file(bytes, path, expected)? {
                     Loaded::Quantized(parsed) => {
                         let network = parsed.network;
                         let (digest, bytes) = (network.digest(), network.weight_bytes());
@@ -82,18 +85,18 @@ impl Runner<'_> {
                 self.check_unchanged(node)?;
                 Ok(ran)
             }
-            Operation::Coalesce => {
-                let network = match self.value(node, "network")? {
+            Action::Coalesce => {
+                let network = match self.value(node, Role::Network)? {
                     Value::Factorized(network) => Arc::unwrap_or_clone(network).coalesce(),
                     _ => return Err(wrong_value("coalesce")),
                 };
                 // Rows are folded in when they are read: the result is named by what it is made of.
                 let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 coalesced network");
-                hasher.update(&self.input_digest(node, "network")?.0);
+                hasher.update(&self.input_digest(node, Role::Network)?.0);
                 Ok(plain(hasher.finalize(), 0, json!({}), Value::Coalesced(Arc::new(network))))
             }
-            Operation::Quantize(overflow) => {
-                let Value::Coalesced(network) = self.value(node, "network")? else { return Err(wrong_value("quantize")) };
+            Action::Quantize(Quantize { overflow }) => {
+                let Value::Coalesced(network) = self.value(node, Role::Network)? else { return Err(wrong_value("quantize")) };
                 let (network, report) = quantize::quantize(&network, *overflow, self.ctx)?;
                 self.check_unchanged(node)?;
                 for (tensor, count) in &report.overflowed {
@@ -105,33 +108,33 @@ impl Runner<'_> {
                 let (digest, bytes) = (network.digest(), network.weight_bytes());
                 Ok(plain(digest, bytes, extra, Value::Quantized(Arc::new(network))))
             }
-            Operation::Gather { positions, seed, filters } => self.gather(node, *positions, *seed, filters),
-            Operation::Search(params) => self.search(node, params),
-            Operation::Permute => {
-                let permutation = match self.value(node, "permutation") {
+            Action::Gather(params) => self.gather(node, params),
+            Action::Search(params) => self.search(node, params),
+            Action::Permute => {
+                let permutation = match self.value(node, Role::Permutation) {
                     Ok(Value::Permutation(permutation)) => permutation,
                     Ok(_) => return Err(wrong_value("permute")),
                     Err(error) => return Err(error),
                 };
-                let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("permute")) };
+                let Value::Quantized(network) = self.value(node, Role::Network)? else { return Err(wrong_value("permute")) };
                 // The last user owns the network; only a shared one is copied.
                 let mut network = Arc::unwrap_or_clone(network);
                 permute::permute(&mut network, &permutation)?;
                 let (digest, bytes) = (network.digest(), network.weight_bytes());
                 Ok(plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network))))
             }
-            Operation::Write { target, description } => self.publish(node, *target, description.as_deref(), outputs),
+            Action::Write(params) => self.publish(node, params, outputs),
         }
     }
 
     /// Positions of the data files → the matrices of the search and of its judgement.
-    fn gather(&self, node: NodeIndex, positions: u64, seed: u64, filters: &Filters) -> Result<Ran> {
-        let data = self.files(node, "data.");
+    fn gather(&self, node: NodeIndex, params: &Gather) -> Result<Ran> {
+        let Gather { positions, seed, ref filters } = *params;
+        let data = self.data(node);
         let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
-        let held_out = graph::held_out(positions);
-        let selection = Selection { count: Some(positions), held_out, seed, filters: filters.clone() };
+        let selection = Selection { count: Some(positions), held_out: held_out(positions), seed, filters: filters.clone() };
         let sampled = select(&paths, &selection, &self.guarded(&data)?)?;
-        let Value::Quantized(network) = self.value(node, "network")? else { return Err(wrong_value("gather")) };
+        let Value::Quantized(network) = self.value(node, Role::Network)? else { return Err(wrong_value("gather")) };
         self.warn_assumed_scales(node, &network, "the zero rule");
         let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
         let held_out = match sampled.held_out.as_slice() {
@@ -157,9 +160,9 @@ impl Runner<'_> {
     }
 
     /// The matrix → a permutation, with its zero blocks on both samples.
-    fn search(&self, node: NodeIndex, params: &SearchParams) -> Result<Ran> {
-        let Value::Gathered(gathered) = self.value(node, "matrix")? else { return Err(wrong_value("search")) };
-        let found = permutation::search(&gathered.matrix, params, self.ctx)?;
+    fn search(&self, node: NodeIndex, params: &Search) -> Result<Ran> {
+        let Value::Gathered(gathered) = self.value(node, Role::Matrix)? else { return Err(wrong_value("search")) };
+        let found = permutation::search(&gathered.matrix, &search_params(params), self.ctx)?;
         let mut bytes = Vec::new();
         let written = permutation::write_permutation(&found.permutation, &mut bytes);
         written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
@@ -185,15 +188,16 @@ impl Runner<'_> {
     }
 
     /// Writes the network to every output of a write action.
-    fn publish(&self, node: NodeIndex, target: Target, description: Option<&str>, outputs: &[Output]) -> Result<Ran> {
-        let content = match (self.value(node, "network")?, target) {
-            (Value::Quantized(network), Target::Nnue(compression)) => Content::Integers(network, compression),
-            (Value::Quantized(network), _) if !matches!(target, Target::Nnue(_)) => {
+    fn publish(&self, node: NodeIndex, params: &WriteParams, outputs: &[Output]) -> Result<Ran> {
+        let description = params.description.as_deref();
+        let content = match (self.value(node, Role::Network)?, params.format) {
+            (Value::Quantized(network), FileFormat::Nnue) => Content::Integers(network, params.compression),
+            (Value::Quantized(network), format) => {
                 self.warn_assumed_scales(node, &network, "the float weights");
-                Content::Floats(Box::new(described(dequantize(&network, self.ctx)?, description)), target)
+                Content::Floats(Box::new(described(dequantize(&network, self.ctx)?, description)), float_target(format))
             }
-            (Value::Factorized(network), _) if !matches!(target, Target::Nnue(_)) => {
-                Content::Floats(Box::new(described(Arc::unwrap_or_clone(network), description)), target)
+            (Value::Factorized(network), format) if format != FileFormat::Nnue => {
+                Content::Floats(Box::new(described(Arc::unwrap_or_clone(network), description)), float_target(format))
             }
             _ => return Err(wrong_value("write")),
         };
@@ -205,7 +209,7 @@ impl Runner<'_> {
                 match &content {
                     Content::Integers(network, compression) => write::write_nnue(&mut out, network, description, *compression)?,
                     Content::Floats(network, target) => {
-                        write_float(&mut out, network, float_target(*target), self.ctx)?;
+                        write_float(&mut out, network, *target, self.ctx)?;
                         self.check_unchanged(node)?;
                     }
                 }
@@ -237,11 +241,11 @@ impl Runner<'_> {
 
     /// Says which scales were taken, where the file records none and nobody said.
     fn warn_assumed_scales(&self, node: NodeIndex, network: &QuantizedNetwork, purpose: &str) {
-        let source = self.graph.input(node, "network").and_then(|input| self.graph.operation(input));
-        let Some(Operation::Load(expected)) = source else { return };
+        let source = self.graph.input(node, Role::Network).and_then(|input| self.graph.action(input));
+        let Some(Action::Load(load)) = source else { return };
         let (assumed, possible) = (network.architecture.quantization.name, network.architecture.generation.quantizations);
         let others: Vec<&str> = possible.iter().map(|scales| scales.name).filter(|name| *name != assumed).collect();
-        if expected.quantization.is_none() && !others.is_empty() {
+        if load.expected.quantization.is_none() && !others.is_empty() {
             self.ctx.warn(format!(
                 "a `.nnue` file does not record its scales: {assumed} is assumed for {purpose} (also possible: {}); \
                  `quantization` in the source's table says which",
@@ -251,22 +255,22 @@ impl Runner<'_> {
     }
 
     /// The result of an input: from memory, from the cache, or by running its stage again.
-    pub(super) fn value(&self, node: NodeIndex, name: &str) -> Result<Value> {
-        let input = self.graph.input(node, name).ok_or_else(|| Error::new(format!("an action without its input `{name}`")))?;
+    pub(super) fn value(&self, node: NodeIndex, role: Role) -> Result<Value> {
+        let input = self.graph.input(node, role).ok_or_else(|| Error::new(format!("an action without its input `{role}`")))?;
         if let Node::File(file) = &self.graph.dag[input] {
-            return self.read_permutation(file, self.input_digest(node, name)?);
+            return self.read_permutation(file, self.input_digest(node, role)?);
         }
         if let Some(value) = self.values.get(input) {
             return Ok(value);
         }
-        let digest = self.input_digest(node, name)?;
-        let operation = self.graph.operation(input).ok_or_else(|| Error::new("a file is no action"))?;
-        if operation.stage().is_stored()
+        let digest = self.input_digest(node, role)?;
+        let action = self.graph.action(input).ok_or_else(|| Error::new("a file is no action"))?;
+        if action.stage().is_stored()
             && self.workspace.cache.has_blob(digest)
             && let Some(blob) = self.workspace.cache.get_blob(digest)
         {
-            let value = match operation {
-                Operation::Gather { .. } => Gathered::read(&blob).map(|gathered| Value::Gathered(Arc::new(gathered))),
+            let value = match action {
+                Action::Gather(_) => Gathered::read(&blob).map(|gathered| Value::Gathered(Arc::new(gathered))),
                 _ => permutation::read_permutation(&blob).map(|permutation| Value::Permutation(Arc::new(permutation))),
             };
             if let Ok(value) = value {
@@ -274,15 +278,15 @@ impl Runner<'_> {
                 return Ok(value);
             }
         }
-        if operation.stage().is_stored() {
+        if action.stage().is_stored() {
             if let Some(value) = self.remote_value(input)? {
                 return Ok(value);
             }
-            self.ctx.warn(format!("the result of {} is missing from the cache and is made again", operation.stage().name()));
+            self.ctx.warn(format!("the result of {} is missing from the cache and is made again", action.stage().name()));
         }
         let ran = self.run(input, &[])?;
         if ran.digest != digest {
-            return Err(Error::new(format!("{} gave another result than before from the same inputs", operation.stage().name()))
+            return Err(Error::new(format!("{} gave another result than before from the same inputs", action.stage().name()))
                 .because(format!("{} before, {} now", digest, ran.digest))
                 .help("an input changed while it was read, or this is a bug in nnue: run again with `--force`, and please report it"));
         }
@@ -291,22 +295,22 @@ impl Runner<'_> {
         Ok(value)
     }
 
-    fn input_digest(&self, node: NodeIndex, name: &str) -> Result<Blake3> {
-        let input = self.graph.input(node, name).and_then(|input| (self.digest)(input));
-        input.ok_or_else(|| Error::new(format!("the input `{name}` has no digest yet")))
+    fn input_digest(&self, node: NodeIndex, role: Role) -> Result<Blake3> {
+        let input = self.graph.input(node, role).and_then(|input| (self.digest)(input));
+        input.ok_or_else(|| Error::new(format!("the input `{role}` has no digest yet")))
     }
 
     /// The file behind an input.
-    fn file(&self, node: NodeIndex, name: &str) -> Result<&FileNode> {
-        match self.graph.input(node, name).map(|input| &self.graph.dag[input]) {
+    fn file(&self, node: NodeIndex, role: Role) -> Result<&FileNode> {
+        match self.graph.input(node, role).map(|input| &self.graph.dag[input]) {
             Some(Node::File(file)) => Ok(file),
-            _ => Err(Error::new(format!("the input `{name}` is no file"))),
+            _ => Err(Error::new(format!("the input `{role}` is not a file"))),
         }
     }
 
-    /// The files whose input names begin with `prefix`, in order.
-    fn files(&self, node: NodeIndex, prefix: &str) -> Vec<&FileNode> {
-        let inputs = self.graph.inputs(node).into_iter().filter(|(name, _)| name.starts_with(prefix));
+    /// The files of positions, in order.
+    fn data(&self, node: NodeIndex) -> Vec<&FileNode> {
+        let inputs = self.graph.inputs(node).into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
         inputs.filter_map(|(_, input)| if let Node::File(file) = &self.graph.dag[input] { Some(file) } else { None }).collect()
     }
 
@@ -322,7 +326,7 @@ impl Runner<'_> {
                         return Err(changed(file));
                     }
                 }
-                Node::Action(Operation::Load(_) | Operation::Coalesce) => self.check_unchanged(input)?,
+                Node::Action(Action::Load(_) | Action::Coalesce) => self.check_unchanged(input)?,
                 Node::Action(_) => {}
             }
         }
@@ -369,7 +373,7 @@ pub(crate) fn net_name(sha256: &Sha256) -> String {
 /// What a write action writes.
 enum Content {
     Integers(Arc<QuantizedNetwork>, Compression),
-    Floats(Box<Network<Factorized>>, Target),
+    Floats(Box<Network<Factorized>>, FloatTarget),
 }
 
 /// The network with the manifest's description, if there is one.
@@ -380,12 +384,17 @@ fn described(mut network: Network<Factorized>, description: Option<&str>) -> Net
     network
 }
 
-fn float_target(target: Target) -> FloatTarget {
-    match target {
-        Target::Safetensors => FloatTarget::Safetensors,
-        Target::Npz => FloatTarget::Npz,
-        Target::Pt | Target::Nnue(_) => FloatTarget::StateDict,
+fn float_target(format: FileFormat) -> FloatTarget {
+    match format {
+        FileFormat::Safetensors => FloatTarget::Safetensors,
+        FileFormat::Npz => FloatTarget::Npz,
+        FileFormat::Pt | FileFormat::Nnue => FloatTarget::StateDict,
     }
+}
+
+fn search_params(params: &Search) -> SearchParams {
+    let Search { algorithm, seed, moves } = *params;
+    SearchParams { algorithm, seed, moves, time_limit: None }
 }
 
 fn wrong_value(stage: &str) -> Error {

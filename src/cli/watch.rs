@@ -18,8 +18,9 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Signature;
 use crate::format::bytes::{Bytes, check_regular};
 use crate::format::nnue::Expectation;
-use crate::graph::{self, Operation};
+use crate::graph;
 use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
+use crate::stage::Action;
 use crate::stages::load::load;
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
@@ -436,8 +437,8 @@ fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
 /// The source of a net with what is expected of it.
 fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n graph::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
     let actions = plan.nets.iter().flat_map(|net| &net.actions);
-    actions.filter_map(|action| match plan.operation(*action) {
-        Some(Operation::Load(expected)) => Some((&net.source.path.value, &**expected)),
+    actions.filter_map(|action| match plan.action(*action) {
+        Some(Action::Load(load)) => Some((&net.source.path.value, &load.expected)),
         _ => None,
     })
 }

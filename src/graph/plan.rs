@@ -5,13 +5,14 @@ use std::io::Read;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::{FileNode, Graph, Node, Operation, Target};
+use super::{FileNode, Graph, Node};
 use crate::error::{Kind, Result};
 use crate::format::identify::{FileKind, identify};
-use crate::format::nnue::{Compression, Expectation};
+use crate::format::nnue::Expectation;
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::net;
-use crate::permutation::{Algorithm, SearchParams};
+use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write};
+use crate::words::{Algorithm, FileFormat};
 
 /// What is to be done for one net.
 #[derive(Debug, Clone)]
@@ -57,11 +58,12 @@ impl Planner<'_> {
         let mut actions = Vec::new();
         let source = &net.source;
         let file = self.file(&source.path.value, source.path.span, source.sha256.clone());
-        let loaded = self.action(&mut actions, Operation::Load(Box::new(expectation(&source.claims))), &[("source".into(), file)]);
+        let loaded =
+            self.action(&mut actions, Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
         let is_float = self.is_float(&source.path.value);
         let quantized = if is_float {
-            let coalesced = self.action(&mut actions, Operation::Coalesce, &[("network".into(), loaded)]);
-            self.action(&mut actions, Operation::Quantize(source.claims.overflow.value), &[("network".into(), coalesced)])
+            let coalesced = self.action(&mut actions, Action::Coalesce, &[(Role::Network, loaded)]);
+            self.action(&mut actions, Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, coalesced)])
         } else {
             loaded
         };
@@ -70,32 +72,32 @@ impl Planner<'_> {
         if let Some(path) = &net.permutation {
             permutation = Some(self.file(&path.value, path.span, None));
         } else if let Some(optimize) = &net.optimize {
-            let mut inputs = vec![("network".to_owned(), quantized)];
-            for (index, path) in optimize.data.paths.iter().enumerate() {
+            let mut inputs = vec![(Role::Network, quantized)];
+            for (place, (index, path)) in (0..).zip(optimize.data.paths.iter().enumerate()) {
                 let pin = optimize.data.sha256.get(index).cloned();
-                inputs.push((format!("data.{index}"), self.file(&path.value, path.span, pin)));
+                inputs.push((Role::Data(place), self.file(&path.value, path.span, pin)));
             }
-            let gather = Operation::Gather {
+            let gather = Action::Gather(Box::new(Gather {
                 positions: optimize.positions.value,
                 seed: optimize.seed.value,
-                filters: Box::new(optimize.filters.value.clone()),
-            };
+                filters: optimize.filters.value.clone(),
+            }));
             let matrix = self.action(&mut actions, gather, &inputs);
-            let found = self.action(&mut actions, Operation::Search(search_params(optimize)), &[("matrix".into(), matrix)]);
+            let found = self.action(&mut actions, Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)]);
             permutation = Some(found);
             search = Some(found);
         }
         let permuted = match permutation {
             Some(permutation) => {
-                self.action(&mut actions, Operation::Permute, &[("network".into(), quantized), ("permutation".into(), permutation)])
+                self.action(&mut actions, Action::Permute, &[(Role::Network, quantized), (Role::Permutation, permutation)])
             }
             None => quantized,
         };
         let mut outputs = Vec::new();
         for output in &net.outputs {
-            let target = target(output.kind, net.compression.value);
-            let from = match target {
-                Target::Nnue(_) => permuted,
+            let format = format_of(output.kind);
+            let from = match format {
+                FileFormat::Nnue => permuted,
                 _ if permutation.is_some() => {
                     return Err(self
                         .manifest
@@ -112,7 +114,8 @@ impl Planner<'_> {
                 _ => loaded,
             };
             let description = net.description.as_ref().map(|text| text.value.clone());
-            let write = self.write(&mut actions, &net.name, Operation::Write { target, description }, from);
+            let write =
+                self.write(&mut actions, &net.name, Action::Write(Write { format, compression: net.compression.value, description }), from);
             outputs.push((output.clone(), write));
         }
         let has_more = net.release.provenance.value || net.release.publish.is_some();
@@ -129,34 +132,28 @@ impl Planner<'_> {
     }
 
     /// The node of an action; equal ones are shared. `actions` gets it at the end, once.
-    fn action(&mut self, actions: &mut Vec<NodeIndex>, operation: Operation, inputs: &[(String, NodeIndex)]) -> NodeIndex {
-        let identity = format!("{} {}", operation.stage().name(), operation.params());
-        self.node(actions, identity, operation, inputs)
+    fn action(&mut self, actions: &mut Vec<NodeIndex>, action: Action, inputs: &[(Role, NodeIndex)]) -> NodeIndex {
+        let identity = format!("{} {}", action.stage().name(), serde_json::Value::Object(action.params()));
+        self.node(actions, identity, action, inputs)
     }
 
     /// The node of a write action. Each net has its own, also where another writes the same bytes: a place that one net cannot write to, or
     /// may not publish in, is no failure of the other.
-    fn write(&mut self, actions: &mut Vec<NodeIndex>, net: &str, operation: Operation, network: NodeIndex) -> NodeIndex {
-        let identity = format!("write {} of {net}", operation.params());
-        self.node(actions, identity, operation, &[("network".into(), network)])
+    fn write(&mut self, actions: &mut Vec<NodeIndex>, net: &str, action: Action, network: NodeIndex) -> NodeIndex {
+        let identity = format!("write {} of {net}", serde_json::Value::Object(action.params()));
+        self.node(actions, identity, action, &[(Role::Network, network)])
     }
 
-    fn node(
-        &mut self,
-        actions: &mut Vec<NodeIndex>,
-        mut identity: String,
-        operation: Operation,
-        inputs: &[(String, NodeIndex)],
-    ) -> NodeIndex {
-        for (name, input) in inputs {
-            identity.push_str(&format!(" {name}={}", input.index()));
+    fn node(&mut self, actions: &mut Vec<NodeIndex>, mut identity: String, action: Action, inputs: &[(Role, NodeIndex)]) -> NodeIndex {
+        for (role, input) in inputs {
+            identity.push_str(&format!(" {role}={}", input.index()));
         }
         let node = match self.known.get(&identity) {
             Some(node) => *node,
             None => {
-                let node = self.graph.dag.add_node(Node::Action(operation));
-                for (name, input) in inputs {
-                    self.graph.dag.add_edge(*input, node, name.clone());
+                let node = self.graph.dag.add_node(Node::Action(action));
+                for (role, input) in inputs {
+                    self.graph.dag.add_edge(*input, node, *role);
                 }
                 self.known.insert(identity, node);
                 node
@@ -200,23 +197,20 @@ fn expectation(claims: &Claims) -> Expectation {
     }
 }
 
-fn search_params(optimize: &manifest::ResolvedOptimize) -> SearchParams {
+fn search_params(optimize: &manifest::ResolvedOptimize) -> Search {
     match optimize.algorithm.value {
-        Algorithm::Greedy => SearchParams::default(),
-        Algorithm::Anneal => SearchParams {
-            algorithm: Algorithm::Anneal,
-            seed: optimize.seed.value,
-            moves: optimize.moves.as_ref().map(|moves| moves.value),
-            time_limit: None,
-        },
+        Algorithm::Greedy => Search::default(),
+        Algorithm::Anneal => {
+            Search { algorithm: Algorithm::Anneal, seed: optimize.seed.value, moves: optimize.moves.as_ref().map(|moves| moves.value) }
+        }
     }
 }
 
-fn target(kind: OutputKind, compression: Compression) -> Target {
+const fn format_of(kind: OutputKind) -> FileFormat {
     match kind {
-        OutputKind::Folder | OutputKind::Nnue => Target::Nnue(compression),
-        OutputKind::Pt => Target::Pt,
-        OutputKind::Safetensors => Target::Safetensors,
-        OutputKind::Npz => Target::Npz,
+        OutputKind::Folder | OutputKind::Nnue => FileFormat::Nnue,
+        OutputKind::Pt => FileFormat::Pt,
+        OutputKind::Safetensors => FileFormat::Safetensors,
+        OutputKind::Npz => FileFormat::Npz,
     }
 }

@@ -3,7 +3,8 @@
 use petgraph::visit::EdgeRef;
 use serde_json::json;
 
-use super::{Graph, Node, Operation};
+use super::{Graph, Node};
+use crate::stage::Action;
 
 /// How to show a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +30,16 @@ pub fn render(graph: &Graph, format: Format) -> String {
 }
 
 /// Parameters as `name=value`, in the key's order.
-fn params(operation: &Operation) -> String {
-    let params = operation.params();
-    let members = params.as_object().into_iter().flatten();
+fn params(action: &Action) -> String {
+    let params = action.params();
+    let members = params.iter();
     members.map(|(name, value)| format!(" {name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
 }
 
 fn label(node: &Node) -> String {
     match node {
         Node::File(file) => file.path.typed.clone(),
-        Node::Action(operation) => format!("{}{}", operation.stage().name(), params(operation)),
+        Node::Action(action) => format!("{}{}", action.stage().name(), params(action)),
     }
 }
 
@@ -52,7 +53,7 @@ fn text(graph: &Graph) -> String {
                 .into_iter()
                 .map(|(name, input)| match &graph.dag[input] {
                     Node::File(file) => format!("{name} = {}", file.path.typed),
-                    Node::Action(operation) => format!("{name} = {}", operation.stage().name()),
+                    Node::Action(action) => format!("{name} = {}", action.stage().name()),
                 })
                 .collect();
             out.push_str(&format!("  {}  ← {}\n", label(&graph.dag[*action]), inputs.join(", ")));
@@ -72,7 +73,12 @@ fn dot(graph: &Graph) -> String {
         out.push_str(&format!("  n{} [shape={shape}, label={}];\n", index.index(), quote(&label(&graph.dag[index]))));
     }
     for edge in graph.dag.edge_references() {
-        out.push_str(&format!("  n{} -> n{} [label={}];\n", edge.source().index(), edge.target().index(), quote(edge.weight())));
+        out.push_str(&format!(
+            "  n{} -> n{} [label={}];\n",
+            edge.source().index(),
+            edge.target().index(),
+            quote(&edge.weight().to_string())
+        ));
     }
     for (number, (net, output, write)) in outputs(graph).enumerate() {
         out.push_str(&format!("  o{number} [shape=note, label={}];\n  n{write} -> o{number} [label={}];\n", quote(output), quote(net)));
@@ -90,7 +96,7 @@ fn mermaid(graph: &Graph) -> String {
         out.push_str(&format!("  n{}{node}\n", index.index()));
     }
     for edge in graph.dag.edge_references() {
-        out.push_str(&format!("  n{} -->|{}| n{}\n", edge.source().index(), quote(edge.weight()), edge.target().index()));
+        out.push_str(&format!("  n{} -->|{}| n{}\n", edge.source().index(), quote(&edge.weight().to_string()), edge.target().index()));
     }
     for (number, (net, output, write)) in outputs(graph).enumerate() {
         out.push_str(&format!("  o{number}[/{}/]\n  n{write} -->|{}| o{number}\n", quote(output), quote(net)));
@@ -112,15 +118,15 @@ fn as_json(graph: &Graph) -> serde_json::Value {
         .node_indices()
         .map(|index| match &graph.dag[index] {
             Node::File(file) => json!({"id": index.index(), "kind": "file", "path": file.path.typed}),
-            Node::Action(operation) => {
-                json!({"id": index.index(), "kind": "action", "stage": operation.stage().name(), "params": operation.params()})
+            Node::Action(action) => {
+                json!({"id": index.index(), "kind": "action", "stage": action.stage().name(), "params": action.params()})
             }
         })
         .collect();
     let edges: Vec<serde_json::Value> = graph
         .dag
         .edge_references()
-        .map(|edge| json!({"from": edge.source().index(), "to": edge.target().index(), "name": edge.weight()}))
+        .map(|edge| json!({"from": edge.source().index(), "to": edge.target().index(), "name": edge.weight().to_string()}))
         .collect();
     let nets: Vec<serde_json::Value> = graph
         .nets

@@ -5,6 +5,7 @@
 //! own for each filter.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{
     entry::{Entry, Facts},
@@ -216,6 +217,38 @@ fn exp(x: f64) -> f64 {
     let series = (1..=14).rev().fold(1.0, |sum, n| 1.0 + rest / f64::from(n) * sum);
     // 1023 is the exponent's bias; the power is within ±1010 for the arguments above.
     series * f64::from_bits(((power as i64 + 1023).clamp(1, 2046) as u64) << 52)
+}
+
+/// The filters that are on. Those that are off are left out, so that a key says nothing of filters which nobody asked for.
+pub(crate) fn filter_members(filters: &Filters) -> Map<String, Value> {
+    let Filters {
+        filtered,
+        wld_filtered,
+        random_fen_skipping,
+        early_fen_skipping,
+        simple_eval_skipping,
+        max_score,
+        max_ply,
+        pc_y1,
+        pc_y2,
+        pc_y3,
+    } = filters;
+    let none = Filters::default();
+    // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
+    let decimal = |weight: &Option<f64>| weight.map(|weight| json!(format!("{}", weight + 0.0)));
+    let members = [
+        ("filtered", filtered.then(|| json!(true))),
+        ("wld_filtered", wld_filtered.then(|| json!(true))),
+        ("random_fen_skipping", (*random_fen_skipping != none.random_fen_skipping).then(|| json!(random_fen_skipping))),
+        ("early_fen_skipping", (*early_fen_skipping != none.early_fen_skipping).then(|| json!(early_fen_skipping))),
+        ("simple_eval_skipping", (*simple_eval_skipping != none.simple_eval_skipping).then(|| json!(simple_eval_skipping))),
+        ("max_score", max_score.map(|limit| json!(limit))),
+        ("max_ply", max_ply.map(|limit| json!(limit))),
+        ("pc_y1", decimal(pc_y1)),
+        ("pc_y2", decimal(pc_y2)),
+        ("pc_y3", decimal(pc_y3)),
+    ];
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 #[cfg(test)]

@@ -25,9 +25,10 @@ mod threats;
 pub use entry::{Entry, Facts};
 pub use features::{active_features, active_features_both, orientation, orientations};
 pub use filters::Filters;
+pub(crate) use filters::filter_members;
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
-pub use select::{SELECTION_RULE, Sampled, Selection, Stats, select};
+pub use select::{SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
 pub use stream::Stream;
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ pub struct Sampled {
     pub stats: Stats,
 }
 
+/// Positions beside those of a sample of `positions`, on which a result is judged: as many again, up to 10,000.
+pub const fn held_out(positions: u64) -> u64 {
+    if positions < 10_000 { positions } else { 10_000 }
+}
+
 /// What a selection read. Numbers of entries are those of the visited chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {

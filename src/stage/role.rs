@@ -1,0 +1,58 @@
+//! What an input is to the action that reads it: the label of an edge, and the input's name in the key.
+
+use std::fmt;
+
+/// The role of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// The file that a network is loaded from.
+    Source,
+    /// A network.
+    Network,
+    /// A file of positions; the number is its place in the stream.
+    Data(u32),
+    /// An activation matrix.
+    Matrix,
+    /// A permutation.
+    Permutation,
+}
+
+impl fmt::Display for Role {
+    /// The name in keys and drawings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("source"),
+            Self::Network => f.write_str("network"),
+            Self::Data(place) => write!(f, "data.{place}"),
+            Self::Matrix => f.write_str("matrix"),
+            Self::Permutation => f.write_str("permutation"),
+        }
+    }
+}
+
+impl Role {
+    /// Reads a name back.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "source" => Some(Self::Source),
+            "network" => Some(Self::Network),
+            "matrix" => Some(Self::Matrix),
+            "permutation" => Some(Self::Permutation),
+            _ => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for role in [Role::Source, Role::Network, Role::Data(0), Role::Data(17), Role::Matrix, Role::Permutation] {
+            assert_eq!(Role::named(&role.to_string()), Some(role));
+        }
+        assert_eq!(Role::named("data"), None);
+        assert_eq!(Role::named("data.x"), None);
+    }
+}
