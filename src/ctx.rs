@@ -33,6 +33,18 @@ impl Progress for Silent {
     fn warn(&self, _: &str) {}
 }
 
+/// Hands warnings on and nothing else.
+struct WarningsOnly(Arc<dyn Progress>);
+
+impl Progress for WarningsOnly {
+    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
+    fn advance(&self, _: &str, _: u64) {}
+    fn finish(&self, _: &str) {}
+    fn warn(&self, message: &str) {
+        self.0.warn(message);
+    }
+}
+
 /// Which device computes; never what is computed: all backends give equal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
@@ -103,6 +115,12 @@ impl Ctx {
         let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
         self.guard.as_ref().map_or(Ok(()), |guard| guard(path, &file))?;
         Ok(file)
+    }
+
+    /// The same context for a part of the work whose progress is already told of as a whole.
+    #[must_use]
+    pub fn without_progress(&self) -> Self {
+        Self { progress: Arc::new(WarningsOnly(self.progress.clone())), ..self.clone() }
     }
 
     /// The progress sink.
