@@ -34,6 +34,18 @@ impl Progress for Silent {
     fn warn(&self, _: &str) {}
 }
 
+/// Hands warnings on and nothing else.
+struct WarningsOnly(Arc<dyn Progress>);
+
+impl Progress for WarningsOnly {
+    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
+    fn advance(&self, _: &str, _: u64) {}
+    fn finish(&self, _: &str) {}
+    fn warn(&self, message: &str) {
+        self.0.warn(message);
+    }
+}
+
 /// Looks at a file that was just opened as an input, and may refuse it.
 pub type Guard = Arc<dyn Fn(&Path, &File) -> Result<()> + Send + Sync>;
 
@@ -78,6 +90,12 @@ impl Ctx {
         let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
         self.guard.as_ref().map_or(Ok(()), |guard| guard(path, &file))?;
         Ok(file)
+    }
+
+    /// The same context for a part of the work whose progress is already told of as a whole.
+    #[must_use]
+    pub fn without_progress(&self) -> Self {
+        Self { progress: Arc::new(WarningsOnly(self.progress.clone())), ..self.clone() }
     }
 
     /// The progress sink.

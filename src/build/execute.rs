@@ -209,9 +209,10 @@ impl<'a> Build<'a> {
     fn resolve_file(&self, node: NodeIndex) -> State {
         let Node::File(file) = &self.graph.dag[node] else { return State::Open };
         let path = &file.path.resolved;
-        let digest = self.workspace.files.blake3(path).and_then(|tracked| {
+        // Keys need the one digest, pins and `nnue.lock` the other: the file is read once for both.
+        let digest = self.workspace.files.digests(path).and_then(|digests| {
             if let Some(pin) = &file.pin {
-                let found = self.workspace.files.sha256(path)?.digest.to_string();
+                let found = digests.sha256.to_string();
                 if found != pin.value {
                     return Err(self
                         .workspace
@@ -226,10 +227,12 @@ impl<'a> Build<'a> {
                         .kind_is(Kind::Failed));
                 }
             }
-            Ok(tracked.digest)
+            Ok(digests.blake3)
         });
         match digest {
             Ok(digest) => State::File(digest),
+            // Of an interrupted build nothing is told but that.
+            Err(error) if error.kind() == Kind::Interrupted => State::Failed(error.to_string()),
             Err(error) => {
                 let error = if error.report().is_some() {
                     error

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::ctx::Ctx;
+use crate::error::{Error, Kind, Result};
 use crate::files::hash_file_sha256;
 use crate::format::bytes::Bytes;
 use crate::format::nnue::{self, Expectation};
@@ -20,19 +21,22 @@ const TOO_MANY_BYTES: u64 = 200_000_000;
 /// Checks the file at `content`, which is or will be published as `shown`: a path as the manifest has it, the file's name at its end.
 ///
 /// # Errors
-/// When the server would refuse the file, or no engine would read it: what is wrong, why, and what to do. When it cannot be read.
-pub(super) fn check(shown: &str, content: &Path, license: Option<&str>) -> Result<()> {
-    judge(shown, content, license).map_err(|error| error.context(format!("fishtest would refuse `{shown}`")))
+/// When the server would refuse the file, or no engine would read it: what is wrong, why, and what to do. When it cannot be read, and when the work was interrupted.
+pub(super) fn check(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Result<()> {
+    judge(shown, content, license, ctx).map_err(|error| match error.kind() {
+        Kind::Interrupted => error,
+        _ => error.context(format!("fishtest would refuse `{shown}`")),
+    })
 }
 
-fn judge(shown: &str, content: &Path, license: Option<&str>) -> Result<()> {
+fn judge(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Result<()> {
     check_license(license)?;
     let name = Path::new(shown).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     if !is_public_name(&name) {
         return Err(Error::new("its name is not `nn-` with 12 hexadecimal digits in lower case and `.nnue`")
             .help("name a folder in `outputs`: the file gets its public name in it"));
     }
-    let (sha256, bytes) = hash_file_sha256(content)?;
+    let (sha256, bytes) = hash_file_sha256(content, ctx)?;
     check_size(bytes)?;
     if name.get(3..15) != Some(&sha256.short()) {
         return Err(Error::new(format!("its name is not that of its content: the SHA-256 is {sha256}"))
@@ -91,7 +95,7 @@ mod tests {
         nnue::write(&mut bytes, &random_network("small", 16, 1), Compression::Leb128).unwrap();
         let check_as = |bytes: &[u8], license: Option<&str>| {
             std::fs::write(&path, bytes).unwrap();
-            check(&format!("dist/nn-{}.nnue", Sha256::of(bytes).short()), &path, license)
+            check(&format!("dist/nn-{}.nnue", Sha256::of(bytes).short()), &path, license, &Ctx::silent())
         };
         check_as(&bytes, Some("CC0-1.0")).unwrap();
 
@@ -104,9 +108,14 @@ mod tests {
         bytes.push(0);
         assert!(refusal(check_as(&bytes, Some("CC0-1.0"))).0.contains("cannot be read back"));
 
-        let (message, help) = refusal(check("dist/nn-000000000000.nnue", &path, Some("CC0-1.0")));
+        let (message, help) = refusal(check("dist/nn-000000000000.nnue", &path, Some("CC0-1.0"), &Ctx::silent()));
         assert!(message.contains(&Sha256::of(&bytes).to_string()) && help.contains("name a folder"), "{message}");
-        assert!(refusal(check("dist/latest.nnue", &path, Some("CC0-1.0"))).0.contains("its name is not"));
-        assert!(check("dist/nn-000000000000.nnue", &folder.path().join("none"), Some("CC0-1.0")).unwrap_err().to_string().contains("none"));
+        assert!(refusal(check("dist/latest.nnue", &path, Some("CC0-1.0"), &Ctx::silent())).0.contains("its name is not"));
+        assert!(
+            check("dist/nn-000000000000.nnue", &folder.path().join("none"), Some("CC0-1.0"), &Ctx::silent())
+                .unwrap_err()
+                .to_string()
+                .contains("none")
+        );
     }
 }

@@ -9,6 +9,8 @@ mod explain;
 mod fishtest;
 pub mod lock;
 pub mod provenance;
+#[cfg(test)]
+mod readings;
 mod remote;
 mod report;
 mod run;
@@ -33,7 +35,7 @@ use lock::{Lock, LockedFile, LockedNet};
 use crate::cache::record::ActionResult;
 use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust};
 use crate::ctx::Ctx;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, named};
 use crate::graph::{self, Graph, NetPlan, Node};
@@ -138,14 +140,14 @@ impl<'a> Workspace<'a> {
         }
         let locked = options.locked.then_some(&old);
         let (mut rests_on, mut built_from) = (None, Vec::new());
-        let report = execute::execute(self, &graph, options, locked, ctx, on_error).map(|executed| {
+        let report = execute::execute(self, &graph, options, locked, ctx, on_error).and_then(|executed| {
             let Executed { mut report, digests, .. } = executed;
             rests_on = executed.rests_on;
             if !options.dry_run {
-                self.distrust_changed(&graph, &mut report, &digests, on_error);
+                self.distrust_changed(&graph, &mut report, &digests, on_error)?;
             }
             built_from = digests;
-            report
+            Ok(report)
         });
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
@@ -184,7 +186,8 @@ impl<'a> Workspace<'a> {
                 if let Node::File(file) = &graph.dag[input]
                     && !inputs.iter().any(|known| known.path == file.path.typed)
                 {
-                    let sha256 = self.files.sha256(&file.path.resolved)?.digest.to_string();
+                    // Whatever reads an input once more asks for its BLAKE3.
+                    let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
                     inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
                 }
             }
@@ -194,14 +197,27 @@ impl<'a> Workspace<'a> {
     }
 
     /// Fails nets whose files are not those any more that they were built from: what `nnue.lock` would say of them is not true.
-    fn distrust_changed(&self, graph: &Graph, report: &mut Report, digests: &[Option<Blake3>], on_error: &(dyn Fn(&str, &Error) + Sync)) {
+    ///
+    /// # Errors
+    /// When the work was interrupted.
+    fn distrust_changed(
+        &self,
+        graph: &Graph,
+        report: &mut Report,
+        digests: &[Option<Blake3>],
+        on_error: &(dyn Fn(&str, &Error) + Sync),
+    ) -> Result<()> {
         for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Built) {
             if let Err(error) = self.check_inputs(graph, plan, digests) {
+                if error.kind() == Kind::Interrupted {
+                    return Err(error);
+                }
                 on_error(&net.net, &error);
                 net.status = NetStatus::Failed;
                 net.error = Some(error.to_string());
             }
         }
+        Ok(())
     }
 
     /// Fails where a file of the net has not the content any more that `digests` say it was built from.
@@ -209,14 +225,18 @@ impl<'a> Workspace<'a> {
         let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
         let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
             Node::File(file) => {
-                let now = self.files.blake3(&file.path.resolved).ok().map(|tracked| tracked.digest);
+                let now = match self.files.blake3(&file.path.resolved) {
+                    Ok(tracked) => Some(tracked.digest),
+                    Err(error) if error.kind() == Kind::Interrupted => return Some(Err(error)),
+                    Err(_) => None,
+                };
                 // A path that led to another file in between may have given that one's SHA-256.
                 let is_steady = self.files.answered(&file.path.resolved).is_some();
-                (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(file)
+                (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(Ok(file))
             }
             Node::Action(_) => None,
         });
-        changed.map_or(Ok(()), |file| {
+        changed.transpose()?.map_or(Ok(()), |file| {
             Err(Error::new(format!("`{}` changed during the build", file.path.typed))
                 .because("what was published was made from its earlier content, and is not locked")
                 .help("wait until whoever writes it is done, then run the same command again"))

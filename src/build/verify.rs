@@ -10,7 +10,7 @@ use super::lock::{self, LockedFile, LockedNet};
 use super::{Options, StageReport, Workspace, execute, fishtest, provenance};
 use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::files::{Sha256, hash_file_sha256};
 use crate::graph::{self, Graph};
 use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
@@ -82,7 +82,8 @@ impl Checked {
             let mut checked = Vec::with_capacity(files.len());
             for LockedFile { path, sha256 } in files {
                 ctx.check()?;
-                let found = hash_file_sha256(&manifest.folder.join(path)).ok().map(|(digest, _)| digest.to_string());
+                let found =
+                    unless_interrupted(hash_file_sha256(&manifest.folder.join(path), ctx))?.ok().map(|(digest, _)| digest.to_string());
                 checked.push(CheckedFile { path: path.clone(), locked: sha256.clone(), found });
             }
             Ok(checked)
@@ -114,6 +115,14 @@ impl Checked {
             && self.not_locked.is_empty()
             && self.outputs.iter().all(CheckedFile::is_same)
             && claims().all(|claim| claim.problem.is_none())
+    }
+}
+
+/// A failure is a finding; that the work was interrupted is none.
+fn unless_interrupted<T>(result: Result<T>) -> Result<Result<T>> {
+    match result {
+        Err(error) if error.kind() == Kind::Interrupted => Err(error),
+        other => Ok(other),
     }
 }
 
@@ -151,7 +160,8 @@ fn check_publication(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet,
     let mut checked = Vec::new();
     for LockedFile { path, .. } in locked.outputs.iter().filter(|output| output.path.ends_with(".nnue")) {
         ctx.check()?;
-        let problem = fishtest::check(path, &manifest.folder.join(path), license).err().map(|error| error.to_string());
+        let checking = unless_interrupted(fishtest::check(path, &manifest.folder.join(path), license, ctx))?;
+        let problem = checking.err().map(|error| error.to_string());
         checked.push(CheckedClaim { path: path.clone(), problem });
     }
     Ok(checked)

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     files::{
         self, Blake3,
         digest::unhex,
@@ -266,11 +266,13 @@ pub fn verify(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<
     let contents = Contents::scan(&layout)?;
     let blob_bytes: u64 = contents.blobs.values().map(|blob| blob.bytes).sum();
     ctx.progress().start(TASK, Some(blob_bytes), "bytes");
+    let quiet = ctx.without_progress();
     let check = |(digest, blob): (&Blake3, &CacheFile)| -> Result<Option<Damage>> {
         ctx.check()?;
-        let reason = match hash_file_blake3(&blob.path) {
+        let reason = match hash_file_blake3(&blob.path, &quiet) {
             Ok((found, _)) if found == *digest => None,
             Ok((found, _)) => Some(format!("its contents have the digest {found}")),
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             // Evicted by a build meanwhile.
             Err(_) if !blob.path.exists() => None,
             Err(error) => Some(error.to_string()),

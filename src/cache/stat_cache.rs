@@ -68,8 +68,7 @@ pub struct StatCache {
     writes: bool,
     ctx: Ctx,
     entries: Mutex<Entries>,
-    /// The signature under which each file was last told of; `None` once there were two.
-    answered: Mutex<HashMap<PathHash, Option<Signature>>>,
+    answers: Mutex<HashMap<PathHash, Answer>>,
     /// The last answer of the file system's clock, and when it was asked.
     asked: Mutex<Option<(Instant, Option<Clock>)>>,
 }
@@ -82,6 +81,15 @@ struct Entries {
 }
 
 type PathHash = [u8; 16];
+
+/// What was told of a file in this run.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    /// The signature under which it was last told of; `None` once there were two.
+    signature: Option<Signature>,
+    /// How often it was read for that.
+    readings: u32,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
@@ -99,7 +107,7 @@ impl StatCache {
             HashMap::new()
         });
         let entries = Mutex::new(Entries { known, new: HashMap::new() });
-        Self { path: path.to_owned(), trust, writes: true, ctx: ctx.clone(), entries, answered: Mutex::default(), asked: Mutex::new(None) }
+        Self { path: path.to_owned(), trust, writes: true, ctx: ctx.clone(), entries, answers: Mutex::default(), asked: Mutex::new(None) }
     }
 
     /// Looks digests up without ever writing: for runs that must leave the workspace as it is.
@@ -112,7 +120,7 @@ impl StatCache {
     /// BLAKE3 of the file at `path`, read only where it is not known.
     ///
     /// # Errors
-    /// When the file cannot be read, is no regular file, or keeps changing.
+    /// When the file cannot be read, is no regular file, or keeps changing; when the work was interrupted.
     pub fn blake3(&self, path: &Path) -> Result<Tracked<Blake3>> {
         self.get(path, |entry| entry.blake3, hash::hash_blake3, |entry, digest| entry.blake3 = Some(digest))
     }
@@ -156,7 +164,7 @@ impl StatCache {
         &self,
         path: &Path,
         known: impl Fn(&Entry) -> Option<D>,
-        hash: impl Fn(&Path) -> Result<(D, Signature)>,
+        hash: impl Fn(&Path, &Ctx) -> Result<(D, Signature)>,
         learn: impl Fn(&mut Entry, D),
     ) -> Result<Tracked<D>>
     where
@@ -165,14 +173,14 @@ impl StatCache {
         let name = path_hash(path);
         if let Some(tracked) = self.look_up(path, &name, known) {
             if let Some(signature) = tracked.signature {
-                self.note_answer(name, signature);
+                self.note_answer(name, signature, 0);
             }
             return Ok(tracked);
         }
         // Before the file is read: any edit that the reading misses comes after this moment.
         let clock = self.clock(path);
-        let (digest, signature) = hash(path)?;
-        self.note_answer(name, signature);
+        let (digest, signature) = hash(path, &self.ctx)?;
+        self.note_answer(name, signature, 1);
         let settled = signature.is_settled(clock);
         if settled {
             let mut entries = self.entries();
@@ -199,20 +207,26 @@ impl StatCache {
     /// The signature under which all digests of the file at `path` were told; `None` where none was, or where it was another file, or in
     /// another state, from one time to the next.
     pub fn answered(&self, path: &Path) -> Option<Signature> {
-        self.answers().get(&path_hash(path)).copied().flatten()
+        self.answers().get(&path_hash(path))?.signature
     }
 
-    fn note_answer(&self, name: PathHash, signature: Signature) {
+    /// How often the file at `path` was read to tell its digests.
+    pub fn readings(&self, path: &Path) -> u32 {
+        self.answers().get(&path_hash(path)).map_or(0, |answer| answer.readings)
+    }
+
+    fn note_answer(&self, name: PathHash, signature: Signature, readings: u32) {
         let mut answers = self.answers();
-        let noted = answers.entry(name).or_insert(Some(signature));
-        if *noted != Some(signature) {
-            *noted = None;
+        let noted = answers.entry(name).or_insert(Answer { signature: Some(signature), readings: 0 });
+        if noted.signature != Some(signature) {
+            noted.signature = None;
         }
+        noted.readings = noted.readings.saturating_add(readings);
     }
 
-    fn answers(&self) -> MutexGuard<'_, HashMap<PathHash, Option<Signature>>> {
+    fn answers(&self) -> MutexGuard<'_, HashMap<PathHash, Answer>> {
         // Every change is a single insertion or assignment.
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A moment not after now, by the clock of the file's own file system where the workspace is on it too; else by the system's.

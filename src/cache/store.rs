@@ -217,6 +217,8 @@ impl Cache {
         }
         match files.blake3(&self.layout.blob(digest)) {
             Ok(tracked) if tracked.digest == digest => true,
+            // Nothing is known of it, and nobody waits for an answer.
+            Err(error) if error.kind() == Kind::Interrupted => false,
             _ => self.get_blob(digest).is_some(),
         }
     }

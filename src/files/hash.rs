@@ -1,7 +1,7 @@
-//! Digests of whole files, on all cores, of contents that held still.
+//! Digests of whole files, of contents that held still, in one reading.
 //!
 //! Files are read in blocks by the threads that hash them and not mapped: a source that somebody truncates meanwhile is an error
-//! here and not a SIGBUS.
+//! here and not a SIGBUS. Every reading looks at the cancel flag at each block, and tells of a large file how far it is.
 
 use std::{
     cell::RefCell,
@@ -9,6 +9,7 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use blake3::hazmat::{self, ChainingValue, HasherExt};
@@ -17,10 +18,22 @@ use super::{
     digest::{Blake3, Sha256, StreamDigest},
     signature::Signature,
 };
-use crate::error::{Error, Result};
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+};
 
 /// Bytes that one thread reads and hashes at a time: a power of two (BLAKE3's tree asks for it) that stays in a core's own cache.
 const BLOCK: usize = 256 << 10;
+
+/// Bytes that both digests take before the next are read: enough that handing them to other threads costs nothing beside the work.
+const WINDOW: usize = 1 << 20;
+
+/// From this size on a reading is worth a progress bar, bytes.
+const LARGE: u64 = 64 << 20;
+
+/// Bytes between two words on progress.
+const STEP: u64 = 4 << 20;
 
 /// How often a file may change under the reader before that is an error.
 const ATTEMPTS: usize = 3;
@@ -36,12 +49,12 @@ pub struct FileDigests {
     pub len: u64,
 }
 
-/// Both digests of the file at `path`. SHA-256 is serial: about 1 s a gigabyte; see [`hash_file_blake3`].
+/// Both digests of the file at `path`, in one reading. SHA-256 is serial: about 1 s a gigabyte; see [`hash_file_blake3`].
 ///
 /// # Errors
-/// When the file cannot be read, is no regular file, or keeps changing.
-pub fn hash_file(path: &Path) -> Result<FileDigests> {
-    let ((blake3, sha256), signature) = hash_both(path)?;
+/// When the file cannot be read, is no regular file, or keeps changing; when the work was interrupted.
+pub fn hash_file(path: &Path, ctx: &Ctx) -> Result<FileDigests> {
+    let ((blake3, sha256), signature) = hash_both(path, ctx)?;
     Ok(FileDigests { blake3, sha256, len: signature.len })
 }
 
@@ -49,37 +62,51 @@ pub fn hash_file(path: &Path) -> Result<FileDigests> {
 ///
 /// # Errors
 /// As [`hash_file`].
-pub fn hash_file_blake3(path: &Path) -> Result<(Blake3, u64)> {
-    hash_blake3(path).map(|(digest, signature)| (digest, signature.len))
+pub fn hash_file_blake3(path: &Path, ctx: &Ctx) -> Result<(Blake3, u64)> {
+    hash_blake3(path, ctx).map(|(digest, signature)| (digest, signature.len))
 }
 
 /// SHA-256 of the file at `path` and its length.
 ///
 /// # Errors
 /// As [`hash_file`].
-pub fn hash_file_sha256(path: &Path) -> Result<(Sha256, u64)> {
-    hash_sha256(path).map(|(digest, signature)| (digest, signature.len))
+pub fn hash_file_sha256(path: &Path, ctx: &Ctx) -> Result<(Sha256, u64)> {
+    hash_sha256(path, ctx).map(|(digest, signature)| (digest, signature.len))
 }
 
-pub(crate) fn hash_both(path: &Path) -> Result<((Blake3, Sha256), Signature)> {
-    hash_stable(path, |file, len| {
-        let (blake3, sha256) = rayon::join(|| blake3_of(file, len), || sha256_of(file, len));
-        Ok((blake3?, sha256?))
-    })
+/// SHA-256 of bytes that may be those of a large file, named `shown` in progress.
+///
+/// # Errors
+/// When the work was interrupted.
+pub fn hash_bytes_sha256(bytes: &[u8], shown: &str, ctx: &Ctx) -> Result<Sha256> {
+    let meter = Meter::new(shown, bytes.len() as u64, ctx);
+    let mut state = <Sha256 as StreamDigest>::State::default();
+    for block in bytes.chunks(BLOCK) {
+        ctx.check()?;
+        Sha256::update(&mut state, block);
+        meter.advance(block.len() as u64);
+    }
+    Ok(Sha256::finish(state))
 }
 
-pub(crate) fn hash_blake3(path: &Path) -> Result<(Blake3, Signature)> {
-    hash_stable(path, blake3_of)
+pub(crate) fn hash_both(path: &Path, ctx: &Ctx) -> Result<((Blake3, Sha256), Signature)> {
+    // Into the pool once, not for each window.
+    hash_stable(path, ctx, |reading| rayon::scope(|_| both_of(reading)))
 }
 
-pub(crate) fn hash_sha256(path: &Path) -> Result<(Sha256, Signature)> {
-    hash_stable(path, sha256_of)
+pub(crate) fn hash_blake3(path: &Path, ctx: &Ctx) -> Result<(Blake3, Signature)> {
+    hash_stable(path, ctx, blake3_of)
+}
+
+pub(crate) fn hash_sha256(path: &Path, ctx: &Ctx) -> Result<(Sha256, Signature)> {
+    hash_stable(path, ctx, sha256_of)
 }
 
 /// Hashes until the file's signature is the same before and after.
-fn hash_stable<D>(path: &Path, hash: impl Fn(&File, u64) -> io::Result<D>) -> Result<(D, Signature)> {
+fn hash_stable<D>(path: &Path, ctx: &Ctx, hash: impl Fn(&Reading<'_>) -> Result<D, Stop>) -> Result<(D, Signature)> {
     let failed = |error| Error::io("cannot read", path, error);
     for _ in 0..ATTEMPTS {
+        ctx.check()?;
         // Asked before opening: opening a named pipe would wait for somebody to write to it.
         let before = fs::metadata(path).map_err(failed)?;
         if !before.is_file() {
@@ -91,10 +118,13 @@ fn hash_stable<D>(path: &Path, hash: impl Fn(&File, u64) -> io::Result<D>) -> Re
         if Signature::of(&file.metadata().map_err(failed)?) != before {
             continue;
         }
-        let digest = match hash(&file, before.len) {
+        let shown = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let reading = Reading { file: &file, len: before.len, ctx, meter: Meter::new(&shown, before.len, ctx) };
+        let digest = match hash(&reading) {
             Ok(digest) => digest,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-            Err(error) => return Err(failed(error)),
+            Err(Stop::Interrupted) => return Err(Error::interrupted()),
+            Err(Stop::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            Err(Stop::Io(error)) => return Err(failed(error)),
         };
         if Signature::of(&fs::metadata(path).map_err(failed)?) == before {
             return Ok((digest, before));
@@ -105,71 +135,175 @@ fn hash_stable<D>(path: &Path, hash: impl Fn(&File, u64) -> io::Result<D>) -> Re
         .help("wait until whatever writes it is done"))
 }
 
-fn blake3_of(file: &File, len: u64) -> io::Result<Blake3> {
+/// Why a reading ended early.
+#[derive(Debug)]
+enum Stop {
+    Interrupted,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// One reading of a file from its beginning to its end.
+struct Reading<'a> {
+    file: &'a File,
+    len: u64,
+    ctx: &'a Ctx,
+    meter: Meter<'a>,
+}
+
+impl Reading<'_> {
+    /// Fills `block` with the bytes at `offset`.
+    fn read(&self, offset: u64, block: &mut [u8]) -> Result<(), Stop> {
+        self.ctx.check().map_err(|_| Stop::Interrupted)?;
+        self.file.read_exact_at(block, offset)?;
+        self.meter.advance(block.len() as u64);
+        Ok(())
+    }
+
+    /// Calls `then` with `len` ≤ [`BLOCK`] bytes at `offset`, read into a buffer that the thread keeps.
+    fn with_block<T>(&self, offset: u64, len: u64, then: impl FnOnce(&[u8]) -> T) -> Result<T, Stop> {
+        thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BLOCK]));
+        BUFFER.with_borrow_mut(|buffer| {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            let block = buffer.get_mut(..len).ok_or_else(|| io::Error::other("a block is larger than its buffer"))?;
+            self.read(offset, block)?;
+            Ok(then(block))
+        })
+    }
+}
+
+/// Tells how far the reading of a large file is.
+struct Meter<'a> {
+    /// `None` for files that are read in no time.
+    task: Option<String>,
+    done: AtomicU64,
+    ctx: &'a Ctx,
+}
+
+impl<'a> Meter<'a> {
+    fn new(shown: &str, len: u64, ctx: &'a Ctx) -> Self {
+        let task = (len >= LARGE).then(|| format!("hash {shown}"));
+        if let Some(task) = &task {
+            ctx.progress().start(task, Some(len), "bytes");
+        }
+        Self { task, done: AtomicU64::new(0), ctx }
+    }
+
+    fn advance(&self, bytes: u64) {
+        let Some(task) = &self.task else { return };
+        let before = self.done.fetch_add(bytes, Ordering::Relaxed);
+        let steps = (before + bytes) / STEP - before / STEP;
+        if steps > 0 {
+            self.ctx.progress().advance(task, steps * STEP);
+        }
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            self.ctx.progress().advance(task, self.done.load(Ordering::Relaxed) % STEP);
+            self.ctx.progress().finish(task);
+        }
+    }
+}
+
+/// Both digests take each window while the next one is read: three threads where they are free, one after the other where not.
+fn both_of(reading: &Reading<'_>) -> Result<(Blake3, Sha256), Stop> {
+    let (mut blake3, mut sha256) = (<Blake3 as StreamDigest>::State::default(), <Sha256 as StreamDigest>::State::default());
+    let window = |at: u64| usize::try_from((reading.len - at).min(WINDOW as u64)).unwrap_or(WINDOW);
+    let (mut now, mut next) = (vec![0; window(0)], Vec::new());
+    reading.read(0, &mut now)?;
+    let mut at = now.len() as u64;
+    while !now.is_empty() {
+        next.resize(window(at), 0);
+        let tree = |blake3: &mut blake3::Hasher| {
+            blake3.update_rayon(&now);
+        };
+        let take = || rayon::join(|| Sha256::update(&mut sha256, &now), || tree(&mut blake3));
+        let (read, _) = rayon::join(|| reading.read(at, &mut next), take);
+        read?;
+        at += next.len() as u64;
+        std::mem::swap(&mut now, &mut next);
+    }
+    Ok((Blake3::finish(blake3), Sha256::finish(sha256)))
+}
+
+fn blake3_of(reading: &Reading<'_>) -> Result<Blake3, Stop> {
+    let len = reading.len;
     if len <= BLOCK as u64 {
-        return with_block(file, 0, len, Blake3::of);
+        return reading.with_block(0, len, Blake3::of);
     }
     let split = hazmat::left_subtree_len(len);
-    let (left, right) = rayon::join(|| subtree(file, 0, split), || subtree(file, split, len - split));
+    let (left, right) = rayon::join(|| subtree(reading, 0, split), || subtree(reading, split, len - split));
     Ok(Blake3(hazmat::merge_subtrees_root(&left?, &right?, hazmat::Mode::Hash).into()))
 }
 
 /// The chaining value of the `len` bytes at `offset`, which are a proper subtree of the file's hash tree.
-fn subtree(file: &File, offset: u64, len: u64) -> io::Result<ChainingValue> {
+fn subtree(reading: &Reading<'_>, offset: u64, len: u64) -> Result<ChainingValue, Stop> {
     if len <= BLOCK as u64 {
-        return with_block(file, offset, len, |block| blake3::Hasher::new().set_input_offset(offset).update(block).finalize_non_root());
+        return reading.with_block(offset, len, |block| blake3::Hasher::new().set_input_offset(offset).update(block).finalize_non_root());
     }
     let split = hazmat::left_subtree_len(len);
-    let (left, right) = rayon::join(|| subtree(file, offset, split), || subtree(file, offset + split, len - split));
+    let (left, right) = rayon::join(|| subtree(reading, offset, split), || subtree(reading, offset + split, len - split));
     Ok(hazmat::merge_subtrees_non_root(&left?, &right?, hazmat::Mode::Hash))
 }
 
-fn sha256_of(file: &File, len: u64) -> io::Result<Sha256> {
+fn sha256_of(reading: &Reading<'_>) -> Result<Sha256, Stop> {
     let mut state = <Sha256 as StreamDigest>::State::default();
     let mut at = 0;
-    while at < len {
-        let take = (len - at).min(BLOCK as u64);
-        with_block(file, at, take, |block| Sha256::update(&mut state, block))?;
+    while at < reading.len {
+        let take = (reading.len - at).min(BLOCK as u64);
+        reading.with_block(at, take, |block| Sha256::update(&mut state, block))?;
         at += take;
     }
     Ok(Sha256::finish(state))
-}
-
-/// Calls `then` with `len` ≤ [`BLOCK`] bytes at `offset`, read into a buffer that the thread keeps.
-fn with_block<T>(file: &File, offset: u64, len: u64, then: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
-    thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BLOCK]));
-    BUFFER.with_borrow_mut(|buffer| {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let block = buffer.get_mut(..len).ok_or_else(|| io::Error::other("a block is larger than its buffer"))?;
-        file.read_exact_at(block, offset)?;
-        Ok(then(block))
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
         hint::black_box,
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicBool, AtomicUsize},
+        },
+        time::{Duration, Instant},
     };
 
     use super::*;
+    use crate::{
+        ctx::{Backend, Progress},
+        error::Kind,
+    };
 
     #[test]
     fn files_of_all_sizes_have_the_digests_of_their_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let data: Vec<u8> = (0..2_000_003u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        for len in [0, 1, 63, 1024, 1025, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 1, 3 * BLOCK + 1023, 7 * BLOCK, data.len()] {
+        let ctx = Ctx::silent();
+        let data: Vec<u8> = (0..3_000_003u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let around = |size: usize| [size - 1, size, size + 1];
+        let blocks = [0, 1, 63, 1024, 1025, 3 * BLOCK + 1023, 7 * BLOCK, 2 * WINDOW + BLOCK + 5, data.len()];
+        for len in blocks.into_iter().chain([BLOCK, 2 * BLOCK, WINDOW, 2 * WINDOW].into_iter().flat_map(around)) {
             fs::write(&path, &data[..len]).unwrap();
             let expected = FileDigests { blake3: Blake3::of(&data[..len]), sha256: Sha256::of(&data[..len]), len: len as u64 };
-            assert_eq!(hash_file(&path).unwrap(), expected, "{len} bytes");
-            assert_eq!(hash_file_blake3(&path).unwrap(), (expected.blake3, expected.len));
-            assert_eq!(hash_file_sha256(&path).unwrap(), (expected.sha256, expected.len));
+            assert_eq!(hash_file(&path, &ctx).unwrap(), expected, "{len} bytes");
+            assert_eq!(hash_file_blake3(&path, &ctx).unwrap(), (expected.blake3, expected.len));
+            assert_eq!(hash_file_sha256(&path, &ctx).unwrap(), (expected.sha256, expected.len));
+            assert_eq!(hash_bytes_sha256(&data[..len], "file", &ctx).unwrap(), expected.sha256);
         }
+        fs::write(&path, &data).unwrap();
+        let expected = FileDigests { blake3: Blake3::of(&data), sha256: Sha256::of(&data), len: data.len() as u64 };
         for threads in [1, 2, 7] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(pool.install(|| hash_file_blake3(&path)).unwrap().0, Blake3::of(&data), "{threads} threads");
+            assert_eq!(pool.install(|| hash_file_blake3(&path, &ctx)).unwrap().0, expected.blake3, "{threads} threads");
+            assert_eq!(pool.install(|| hash_file(&path, &ctx)).unwrap(), expected, "{threads} threads");
         }
     }
 
@@ -181,8 +315,8 @@ mod tests {
         let calls = AtomicUsize::new(0);
         let hash_while = |changes: usize| {
             calls.store(0, Ordering::Relaxed);
-            hash_stable(&path, |file, len| {
-                let digest = blake3_of(file, len);
+            hash_stable(&path, &Ctx::silent(), |reading| {
+                let digest = blake3_of(reading);
                 if calls.fetch_add(1, Ordering::Relaxed) < changes {
                     let old = fs::read(&path).unwrap();
                     fs::write(&path, [old, b"1".to_vec()].concat()).unwrap();
@@ -199,21 +333,94 @@ mod tests {
     #[test]
     fn what_is_no_file_is_said_to_be_none() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(hash_file(folder.path()).unwrap_err().to_string().contains("it is a folder"));
-        assert!(hash_file(&folder.path().join("missing")).unwrap_err().to_string().contains("missing"));
-        assert!(hash_file(Path::new("/dev/zero")).unwrap_err().to_string().contains("no regular file"));
+        let failure = |path: &Path| hash_file(path, &Ctx::silent()).unwrap_err().to_string();
+        assert!(failure(folder.path()).contains("it is a folder"));
+        assert!(failure(&folder.path().join("missing")).contains("missing"));
+        assert!(failure(Path::new("/dev/zero")).contains("no regular file"));
+    }
+
+    /// Cancels as soon as it hears that bytes were read, and keeps what it heard.
+    #[derive(Default)]
+    struct Canceller {
+        cancel: Arc<AtomicBool>,
+        heard: Mutex<Vec<(String, u64)>>,
+        at: Mutex<Option<Instant>>,
+        cancels: bool,
+    }
+
+    impl Progress for Canceller {
+        fn start(&self, task: &str, total: Option<u64>, unit: &'static str) {
+            self.heard.lock().unwrap().push((format!("{task} {unit}"), total.unwrap()));
+        }
+        fn advance(&self, _: &str, done: u64) {
+            if self.cancels {
+                self.cancel.store(true, Ordering::Relaxed);
+                self.at.lock().unwrap().get_or_insert_with(Instant::now);
+            }
+            self.heard.lock().unwrap().push(("advance".to_owned(), done));
+        }
+        fn finish(&self, _: &str) {
+            self.heard.lock().unwrap().push(("finish".to_owned(), 0));
+        }
+        fn warn(&self, _: &str) {}
+    }
+
+    type Hash = fn(&Path, &Ctx) -> Result<()>;
+    const ALL: [Hash; 3] = [
+        |path, ctx| hash_file(path, ctx).map(drop),
+        |path, ctx| hash_file_blake3(path, ctx).map(drop),
+        |path, ctx| hash_file_sha256(path, ctx).map(drop),
+    ];
+
+    #[test]
+    fn ctrl_c_ends_the_reading_of_a_huge_file_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("huge");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        for hash in ALL {
+            let canceller = Arc::new(Canceller { cancels: true, ..Canceller::default() });
+            let error = hash(&path, &Ctx::new(canceller.cancel.clone(), canceller.clone(), Backend::Cpu)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Interrupted);
+            // Minutes of work were left.
+            assert!(canceller.at.lock().unwrap().unwrap().elapsed() < Duration::from_secs(20));
+            let read: u64 = canceller.heard.lock().unwrap().iter().filter(|(what, _)| what == "advance").map(|(_, done)| done).sum();
+            assert!(read < 1 << 30, "{read} bytes were read");
+            let before = Ctx::new(canceller.cancel.clone(), Arc::new(crate::ctx::Silent), Backend::Cpu);
+            assert_eq!(hash(&path, &before).unwrap_err().kind(), Kind::Interrupted);
+        }
+    }
+
+    #[test]
+    fn a_large_file_tells_how_far_it_is_and_a_small_one_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for hash in ALL {
+            for (name, len, tells) in [("small", LARGE - 1, false), ("large", LARGE + 12345, true)] {
+                let path = folder.path().join(name);
+                File::create(&path).unwrap().set_len(len).unwrap();
+                let canceller = Arc::new(Canceller::default());
+                hash(&path, &Ctx::new(canceller.cancel.clone(), canceller.clone(), Backend::Cpu)).unwrap();
+                let heard = canceller.heard.lock().unwrap();
+                if tells {
+                    assert_eq!(heard[0], ("hash large bytes".to_owned(), len));
+                    assert_eq!(heard.iter().filter(|(what, _)| what == "advance").map(|(_, done)| done).sum::<u64>(), len);
+                    assert_eq!(heard.last().unwrap().0, "finish");
+                } else {
+                    assert!(heard.is_empty(), "{heard:?}");
+                }
+            }
+        }
     }
 
     #[test]
     #[ignore = "prints speeds, asserts nothing: cargo test --release --lib files::hash -- --ignored --nocapture"]
     fn speed() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, ctx) = (tempfile::tempdir().unwrap(), Ctx::silent());
         let path = folder.path().join("large");
         let data: Vec<u8> = (0..600_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         fs::write(&path, &data).unwrap();
         let timed = |what: &str, work: &dyn Fn()| {
             let best = (0..5).map(|_| {
-                let start = std::time::Instant::now();
+                let start = Instant::now();
                 work();
                 start.elapsed()
             });
@@ -223,16 +430,16 @@ mod tests {
             black_box(blake3::Hasher::new().update_rayon(&data).finalize());
         });
         timed("hash_file_blake3", &|| {
-            black_box(hash_file_blake3(&path).unwrap());
+            black_box(hash_file_blake3(&path, &ctx).unwrap());
         });
         timed("update_mmap_rayon", &|| {
             black_box(blake3::Hasher::new().update_mmap_rayon(&path).unwrap().finalize());
         });
         timed("hash_file_sha256", &|| {
-            black_box(hash_file_sha256(&path).unwrap());
+            black_box(hash_file_sha256(&path, &ctx).unwrap());
         });
         timed("hash_file", &|| {
-            black_box(hash_file(&path).unwrap());
+            black_box(hash_file(&path, &ctx).unwrap());
         });
     }
 }

@@ -19,7 +19,7 @@ pub(crate) mod testing;
 pub mod write;
 
 pub use digest::{Blake3, HashingWriter, Sha256};
-pub use hash::{FileDigests, hash_file, hash_file_blake3, hash_file_sha256};
+pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
 pub use map::Blob;
 pub(crate) use paths::{folder_of, named};
 pub use signature::{Clock, Signature};

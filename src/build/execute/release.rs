@@ -75,7 +75,7 @@ impl Build<'_> {
             if is_checked(this.net, output) && settled.ran.is_none() && !self.was_checked(this.index, &shown, &sha256) {
                 if writes {
                     let license = this.net.release.license.as_ref().map(|license| license.value.as_str());
-                    fishtest::check(&shown, &path, license).map_err(|error| (*write, error))?;
+                    fishtest::check(&shown, &path, license, self.ctx).map_err(|error| (*write, error))?;
                 }
                 reason = Some(Reason::about("unchecked", shown.clone()));
             }
@@ -191,7 +191,7 @@ impl Build<'_> {
             let Some(net) = plan.release.as_deref() else { continue };
             if is_checked(net, output) && net.outputs.contains(output) {
                 let license = net.release.license.as_ref().map(|license| license.value.as_str());
-                fishtest::check(&self.shown(output, &place(output, Some(sha256))), content, license)?;
+                fishtest::check(&self.shown(output, &place(output, Some(sha256))), content, license, self.ctx)?;
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::global::Verbosity;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
-use crate::files::Sha256;
+use crate::files::hash_bytes_sha256;
 use crate::format::bytes::Bytes;
 use crate::format::identify::{FileKind, identify};
 use crate::net::Architecture;
@@ -137,10 +137,11 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let bytes = Bytes::map(&args.file)?;
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
-    let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || Sha256::of(&bytes));
+    let shown = args.file.file_name().unwrap_or_default().to_string_lossy();
+    let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || hash_bytes_sha256(&bytes, &shown, &ctx));
     let Inspected { mut report, fault } = inspected?;
     report.bytes = bytes.len() as u64;
-    report.sha256 = sha256.to_string();
+    report.sha256 = sha256?.to_string();
     if args.json {
         global.print_json(&report)?;
     } else {
