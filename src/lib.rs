@@ -32,3 +32,9 @@ mod paths;
 pub mod permutation;
 pub mod positions;
 pub mod stages;
+
+/// What the targets in `fuzz/` need beyond the public modules. Not for other users.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::cache::remote::read_action_result;
+}
