@@ -148,10 +148,7 @@ fn with_block<T>(file: &File, offset: u64, len: u64, then: impl FnOnce(&[u8]) ->
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        hint::black_box,
-        sync::atomic::{AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -202,37 +199,5 @@ mod tests {
         assert!(hash_file(folder.path()).unwrap_err().to_string().contains("it is a folder"));
         assert!(hash_file(&folder.path().join("missing")).unwrap_err().to_string().contains("missing"));
         assert!(hash_file(Path::new("/dev/zero")).unwrap_err().to_string().contains("no regular file"));
-    }
-
-    #[test]
-    #[ignore = "prints speeds, asserts nothing: cargo test --release --lib cache::hash -- --ignored --nocapture"]
-    fn speed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("large");
-        let data: Vec<u8> = (0..600_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        fs::write(&path, &data).unwrap();
-        let timed = |what: &str, work: &dyn Fn()| {
-            let best = (0..5).map(|_| {
-                let start = std::time::Instant::now();
-                work();
-                start.elapsed()
-            });
-            println!("{what}: {:.2} GB/s", data.len() as f64 / best.min().unwrap().as_secs_f64() / 1e9);
-        };
-        timed("memory, all cores", &|| {
-            black_box(blake3::Hasher::new().update_rayon(&data).finalize());
-        });
-        timed("hash_file_blake3", &|| {
-            black_box(hash_file_blake3(&path).unwrap());
-        });
-        timed("update_mmap_rayon", &|| {
-            black_box(blake3::Hasher::new().update_mmap_rayon(&path).unwrap().finalize());
-        });
-        timed("hash_file_sha256", &|| {
-            black_box(hash_file_sha256(&path).unwrap());
-        });
-        timed("hash_file", &|| {
-            black_box(hash_file(&path).unwrap());
-        });
     }
 }
