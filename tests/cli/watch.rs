@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cli_support::{command, nnue};
@@ -22,17 +23,20 @@ struct Watch {
     child: Child,
     out: Arc<Mutex<Vec<String>>>,
     err: Arc<Mutex<Vec<String>>>,
+    /// They end when the program has, and have kept all that it said.
+    readers: Vec<JoinHandle<()>>,
 }
 
-fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+/// The lines of a stream so far, and the thread that reads them.
+fn collect(stream: impl Read + Send + 'static) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = lines.clone();
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             kept.lock().unwrap().push(line);
         }
     });
-    lines
+    (lines, reader)
 }
 
 impl Watch {
@@ -42,8 +46,9 @@ impl Watch {
 
     fn start_settling(folder: &Path, settle: &str, args: &[&str]) -> Self {
         let mut child = command(folder).args(["watch", "--interval", "60ms", "--settle", settle]).args(args).spawn().unwrap();
-        let (out, err) = (collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap()));
-        let watch = Self { child, out, err };
+        let (out, out_reader) = collect(child.stdout.take().unwrap());
+        let (err, err_reader) = collect(child.stderr.take().unwrap());
+        let watch = Self { child, out, err, readers: vec![out_reader, err_reader] };
         watch.wait(|_, err| err.iter().any(|line| line.contains("watching")));
         watch
     }
@@ -79,6 +84,7 @@ impl Watch {
     fn interrupt(mut self) -> (Option<i32>, String) {
         assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
         let code = self.child.wait().unwrap().code();
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         (code, self.err.lock().unwrap().join("\n"))
     }
 }

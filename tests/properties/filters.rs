@@ -58,9 +58,9 @@ fn all_filters() -> impl Strategy<Value = Filters> {
 
 proptest! {
     #[test]
-    fn json_gives_back_what_was_written(filters in all_filters()) {
-        let text = serde_json::to_string(&filters).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Filters>(&text).unwrap(), filters);
+    fn toml_gives_back_what_was_written(filters in all_filters()) {
+        let text = toml::to_string(&filters).unwrap();
+        prop_assert_eq!(toml::from_str::<Filters>(&text).unwrap(), filters);
     }
 
     /// A function of seed and place: the same again, in the order of the stream, nothing that was not there.
