@@ -36,3 +36,9 @@ pub mod positions;
 pub mod stage;
 pub mod stages;
 pub mod words;
+
+/// What the targets in `fuzz/` need beyond the public modules. Not for other users.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::cache::remote::read_action_result;
+}

@@ -1,4 +1,6 @@
-//! What every target of tensor files does with what was read.
+//! What targets share: what is done with tensors that were read, and files for readers that take a path.
+
+use std::path::PathBuf;
 
 use nnue::format::{bytes::Bytes, tensor::TensorView, torch::TorchFile};
 
@@ -28,4 +30,14 @@ pub fn use_torch(bytes: Vec<u8>) {
     let _ = (file.attributes(), file.globals(), file.verify_storages());
     file.tensors().into_iter().flatten().filter_map(|(_, tensor)| tensor.ok()).take(64).for_each(|tensor| use_tensor(&tensor));
     file.state_dict().into_iter().flatten().take(64).for_each(|(_, tensor)| use_tensor(&tensor));
+}
+
+/// A file with this content, of this process alone; the next of the name takes its place.
+#[allow(dead_code)]
+pub fn file(name: &str, data: &[u8]) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("nnue-fuzz-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a writable folder for temporary files");
+    let path = folder.join(name);
+    std::fs::write(&path, data).expect("a writable folder for temporary files");
+    path
 }

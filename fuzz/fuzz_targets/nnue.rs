@@ -1,4 +1,4 @@
-//! The `.nnue` reader, and the search for nets inside other files. Seeds: `cargo test --test mutations_nnue -- --ignored`.
+//! The `.nnue` reader, and the search for nets inside other files. Seeds: `cargo test --test properties mutations_nnue -- --ignored`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

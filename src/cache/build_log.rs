@@ -232,15 +232,4 @@ mod tests {
         fs::copy(&path, log.path("other")).unwrap();
         assert_eq!(log.load("other", &Ctx::silent()), None, "a file under another net's name");
     }
-
-    #[test]
-    #[ignore = "prints times, asserts nothing: cargo test --release --lib cache::build_log -- --ignored --nocapture"]
-    fn speed() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = BuildLog::new(folder.path());
-        (0..1000).for_each(|i| log.save(&format!("net{i}"), &state(&format!("net{i}"))).unwrap());
-        let start = std::time::Instant::now();
-        assert_eq!((0..1000).filter_map(|i| log.load(&format!("net{i}"), &Ctx::silent())).count(), 1000);
-        println!("1,000 states: {:?}", start.elapsed());
-    }
 }

@@ -576,25 +576,4 @@ mod tests {
         cache.save();
         setup.listener.warned_once("not remembered");
     }
-
-    #[test]
-    #[ignore = "prints times, asserts nothing: cargo test --release --lib cache::stat_cache -- --ignored --nocapture"]
-    fn speed() {
-        let setup = Setup::new();
-        let paths: Vec<_> = (0..1000).map(|i| setup.path(&format!("file{i}"))).collect();
-        paths.iter().for_each(|path| fs::write(path, b"x").unwrap());
-        setup.settle();
-        let timed = |what: &str, work: &mut dyn FnMut()| {
-            let start = std::time::Instant::now();
-            work();
-            println!("{what}: {:?}", start.elapsed());
-        };
-        let cache = setup.load(Trust::Settled);
-        timed("hash 1,000 small files", &mut || assert!(paths.iter().all(|path| cache.blake3(path).is_ok())));
-        timed("save 1,000 entries", &mut || cache.save());
-        timed("load 1,000 entries", &mut || drop(setup.load(Trust::Settled)));
-        let cache = setup.load(Trust::Settled);
-        timed("look up 1,000 files", &mut || assert!(paths.iter().all(|path| cache.blake3(path).is_ok())));
-        assert!(cache.entries().new.is_empty());
-    }
 }

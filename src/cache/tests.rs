@@ -576,34 +576,3 @@ fn kill_9_leaves_only_whole_blobs_and_records() {
     assert!(blobs > 0, "the children stored something");
     println!("{leftovers} leftovers of 30 kills were swept");
 }
-
-#[test]
-#[ignore = "prints times, asserts nothing: cargo test --release --lib cache::tests -- --ignored --nocapture"]
-fn speed() {
-    let folder = tempfile::tempdir().unwrap();
-    let listener = Listener::new();
-    let cache = open(folder.path(), &listener);
-    let keys: Vec<Key> = (0..5000).map(|n| put(&cache, "gather", n, 10).0).collect();
-    let timed = |what: &str, work: &dyn Fn()| {
-        work();
-        let start = std::time::Instant::now();
-        work();
-        println!("{what}: {:?}", start.elapsed());
-    };
-    timed("open", &|| drop(open(folder.path(), &listener)));
-    timed("5 records", &|| keys[..5].iter().for_each(|key| assert!(cache.get_record(*key).is_some())));
-    timed("5,000 records", &|| keys.iter().for_each(|key| assert!(cache.get_record(*key).is_some())));
-    let preimage = record("gather", 1, Blake3::of(b"")).preimage.to_value();
-    timed("5,000 keys", &|| assert!((0..5000).all(|_| Key::of(&preimage).is_ok())));
-    let large = pattern(1, 47_000_000);
-    timed("put 47 MB", &|| assert!(cache.put_bytes(&large).stored));
-    timed("put 47 MB as a stream", &|| assert!(cache.put_blob(|out| out.write_all(&large).map_err(|_| unreachable!())).unwrap().0.stored));
-    let digest = cache.put_bytes(&large).digest;
-    timed("get 47 MB", &|| drop(cache.get_blob(digest).unwrap()));
-    timed("save usage", &|| {
-        cache.get_record(keys[0]);
-        cache.save_usage();
-    });
-    drop(cache);
-    timed("stats", &|| drop(gc::stats(folder.path(), None, &listener.ctx()).unwrap()));
-}

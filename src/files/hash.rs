@@ -268,7 +268,6 @@ fn sha256_of(reading: &Reading<'_>) -> Result<Sha256, Stop> {
 #[cfg(test)]
 mod tests {
     use std::{
-        hint::black_box,
         sync::{
             Arc, Mutex,
             atomic::{AtomicBool, AtomicUsize},
@@ -409,37 +408,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    #[ignore = "prints speeds, asserts nothing: cargo test --release --lib files::hash -- --ignored --nocapture"]
-    fn speed() {
-        let (folder, ctx) = (tempfile::tempdir().unwrap(), Ctx::silent());
-        let path = folder.path().join("large");
-        let data: Vec<u8> = (0..600_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        fs::write(&path, &data).unwrap();
-        let timed = |what: &str, work: &dyn Fn()| {
-            let best = (0..5).map(|_| {
-                let start = Instant::now();
-                work();
-                start.elapsed()
-            });
-            println!("{what}: {:.2} GB/s", data.len() as f64 / best.min().unwrap().as_secs_f64() / 1e9);
-        };
-        timed("memory, all cores", &|| {
-            black_box(blake3::Hasher::new().update_rayon(&data).finalize());
-        });
-        timed("hash_file_blake3", &|| {
-            black_box(hash_file_blake3(&path, &ctx).unwrap());
-        });
-        timed("update_mmap_rayon", &|| {
-            black_box(blake3::Hasher::new().update_mmap_rayon(&path).unwrap().finalize());
-        });
-        timed("hash_file_sha256", &|| {
-            black_box(hash_file_sha256(&path, &ctx).unwrap());
-        });
-        timed("hash_file", &|| {
-            black_box(hash_file(&path, &ctx).unwrap());
-        });
     }
 }

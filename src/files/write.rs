@@ -371,7 +371,7 @@ fn new_temp(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 
 /// Gives a temporary file its real name. Where that fails it is removed when it is dropped, as if nothing had been tried.
 ///
-/// Not `persist`: that one makes its system call past the C library, where `tests/faults.rs` cannot let it fail.
+/// Not `persist`: that one makes its system call past the C library, where `tests/builds/faults.rs` cannot let it fail.
 fn rename(temp: &mut NamedTempFile, path: &Path) -> io::Result<()> {
     fs::rename(temp.path(), path)?;
     temp.disable_cleanup(true);

@@ -385,23 +385,4 @@ mod tests {
             }
         }
     }
-
-    /// Not an assertion: prints nanoseconds a position and both perspectives.
-    #[test]
-    #[ignore = "a measurement"]
-    fn time_of_indices() {
-        let positions = generate(3, 20_000);
-        for block in all_blocks() {
-            let mut out = [Vec::with_capacity(256), Vec::with_capacity(256)];
-            let mut total = 0;
-            let start = std::time::Instant::now();
-            for position in &positions {
-                out.iter_mut().for_each(Vec::clear);
-                active_features_both(block, position, &mut out);
-                total += out[0].len() + out[1].len();
-            }
-            let nanos = start.elapsed().as_nanos() as f64 / positions.len() as f64;
-            println!("{block:?}: {nanos:.0} ns a position, {:.1} features a perspective", total as f64 / positions.len() as f64 / 2.0);
-        }
-    }
 }

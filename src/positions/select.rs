@@ -424,19 +424,4 @@ mod tests {
             assert_eq!(select(&[], &bad, &Ctx::silent()).unwrap_err().kind(), crate::error::Kind::Usage);
         }
     }
-
-    /// Not an assertion: prints how long a sample of the golden file takes.
-    #[test]
-    #[ignore = "a measurement"]
-    fn time_of_selection() {
-        let Some(path) = golden("small.binpack") else { return };
-        for count in [10_000, 100_000] {
-            let runs = (0..10).map(|_| {
-                let start = std::time::Instant::now();
-                let sampled = select(std::slice::from_ref(&path), &selection(Some(count), 0, 0), &Ctx::silent()).unwrap();
-                (start.elapsed(), sampled.stats)
-            });
-            println!("{count}, best of 10: {:?}", runs.min_by_key(|run| run.0).unwrap());
-        }
-    }
 }

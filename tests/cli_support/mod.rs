@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 /// What one run of the binary did.
 pub struct Ran {
@@ -12,22 +13,36 @@ pub struct Ran {
 }
 
 /// Runs `nnue` with `args` in `folder`, without a terminal and without what the environment of the test might say.
+#[track_caller]
 pub fn nnue<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Ran {
-    let output = command(folder).args(args).output().unwrap();
-    Ran {
-        code: output.status.code().expect("it was not killed"),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ran::of(command(folder).args(args).output().unwrap())
 }
 
-pub fn command(folder: &Path) -> assert_cmd::Command {
-    let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("nnue"));
-    command.current_dir(folder).env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
+/// The program, to be started in `folder`. Nothing of the machine that runs the tests reaches it: neither settings nor credentials.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nnue"));
+    let starts = ["NNUE_", "AWS_", "GOOGLE_", "AZURE_", "SSL_CERT_"];
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let is_known = starts.iter().any(|start| text.starts_with(start)) || ["NO_COLOR", "RUST_BACKTRACE"].contains(&&*text);
+        if is_known || text.to_lowercase().ends_with("_proxy") {
+            command.env_remove(&name);
+        }
+    }
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 impl Ran {
+    #[track_caller]
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it was not killed"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// All of it as one text, for comparison with a written-out expectation.
     pub fn transcript(&self) -> String {
         format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)

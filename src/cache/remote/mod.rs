@@ -237,3 +237,9 @@ fn variable(name: &str) -> Result<Option<String>> {
         Err(std::env::VarError::NotUnicode(_)) => Err(Error::usage(format!("`{name}` is not UTF-8"))),
     }
 }
+
+/// The record in what a remote cache has under the name of `preimage`: for `fuzz/`, through [`crate::fuzzing`].
+#[doc(hidden)]
+pub fn read_action_result(bytes: &[u8], preimage: &Preimage) -> Result<ActionRecord, String> {
+    action_result::decode(bytes, preimage, None).map(|entry| entry.record)
+}

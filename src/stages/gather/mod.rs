@@ -355,50 +355,6 @@ mod tests {
         assert!(squares.is_sorted());
     }
 
-    /// Not an assertion: prints the rows and bytes that samples of the golden file read.
-    #[test]
-    #[ignore = "a measurement"]
-    fn rows_read() {
-        let path = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
-        for generation in ["SFNNv5", "SFNNv13", "SFNNv16"] {
-            let network = crate::net::random_network(generation, 2, 1);
-            for count in [Some(10_000), Some(100_000), None] {
-                let filters = crate::positions::Filters::default();
-                let selection = crate::positions::Selection { count, held_out: 0, seed: 0, filters };
-                let positions = crate::positions::select(std::slice::from_ref(&path), &selection, &Ctx::silent()).unwrap().positions;
-                let mut order = Order::default();
-                let mut accumulator = Accumulator::new(&network.blocks);
-                let (mut rows, mut all) = ([0; 2], [0; 2]);
-                for batch in positions.chunks(WORDS_A_BATCH / 16) {
-                    order.arrange(batch);
-                    for samples in order.samples.chunks(SAMPLES_A_TASK) {
-                        accumulator.follow(batch, samples);
-                        for (step, block) in
-                            accumulator.script.counts().chunks_exact(network.blocks.len()).flat_map(|c| c.iter().zip(&network.blocks))
-                        {
-                            rows[usize::from(block.block.is_narrow())] += usize::from(step[0]) + usize::from(step[1]);
-                        }
-                        for &sample in samples {
-                            for block in &network.blocks {
-                                let mut active = Vec::new();
-                                let position = &batch[sample as usize / 2];
-                                active_features(block.block, position, Color::BOTH[sample as usize % 2], &mut active);
-                                all[usize::from(block.block.is_narrow())] += active.len();
-                            }
-                        }
-                    }
-                }
-                let a_sample = |rows: [usize; 2]| rows.map(|rows| rows as f64 / (2 * positions.len()) as f64);
-                println!(
-                    "{generation} {}: 16-bit and 8-bit rows a sample {:?}, active {:?}",
-                    positions.len(),
-                    a_sample(rows),
-                    a_sample(all)
-                );
-            }
-        }
-    }
-
     #[test]
     fn architectures_without_pairs_are_refused() {
         let network = crate::net::random_network("SFNNv1", 32, 1);

@@ -1,0 +1,21 @@
+//! What builds must withstand: changes of every kind, files whose times lie, neighbours, faults, damage, signals. The right bytes are
+//! published, or nothing is.
+#![cfg(unix)]
+#![allow(missing_docs)]
+
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../project/mod.rs"]
+mod project;
+
+mod concurrency;
+mod damage;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod faults;
+mod incremental;
+mod provenance;
+mod robustness;
+mod staleness;
+mod unchanged;

@@ -1,0 +1,27 @@
+//! The command line as its users meet it: the real binary, with exit code, stdout and stderr. One module a command or a concern;
+//! what builds must withstand is in `tests/builds`.
+#![cfg(unix)]
+#![allow(missing_docs)]
+
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../project/mod.rs"]
+mod project;
+
+mod build;
+mod cache;
+mod commands;
+mod explain;
+mod fixture;
+mod inspect;
+mod json_docs;
+mod log;
+mod outputs;
+mod perm;
+mod readme;
+mod review;
+mod verify;
+mod watch;
+mod workflow;

@@ -1,0 +1,9 @@
+//! Programs of others read what is written here, and the other way round: PyTorch, safetensors, NumPy, Stockfish.
+#![allow(missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod checkpoints;
+mod engine;
+mod torch;

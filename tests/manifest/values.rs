@@ -1,0 +1,287 @@
+//! What is read: values, defaults of the program, spans, overrides, warnings.
+
+use crate::*;
+
+/// Spans are bytes of the text, and of the text alone.
+#[test]
+fn spans_are_exact() {
+    let text = "\u{feff}version = 1\r\n# äöü\r\n[source.\"läuft\"]\r\npath = 'ä.ckpt'\r\nl1 = 1_024\r\n[net.big]\r\nsource = \"läuft\"\r\noutputs = \"d/\"\r\n";
+    let manifest = parse_with(text, &["net.big.compression=none"]).unwrap();
+    let text = text.trim_start_matches('\u{feff}');
+    let source = &manifest.sources["läuft"];
+    let slice = |span: manifest::Span| &text[span.start..span.end];
+    assert_eq!(slice(source.span), "[source.\"läuft\"]");
+    assert_eq!(slice(source.path.span), "'ä.ckpt'");
+    assert_eq!(slice(source.claims.l1.as_ref().unwrap().span), "1_024");
+    assert_eq!(slice(source.claims.overflow.span), "[source.\"läuft\"]");
+    let compression = &manifest.nets[0].compression;
+    assert_eq!((compression.span.text, compression.span.start, compression.span.end), (1, 20, 24));
+    assert_eq!(manifest.line(source.path.span), "nowhere/nnue.toml:4");
+}
+
+#[test]
+fn later_errors_point_into_the_manifest() {
+    let manifest = parse(&source("l1 = 3072")).unwrap();
+    let span = manifest.sources["run"].claims.l1.as_ref().unwrap().span;
+    let error = manifest.diagnostic(
+        span,
+        "`run.ckpt` has L1 = 1536, the manifest says 3072",
+        "3072 here",
+        "`ft.weight` has 1536 columns",
+        "write `l1 = 1536`, or name another file",
+    );
+    snapshot("later_error", &error);
+}
+
+#[test]
+fn all_keys_have_their_values() {
+    let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
+    // The example's files do not exist: its sweep has none to match.
+    let text = &text[..text.find("[net.\"nightly").unwrap()];
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+
+    let source = &manifest.sources["run42"];
+    assert_eq!(source.path.value.typed, "runs/epoch=799.ckpt");
+    assert_eq!(source.path.value.resolved, Path::new("nowhere/runs/epoch=799.ckpt"));
+    assert_eq!(source.claims.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
+    assert_eq!([&source.claims.l1, &source.claims.l2, &source.claims.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
+    assert_eq!(source.claims.architecture.as_ref().unwrap().value, "SFNNv14");
+    assert_eq!(source.claims.quantization.as_ref().unwrap().value.name, "ft255");
+    assert_eq!(source.claims.overflow.value, Overflow::Error);
+    assert!(source.sha256.as_ref().unwrap().value.starts_with("0123"));
+
+    let big = &manifest.nets[0];
+    assert_eq!((big.name.as_str(), big.source.name.as_deref(), &big.sweep), ("big", Some("run42"), &None));
+    assert_eq!(big.description.as_ref().unwrap().value, "Training run 42, epoch 799");
+    assert_eq!(big.compression.value, Compression::Leb128);
+    assert_eq!(big.outputs.iter().map(|output| output.kind).collect::<Vec<_>>(), [OutputKind::Folder, OutputKind::Nnue]);
+    let optimize = big.optimize.as_ref().unwrap();
+    assert_eq!(optimize.data.paths[1].value.typed, "data/part2.binpack");
+    assert_eq!(optimize.data.sha256.len(), 2);
+    assert_eq!((optimize.positions.value, optimize.seed.value), (100_000, 0));
+    assert_eq!((optimize.algorithm.value, optimize.moves.as_ref().unwrap().value), (Algorithm::Anneal, 50_000_000));
+    let expected = Filters {
+        filtered: true,
+        wld_filtered: true,
+        random_fen_skipping: 3,
+        early_fen_skipping: 16,
+        simple_eval_skipping: -1,
+        max_score: Some(10_000),
+        max_ply: Some(400),
+        pc_y1: Some(1.0),
+        pc_y2: Some(2.0),
+        pc_y3: Some(1.0),
+    };
+    assert_eq!(optimize.filters.value, expected);
+
+    let known = &manifest.nets[1];
+    assert_eq!((known.source.name.as_deref(), known.source.path.value.typed.as_str()), (None, "runs/epoch=799.nnue"));
+    assert_eq!(known.permutation.as_ref().unwrap().value.typed, "perms/big.npy");
+    assert_eq!(known.outputs[0].path.value.typed, "public/");
+    assert!(big.release.provenance.value && known.release.publish.is_some());
+
+    let remote = manifest.remote_cache.as_ref().unwrap();
+    assert_eq!((remote.url.value.as_str(), remote.mode.value), ("https://cache.example.org/nnue", RemoteMode::ReadWrite));
+}
+
+#[test]
+fn what_is_said_of_published_files_is_no_part_of_the_net() {
+    let release = |text: &str| parse(text).unwrap().nets.remove(0).release;
+    let none = release(HEAD);
+    assert_eq!((none.provenance.value, &none.publish, &none.license), (false, &None, &None));
+    let all = release(&head("provenance = true\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"\n"));
+    assert!(all.provenance.value);
+    assert_eq!(all.publish.unwrap().value, Publish::Fishtest);
+    assert_eq!(all.license.unwrap().value, "CC0-1.0");
+    // A licence is free text where nothing is published; a fixed name may be the right one.
+    assert_eq!(release(&head("license = \"GPL-3.0-or-later OR MIT\"\n")).license.unwrap().value, "GPL-3.0-or-later OR MIT");
+    let fixed = HEAD.replace("dist/", "dist/nn-0123456789ab.nnue") + "publish = \"fishtest\"\nlicense = \"CC0-1.0\"\n";
+    assert!(release(&fixed).publish.is_some());
+}
+
+#[test]
+fn the_text_is_kept_byte_for_byte() {
+    for mark in ["", "\u{feff}"] {
+        let text = format!("{mark}{HEAD}\r\n# ä\n");
+        assert_eq!(parse_with(&text, &["net.big.compression=none"]).unwrap().text(), text);
+    }
+}
+
+#[test]
+fn the_example_parses_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(Path::new(ROOT).join("nnue.toml.example"), folder.path().join("nnue.toml")).unwrap();
+    fs::create_dir_all(folder.path().join("runs/a")).unwrap();
+    fs::write(folder.path().join("runs/a/epoch=1.ckpt"), "").unwrap();
+    let manifest = load(folder.path()).unwrap();
+    let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+    assert_eq!(names[..3], ["big", "known", "nightly/a/epoch=1"]);
+    assert_eq!(names.len(), 3 + 2 * 3);
+    assert_eq!(manifest.warnings, Vec::<String>::new());
+}
+
+/// The example shows every key that the schema has.
+#[test]
+fn the_example_is_complete() {
+    let text = fs::read_to_string(Path::new(ROOT).join("nnue.toml.example")).unwrap();
+    for (table, keys) in schema_keys() {
+        for key in keys {
+            let header = [
+                format!("[{key}]"),
+                format!("[{table}.{key}]"),
+                format!("[{key}."),
+                format!("[{table}.big.{key}]"),
+                format!("[net.big.{table}.{key}]"),
+            ];
+            let shown = text.lines().any(|line| {
+                let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+                starts && line.contains('#')
+                    || line.contains("{ glob =") && key == "glob"
+                    || header.iter().any(|header| line.starts_with(header))
+            });
+            assert!(shown, "`{key}` of `{table}` is not shown with a comment");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let manifest = parse(&optimize("data = \"fishpack\"")).unwrap();
+    let net = &manifest.nets[0];
+    let optimize = net.optimize.as_ref().unwrap();
+    assert_eq!((optimize.positions.value, optimize.seed.value, optimize.algorithm.value), (10_000, 0, Algorithm::Greedy));
+    assert_eq!((net.compression.value, net.source.claims.overflow.value), (Compression::Leb128, Overflow::Error));
+    assert_eq!((&net.description, &optimize.moves), (&None, &None));
+    assert_eq!(optimize.filters.value, Filters::default());
+    assert_eq!(parse(&filters("")).unwrap().nets[0].optimize.as_ref().unwrap().filters.value, Filters::default());
+}
+
+#[test]
+fn remote_addresses() {
+    for url in
+        ["http://localhost", "http://[::1]:8080/a/b/", "https://cache.example.org/a%20b", "s3://bucket/x", "gs://b", "az://container/y/z"]
+    {
+        let cache = parse(&remote(&format!("url = \"{url}\""))).unwrap().remote_cache.unwrap();
+        assert_eq!((cache.url.value.as_str(), cache.mode.value), (url, RemoteMode::Read));
+    }
+    assert_eq!(parse(HEAD).unwrap().remote_cache, None);
+    assert_eq!(parse(&head("[cache]\n")).unwrap().remote_cache, None);
+}
+
+#[test]
+fn credentials_in_an_address_are_not_shown() {
+    for url in [
+        "https://anna:geheim@a/b",
+        "https://geheim@a",
+        "ftp://anna:geheim@a",
+        "anna:geheim@a/b",
+        "https://a/b?sig=geheim",
+        "s3://a/#geheim",
+    ] {
+        let text = render(&parse(&remote(&format!("url = \"{url}\""))).unwrap_err());
+        assert!(text.contains("cache.remote.url") && text.contains("nnue.toml:3") && !text.contains("geheim"), "{text}");
+    }
+}
+
+#[test]
+fn seed_has_all_64_bits() {
+    let manifest = parse(&optimize(&format!("data = \"fishpack\"\nseed = {}", u64::MAX))).unwrap();
+    assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().seed.value, u64::MAX);
+    let manifest = parse(&optimize("data = \"fishpack\"\nseed = 0xFF_FF")).unwrap();
+    assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().seed.value, 0xFFFF);
+}
+
+#[test]
+fn weights_are_integers_or_floats() {
+    let manifest = parse(&filters("pc_y1 = 1_0.5\npc_y2 = 2\npc_y3 = -1e-1\nsimple_eval_skipping = 0")).unwrap();
+    let filters = &manifest.nets[0].optimize.as_ref().unwrap().filters.value;
+    assert_eq!([filters.pc_y1, filters.pc_y2, filters.pc_y3], [Some(10.5), Some(2.0), Some(-0.1)]);
+    assert_eq!(filters.simple_eval_skipping, 0);
+}
+
+#[test]
+fn pins_are_lower_case() {
+    let manifest = parse(&source(&format!("sha256 = \"{}\"", "AB".repeat(32)))).unwrap();
+    assert_eq!(manifest.sources["run"].sha256.as_ref().unwrap().value, "ab".repeat(32));
+}
+
+#[test]
+fn a_source_with_a_dot_in_its_name_is_found_before_a_path() {
+    let text = "version = 1\n[source.\"run4.2\"]\npath = \"x\"\n[net.a]\nsource = \"run4.2\"\noutputs = \"d/\"\n[net.b]\nsource = \"run4.3\"\noutputs = \"d/\"\n";
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.declared[0].source.value, NetSource::Named("run4.2".into()));
+    assert!(matches!(&manifest.declared[1].source.value, NetSource::Path(path) if path.typed == "run4.3"));
+}
+
+#[test]
+fn nets_keep_the_order_of_the_file() {
+    let text = "version = 1\n[net.z]\nsource = \"a.nnue\"\noutputs = \"d/\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"d/\"\n";
+    let manifest = parse(text).unwrap();
+    assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["z", "a"]);
+}
+
+#[test]
+fn unused_tables_and_idle_keys_are_warnings() {
+    let text = "version = 1\n[source.old]\npath = \"x\"\n[data.old]\npath = \"y\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"x.pt\"\ncompression = \"none\"\n";
+    assert_eq!(
+        parse(text).unwrap().warnings,
+        [
+            "nowhere/nnue.toml:9: `net.a.compression` has no effect: no output is a `.nnue` file or a folder",
+            "nowhere/nnue.toml:2: `source.old` is used by no net",
+            "nowhere/nnue.toml:4: `data.old` is used by no net",
+        ]
+    );
+    assert_eq!(parse("version = 1\n").unwrap().warnings, ["nowhere/nnue.toml:1: no `[net.NAME]` table: there is nothing to build"]);
+}
+
+#[test]
+fn folders_take_several_nets() {
+    let manifest = parse(&head("[net.b]\nsource = \"b.nnue\"\noutputs = [\"dist/\", \"../up.nnue\"]\n")).unwrap();
+    assert_eq!(manifest.nets[1].outputs[1].path.value.resolved, Path::new("up.nnue"));
+}
+
+#[test]
+fn set_changes_values() {
+    let text = format!("{}\n[net.\"nightly/x\"]\nsource = \"b.nnue\"\noutputs = \"n/\"\n", optimize("data = \"fishpack\""));
+    let manifest = parse_with(
+        &text,
+        &[
+            "net.big.optimize.positions=5",
+            "net.big.optimize.positions = 1_000_000",
+            "net.big.description=two words, no quotes",
+            "net.\"nightly/x\".compression=none",
+            "net.nightly/x.outputs=[\"a/\", \"b/\"]",
+            "net.big.optimize.filters.filtered=true",
+            "net.big.optimize.filters.pc_y1=0.5",
+            "net.'nightly/x'.optimize={ data = 'fishpack', seed = 3 }",
+            "net.big.source=runs/x=y.ckpt",
+        ],
+    )
+    .unwrap();
+    let [big, nightly] = &manifest.nets[..] else { panic!("two nets") };
+    assert_eq!(big.optimize.as_ref().unwrap().positions.value, 1_000_000);
+    let set = Filters { filtered: true, pc_y1: Some(0.5), ..Filters::default() };
+    assert_eq!(big.optimize.as_ref().unwrap().filters.value, set);
+    assert_eq!(big.description.as_ref().unwrap().value, "two words, no quotes");
+    assert_eq!(big.source.path.value.typed, "runs/x=y.ckpt");
+    assert_eq!(nightly.compression.value, Compression::None);
+    assert_eq!(nightly.outputs.len(), 2);
+    assert_eq!(nightly.optimize.as_ref().unwrap().seed.value, 3);
+}
+
+#[test]
+fn set_adds_a_table_below_a_net() {
+    let manifest = parse_with(&head("[data.d]\npath = \"x\"\n"), &["net.big.optimize.data=d"]).unwrap();
+    assert_eq!(manifest.nets[0].optimize.as_ref().unwrap().data.name, "d");
+}
+
+#[test]
+fn set_that_is_malformed() {
+    let mut all = String::new();
+    for text in ["", "=1", "a", "a.b", "a.b=", "a..b=1", "a b=1", "\"a=1", "\"\\q\".x=1", ".a=1", "ä.\"ö=1", "a ü=1"] {
+        all.push_str(&render(&Override::parse(text).unwrap_err()));
+        all.push('\n');
+    }
+    same("set_malformed", &all);
+}
