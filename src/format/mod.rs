@@ -9,4 +9,5 @@ pub mod safetensors;
 pub mod state_dict;
 pub mod tensor;
 pub mod torch;
+pub mod wasm;
 pub mod zip;

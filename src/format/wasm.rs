@@ -1,0 +1,220 @@
+//! WebAssembly modules: the memory that a module starts with, in which an engine's network stands.
+//!
+//! A linker puts constant data into segments and drops long runs of zeros between them, so a network lies in several pieces. Segments
+//! are active (placed when the module is instantiated) or passive (placed by `memory.init` in the code, with constant operands in
+//! all modules that linkers write). This room puts them at their addresses; it runs nothing.
+//!
+//! # Limitations
+//! * Segments whose address is not a constant are left out.
+//! * Memory that is computed, such as a decompressed network, is not there.
+
+use wasmparser::{DataKind, Operator, Parser, Payload};
+
+use crate::error::{Error, Result};
+
+/// What a module begins with.
+pub const MAGIC: &[u8; 4] = b"\0asm";
+
+/// The image may be larger than the module by this factor, for the zeros that were dropped …
+const LARGEST_FACTOR: u64 = 4;
+/// … or by this many bytes.
+const LARGEST_EXTRA: u64 = 16 << 20;
+
+/// A piece of memory.
+struct Piece<'a> {
+    address: u64,
+    bytes: &'a [u8],
+}
+
+/// The memory as the module's constant data fills it, from the first byte of data to the last; all else is zero.
+///
+/// # Errors
+/// When the module is damaged or cut off (the error names the byte), or asks for far more memory than it has data.
+pub fn memory(module: &[u8]) -> Result<Vec<u8>> {
+    let pieces = pieces(module)?;
+    let Some(start) = pieces.iter().map(|piece| piece.address).min() else { return Ok(Vec::new()) };
+    let end = pieces.iter().map(|piece| piece.address + piece.bytes.len() as u64).max().unwrap_or(start);
+    let limit = (module.len() as u64).saturating_mul(LARGEST_FACTOR).saturating_add(LARGEST_EXTRA);
+    let length = usize::try_from(end - start).ok().filter(|length| *length as u64 <= limit);
+    let Some(length) = length else {
+        return Err(Error::new(format!("the module's data spans {} bytes of memory", end - start))
+            .because(format!("a module of {} bytes may span {limit}: the file is damaged", module.len())));
+    };
+    let mut memory = vec![0; length];
+    for piece in pieces {
+        let at = (piece.address - start) as usize;
+        memory[at..at + piece.bytes.len()].copy_from_slice(piece.bytes);
+    }
+    Ok(memory)
+}
+
+/// All data with a constant address, in the order in which it is placed.
+fn pieces(module: &[u8]) -> Result<Vec<Piece<'_>>> {
+    let mut placed = Vec::new();
+    let mut passive: Vec<Option<&[u8]>> = Vec::new();
+    let mut inits = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        match payload.map_err(|error| damaged(&error))? {
+            Payload::DataSection(section) => {
+                for data in section {
+                    let data = data.map_err(|error| damaged(&error))?;
+                    match data.kind {
+                        DataKind::Active { memory_index: 0, offset_expr } => {
+                            passive.push(None);
+                            if let Some(address) = constant(offset_expr.get_operators_reader().into_iter().next()) {
+                                placed.push(Piece { address, bytes: data.data });
+                            }
+                        }
+                        DataKind::Active { .. } => passive.push(None),
+                        DataKind::Passive => passive.push(Some(data.data)),
+                    }
+                }
+            }
+            // The code comes before the data that it places.
+            Payload::CodeSectionEntry(body) => {
+                // Only modules with threads place their data themselves; the others have no such instruction, and most bodies none.
+                inits.extend(inits_of(&body)?);
+            }
+            _ => {}
+        }
+    }
+    for Init { segment, address, from, length } in inits {
+        let bytes = passive.get(segment as usize).copied().flatten();
+        let piece = bytes.and_then(|bytes| bytes.get(usize::try_from(from).ok()?..usize::try_from(from.checked_add(length)?).ok()?));
+        if let Some(bytes) = piece {
+            placed.push(Piece { address, bytes });
+        }
+    }
+    Ok(placed)
+}
+
+/// A `memory.init` with constant operands.
+struct Init {
+    segment: u32,
+    address: u64,
+    from: u64,
+    length: u64,
+}
+
+/// The bytes of `memory.init`: the prefix of its group, and its number there.
+const MEMORY_INIT: [u8; 2] = [0xFC, 0x08];
+
+fn inits_of(body: &wasmparser::FunctionBody<'_>) -> Result<Vec<Init>> {
+    // Decoding all code of a module would take longer than all the rest.
+    if !body.as_bytes().windows(2).any(|pair| pair == MEMORY_INIT) {
+        return Ok(Vec::new());
+    }
+    let mut inits = Vec::new();
+    let mut last = [None; 3];
+    let mut operators = body.get_operators_reader().map_err(|error| damaged(&error))?;
+    while !operators.eof() {
+        // An instruction that this reader does not know ends what is known of the body.
+        let Ok(operator) = operators.read() else { break };
+        if let Operator::MemoryInit { data_index, mem: 0 } = operator
+            && let [Some(address), Some(from), Some(length)] = last
+        {
+            inits.push(Init { segment: data_index, address, from, length });
+        }
+        last = [last[1], last[2], constant(Some(Ok(operator)))];
+    }
+    Ok(inits)
+}
+
+/// The value of a constant instruction.
+fn constant(operator: Option<wasmparser::Result<Operator<'_>>>) -> Option<u64> {
+    match operator {
+        Some(Ok(Operator::I32Const { value })) => Some(u64::from(value.cast_unsigned())),
+        Some(Ok(Operator::I64Const { value })) => Some(value.cast_unsigned()),
+        _ => None,
+    }
+}
+
+fn damaged(error: &wasmparser::BinaryReaderError) -> Error {
+    Error::new(format!("the WebAssembly module is damaged or cut off at byte {}", error.offset()))
+        .because(error.message())
+        .help("download or copy it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number as WebAssembly writes it.
+    fn leb(mut value: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        loop {
+            let byte = (value & 0x7F) as u8;
+            value >>= 7;
+            if value == 0 {
+                out.push(byte);
+                return out;
+            }
+            out.push(byte | 0x80);
+        }
+    }
+
+    /// An `i32.const`, whose number is signed.
+    fn i32_const(value: u32) -> Vec<u8> {
+        let mut out = vec![0x41];
+        let mut value = i64::from(value.cast_signed());
+        loop {
+            let byte = (value & 0x7F) as u8;
+            value >>= 7;
+            if (value == 0 && byte & 0x40 == 0) || (value == -1 && byte & 0x40 != 0) {
+                out.push(byte);
+                return out;
+            }
+            out.push(byte | 0x80);
+        }
+    }
+
+    fn section(id: u8, body: &[u8]) -> Vec<u8> {
+        [&[id][..], &leb(body.len() as u64), body].concat()
+    }
+
+    fn head() -> Vec<u8> {
+        [&MAGIC[..], &1u32.to_le_bytes()].concat()
+    }
+
+    /// One segment at each address.
+    fn active(segments: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut body = leb(segments.len() as u64);
+        for (address, bytes) in segments {
+            body.extend([&[0][..], &i32_const(*address), &[0x0B], &leb(bytes.len() as u64), bytes].concat());
+        }
+        [head(), section(11, &body)].concat()
+    }
+
+    #[test]
+    fn active_segments_lie_at_their_addresses_with_zeros_between() {
+        let module = active(&[(1024, b"abc"), (1030, b"de"), (1027, b"x")]);
+        assert_eq!(memory(&module).unwrap(), b"abcx\0\0de");
+        assert_eq!(memory(&head()).unwrap(), b"");
+    }
+
+    #[test]
+    fn passive_segments_are_placed_by_the_code() {
+        // One function: memory.init of segment 0 to 2000, and of its last two bytes to 2006.
+        let init = |address: u32, from: u32, length: u32| {
+            [i32_const(address), i32_const(from), i32_const(length), vec![0xFC, 0x08, 0, 0]].concat()
+        };
+        let body = [&[0][..], &init(2000, 0, 4), &init(2006, 2, 2), &[0x0B]].concat();
+        let code = [&[1][..], &leb(body.len() as u64), &body].concat();
+        let data = [&[1, 1][..], &leb(4), b"wxyz"].concat();
+        let module = [head(), section(1, &[1, 0x60, 0, 0]), section(3, &[1, 0]), section(10, &code), section(11, &data)].concat();
+        assert_eq!(memory(&module).unwrap(), b"wxyz\0\0yz");
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let module = active(&[(1024, b"abcdefgh")]);
+        for end in 8..module.len() {
+            if end > 8 {
+                let error = memory(&module[..end]).unwrap_err();
+                assert!(error.to_string().contains("at byte"), "{error}");
+            }
+        }
+        let error = memory(&active(&[(0, b"a"), (0xFFFF_FFFF, b"b")])).unwrap_err();
+        assert!(error.to_string().contains("spans 4294967296 bytes"), "{error}");
+    }
+}
