@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → files → {ctx, error}
+//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → files → {ctx, error, cpu}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -23,6 +23,7 @@
 pub mod build;
 pub mod cache;
 pub mod cli;
+mod cpu;
 pub mod ctx;
 pub mod error;
 pub mod files;
