@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 use project::{MANIFEST, assert_ok, assert_published, command, forget, make, published, ran, start, temporary, wait_all};
 
 #[test]

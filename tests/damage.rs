@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cli_support::{Ran, nnue};
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 use project::{Published, assert_published, files_below, flip_bit, make, published, ran};
 
 /// The first bit of a file, the last one, and any others. The file may get another length whenever it is written anew.

@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 use project::{Allowed, MANIFEST, Published, allowed, assert_ok, assert_published, assert_whole, command, copy, other_manifest, temporary};
 
 const EIO: i32 = 5;

@@ -2,9 +2,8 @@
 #![allow(missing_docs)]
 
 use nnue::format::nnue::{Compression, Expectation, find_embedded, read, write};
-use nnue::net::{
-    Architecture, Block, BlockWeights, Dense, FeatureSet, FtBlock, LayerStack, QuantizedNetwork, SplitMix, generation, padded,
-};
+use nnue::net::{Architecture, Block, BlockWeights, Dense, FeatureSet, FtBlock, LayerStack, QuantizedNetwork, generation, padded};
+use nnue::random::SplitMix;
 
 /// The smallest nets there are: pawn pairs only, L1 = 2.
 fn seeds() -> Vec<Vec<u8>> {

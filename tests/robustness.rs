@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cli_support::{names, nnue, write_net};
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 use project::{
     MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
 };
