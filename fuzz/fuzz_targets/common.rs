@@ -1,6 +1,7 @@
 //! What every target of tensor files does with what was read.
 
-use nnue::format::{bytes::Bytes, tensor::TensorView, torch::TorchFile};
+use nnue::files::Bytes;
+use nnue::format::{tensor::TensorView, torch::TorchFile};
 
 /// Reads a tensor in every way there is.
 #[allow(dead_code)]

@@ -12,7 +12,7 @@ use super::{Exit, Global};
 use crate::build::{Checked, Options, Rebuilt, RebuiltFile, lock, locked_nets, rebuild, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::format::bytes::Bytes;
+use crate::files::Bytes;
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, Manifest};
 
