@@ -865,6 +865,7 @@ fn results_of_the_cache_are_printed_quietly_too_and_times_need_units() {
     assert!(project.nnue(&["cache", "verify", "-q"]).ok().out.contains("all is whole"));
     assert!(project.nnue(&["cache", "gc", "-q"]).ok().out.contains("removed 0 artifacts"));
     project.nnue(&["cache", "gc", "--older-than", "30"]).fails(2, &["a whole number with ms, s, m, h, d or w"]);
+    project.nnue(&["cache", "gc", "--max-size", "5µ"]).fails(2, &["a size is a whole number of bytes"]);
     let help = project.nnue(&["cache", "gc", "--help"]).ok().out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("never what a manifest's last build needs") && help.contains("Without options only"), "{help}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text.trim()).map_err(|error| match error {
         humantime::DurationError::NumberOverflow => "it is too long".to_owned(),
-        _ => "a time is a number with ms, s, m, h, d or w, such as `12h`".to_owned(),
+        _ => "a time is a whole number with ms, s, m, h, d or w, such as `12h`".to_owned(),
     })
 }
 

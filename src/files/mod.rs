@@ -1,4 +1,4 @@
-//! The only door to the file system: open safely, replace atomically, hash, lock, map.
+//! The room of the file system: open safely, replace atomically, hash, lock, map. Nothing else gives a file its name.
 //!
 //! Knows bytes and paths, never what they mean: no cache, no format, no net. Below it lie only [`crate::ctx`] and [`crate::error`].
 //!
