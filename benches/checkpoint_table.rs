@@ -12,7 +12,8 @@ use nnue::ctx::Ctx;
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::tensor::{DType, Source, TensorOut};
 use nnue::format::torch::{PickleValue, write_archive};
-use nnue::net::{FT255, SplitMix};
+use nnue::net::FT255;
+use nnue::random::SplitMix;
 use nnue::stages::load::{Loaded, load};
 use nnue::stages::quantize::{Overflow, quantize};
 

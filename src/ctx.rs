@@ -55,6 +55,7 @@ pub struct Ctx {
     cancel: Arc<AtomicBool>,
     progress: Arc<dyn Progress>,
     guard: Option<Guard>,
+    copies_inputs: bool,
     /// The compute backend that was asked for.
     pub backend: Backend,
 }
@@ -62,7 +63,7 @@ pub struct Ctx {
 impl Ctx {
     /// A context that reports to `progress` and stops when `cancel` becomes true.
     pub fn new(cancel: Arc<AtomicBool>, progress: Arc<dyn Progress>, backend: Backend) -> Self {
-        Self { cancel, progress, guard: None, backend }
+        Self { cancel, progress, guard: None, copies_inputs: false, backend }
     }
 
     /// No progress, never cancelled, CPU.
@@ -79,6 +80,18 @@ impl Ctx {
     #[must_use]
     pub fn guarded(&self, guard: Guard) -> Self {
         Self { guard: Some(guard), ..self.clone() }
+    }
+
+    /// The same context for a program that runs beside others which shorten files in place: inputs are copied instead of mapped. It
+    /// costs a copy of each file that is open.
+    #[must_use]
+    pub fn copying_inputs(&self) -> Self {
+        Self { copies_inputs: true, ..self.clone() }
+    }
+
+    /// Whether inputs are copied into memory rather than mapped.
+    pub fn copies_inputs(&self) -> bool {
+        self.copies_inputs
     }
 
     /// Opens an input. Stages open what they read through this, so that it is the very file whose content was digested: a path may lead

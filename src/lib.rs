@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → files → {ctx, error}
+//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → files → {ctx, error, cpu, random}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -14,6 +14,7 @@
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
 //! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.
+//! * [`random`]: chance from seeds.
 //! * [`files`]: the only door to the file system: open safely, replace atomically, hash, lock, map.
 //! * [`cache`]: content-addressed store, action records, stat cache.
 //! * [`build`]: walks the DAG, asks the cache, runs stages, publishes outputs.
@@ -24,6 +25,7 @@
 pub mod build;
 pub mod cache;
 pub mod cli;
+mod cpu;
 pub mod ctx;
 pub mod error;
 pub mod files;
@@ -33,6 +35,7 @@ pub mod manifest;
 pub mod net;
 pub mod permutation;
 pub mod positions;
+pub mod random;
 pub mod stage;
 pub mod stages;
 pub mod words;

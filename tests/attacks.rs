@@ -13,37 +13,40 @@ use std::{
 
 use nnue::{
     error::{Error, Result},
-    format::{bytes::Bytes, npz::Npz, safetensors, torch::TorchFile, zip},
+    files::Bytes,
+    format::{npz::Npz, safetensors, torch::TorchFile, zip},
 };
 
 /// Counts the bytes in use and their peak.
-struct Counting;
+struct Counting {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grow(size: usize) {
-    let now = NOW.fetch_add(size, Ordering::Relaxed) + size;
-    PEAK.fetch_max(now, Ordering::Relaxed);
+impl Counting {
+    fn grow(&self, size: usize) {
+        let now = self.now.fetch_add(size, Ordering::Relaxed) + size;
+        self.peak.fetch_max(now, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: every call is handed to the system's allocator unchanged; only numbers are kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
+        self.grow(layout.size());
         // SAFETY: the caller's promises are the system allocator's demands.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        self.now.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: as above.
         unsafe { System.dealloc(memory, layout) }
     }
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting { now: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
 
 /// What a payload would create.
 const MARKER: &str = "/tmp/nnue-attack-PWNED";
@@ -96,10 +99,10 @@ fn every_attack_is_refused_or_inert() {
     for name in &names {
         let path = folder.join("files").join(name);
         let size = fs::metadata(&path).unwrap().len() as usize;
-        let before = NOW.load(Ordering::Relaxed);
-        PEAK.store(before, Ordering::Relaxed);
+        let before = ALLOCATOR.now.load(Ordering::Relaxed);
+        ALLOCATOR.peak.store(before, Ordering::Relaxed);
         let outcome = read_everything(&path).map_or_else(|error| error.to_string(), |()| "ok".into());
-        let peak = PEAK.load(Ordering::Relaxed) - before;
+        let peak = ALLOCATOR.peak.load(Ordering::Relaxed) - before;
         let factor = if name.ends_with(".npz") { FACTOR + DEFLATE } else { FACTOR };
         if peak > factor * size + ALLOWANCE {
             wrong.push(format!("{name}: {peak} bytes of memory for a file of {size}"));
@@ -116,10 +119,10 @@ fn every_attack_is_refused_or_inert() {
         let mut write = |out: &mut dyn std::io::Write| out.write_all(&pickle).map_err(|error| Error::new(error.to_string()));
         file.entry("a/data.pkl", pickle.len() as u64, 1, &mut write).unwrap();
         let file = file.finish().unwrap();
-        let (size, before) = (file.len(), NOW.load(Ordering::Relaxed));
-        PEAK.store(before, Ordering::Relaxed);
+        let (size, before) = (file.len(), ALLOCATOR.now.load(Ordering::Relaxed));
+        ALLOCATOR.peak.store(before, Ordering::Relaxed);
         let _ = TorchFile::open(Bytes::from_vec(file));
-        let peak = PEAK.load(Ordering::Relaxed) - before;
+        let peak = ALLOCATOR.peak.load(Ordering::Relaxed) - before;
         if peak > FACTOR * size + ALLOWANCE {
             wrong.push(format!("{}: {peak} bytes of memory for a file of {size}", body.escape_ascii()));
         }

@@ -4,7 +4,8 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::format::{bytes::Bytes, npz::Npz};
+use nnue::files::Bytes;
+use nnue::format::{npz::Npz};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(npz) = Npz::open(Bytes::from_vec(data.to_vec())) {

@@ -4,7 +4,8 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::format::{bytes::Bytes, safetensors};
+use nnue::files::Bytes;
+use nnue::format::{safetensors};
 
 fuzz_target!(|data: &[u8]| {
     let header = data.iter().rposition(|&byte| byte == b'}').map_or(0, |at| at + 1);

@@ -7,8 +7,7 @@ use std::path::Path;
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::files::hash_file_sha256;
-use crate::format::bytes::Bytes;
+use crate::files::{Bytes, hash_file_sha256};
 use crate::format::nnue::{self, Expectation};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
 

@@ -12,8 +12,7 @@ use super::Workspace;
 use super::values::{Gathered, Value, Values};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::{self, Blake3, HashingWriter, Sha256, Signature};
-use crate::format::bytes::{Bytes, check_regular};
+use crate::files::{self, Blake3, Bytes, HashingWriter, Sha256, Signature};
 use crate::format::nnue::Compression;
 use crate::graph::{FileNode, Graph, Node};
 use crate::manifest::{Output, OutputKind};
@@ -68,8 +67,7 @@ impl Runner<'_> {
                 let Load { expected } = &**load;
                 let file = self.file(node, Role::Source)?;
                 let path = &file.path.resolved;
-                check_regular(path)?;
-                let bytes = Bytes::of_file(self.guarded(&[file])?.open(path)?, path)?;
+                let bytes = Bytes::input(path, &self.guarded(&[file])?)?;
                 let ran = match load_file(bytes, path, expected)? {
                     Loaded::Quantized(parsed) => {
                         let network = parsed.network;

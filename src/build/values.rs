@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use petgraph::graph::NodeIndex;
 
 use crate::error::{Error, Result};
+use crate::files::{CountingWriter, Reader};
 use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::ActivationMatrix;
 
@@ -32,9 +33,9 @@ impl Gathered {
     /// The artifact: the length of the first matrix in 8 bytes, the first matrix, the second if there is one.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut out = io::BufWriter::with_capacity(1 << 20, out);
-        let mut counted = Counted(0);
+        let mut counted = CountingWriter::new(io::sink());
         self.matrix.write(&mut counted)?;
-        out.write_all(&counted.0.to_le_bytes())?;
+        out.write_all(&counted.written().to_le_bytes())?;
         self.matrix.write(&mut out)?;
         if let Some(held_out) = &self.held_out {
             held_out.write(&mut out)?;
@@ -44,27 +45,12 @@ impl Gathered {
 
     /// Reads an artifact.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
-        let cut = || Error::new("a gathered artifact is cut off");
-        let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)).ok_or_else(cut)?;
-        let end =
-            usize::try_from(length).ok().and_then(|length| length.checked_add(8)).filter(|end| *end <= bytes.len()).ok_or_else(cut)?;
-        let rest = &bytes[end..];
+        let mut reader = Reader::failing(bytes, |_| Error::new("a gathered artifact is cut off"));
+        let length = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
+        let matrix = ActivationMatrix::read(reader.take(length)?)?;
+        let rest = reader.rest();
         let held_out = if rest.is_empty() { None } else { Some(ActivationMatrix::read(rest)?) };
-        Ok(Self { matrix: ActivationMatrix::read(&bytes[8..end])?, held_out })
-    }
-}
-
-/// Counts what is written.
-struct Counted(u64);
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        Ok(Self { matrix, held_out })
     }
 }
 

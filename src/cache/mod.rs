@@ -18,6 +18,7 @@
 
 pub mod build_log;
 pub mod gc;
+mod packed;
 pub mod record;
 pub mod remote;
 mod sealed;

@@ -1,13 +1,7 @@
 //! File digests without reading the files: remembered by path and [`Signature`], under the rule for racily clean files.
 //!
 //! An entry is made only when every later edit must change the signature (see [`Signature::is_settled`]), so an entry that matches is
-//! right. One binary file, little-endian:
-//!
-//! ```text
-//! "NNUESTAT" | u32 version | u32 entries | entries × 145 bytes | BLAKE3 of all before it
-//! entry: path hash 16 | len u64 | mtime i64 u32 | ctime i64 u32 | inode u64 | device u64 | recorded i64 u64
-//!        | flags u8 (1: BLAKE3, 2: SHA-256) | BLAKE3 32 | SHA-256 32
-//! ```
+//! right. One file of [`packed`](super::packed): a list of path hashes (16 bytes), each with its entry.
 //!
 //! A damaged file is an empty one, with a warning: files are hashed again.
 
@@ -20,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::packed::{self, Packed, Unusable, packed_as_fields};
 use crate::{
     ctx::Ctx,
     error::Result,
@@ -30,11 +25,7 @@ use crate::{
     },
 };
 
-const MAGIC: &[u8; 8] = b"NNUESTAT";
-const VERSION: u32 = 1;
-const HEADER: usize = 16;
-const ENTRY: usize = 145;
-const CHECKSUM: usize = 32;
+const KIND: packed::Kind = packed::Kind { magic: b"NNUESTAT", version: 2 };
 
 /// More entries than this are not kept; the ones recorded first go.
 const MAX_ENTRIES: usize = 100_000;
@@ -286,75 +277,28 @@ fn path_hash(path: &Path) -> PathHash {
 
 fn read_entries(path: &Path) -> Result<HashMap<PathHash, Entry>, String> {
     match fs::read(path) {
-        Ok(bytes) => decode(&bytes).ok_or_else(|| "it is damaged, or of another version".into()),
+        Ok(bytes) => match decode(&bytes) {
+            // Another version of this program wrote it, or will write it anew.
+            Err(Unusable::OtherVersion) => Ok(HashMap::new()),
+            other => other.map_err(|_| "it is damaged".into()),
+        },
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(HashMap::new()),
         Err(error) => Err(error.to_string()),
     }
 }
 
+packed_as_fields! {
+    Entry { signature: Signature, recorded: Timestamp, blake3: Option<Blake3>, sha256: Option<Sha256> };
+}
+
 fn encode(entries: &[(PathHash, Entry)]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER + entries.len() * ENTRY + CHECKSUM);
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&u32::try_from(entries.len()).expect("at most MAX_ENTRIES").to_le_bytes());
-    for (name, entry) in entries {
-        let Entry { signature, recorded, blake3, sha256 } = entry;
-        out.extend_from_slice(name);
-        out.extend_from_slice(&signature.to_bytes());
-        out.extend_from_slice(&recorded.seconds.to_le_bytes());
-        out.extend_from_slice(&u64::from(recorded.nanos).to_le_bytes());
-        out.push(u8::from(blake3.is_some()) | u8::from(sha256.is_some()) << 1);
-        out.extend_from_slice(&blake3.map_or([0; 32], |digest| digest.0));
-        out.extend_from_slice(&sha256.map_or([0; 32], |digest| digest.0));
-    }
-    let checksum = blake3::hash(&out);
-    out.extend_from_slice(checksum.as_bytes());
-    out
+    KIND.seal(|out| packed::pack_list(entries, out))
 }
 
-fn decode(file: &[u8]) -> Option<HashMap<PathHash, Entry>> {
-    let (body, checksum) = file.split_last_chunk::<CHECKSUM>()?;
-    if blake3::hash(body) != *checksum {
-        return None;
-    }
-    let mut rest = Cursor(body);
-    if rest.take::<8>()? != *MAGIC || u32::from_le_bytes(rest.take()?) != VERSION {
-        return None;
-    }
-    let count = usize::try_from(u32::from_le_bytes(rest.take()?)).ok()?;
-    if count.checked_mul(ENTRY)? != rest.0.len() {
-        return None;
-    }
-    let mut entries = HashMap::with_capacity(count);
-    for _ in 0..count {
-        let (name, entry) = rest.entry()?;
-        entries.insert(name, entry);
-    }
-    Some(entries)
-}
-
-struct Cursor<'a>(&'a [u8]);
-
-impl Cursor<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-
-    fn long(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn entry(&mut self) -> Option<(PathHash, Entry)> {
-        let name = self.take()?;
-        let signature = Signature::from_bytes(&self.take()?);
-        let recorded = Timestamp { seconds: self.take().map(i64::from_le_bytes)?, nanos: u32::try_from(self.long()?).ok()? };
-        let [flags] = self.take()?;
-        let (blake3, sha256) = (Blake3(self.take()?), Sha256(self.take()?));
-        let entry = Entry { signature, recorded, blake3: (flags & 1 != 0).then_some(blake3), sha256: (flags & 2 != 0).then_some(sha256) };
-        Some((name, entry))
-    }
+fn decode(file: &[u8]) -> Result<HashMap<PathHash, Entry>, Unusable> {
+    let mut fields = KIND.unseal(file)?;
+    let entries = packed::unpack_list(&mut fields)?;
+    if fields.rest().is_empty() { Ok(entries) } else { Err(Unusable::Damaged) }
 }
 
 #[cfg(test)]
@@ -551,8 +495,11 @@ mod tests {
             flip_bit(&setup.store(), bit);
         }
         for cut in 0..good.len() {
-            assert!(decode(&good[..cut]).is_none(), "cut at {cut}");
+            assert_eq!(decode(&good[..cut]), Err(Unusable::Damaged), "cut at {cut}");
         }
+        fs::write(setup.store(), packed::Kind { version: 1, ..KIND }.seal(|out| packed::pack_list::<(PathHash, Entry)>(&[], out))).unwrap();
+        assert!(setup.load(Trust::Settled).entries().known.is_empty(), "another version's");
+        assert!(setup.listener.warnings().is_empty());
         fs::write(setup.store(), b"junk").unwrap();
         let cache = setup.load(Trust::Settled);
         setup.listener.warned_once("damaged");

@@ -26,7 +26,7 @@ use crate::{
     ctx::Ctx,
     error::{Error, Kind, Result},
     files::{
-        self, Blake3, Blob, Durability, HashingWriter, Signature, TempFile,
+        self, Blake3, Bytes, Durability, HashingWriter, Signature, TempFile,
         digest::hex,
         lock::{self, Acquired, FileLock, Sharing, Waiting},
     },
@@ -182,14 +182,12 @@ impl Cache {
     }
 
     /// The blob of this digest, verified. A missing, damaged or unreadable one is `None` with a warning, and a damaged one is evicted.
-    pub fn get_blob(&self, digest: Blake3) -> Option<Blob> {
+    pub fn get_blob(&self, digest: Blake3) -> Option<Bytes> {
         let path = self.layout.blob(digest);
-        let read = || -> io::Result<Blob> {
-            let mut file = File::open(&path)?;
-            let metadata = file.metadata()?;
-            let blob = Blob::read(&mut file, metadata.len())?;
-            self.note_use(&file, &metadata);
-            Ok(blob)
+        let read = || -> io::Result<Bytes> {
+            let file = File::open(&path)?;
+            self.note_use(&file, &file.metadata()?);
+            Bytes::of_file(file)
         };
         match read() {
             Ok(blob) if blake3_of(&blob) == digest => Some(blob),

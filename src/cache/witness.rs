@@ -1,18 +1,14 @@
 //! A result together with the [`Signature`]s of all files that it rests on: while none of them was touched, the result stands.
 //!
 //! Knows nothing of what the result is. A file is a witness only when every edit since the work began must change its signature
-//! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One binary file, little-endian:
-//!
-//! ```text
-//! "NNUEWITN" | u32 version | context 32 | i64 created, seconds | u32 files | u64 bytes of the result
-//! | files × (u8 kind | path or place: u32 length, bytes; record or blob: 32 bytes | signature 48) | the result | BLAKE3 of all before it
-//! ```
+//! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of [`packed`](super::packed):
+//! the context (32 bytes), when it was made (seconds, i64), the list of files with their signatures, and the result to the end.
 //!
 //! A file that cannot be read, is damaged, of another version or of another context only means that the work is done again.
 
 use std::{
     fs,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -20,17 +16,16 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::{
+    packed::{self, Packed, Unusable},
     record::Key,
     store::{Layout, blob_name, record_name},
 };
 use crate::{
     error::Error,
-    files::{self, Blake3, Clock, Durability, Signature, signature::Timestamp},
+    files::{self, Blake3, Clock, Durability, Reader, Signature, signature::Timestamp},
 };
 
-const MAGIC: &[u8; 8] = b"NNUEWITN";
-const VERSION: u32 = 1;
-const CHECKSUM: usize = 32;
+const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 2 };
 
 /// Older than this a result is not taken: whoever does the work again also notes that the cache's entries are still in use.
 const SERVES_SECONDS: i64 = 12 * 60 * 60;
@@ -88,7 +83,7 @@ pub fn save(path: &Path, context: Blake3, files: &[Signed], began: Clock, result
     if !files.iter().all(|(_, signature)| signature.is_settled(began)) {
         return false;
     }
-    let Some(bytes) = encode(context, files, result) else { return false };
+    let bytes = encode(context, files, result);
     files::write_atomic(path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", path, error))).is_ok()
 }
 
@@ -102,76 +97,47 @@ pub fn load<T: Send>(path: &Path, context: Blake3, cache: &Path, read: impl FnOn
     result.filter(|_| untouched)
 }
 
-fn encode(context: Blake3, files: &[Signed], result: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(128 + files.len() * 96 + result.len());
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&context.0);
-    out.extend_from_slice(&Timestamp::now().seconds.to_le_bytes());
-    out.extend_from_slice(&u32::try_from(files.len()).ok()?.to_le_bytes());
-    out.extend_from_slice(&(result.len() as u64).to_le_bytes());
-    for (file, signature) in files {
-        match file {
-            Witnessed::Path(path) | Witnessed::Place(path) => {
-                let path = path.as_os_str().as_bytes();
-                out.push(if matches!(file, Witnessed::Path(_)) { 0 } else { 3 });
-                out.extend_from_slice(&u32::try_from(path.len()).ok()?.to_le_bytes());
-                out.extend_from_slice(path);
-            }
-            Witnessed::Record(key) => {
-                out.push(1);
-                out.extend_from_slice(&key.0);
-            }
-            Witnessed::Blob(digest) => {
-                out.push(2);
-                out.extend_from_slice(&digest.0);
-            }
+impl Packed for Witnessed {
+    const LEAST: usize = 1 + 8;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Path(path) => (0u8, path.clone()).pack(out),
+            Self::Record(key) => (1u8, *key).pack(out),
+            Self::Blob(digest) => (2u8, *digest).pack(out),
+            Self::Place(path) => (3u8, path.clone()).pack(out),
         }
-        out.extend_from_slice(&signature.to_bytes());
     }
-    out.extend_from_slice(result);
-    let checksum = blake3::hash(&out);
-    out.extend_from_slice(checksum.as_bytes());
-    Some(out)
+
+    fn unpack(fields: &mut Reader<'_>) -> Result<Self, Unusable> {
+        match fields.u8()? {
+            0 => Packed::unpack(fields).map(Self::Path),
+            1 => Packed::unpack(fields).map(Self::Record),
+            2 => Packed::unpack(fields).map(Self::Blob),
+            3 => Packed::unpack(fields).map(Self::Place),
+            _ => Err(Unusable::Damaged),
+        }
+    }
+}
+
+fn encode(context: Blake3, files: &[Signed], result: &[u8]) -> Vec<u8> {
+    KIND.seal(|out| {
+        (context, Timestamp::now().seconds).pack(out);
+        packed::pack_list(files, out);
+        out.extend_from_slice(result);
+    })
 }
 
 /// The files with their signatures, and the result.
 fn decode(file: &[u8], context: Blake3) -> Option<(Vec<Signed>, &[u8])> {
-    let (body, checksum) = file.split_last_chunk::<CHECKSUM>()?;
-    let mut rest = body;
-    if *take::<8>(&mut rest)? != *MAGIC || u32::from_le_bytes(*take(&mut rest)?) != VERSION || *take::<32>(&mut rest)? != context.0 {
+    let mut fields = KIND.unseal(file).ok()?;
+    let (found, created) = <(Blake3, i64)>::unpack(&mut fields).ok()?;
+    let age = Timestamp::now().seconds.checked_sub(created)?;
+    if found != context || !(0..=SERVES_SECONDS).contains(&age) {
         return None;
     }
-    let age = Timestamp::now().seconds.checked_sub(i64::from_le_bytes(*take(&mut rest)?))?;
-    if !(0..=SERVES_SECONDS).contains(&age) || blake3::hash(body) != *checksum {
-        return None;
-    }
-    let count = usize::try_from(u32::from_le_bytes(*take(&mut rest)?)).ok()?;
-    let result = usize::try_from(u64::from_le_bytes(*take(&mut rest)?)).ok()?;
-    // No file takes fewer bytes.
-    let mut files = Vec::with_capacity(count.min(rest.len() / (Signature::BYTES + 5)));
-    for _ in 0..count {
-        let file = match take::<1>(&mut rest)? {
-            [kind @ (0 | 3)] => {
-                let length = usize::try_from(u32::from_le_bytes(*take(&mut rest)?)).ok()?;
-                let (path, after) = rest.split_at_checked(length)?;
-                rest = after;
-                let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
-                if *kind == 0 { Witnessed::Path(path) } else { Witnessed::Place(path) }
-            }
-            [1] => Witnessed::Record(Key(*take(&mut rest)?)),
-            [2] => Witnessed::Blob(Blake3(*take(&mut rest)?)),
-            _ => return None,
-        };
-        files.push((file, Signature::from_bytes(take(&mut rest)?)));
-    }
-    (rest.len() == result).then_some((files, rest))
-}
-
-fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (bytes, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(bytes)
+    let files = packed::unpack_list(&mut fields).ok()?;
+    Some((files, fields.rest()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::network::{IntegerSource, SourceArgs, load_integers};
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
-use crate::format::bytes::Bytes;
+use crate::files::Bytes;
 use crate::format::nnue::{Compression, Expectation};
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
 use crate::stages::permute::permute;

@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-/// `250ms`, `30s`, `10m`, `12h`, `30d` or `2w`. Only nothing needs no unit: of `30` nobody knows whether days were meant.
+/// `250ms`, `30s`, `10m`, `12h`, `30d`, `2w`, or several together: `1h 30m`. Only nothing needs no unit: of `30` nobody knows whether
+/// days were meant.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 0), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
-    let (number, unit) = split(text);
-    let scale = units.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
-    let number: Option<u64> = number.parse().ok();
-    let scale = if unit.is_empty() && number == Some(0) { Some(0) } else { scale };
-    match (number, scale) {
-        (Some(number), Some(0)) => Ok(Duration::from_millis(number)),
-        (Some(number), Some(scale)) => number.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| "it is too long".to_owned()),
-        _ => Err("a time is a whole number with ms, s, m, h, d or w, such as `12h`".to_owned()),
-    }
+    humantime::parse_duration(text.trim()).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => "it is too long".to_owned(),
+        _ => "a time is a whole number with ms, s, m, h, d or w, such as `12h`".to_owned(),
+    })
 }
 
 /// A time to wait for something: as [`duration`], and a bare number is seconds, as in other programs.
@@ -26,23 +21,15 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let wrong = || "a size is a whole number of bytes, or one with K, M, G or T, such as `20G`".to_owned();
     let number: u64 = number.parse().map_err(|_| wrong())?;
+    const POWERS: [&str; 4] = ["k", "m", "g", "t"];
     let lower = unit.to_ascii_lowercase();
-    let (letter, ending) = lower.split_at(lower.len().min(1));
-    let power = match letter {
-        "" | "b" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        _ => return Err(wrong()),
-    };
-    let base: u64 = match ending {
-        "" | "ib" if power > 0 => 1024,
-        "" => 1,
-        "b" if power > 0 => 1000,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(base.pow(power)).ok_or_else(|| "it is too large".to_owned())
+    let scale = POWERS.into_iter().zip(1..).find_map(|(letter, power)| match lower.strip_prefix(letter)? {
+        "" | "ib" => Some(1024u64.pow(power)),
+        "b" => Some(1000u64.pow(power)),
+        _ => None,
+    });
+    let scale = if matches!(&*lower, "" | "b") { Some(1) } else { scale };
+    number.checked_mul(scale.ok_or_else(wrong)?).ok_or_else(|| "it is too large".to_owned())
 }
 
 fn split(text: &str) -> (&str, &str) {
@@ -79,10 +66,12 @@ mod tests {
         {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for bad in ["", "30", "x", "-1", "1.5h", "1y", "99999999999999999999s", "9999999999999999w"] {
+        assert_eq!(duration(" 1h 30m "), Ok(Duration::from_secs(5400)));
+        for bad in ["", "30", "x", "-1", "5ß", "h", "1h30", "99999999999999999999s", "9999999999999999w"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
-        for bad in ["", "M", "-1", "1.5G", "1P", "1KX", "99999999999T", "1bb"] {
+        assert_eq!(duration("9999999999999999w").unwrap_err(), "it is too long");
+        for bad in ["", "M", "-1", "1.5G", "1P", "1KX", "99999999999T", "1bb", "5µ", "5kµ", "5 ß", "µ", "1k1"] {
             assert!(size(bad).is_err(), "{bad}");
         }
     }

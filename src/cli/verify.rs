@@ -13,7 +13,7 @@ use crate::build::{Checked, Options, Rebuilt, RebuiltFile, lock, locked_nets, re
 use crate::ctx::Backend;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::format::bytes::Bytes;
+use crate::files::Bytes;
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, Manifest};
 

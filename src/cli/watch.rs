@@ -15,13 +15,12 @@ use super::{Exit, Global};
 use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::files::Signature;
-use crate::format::bytes::{Bytes, check_regular};
+use crate::files::{Bytes, Signature};
 use crate::format::nnue::Expectation;
 use crate::graph;
 use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
 use crate::stage::Action;
-use crate::stages::load::load;
+use crate::stages::load::load_file;
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
 const NAP: Duration = Duration::from_millis(50);
@@ -62,11 +61,10 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.work.start()?;
-    // Whoever saves a checkpoint in place cuts it short first; a map of it would then end this process.
-    Bytes::read_instead_of_mapping();
     let path = manifest_path(global)?;
     let mut watcher = Watcher {
-        ctx: global.ctx(args.work.backend()),
+        // Whoever saves a checkpoint in place cuts it short first; a map of it would then end this process.
+        ctx: global.ctx(args.work.backend()).copying_inputs(),
         args: &args,
         global,
         look: look(&path, true),
@@ -387,7 +385,7 @@ impl Watcher<'_> {
     /// Whether a source holds a whole network. Says so if not.
     fn parses(&mut self, file: &FilePath, expected: &Expectation) -> bool {
         let before = self.files.get(&file.resolved).map(|watched| watched.look);
-        let read = check_regular(&file.resolved).and_then(|()| load(&file.resolved, expected)).map(drop);
+        let read = Bytes::input(&file.resolved, &self.ctx).and_then(|bytes| load_file(bytes, &file.resolved, expected)).map(drop);
         let after = look(&file.resolved, true);
         match (before, read) {
             // It is changing under our eyes: the next rounds will see to it.

@@ -137,6 +137,16 @@ impl<A: StreamDigest, B: StreamDigest> StreamDigest for (A, B) {
     }
 }
 
+/// No digest: for a writer that only counts.
+impl StreamDigest for () {
+    type State = ();
+    fn update((): &mut (), _: &[u8]) {}
+    fn finish((): ()) -> Self {}
+}
+
+/// Hands bytes on to `W` and counts those that `W` took.
+pub type CountingWriter<W> = HashingWriter<W, ()>;
+
 /// Hands bytes on to `W` and computes the digest `D` of those that `W` took: `HashingWriter::<_, (Blake3, Sha256)>::new(out)`.
 pub struct HashingWriter<W, D: StreamDigest> {
     inner: W,
@@ -148,6 +158,11 @@ impl<W: Write, D: StreamDigest> HashingWriter<W, D> {
     /// A writer in front of `inner`.
     pub fn new(inner: W) -> Self {
         Self { inner, state: D::State::default(), len: 0 }
+    }
+
+    /// The number of the bytes that passed so far.
+    pub fn written(&self) -> u64 {
+        self.len
     }
 
     /// The inner writer, not flushed, the digest and the number of the bytes that passed.
@@ -171,24 +186,14 @@ impl<W: Write, D: StreamDigest> Write for HashingWriter<W, D> {
 
 /// Writes `bytes` as 64 lower-case hexadecimal digits into `out`.
 pub(crate) fn hex<'a>(bytes: &[u8; 32], out: &'a mut [u8; 64]) -> &'a str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    }
-    std::str::from_utf8(out).expect("hexadecimal digits are ASCII")
+    const_hex::encode_to_str(bytes, out).expect("64 digits are twice 32 bytes")
 }
 
 /// Reads exactly 64 hexadecimal digits of either case.
 pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
-        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    // A text of this length has no room for the prefix `0x`, which the decoder would drop.
+    (text.len() == 64 && const_hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
 }
 
 #[cfg(test)]

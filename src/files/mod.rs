@@ -1,4 +1,4 @@
-//! The only door to the file system: open safely, replace atomically, hash, lock, map.
+//! The room of the file system: open safely, replace atomically, hash, lock, map. Nothing else gives a file its name.
 //!
 //! Knows bytes and paths, never what they mean: no cache, no format, no net. Below it lie only [`crate::ctx`] and [`crate::error`].
 //!
@@ -6,22 +6,24 @@
 //! * [`lock`]: locks between processes.
 //! * [`digest`]: digests as types. [`hash`]: digests of files that held still while they were read.
 //! * [`signature`]: what the file system says of a file, and when that may stand for its contents.
-//! * [`map`]: the bytes of large files, mapped where that is safe.
+//! * [`bytes`]: the bytes of whole files, mapped where they are many. [`reader`]: numbers from bytes.
 
+pub mod bytes;
 pub mod digest;
 pub mod hash;
 pub mod lock;
-pub mod map;
 pub(crate) mod paths;
+pub mod reader;
 pub mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod write;
 
-pub use digest::{Blake3, HashingWriter, Sha256};
+pub use bytes::{Bytes, check_regular};
+pub use digest::{Blake3, CountingWriter, HashingWriter, Sha256};
 pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
-pub use map::Blob;
 pub(crate) use paths::{folder_of, named};
+pub use reader::{CutOff, Reader};
 pub use signature::{Clock, Signature};
 pub use write::{
     Durability, TEMP_PREFIX, create_dir_all, remove_file, sweep_temp, write_atomic, write_atomic_named, write_if_accepted,

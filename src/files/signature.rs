@@ -47,9 +47,6 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Length of its binary form.
-    pub(crate) const BYTES: usize = 48;
-
     /// The signature in `metadata`.
     pub fn of(metadata: &Metadata) -> Self {
         let time = |seconds, nanos| Timestamp { seconds, nanos: u32::try_from(nanos).unwrap_or(0) };
@@ -60,36 +57,6 @@ impl Signature {
             inode: metadata.ino(),
             device: metadata.dev(),
         }
-    }
-
-    /// 48 bytes, little-endian: len u64, mtime i64 u32, ctime i64 u32, inode u64, device u64.
-    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let Self { len, mtime, ctime, inode, device } = self;
-        let mut bytes = [0; Self::BYTES];
-        let mut rest = &mut bytes[..];
-        let mut put = |field: &[u8]| {
-            let (place, after) = std::mem::take(&mut rest).split_at_mut(field.len());
-            place.copy_from_slice(field);
-            rest = after;
-        };
-        put(&len.to_le_bytes());
-        for time in [mtime, ctime] {
-            put(&time.seconds.to_le_bytes());
-            put(&time.nanos.to_le_bytes());
-        }
-        put(&inode.to_le_bytes());
-        put(&device.to_le_bytes());
-        bytes
-    }
-
-    /// What [`Self::to_bytes`] gave.
-    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        let long = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
-        let time = |at: usize| Timestamp {
-            seconds: long(at).cast_signed(),
-            nanos: u32::from_le_bytes(std::array::from_fn(|i| bytes[at + 8 + i])),
-        };
-        Self { len: long(0), mtime: time(8), ctime: time(20), inode: long(32), device: long(40) }
     }
 
     /// The signature in what the system itself says; equal to that of [`Self::of`].
@@ -140,12 +107,6 @@ mod tests {
             let stat = rustix::fs::stat(path).unwrap();
             assert_eq!(Signature::of_stat(&stat), Signature::of(&std::fs::metadata(path).unwrap()), "{path}");
         }
-    }
-
-    #[test]
-    fn bytes_round_trip() {
-        let signature = Signature { len: 1 << 40, mtime: at(-7, 999_999_999), ctime: at(i64::MAX, 3), inode: u64::MAX, device: 5 };
-        assert_eq!(Signature::from_bytes(&signature.to_bytes()), signature);
     }
 
     fn at(seconds: i64, nanos: u32) -> Timestamp {

@@ -1,6 +1,5 @@
 //! File formats: bytes ↔ `net` types. One module a format; each documents the format and its limitations.
 
-pub mod bytes;
 pub mod identify;
 pub mod nnue;
 pub mod npy;

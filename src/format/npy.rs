@@ -7,6 +7,7 @@
 use std::io::Write;
 
 use crate::error::{Error, Result};
+use crate::files::Reader;
 
 /// Element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +82,10 @@ pub fn parse(bytes: &[u8]) -> Result<(Header, &[u8])> {
     }
     let truncated = || wrong(format!("it ends inside the header, after {} bytes", bytes.len()));
     let major = *bytes.get(6).ok_or_else(truncated)?;
+    let mut size = Reader::new(bytes).at(8);
     let (length, start): (usize, usize) = match major {
-        1 => (usize::from(u16::from_le_bytes(take(bytes, 8).ok_or_else(truncated)?)), 10),
-        2 | 3 => (u32::from_le_bytes(take(bytes, 8).ok_or_else(truncated)?) as usize, 12),
+        1 => (usize::from(size.u16().map_err(|_| truncated())?), 10),
+        2 | 3 => (size.u32().map_err(|_| truncated())? as usize, 12),
         other => return Err(wrong(format!("format version {other} is unknown (1, 2 and 3 are known)"))),
     };
     let header = start.checked_add(length).and_then(|end| bytes.get(start..end)).ok_or_else(truncated)?;
@@ -107,10 +109,6 @@ pub fn parse(bytes: &[u8]) -> Result<(Header, &[u8])> {
         return Err(wrong(format!("shape {shape:?} of `{descr}` needs {expected} bytes of data, the file has {}", data.len())));
     }
     Ok((Header { dtype, shape, data_offset: start + length }, data))
-}
-
-fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at + N)?.try_into().ok()
 }
 
 /// Parses `{'descr': '<i8', 'fortran_order': False, 'shape': (512,), }`.

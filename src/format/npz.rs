@@ -11,8 +11,8 @@ use std::{
 
 use crate::{
     error::{Error, Result},
+    files::Bytes,
     format::{
-        bytes::Bytes,
         npy,
         tensor::{DType, Storage, TensorOut, TensorView},
         zip,

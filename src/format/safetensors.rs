@@ -15,8 +15,8 @@ use serde::{
 
 use crate::{
     error::{Error, Result},
+    files::{Bytes, CountingWriter, Reader},
     format::{
-        bytes::Bytes,
         tensor::{DType, Storage, TensorOut, TensorView},
         zip::cannot_write,
     },
@@ -59,9 +59,8 @@ const DTYPES: [(&str, DType); 16] = [
 /// When the header or the offsets break one of the format's rules; the message names the tensor and the rule.
 pub fn read(bytes: Bytes) -> Result<SafeTensors> {
     let wrong = |why: String| Error::new("this is no valid safetensors file").because(why);
-    let length =
-        bytes.first_chunk::<8>().ok_or_else(|| wrong(format!("it has {} bytes, fewer than the 8 of its header's length", bytes.len())))?;
-    let length = u64::from_le_bytes(*length);
+    let length = Reader::new(&bytes).u64();
+    let length = length.map_err(|_| wrong(format!("it has {} bytes, fewer than the 8 of its header's length", bytes.len())))?;
     if length > MAX_HEADER {
         return Err(wrong(format!("its header should have {length} bytes, the limit is {MAX_HEADER}")));
     }
@@ -151,35 +150,18 @@ pub fn write(out: &mut impl Write, tensors: &[TensorOut], metadata: &[(String, S
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(cannot_write)?;
     out.write_all(header.as_bytes()).map_err(cannot_write)?;
     for (_, tensor) in sorted {
-        let mut counted = Counted { out, written: 0 };
+        let mut counted = CountingWriter::new(&mut *out);
         tensor.write_to(&mut counted)?;
-        if counted.written != tensor.len()? {
+        if counted.written() != tensor.len()? {
             return Err(Error::new(format!(
                 "tensor `{}` should have {} bytes, {} were written",
                 show(&tensor.name),
                 tensor.len()?,
-                counted.written
+                counted.written()
             )));
         }
     }
     Ok(())
-}
-
-struct Counted<'a, W: Write> {
-    out: &'a mut W,
-    written: u64,
-}
-
-impl<W: Write> Write for Counted<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.written += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
-    }
 }
 
 fn show(name: &str) -> String {

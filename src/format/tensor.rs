@@ -14,9 +14,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use half::f16;
+
 use crate::{
     error::{Error, Result},
-    format::bytes::Bytes,
+    files::Bytes,
 };
 
 /// Element type of a tensor, all that PyTorch has a stable name for.
@@ -429,7 +431,7 @@ impl TensorView {
         match self.dtype {
             DType::F32 => self.convert(elements, &mut out, f32::from_le_bytes)?,
             DType::F64 => self.convert(elements, &mut out, |bytes| f64::from_le_bytes(bytes) as f32)?,
-            DType::F16 => self.convert(elements, &mut out, |bytes| f16_to_f32(u16::from_le_bytes(bytes)))?,
+            DType::F16 => self.convert(elements, &mut out, |bytes| f16::from_le_bytes(bytes).to_f32())?,
             DType::BF16 => self.convert(elements, &mut out, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))?,
             other => {
                 return Err(Error::new(format!("the tensor holds `{}`, which are no weights", other.name()))
@@ -569,22 +571,6 @@ impl<'a> TensorOut<'a> {
 }
 
 /// IEEE 754 half to single precision, exactly; a signalling NaN becomes quiet, as the processors' instruction does it.
-fn f16_to_f32(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let exponent = u32::from(bits >> 10 & 0x1f);
-    let fraction = u32::from(bits & 0x3ff);
-    match exponent {
-        0 => {
-            // Subnormal: fraction · 2^-24, exact in single precision.
-            let magnitude = fraction as f32 * f32::from_bits(0x3380_0000);
-            f32::from_bits(magnitude.to_bits() | sign)
-        }
-        0x1f if fraction != 0 => f32::from_bits(sign | 0x7fc0_0000 | fraction << 13),
-        0x1f => f32::from_bits(sign | 0x7f80_0000),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
-    }
-}
-
 /// `(2, 3)`, and `()` for a scalar.
 pub(crate) fn show(dims: &[usize]) -> String {
     format!("({})", dims.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))
@@ -650,7 +636,7 @@ mod tests {
     fn halves_convert_exactly() {
         for bits in 0..=u16::MAX {
             let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-            let value = f64::from(f16_to_f32(bits));
+            let value = f64::from(f16::from_bits(bits).to_f32());
             let expected = match exponent {
                 0 => fraction * 2f64.powi(-24),
                 31 if fraction == 0.0 => f64::INFINITY,

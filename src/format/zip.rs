@@ -11,6 +11,7 @@
 use std::{collections::HashSet, io::Write, ops::Range};
 
 use crate::error::{Error, Result};
+use crate::files::{HashingWriter, Reader, digest::StreamDigest};
 
 /// An entry of an archive.
 #[derive(Debug, Clone)]
@@ -117,7 +118,7 @@ struct Directory {
 
 fn find_directory(bytes: &[u8]) -> Result<Directory> {
     let end_at = bytes.len().checked_sub(END_SIZE).ok_or_else(|| truncated(bytes))?;
-    let mut end = Reader { bytes, at: end_at };
+    let mut end = header(bytes).at(end_at);
     if end.u32()? != END {
         return Err(truncated(bytes));
     }
@@ -132,11 +133,11 @@ fn find_directory(bytes: &[u8]) -> Result<Directory> {
     let (mut size, mut offset, mut total) = (u64::from(size), u64::from(offset), u64::from(total));
     let mut directory_end = end_at;
     let locator_at = end_at.checked_sub(LOCATOR64_SIZE);
-    if let Some(locator_at) = locator_at.filter(|&at| Reader { bytes, at }.u32().is_ok_and(|signature| signature == LOCATOR64)) {
-        let mut locator = Reader { bytes, at: locator_at + 4 };
+    if let Some(locator_at) = locator_at.filter(|&at| header(bytes).at(at).u32().is_ok_and(|signature| signature == LOCATOR64)) {
+        let mut locator = header(bytes).at(locator_at + 4);
         let (disk, end64_at, disks) = (locator.u32()?, locator.u64()?, locator.u32()?);
         let end64_at = to_usize(end64_at)?;
-        let mut end64 = Reader { bytes, at: end64_at };
+        let mut end64 = header(bytes).at(end64_at);
         if disk != 0 || disks > 1 || end64.u32()? != END64 {
             return Err(refuse("its zip64 locator points to no end record".into()));
         }
@@ -144,7 +145,7 @@ fn find_directory(bytes: &[u8]) -> Result<Directory> {
         let (_made_by, _needed) = (end64.u16()?, end64.u16()?);
         let (disk, directory_disk, here64, total64) = (end64.u32()?, end64.u32()?, end64.u64()?, end64.u64()?);
         let (size64, offset64) = (end64.u64()?, end64.u64()?);
-        if disk != 0 || directory_disk != 0 || here64 != total64 || record != 44 || end64.at != locator_at {
+        if disk != 0 || directory_disk != 0 || here64 != total64 || record != 44 || end64.position() != locator_at {
             return Err(refuse("its zip64 end record is malformed".into()));
         }
         let agrees = |short: u64, long: u64, saturated: u64| short == long || short == saturated;
@@ -174,7 +175,7 @@ fn truncated(bytes: &[u8]) -> Error {
 
 /// Reads the central header at `at`; gives the entry, the bytes it occupies in the archive, and where the next header is.
 fn read_entry(bytes: &[u8], at: usize, limit: usize, data_limit: usize) -> Result<(Entry, Range<usize>, usize)> {
-    let mut central = Reader { bytes: bytes.get(..limit).unwrap_or(bytes), at };
+    let mut central = header(bytes.get(..limit).unwrap_or(bytes)).at(at);
     if central.u32()? != CENTRAL {
         return Err(refuse(format!("byte {at} does not begin a directory entry")));
     }
@@ -199,7 +200,7 @@ fn read_entry(bytes: &[u8], at: usize, limit: usize, data_limit: usize) -> Resul
         8 => true,
         other => return Err(wrong(format!("is compressed with method {other}; 0 (stored) and 8 (deflated) are known"))),
     };
-    let mut extra64 = Reader { bytes: zip64_extra(extra).map_err(|why| wrong(why.into()))?.unwrap_or_default(), at: 0 };
+    let mut extra64 = header(zip64_extra(extra).map_err(|why| wrong(why.into()))?.unwrap_or_default());
     let mut widen = |value: u32| if value == u32::MAX { extra64.u64() } else { Ok(u64::from(value)) };
     let (size, packed, offset) = (widen(size)?, widen(packed)?, widen(offset)?);
     if !deflated && size != packed {
@@ -207,7 +208,7 @@ fn read_entry(bytes: &[u8], at: usize, limit: usize, data_limit: usize) -> Resul
     }
 
     let start = to_usize(offset)?;
-    let mut local = Reader { bytes: bytes.get(..data_limit).unwrap_or(bytes), at: start };
+    let mut local = header(bytes.get(..data_limit).unwrap_or(bytes)).at(start);
     if local.u32()? != LOCAL {
         return Err(wrong(format!("is said to begin at byte {start}, where no local header is")));
     }
@@ -219,7 +220,7 @@ fn read_entry(bytes: &[u8], at: usize, limit: usize, data_limit: usize) -> Resul
         return Err(wrong("has another name in its local header".into()));
     }
     let local_extra64 = zip64_extra(local.take(usize::from(local_extra_len))?).map_err(|why| wrong(why.into()))?;
-    let mut wide = Reader { bytes: local_extra64.unwrap_or_default(), at: 0 };
+    let mut wide = header(local_extra64.unwrap_or_default());
     let mut widen = |value: u32| if value == u32::MAX && local_extra64.is_some() { wide.u64() } else { Ok(u64::from(value)) };
     let (local_size, local_packed) = (widen(local_size)?, widen(local_packed)?);
     let descriptor = flags & HAS_DESCRIPTOR != 0;
@@ -231,36 +232,36 @@ fn read_entry(bytes: &[u8], at: usize, limit: usize, data_limit: usize) -> Resul
     if !agrees(u64::from(local_crc), u64::from(crc)) || !agrees(local_packed, packed) || !agrees(local_size, size) {
         return Err(wrong("has another size or checksum in its local header".into()));
     }
-    let range = local.at..local.at.checked_add(to_usize(packed)?).ok_or_else(|| wrong("is too large".into()))?;
+    let range = local.position()..local.position().checked_add(to_usize(packed)?).ok_or_else(|| wrong("is too large".into()))?;
     if range.end > data_limit {
         return Err(wrong(format!("should reach to byte {}, but the directory begins at byte {data_limit}", range.end)));
     }
-    local.at = range.end;
+    let mut end = range.end;
     if descriptor {
-        local.at = check_descriptor(&local, crc, packed, size, local_extra64.is_some())
+        end = check_descriptor(local.at(end), crc, packed, size, local_extra64.is_some())
             .ok_or_else(|| wrong("has another size or checksum in its data descriptor".into()))?;
     }
     if name.ends_with('/') && size != 0 {
         return Err(wrong("is a folder with content".into()));
     }
-    Ok((Entry { name, deflated, range, size, crc }, start..local.at, central.at))
+    Ok((Entry { name, deflated, range, size, crc }, start..end, central.position()))
 }
 
 /// Checks the data descriptor where `at` stands and gives its end. Its sizes have 8 bytes in zip64 entries.
-fn check_descriptor(at: &Reader, crc: u32, packed: u64, size: u64, zip64: bool) -> Option<usize> {
+fn check_descriptor(at: Reader<'_, Error>, crc: u32, packed: u64, size: u64, zip64: bool) -> Option<usize> {
     [zip64, !zip64].into_iter().find_map(|wide| {
-        let mut r = Reader { ..*at };
-        let long = |r: &mut Reader| if wide { r.u64() } else { r.u32().map(u64::from) };
+        let mut r = at;
+        let long = |r: &mut Reader<'_, Error>| if wide { r.u64() } else { r.u32().map(u64::from) };
         let right = r.u32().ok()? == DESCRIPTOR && r.u32().ok()? == crc && long(&mut r).ok()? == packed && long(&mut r).ok()? == size;
-        right.then_some(r.at)
+        right.then_some(r.position())
     })
 }
 
 /// The content of the zip64 extra field, if there is one.
 fn zip64_extra(extra: &[u8]) -> Result<Option<&[u8]>, &'static str> {
-    let mut r = Reader { bytes: extra, at: 0 };
+    let mut r = header(extra);
     let mut found = None;
-    while r.at < extra.len() {
+    while !r.rest().is_empty() {
         let (id, len) = (r.u16(), r.u16());
         let content = len.and_then(|len| r.take(usize::from(len)));
         match (id, content) {
@@ -293,36 +294,9 @@ fn to_usize(value: u64) -> Result<usize> {
     usize::try_from(value).map_err(|_| refuse(format!("the offset or size {value} is out of range")))
 }
 
-/// Little-endian numbers from a slice, each read checked.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let end = self.at.checked_add(len);
-        let taken = end.and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| refuse(format!("a header at byte {} is cut off", self.at)))?;
-        self.at += len;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        Ok(self.take(N)?.try_into().expect("the slice has N bytes"))
-    }
-
-    fn u16(&mut self) -> Result<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
+/// Headers are read so that a cut one is named by its place.
+fn header(bytes: &[u8]) -> Reader<'_, Error> {
+    Reader::failing(bytes, |cut| refuse(format!("a header at byte {} is cut off", cut.at)))
 }
 
 /// Writes an archive of stored entries to a stream: the same entries give the same bytes, whatever the time.
@@ -377,9 +351,9 @@ impl<W: Write> Writer<W> {
         put(&mut header, &[&name_len.to_le_bytes(), &(extra.len() as u16).to_le_bytes(), name.as_bytes(), &extra]);
         self.write(&header)?;
 
-        let mut body = Counted { out: &mut self.out, crc: flate2::Crc::new(), written: 0 };
+        let mut body = HashingWriter::<_, Crc32>::new(&mut self.out);
         content(&mut body)?;
-        let (crc, written) = (body.crc.sum(), body.written);
+        let (_, Crc32(crc), written) = body.finish();
         if written != size {
             return Err(Error::new(format!("entry `{}` should have {size} bytes, {written} were written", show(name))));
         }
@@ -452,22 +426,16 @@ fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-struct Counted<'a, W: Write> {
-    out: &'a mut W,
-    crc: flate2::Crc,
-    written: u64,
-}
+/// The checksum of zip entries.
+struct Crc32(u32);
 
-impl<W: Write> Write for Counted<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.crc.update(bytes.get(..written).unwrap_or(bytes));
-        self.written += written as u64;
-        Ok(written)
+impl StreamDigest for Crc32 {
+    type State = flate2::Crc;
+    fn update(state: &mut flate2::Crc, bytes: &[u8]) {
+        state.update(bytes);
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
+    fn finish(state: flate2::Crc) -> Self {
+        Self(state.sum())
     }
 }
 

@@ -253,30 +253,11 @@ pub(super) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a 
     candidates
         .into_iter()
         .filter_map(|candidate| {
-            let distance = edit_distance(&typed, &candidate.to_lowercase());
+            let distance = strsim::osa_distance(&typed, &candidate.to_lowercase());
             (distance <= (typed.chars().count() / 3).max(1)).then_some((distance, candidate))
         })
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut older: Vec<usize> = Vec::new();
-    let mut old: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut new = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = old[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            new[j] = replaced.min(old[j] + 1).min(new[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                new[j] = new[j].min(older[j - 2] + 1);
-            }
-        }
-        older = std::mem::replace(&mut old, new);
-    }
-    old[b.len()]
 }
 
 /// Names in backticks, for a help text; long lists are cut.
@@ -293,14 +274,6 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distance_counts_slips() {
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("positions", "postions"), 1);
-        assert_eq!(edit_distance("seed", "sede"), 1);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-    }
 
     #[test]
     fn suggestion_is_the_nearest_or_none() {

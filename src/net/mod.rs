@@ -21,4 +21,4 @@ pub use float::{
 };
 pub use permutation::Permutation;
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};
-pub use random::{SplitMix, random_network};
+pub use random::random_network;

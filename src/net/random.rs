@@ -1,35 +1,7 @@
 //! Random networks from a seed: for tests, benchmarks and the example, where no trained net may be committed.
 
 use super::{Architecture, BlockWeights, Dense, FeatureSet, FtBlock, LayerStack, QuantizedNetwork, generation, padded};
-
-/// SplitMix64: every machine gives the same sequence.
-pub struct SplitMix(u64);
-
-impl SplitMix {
-    /// The sequence of `seed`.
-    #[inline]
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits.
-    #[inline]
-    pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
-    }
-
-    /// A value in `low..=high`; values near the middle are likelier, as among trained weights.
-    pub fn centred(&mut self, low: i64, high: i64) -> i64 {
-        let bits = self.next_u64();
-        let span = (high - low + 1) as u64;
-        let (a, b) = (((bits & 0xFFFF_FFFF) * span) >> 32, ((bits >> 32) * span) >> 32);
-        low + ((a + b) / 2) as i64
-    }
-}
+use crate::random::SplitMix;
 
 /// A network of the named generation with its L2 and L3, the given L1, and weights made from `seed`.
 ///

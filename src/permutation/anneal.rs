@@ -12,8 +12,8 @@
 
 use std::time::Instant;
 
-use super::{kernel::Kernel, matrix::ActivationMatrix, random::Random};
-use crate::{ctx::Ctx, error::Result};
+use super::{kernel::Kernel, matrix::ActivationMatrix};
+use crate::{ctx::Ctx, error::Result, random::Xoshiro};
 
 /// Moves between two looks at the threshold, the clock, and the wish to cancel.
 const BATCH: u64 = 1024;
@@ -54,14 +54,14 @@ pub(super) fn anneal(matrix: &ActivationMatrix, perm: Vec<u32>, seed: u64, limit
     if places <= 4 {
         return Ok(best);
     }
-    let mut random = Random::new(seed);
+    let mut random = Xoshiro::new(seed);
     let mut cycle = Cycle::first(matrix);
     while best.moves < limits.moves && limits.deadline.is_none_or(|deadline| Instant::now() < deadline) {
         ctx.check()?;
         let threshold = cycle.threshold(best.moves);
         let batch = BATCH.min(limits.moves - best.moves);
         for _ in 0..batch {
-            let number = random.next();
+            let number = random.next_u64();
             let i = (((number >> 32) * places) >> 32) as usize;
             let j = (((number & u64::from(u32::MAX)) * (places - 4)) >> 32) as usize;
             let j = if j / 4 < i / 4 { j } else { j + 4 };

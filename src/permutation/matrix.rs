@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::files::Reader;
 
 /// Positions that one matrix may hold: sums of three counts of samples then fit 32 bits with sign.
 pub const MAX_POSITIONS: usize = 1 << 28;
@@ -115,19 +116,21 @@ impl ActivationMatrix {
     /// When the magic, the version, a size, the length, or a padding bit is not as [`write`](Self::write) leaves them.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let wrong = |why: String| Error::new("this is no activation matrix that can be used").because(why);
-        let header: &[u8; HEADER] =
-            bytes.first_chunk().ok_or_else(|| wrong(format!("it has {} bytes, less than its header", bytes.len())))?;
-        let u32_at = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        if &header[..8] != MAGIC {
+        let short = |_| wrong(format!("it has {} bytes, less than its header", bytes.len()));
+        let (header, data) = bytes.split_at_checked(HEADER).ok_or_else(|| short(()))?;
+        let mut header = Reader::new(header);
+        let magic = header.take(MAGIC.len());
+        if magic != Ok(MAGIC) {
             return Err(wrong("it does not begin with `nnue-act`".into()));
         }
-        if u32_at(8) != VERSION {
-            return Err(wrong(format!("its version is {}, and {VERSION} is known", u32_at(8))));
+        let version = header.u32().map_err(|_| short(()))?;
+        if version != VERSION {
+            return Err(wrong(format!("its version is {version}, and {VERSION} is known")));
         }
-        let positions = u64::from(u32_at(16)) | u64::from(u32_at(20)) << 32;
+        let half = header.u32().map_err(|_| short(()))? as usize;
+        let positions = header.u64().map_err(|_| short(()))?;
         let positions = usize::try_from(positions).map_err(|_| wrong(format!("it claims {positions} positions")))?;
-        let shape = Shape::new(positions, u32_at(12) as usize).map_err(|error| wrong(error.to_string()))?;
-        let data = &bytes[HEADER..];
+        let shape = Shape::new(positions, half).map_err(|error| wrong(error.to_string()))?;
         if shape.words().checked_mul(8) != Some(data.len()) {
             return Err(wrong(format!(
                 "{} bytes follow the header where {positions} positions × {} neurons make {}",

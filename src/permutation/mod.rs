@@ -16,7 +16,6 @@ mod kernel;
 mod matrix;
 mod npy;
 mod objective;
-mod random;
 mod search;
 
 pub use crate::words::Algorithm;

@@ -179,7 +179,10 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::positions::{Stream, mix::Rng, tests::golden};
+    use crate::{
+        positions::{Stream, tests::golden},
+        random::Mixed,
+    };
 
     /// The numbers of entries and of those in check, and the positions that `wanted` picks.
     fn read(path: PathBuf, mut wanted: impl FnMut(u64, &Entry) -> bool) -> Result<(u64, Vec<Position>)> {
@@ -250,7 +253,7 @@ mod tests {
         let bytes = std::fs::read(path).unwrap();
         let shown = Path::new("some.binpack");
         let ctx = Ctx::silent();
-        let mut random = Rng::new(1);
+        let mut random = Mixed::new(1);
         // A piece of the chunk that ends in the middle of a game, so that undamaged it is an error at its very end.
         let content = &bytes[8..60_008];
         let (mut seen, total) = (0, 150);

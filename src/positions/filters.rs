@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     entry::{Entry, Facts},
-    mix::{happens, mix},
     position::Position,
 };
 use crate::error::{Error, Result};
+use crate::random::{happens, mix};
 
 /// Which entries are dropped, besides those in check, which always are. The default drops none.
 ///

@@ -4,15 +4,15 @@
 
 use super::{
     attacks::{self, BISHOP_RAYS, QUEEN_RAYS, ROOK_RAYS, squares},
-    mix::Rng,
     position::{Boards, Color, Position},
 };
+use crate::random::Mixed;
 
 /// `count` positions that are not in check, from random games of legal moves (no castling, no en passant, promotion to queens).
 ///
 /// The first positions of a longer run are those of a shorter one with the same seed.
 pub fn generate(seed: u64, count: usize) -> Vec<Position> {
-    let mut random = Rng::new(seed);
+    let mut random = Mixed::new(seed);
     let mut positions = Vec::with_capacity(count);
     while positions.len() < count {
         let mut boards = START;
@@ -48,7 +48,7 @@ const START: Boards = Boards {
 };
 
 /// A random legal move made; `None` when a few dozen tries found none (the game is over, or nearly).
-fn random_move(boards: &Boards, random: &mut Rng) -> Option<Boards> {
+fn random_move(boards: &Boards, random: &mut Mixed) -> Option<Boards> {
     let own = boards.by_color[boards.side_to_move as usize];
     for _ in 0..40 {
         let from = pick(own, random)?;
@@ -66,7 +66,7 @@ fn random_move(boards: &Boards, random: &mut Rng) -> Option<Boards> {
     None
 }
 
-fn pick(bits: u64, random: &mut Rng) -> Option<usize> {
+fn pick(bits: u64, random: &mut Mixed) -> Option<usize> {
     if bits == 0 { None } else { squares(bits).nth(random.below(u64::from(bits.count_ones())) as usize) }
 }
 

@@ -15,7 +15,6 @@ mod entry;
 mod features;
 mod filters;
 mod generate;
-mod mix;
 mod position;
 mod select;
 mod stream;

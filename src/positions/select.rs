@@ -19,15 +19,11 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::{
-    filters::Filters,
-    mix::{mix, mix_in},
-    position::Position,
-    stream::Stream,
-};
+use super::{filters::Filters, position::Position, stream::Stream};
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    random::{mix, mix_in},
 };
 
 /// The version of the rule above; part of every key that depends on it.

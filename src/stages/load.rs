@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::format::bytes::Bytes;
+use crate::files::{Bytes, Reader};
 use crate::format::identify::{FileKind, identify, not_a_network};
 use crate::format::nnue::{self, Expectation, Parsed};
 use crate::format::npz::Npz;
@@ -87,7 +87,7 @@ fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
 
 /// NumPy's archives are zip files whose members are named `*.npy`.
 fn is_npz(bytes: &[u8]) -> bool {
-    let length = bytes.get(26..28).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
+    let length = Reader::new(bytes).at(26).u16().map_or(0, usize::from);
     bytes.get(30..30 + length).is_some_and(|name| name.ends_with(b".npy"))
 }
 

@@ -345,7 +345,8 @@ fn quantize_rows<T: Target + FromLowBits>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{QUANTIZATIONS, SplitMix};
+    use crate::net::QUANTIZATIONS;
+    use crate::random::SplitMix;
 
     /// Values around every tie and every limit, values that are no numbers, and random ones of all magnitudes.
     fn values(scale: f32) -> Vec<f32> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli_support::{Ran, nnue};
 use crate::project::{Published, assert_published, files_below, flip_bit, make, published, ran};
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 
 /// The first bit of a file, the last one, and any others. The file may get another length whenever it is written anew.
 fn bit(path: &Path, random: &mut SplitMix, number: u64) -> usize {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::project::{
     Allowed, MANIFEST, Published, allowed, assert_ok, assert_published, assert_whole, command, copy, other_manifest, temporary,
 };
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 
 const EIO: i32 = 5;
 const EACCES: i32 = 13;

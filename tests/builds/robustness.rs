@@ -12,7 +12,7 @@ use crate::cli_support::{names, nnue, write_net};
 use crate::project::{
     MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
 };
-use nnue::net::SplitMix;
+use nnue::random::SplitMix;
 
 #[test]
 fn killed_builds_leave_no_half_file_and_the_next_build_gives_the_same_bytes() {

@@ -91,6 +91,7 @@ fn the_cache_says_what_it_holds_lets_go_of_the_rest_and_is_checked() {
     let gc = project.nnue(&["cache", "gc", "--unreachable", "--grace", "0s"]).ok();
     assert!(gc.out.contains("removed 2 artifacts"), "{}", gc.out);
     project.nnue(&["cache", "gc", "--max-size", "lots"]).fails(2, &["--max-size", "20G"]);
+    project.nnue(&["cache", "gc", "--max-size", "5µ"]).fails(2, &["a size is a whole number of bytes"]);
 
     assert!(project.nnue(&["cache", "verify"]).ok().out.contains("all is whole"));
     let blob = files_below(&project.at(".nnue/cache/v1/cas")).remove(0);

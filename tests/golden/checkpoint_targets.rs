@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use nnue::ctx::Ctx;
 use nnue::error::Result;
-use nnue::format::bytes::Bytes;
+use nnue::files::Bytes;
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::state_dict::{self, Values};
 use nnue::format::tensor::TensorOut;
 use nnue::net::{
-    FT255, Factorized, FeatureSet, Network, Permutation, QuantizedNetwork, SplitMix, generation, generation_names, random_network, read_all,
+    FT255, Factorized, FeatureSet, Network, Permutation, QuantizedNetwork, generation, generation_names, random_network, read_all,
 };
+use nnue::random::SplitMix;
 use nnue::stages::dequantize::dequantize;
 use nnue::stages::load::{Loaded, load_bytes};
 use nnue::stages::permute::permute;

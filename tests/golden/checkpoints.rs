@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nnue::ctx::Ctx;
 use nnue::error::Result;
-use nnue::format::bytes::Bytes;
+use nnue::files::Bytes;
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::state_dict::{self, Values};
 use nnue::net::{Factorized, Network, Permutation, QuantizedNetwork, generation, quantization, read_all};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nnue::files::Bytes;
 use nnue::format::{
-    bytes::Bytes,
     tensor::TensorView,
     torch::{Scalar, TorchFile},
 };

@@ -9,8 +9,8 @@ use std::{
     process::Command,
 };
 
+use nnue::files::Bytes;
 use nnue::format::{
-    bytes::Bytes,
     npz::{self, Npz},
     safetensors,
     tensor::{DType, Source, TensorOut, TensorView},

@@ -4,8 +4,8 @@
 
 use std::{io::Write, panic, path::Path};
 
+use nnue::files::Bytes;
 use nnue::format::{
-    bytes::Bytes,
     npy,
     npz::{self, Npz},
     safetensors,

@@ -6,6 +6,7 @@ use super::histogram::{Histogram, histogram};
 use super::{Inspected, Report, Tensor};
 use crate::cli::network::assumed_scales;
 use crate::error::Error;
+use crate::files::Reader;
 use crate::format::identify::FileKind;
 use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
@@ -50,7 +51,7 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
 
 /// What the first words of a damaged file still tell.
 fn fill_header(report: &mut Report, bytes: &[u8]) {
-    let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+    let word = |at: usize| Reader::new(bytes).at(at).u32().ok();
     report.version = word(0).map(hex);
     report.hash = word(4).map(hex);
     let length = word(8).and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= nnue::MAX_DESCRIPTION);

@@ -7,7 +7,7 @@ use super::histogram::histogram;
 use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::format::bytes::Bytes;
+use crate::files::Bytes;
 use crate::format::identify::FileKind;
 use crate::format::nnue::Expectation;
 use crate::format::npz::Npz;

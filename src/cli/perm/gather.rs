@@ -127,7 +127,7 @@ fn are_text(files: &[PathBuf]) -> Result<bool> {
 
 /// Of the kinds of file that hold positions only text occurs packed.
 fn is_text(path: &Path) -> Result<bool> {
-    crate::format::bytes::check_regular(path)?;
+    crate::files::check_regular(path)?;
     let mut head = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(512).read_to_end(&mut head))

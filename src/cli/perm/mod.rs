@@ -13,8 +13,7 @@ use super::network::check_folder_of;
 use super::{Exit, Global};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::{Durability, write_atomic};
-use crate::format::bytes::Bytes;
+use crate::files::{Bytes, Durability, write_atomic};
 use crate::permutation::{ActivationMatrix, read_matrix};
 
 /// Gather activations, find, judge and apply permutations of the neurons

@@ -10,6 +10,7 @@ use super::layout::{DType, Entry, FtTensor, Role, dense_entries, ft_tensors, sta
 use super::leb128;
 use super::{Compression, Expectation, LEB128_MAGIC, MAX_DESCRIPTION, Parsed};
 use crate::error::{Error, Result};
+use crate::files::Reader;
 use crate::net::{
     Architecture, BlockWeights, Dense, FeatureSet, FtBlock, GENERATIONS, Generation, LayerStack, QuantizedNetwork, fc_hash, padded,
 };
@@ -39,7 +40,7 @@ pub(super) enum Extent {
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    Reader::new(bytes).at(at).u32().ok()
 }
 
 /// Parses the header, which every generation shares.

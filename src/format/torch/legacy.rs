@@ -11,6 +11,7 @@ use super::{
     value::storage_dtype,
 };
 use crate::error::{Error, Result};
+use crate::files::Reader;
 
 /// 0x1950a86a20f9469cfc6c, little-endian.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -65,11 +66,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Ranges)> {
             return Err(Error::new("a storage key is no text"));
         };
         let &(numel, size) = wanted.get(&**key).ok_or_else(|| Error::new(format!("no tensor uses storage `{}`", show(key))))?;
-        let stated: Option<[u8; 8]> = at.checked_add(8).and_then(|end| bytes.get(at..end)).and_then(|bytes| bytes.try_into().ok());
-        let stated = stated.ok_or_else(|| cut_off(bytes.len(), key, 8))?;
-        if u64::from_le_bytes(stated) != numel as u64 {
+        let stated = Reader::new(bytes).at(at).u64().map_err(|_| cut_off(bytes.len(), key, 8))?;
+        if stated != numel as u64 {
             return Err(Error::new(format!("storage `{}` has the wrong size", show(key)))
-                .because(format!("{numel} elements were announced, {} are there", u64::from_le_bytes(stated))));
+                .because(format!("{numel} elements were announced, {stated} are there")));
         }
         let start = at + 8;
         let len = numel.checked_mul(size).ok_or_else(|| cut_off(bytes.len(), key, usize::MAX))?;

@@ -34,7 +34,8 @@ pub use self::{
 pub use crate::format::tensor::{DType, Source, TensorOut, TensorView};
 use crate::{
     error::{Error, Result},
-    format::{bytes::Bytes, tensor::Storage, zip},
+    files::Bytes,
+    format::{tensor::Storage, zip},
 };
 
 /// How the file is laid out.

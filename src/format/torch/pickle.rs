@@ -14,6 +14,7 @@
 //! (`EXT1` …), out-of-band buffers, more than one value left at `STOP`.
 
 use crate::error::{Error, Result};
+use crate::files::Reader;
 
 /// Ceilings of the machine. Real checkpoints stay below a hundredth of each.
 pub mod limits {
@@ -120,7 +121,8 @@ const MAX_NAME: usize = 4096;
 pub(super) fn run(data: &[u8], base: usize, persistent: Persistent) -> Result<Pickle> {
     let nodes = vec![Node::None, Node::Bool(true), Node::Bool(false), Node::Tuple(Box::default())];
     let (stack, marks, memo) = (Vec::new(), Vec::new(), Vec::new());
-    let mut machine = Machine { data, base, at: 0, op: 0, op_at: 0, persistent, nodes, stack, marks, memo, memoized: 0, members: 0 };
+    let mut machine =
+        Machine { input: Reader::new(data), base, op: 0, op_at: 0, persistent, nodes, stack, marks, memo, memoized: 0, members: 0 };
     loop {
         if machine.step()? {
             break;
@@ -130,13 +132,12 @@ pub(super) fn run(data: &[u8], base: usize, persistent: Persistent) -> Result<Pi
     if !machine.stack.is_empty() || !machine.marks.is_empty() {
         return Err(machine.refuse("values are left on the stack"));
     }
-    Ok(Pickle { nodes: machine.nodes, root, len: machine.at })
+    Ok(Pickle { nodes: machine.nodes, root, len: machine.input.position() })
 }
 
 struct Machine<'a> {
-    data: &'a [u8],
+    input: Reader<'a>,
     base: usize,
-    at: usize,
     /// The opcode that runs, and where it stands; for messages.
     op: u8,
     op_at: usize,
@@ -153,15 +154,14 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// Runs one opcode; true after `STOP`.
     fn step(&mut self) -> Result<bool> {
-        self.op_at = self.at;
-        if self.at >= limits::BYTES {
+        self.op_at = self.input.position();
+        if self.op_at >= limits::BYTES {
             return Err(self.refuse("the pickle is longer than 64 MiB"));
         }
-        let Some(&op) = self.data.get(self.at) else {
-            return Err(Error::new("cannot read the pickle").because(format!("it ends at byte {} without `STOP`", self.base + self.at)));
+        let Ok(op) = self.input.u8() else {
+            return Err(Error::new("cannot read the pickle").because(format!("it ends at byte {} without `STOP`", self.base + self.op_at)));
         };
         self.op = op;
-        self.at += 1;
         if (op == b'\x80') != (self.op_at == 0) {
             return Err(self.refuse(if op == b'\x80' { "it may only come first" } else { "a pickle begins with `PROTO`" }));
         }
@@ -174,7 +174,7 @@ impl<'a> Machine<'a> {
             }
             b'\x95' => {
                 let len = self.u64()?;
-                if usize::try_from(len).ok().and_then(|len| self.at.checked_add(len)).is_none_or(|end| end > self.data.len()) {
+                if !usize::try_from(len).is_ok_and(|len| len <= self.input.rest().len()) {
                     return Err(self.refuse(&format!("the frame of {len} bytes is longer than the pickle")));
                 }
             }
@@ -488,7 +488,7 @@ impl<'a> Machine<'a> {
 
     /// A line of a `GLOBAL`, without its end.
     fn line(&mut self) -> Result<Box<str>> {
-        let rest = self.data.get(self.at..).unwrap_or_default();
+        let rest = self.input.rest();
         let len = rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n');
         let len = len.ok_or_else(|| self.refuse("a name is cut off or longer than 4096 bytes"))?;
         let bytes = self.take(len + 1)?;
@@ -499,7 +499,7 @@ impl<'a> Machine<'a> {
     fn memoize(&mut self, slot: usize) -> Result<()> {
         let top = self.top()?;
         // Picklers fill slots in order, so none can be beyond the number of opcodes so far.
-        let limit = limits::MEMO.min(self.at + 256);
+        let limit = limits::MEMO.min(self.input.position() + 256);
         if slot >= limit {
             return Err(self.refuse(&format!("memo slot {slot} is beyond the limit of {limit}")));
         }
@@ -582,11 +582,7 @@ impl<'a> Machine<'a> {
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let taken = self.at.checked_add(len).and_then(|end| self.data.get(self.at..end));
-        let taken =
-            taken.ok_or_else(|| self.refuse(&format!("it announces {len} bytes, {} are left", self.data.len().saturating_sub(self.at))))?;
-        self.at += len;
-        Ok(taken)
+        self.input.take(len).map_err(|cut| self.refuse(&format!("it announces {len} bytes, {} are left", cut.left)))
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {

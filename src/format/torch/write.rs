@@ -299,8 +299,8 @@ impl Emitter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Bytes;
     use crate::format::{
-        bytes::Bytes,
         tensor::Source,
         torch::{Scalar, TorchFile},
     };

@@ -88,11 +88,11 @@ mod tests {
 
     /// A matrix of correlated columns, with and without a whole number of words and tiles.
     fn matrix(positions: usize, half: usize) -> ActivationMatrix {
-        let mut random = super::super::random::Random::new(positions as u64);
+        let mut random = crate::random::Xoshiro::new(positions as u64);
         let rows = (0..positions.div_ceil(32))
             .flat_map(|_| {
-                let common: [u64; 3] = std::array::from_fn(|_| random.next());
-                (0..half).map(|neuron| common[neuron % 3] & random.next() | random.next() & random.next()).collect::<Vec<_>>()
+                let common: [u64; 3] = std::array::from_fn(|_| random.next_u64());
+                (0..half).map(|neuron| common[neuron % 3] & random.next_u64() | random.next_u64() & random.next_u64()).collect::<Vec<_>>()
             })
             .collect::<Vec<u64>>();
         ActivationMatrix::from_word_rows(positions, half, &rows).unwrap()

@@ -3,27 +3,24 @@
 use std::arch::aarch64::*;
 
 use super::{Tile, portable};
+use crate::cpu::Feature;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {
     Neon,
 }
 
-/// Slowest first.
-pub(super) const ALL: [Special; 1] = [Special::Neon];
+/// Slowest first, each with what it needs.
+pub(super) const ALL: [(Special, &[Feature]); 1] = [(Special::Neon, &[Feature::Neon])];
 
 impl Special {
-    pub(super) fn is_available(self) -> bool {
-        std::arch::is_aarch64_feature_detected!("neon")
-    }
-
     pub(super) fn name(self) -> &'static str {
         "neon"
     }
 
     #[inline]
     pub(super) fn count_shared(self, rows: [&[u64]; 4], columns: [&[u64]; 4]) -> Tile {
-        // SAFETY: a `Kernel` of this form exists only where `is_available` found NEON.
+        // SAFETY: a `Kernel` of this form exists only where the processor has NEON, by `ALL`.
         unsafe { neon_shared(rows, columns) }
     }
 

@@ -14,6 +14,8 @@ mod portable;
 
 use std::sync::LazyLock;
 
+use crate::cpu;
+
 /// Words that every slice given to a kernel is a multiple of: one register of the widest form.
 pub const LANE: usize = 8;
 
@@ -32,8 +34,8 @@ enum Form {
 
 /// The forms that this processor can run, slowest first.
 static AVAILABLE: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
-    let special = arch::ALL.into_iter().filter(|special| special.is_available());
-    std::iter::once(Kernel(Form::Portable)).chain(special.map(|special| Kernel(Form::Special(special)))).collect()
+    let special = cpu::runnable(&arch::ALL).into_iter().map(|special| Kernel(Form::Special(special)));
+    std::iter::once(Kernel(Form::Portable)).chain(special).collect()
 });
 
 impl Kernel {

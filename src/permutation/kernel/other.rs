@@ -1,17 +1,14 @@
 //! Processors without a form of their own: there is only the portable one.
 
 use super::Tile;
+use crate::cpu::Feature;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {}
 
-pub(super) const ALL: [Special; 0] = [];
+pub(super) const ALL: [(Special, &[Feature]); 0] = [];
 
 impl Special {
-    pub(super) fn is_available(self) -> bool {
-        match self {}
-    }
-
     pub(super) fn name(self) -> &'static str {
         match self {}
     }

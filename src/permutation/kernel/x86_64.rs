@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Tile, portable};
+use crate::cpu::Feature;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {
@@ -11,20 +12,14 @@ pub(super) enum Special {
     Avx512,
 }
 
-/// Slowest first.
-pub(super) const ALL: [Special; 3] = [Special::Popcnt, Special::Avx2, Special::Avx512];
+/// Slowest first, each with what it needs.
+pub(super) const ALL: [(Special, &[Feature]); 3] = [
+    (Special::Popcnt, &[Feature::Popcnt]),
+    (Special::Avx2, &[Feature::Avx2, Feature::Popcnt]),
+    (Special::Avx512, &[Feature::Avx512F, Feature::Avx512Vpopcntdq, Feature::Popcnt]),
+];
 
 impl Special {
-    pub(super) fn is_available(self) -> bool {
-        match self {
-            Self::Popcnt => is_x86_feature_detected!("popcnt"),
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"),
-            Self::Avx512 => {
-                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") && is_x86_feature_detected!("popcnt")
-            }
-        }
-    }
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Popcnt => "popcnt",
@@ -36,7 +31,7 @@ impl Special {
     #[inline]
     pub(super) fn count_shared(self, rows: [&[u64]; 4], columns: [&[u64]; 4]) -> Tile {
         match self {
-            // SAFETY: a `Kernel` of this form exists only where `is_available` found the features.
+            // SAFETY: a `Kernel` of this form exists only where the processor has what `ALL` says it needs.
             Self::Popcnt => unsafe { popcnt_shared(rows, columns) },
             // SAFETY: as above.
             Self::Avx2 => unsafe { avx2_shared(rows, columns) },
@@ -47,7 +42,7 @@ impl Special {
 
     pub(super) fn count_common(self, columns: [&[u64]; 4]) -> u64 {
         match self {
-            // SAFETY: every form's `is_available` asks for POPCNT.
+            // SAFETY: every form needs POPCNT, by `ALL`.
             Self::Popcnt => unsafe { popcnt_common(columns) },
             // SAFETY: as above, with this form's features.
             Self::Avx2 => unsafe { avx2_common(columns) },

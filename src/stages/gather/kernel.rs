@@ -5,6 +5,7 @@
 //! are run through before the next tile. So a sum is neither loaded nor stored, and what the samples of a task read of the weights, a
 //! few hundred rows of one tile, comes from the second-level cache. Knows nothing of positions and of how the rows were found.
 
+use crate::cpu::{self, Feature};
 use crate::net::{BlockWeights, ZeroRule};
 
 /// What a run of samples does to an accumulator, one step a sample.
@@ -73,14 +74,14 @@ impl Kernel {
 
     /// All that this processor has, narrowest first.
     pub(super) fn available() -> Vec<Self> {
-        let variants = [
-            (Self::Portable, true),
+        let variants: &[(Self, &[Feature])] = &[
+            (Self::Portable, &[]),
             #[cfg(target_arch = "x86_64")]
-            (Self::Avx2, is_x86_feature_detected!("avx2")),
+            (Self::Avx2, &[Feature::Avx2]),
             #[cfg(target_arch = "x86_64")]
-            (Self::Avx512, is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")),
+            (Self::Avx512, &[Feature::Avx512F, Feature::Avx512Bw]),
         ];
-        variants.into_iter().filter(|(_, is_there)| *is_there).map(|(kernel, _)| kernel).collect()
+        cpu::runnable(variants)
     }
 
     /// Runs `script`, in 16 bits that wrap as engines' do, and after each step writes which outputs are zero: `ceil(L1/2 / 64)` words a

@@ -1,0 +1,142 @@
+//! The bytes of a whole file, in memory or mapped, shared cheaply. The one place that maps files.
+//!
+//! Parsers take [`Bytes`] and hand out ranges of it, so tensors of a large file are read where they lie. Nothing here knows a format.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+    ops::Deref,
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+};
+
+/// From here on a file is mapped instead of copied, bytes.
+const MAP_FROM: u64 = 1 << 20;
+
+/// A shared, read-only piece of memory. Cloning copies a pointer. Stays readable when the file is removed or replaced.
+#[derive(Clone)]
+pub struct Bytes(Arc<Owner>);
+
+enum Owner {
+    Map(memmap2::Mmap),
+    Vec(Vec<u8>),
+}
+
+/// Refuses folders, and pipes and devices, on which opening or reading might wait for ever.
+///
+/// # Errors
+/// When there is no such file, or it is no regular one.
+pub fn check_regular(path: &Path) -> Result<()> {
+    let kind = std::fs::metadata(path).map_err(|error| Error::io("cannot open", path, error))?.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let what = if kind.is_dir() { "a folder, not a file" } else { "no regular file" };
+    Err(Error::new(format!("`{}` is {what}", path.display())).help("name a file"))
+}
+
+impl Bytes {
+    /// The file at `path`.
+    ///
+    /// A large one must not shrink while its bytes are in use: the operating system then ends the process. It may grow or be
+    /// replaced by renaming, which is how every careful program writes.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, read or mapped, or is no regular one.
+    pub fn map(path: &Path) -> Result<Self> {
+        check_regular(path)?;
+        let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
+        Self::of_file(file).map_err(|error| Error::io("cannot read", path, error))
+    }
+
+    /// An input of a stage: as [`Self::map`], but opened through `ctx`, and copied whatever its size where `ctx` says so.
+    ///
+    /// # Errors
+    /// As [`Self::map`], and those of [`Ctx::open`].
+    pub fn input(path: &Path, ctx: &Ctx) -> Result<Self> {
+        check_regular(path)?;
+        let file = ctx.open(path)?;
+        let bytes = if ctx.copies_inputs() { Self::copy_of(file) } else { Self::of_file(file) };
+        bytes.map_err(|error| Error::io("cannot read", path, error))
+    }
+
+    /// The contents of a file that is open, copied or mapped by size.
+    pub(crate) fn of_file(file: File) -> io::Result<Self> {
+        if file.metadata()?.len() < MAP_FROM {
+            return Self::copy_of(file);
+        }
+        // SAFETY: the map is read-only. Another process that writes to the file in place changes what is read, but every read goes
+        // through bounds-checked slices, and no value taken from the map is trusted after its check: text is copied out first,
+        // tensor bytes are plain numbers of which every pattern is valid. Blobs of the cache are written under another name, made
+        // read-only and then renamed; this program only ever unlinks or replaces them, which leaves a mapped inode alone. Whoever
+        // truncates a mapped file in place can end the process with SIGBUS, as any program's that maps files.
+        let map = unsafe { memmap2::Mmap::map(&file) }?;
+        Ok(Self(Arc::new(Owner::Map(map))))
+    }
+
+    fn copy_of(mut file: File) -> io::Result<Self> {
+        let mut bytes = Vec::with_capacity(usize::try_from(file.metadata()?.len()).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        Ok(Self::from_vec(bytes))
+    }
+
+    /// Takes bytes that are in memory already.
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Owner::Vec(bytes)))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &*self.0 {
+            Owner::Map(map) => map,
+            Owner::Vec(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({})", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_all_sizes_are_read_and_what_cannot_be_opened_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let large = vec![7; MAP_FROM as usize];
+        for (content, mapped) in [(&b""[..], false), (b"abc", false), (&large[1..], false), (&large, true)] {
+            std::fs::write(&path, content).unwrap();
+            let bytes = Bytes::map(&path).unwrap();
+            assert_eq!((&*bytes, matches!(*bytes.0, Owner::Map(_))), (content, mapped));
+            let input = Bytes::input(&path, &Ctx::silent()).unwrap();
+            assert_eq!((&*input, matches!(*input.0, Owner::Map(_))), (content, mapped));
+            let copied = Bytes::input(&path, &Ctx::silent().copying_inputs()).unwrap();
+            assert!(*copied == *content && matches!(*copied.0, Owner::Vec(_)));
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(&*bytes, content);
+        }
+        let error = Bytes::map(&folder.path().join("missing")).unwrap_err();
+        assert!(error.message().contains("missing"), "{error}");
+        assert!(Bytes::map(folder.path()).unwrap_err().message().contains("folder"));
+    }
+}
