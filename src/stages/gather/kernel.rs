@@ -25,12 +25,6 @@ impl Script {
         self.fresh.clear();
     }
 
-    /// For each step and block: how many rows are added, and how many subtracted.
-    #[cfg(test)]
-    pub(super) fn counts(&self) -> &[[u16; 2]] {
-        &self.counts
-    }
-
     /// Begins a step; [`Self::block`] must follow once for each block.
     pub(super) fn step(&mut self, fresh: bool) {
         self.fresh.push(fresh);
