@@ -149,7 +149,7 @@ fn measure(folder: &Path, path: &Path, used: usize) -> Round {
     let start = Instant::now();
     let output = folder.join("out.nnue");
     let mut out = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&output).expect("a writable folder"));
-    write(&mut out, &integers, Compression::Leb128).and_then(|()| Ok(out.flush()?)).expect("a writable folder");
+    write(&mut out, &integers, Compression::Leb128).and_then(|()| out.flush()).expect("a writable folder");
     let written = seconds(start);
     let peak_mb = peak_mb() - before;
     let start = Instant::now();

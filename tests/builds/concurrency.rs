@@ -1,11 +1,10 @@
 //! Builds beside each other and beside `gc`: no deadlock, no wrong byte, nothing expensive done twice.
 
-use crate::project;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::project::{MANIFEST, assert_ok, assert_published, command, forget, make, published, ran, start, temporary, wait_all};
+use crate::project::{self, MANIFEST, assert_ok, assert_published, command, forget, make, published, ran, start, temporary, wait_all};
 use nnue::random::SplitMix;
 
 #[test]

@@ -1,12 +1,11 @@
 //! One bit flipped in each kind of file that a build leaves: the real binary notices, puts it right, and publishes the same bytes.
 
-use crate::project;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli_support::{Ran, nnue};
-use crate::project::{Published, assert_published, files_below, flip_bit, make, published, ran};
+use crate::project::{self, Published, assert_published, files_below, flip_bit, make, published, ran};
 use nnue::random::SplitMix;
 
 /// The first bit of a file, the last one, and any others. The file may get another length whenever it is written anew.

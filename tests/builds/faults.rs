@@ -3,9 +3,6 @@
 //!
 //! A library of the test's own (`tests/builds/faults.c`) stands between the binary and the C library and lets one call go wrong.
 
-use crate::cli_support;
-use crate::common;
-use crate::project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -13,8 +10,10 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::cli_support;
+use crate::common;
 use crate::project::{
-    Allowed, MANIFEST, Published, allowed, assert_ok, assert_published, assert_whole, command, copy, other_manifest, temporary,
+    self, Allowed, MANIFEST, Published, allowed, assert_ok, assert_published, assert_whole, command, copy, other_manifest, temporary,
 };
 use nnue::random::SplitMix;
 

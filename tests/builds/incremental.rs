@@ -1,8 +1,8 @@
 //! What reruns and why: builds of a small net, through the library, one change at a time.
 
-use crate::common;
 use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
+use crate::common;
 use nnue::build::{NetReport, NetStatus, Options, Report, StageStatus, Workspace, select_nets};
 use nnue::ctx::{Backend, Ctx, Progress};
 use nnue::format::nnue::{Compression, write};
@@ -10,6 +10,7 @@ use nnue::manifest::{self, Vocabulary};
 use nnue::net::random_network;
 
 use crate::project::Project;
+use crate::project::manifest;
 
 /// Keeps warnings.
 #[derive(Default)]
@@ -24,21 +25,16 @@ impl Progress for Warnings {
     }
 }
 
-const MANIFEST: &str = r#"
-version = 1
-[source.run]
-path = "run.nnue"
-quantization = "ft127"
-[data.fens]
-path = "positions.fen"
-[net.big]
+const MANIFEST: &str = manifest!(
+    r#"[net.big]
 source = "run"
 description = "first"
 outputs = ["dist/", "latest.nnue"]
 [net.big.optimize]
 data = "fens"
 positions = 200
-"#;
+"#
+);
 
 /// Builds a project through the library, and keeps what was said.
 struct Library {

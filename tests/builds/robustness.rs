@@ -1,16 +1,15 @@
 //! Builds that are killed at random moments, on full and read-only disks, and over files that change: the bytes are the same, or nothing is
 //! published. Calls that fail one by one are in `faults.rs`, neighbours in `concurrency.rs`.
 
-use crate::common;
-use crate::project;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cli_support::{names, nnue, write_net};
+use crate::common;
 use crate::project::{
-    MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
+    self, MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
 };
 use nnue::random::SplitMix;
 

@@ -1,25 +1,18 @@
 //! Files whose times lie, projects that moved, threads and caches of all kinds: never a stale result, always the same bytes.
 
-use crate::cli_support;
-use crate::common;
-use crate::project;
 use std::fs::{File, FileTimes};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::cli_support::nnue;
-use crate::project::{MANIFEST, Published, assert_ok, command, copy, files_below, forget, make, published, ran};
+use crate::cli_support::{self, nnue};
+use crate::common;
+use crate::project::{self, MANIFEST, Published, assert_ok, command, copy, files_below, forget, make, manifest, published, ran};
 use nnue::format::nnue::Compression;
 
 /// One net for each kind of input: source and data, permutation file.
-const INPUTS: &str = r#"version = 1
-[source.run]
-path = "run.nnue"
-quantization = "ft127"
-[data.fens]
-path = "positions.fen"
-[net.big]
+const INPUTS: &str = manifest!(
+    r#"[net.big]
 source = "run"
 outputs = ["latest.nnue"]
 [net.big.optimize]
@@ -29,7 +22,8 @@ positions = 150
 source = "run"
 permutation = "perm.npy"
 outputs = ["plain/permuted.nnue"]
-"#;
+"#
+);
 
 /// How a file gets other contents of the same size.
 #[derive(Debug, Clone, Copy)]

@@ -1,32 +1,24 @@
 //! Builds in which nothing changed are told by the times of files alone: that this is done, and that no change is missed by it.
 
-use crate::cli_support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli_support::{nnue, write_fens, write_net};
+use crate::cli_support::{self, nnue, write_fens, write_net};
 use crate::project::Project;
+use crate::project::manifest;
 
-const MANIFEST: &str = r#"version = 1
-
-[source.run]
-path = "run.nnue"
-quantization = "ft127"
-
-[data.fens]
-path = "positions.fen"
-
-[net.big]
+const MANIFEST: &str = manifest!(
+    r#"[net.big]
 source = "run"
 outputs = ["dist/", "latest.nnue"]
 provenance = true
 optimize = { data = "fens", positions = 100 }
-
 [net."night-{stem}"]
 source = { glob = "runs/**/*.nnue", quantization = "ft127" }
 outputs = ["night/{stem}.nnue"]
-"#;
+"#
+);
 
 /// A project whose state is known to be unchanged.
 fn settled() -> Project {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::fixture::{MANIFEST, project};
-use crate::cli_support;
-use crate::cli_support::nnue;
+use crate::cli_support::{self, nnue};
 use crate::project::{Project, files_below, keys, net, statuses};
 
 #[test]

@@ -1,9 +1,9 @@
 //! The command line as its users see it: one test a behaviour, each with exit code, stdout and stderr.
 
-use crate::common;
 use std::path::Path;
 
 use crate::cli_support::{command, names, nnue, write_fens, write_net};
+use crate::common;
 use serde_json::json;
 
 use super::fixture::project;

@@ -3,16 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli_support::Ran;
-use crate::project::{Project, files_below};
+use crate::project::{Project, files_below, manifest};
 use serde_json::Value;
 
-const MANIFEST: &str = r#"version = 1
-[source.run]
-path = "run.nnue"
-quantization = "ft127"
-[data.fens]
-path = "positions.fen"
-[net.big]
+const MANIFEST: &str = manifest!(
+    r#"[net.big]
 source = "run"
 outputs = ["latest.nnue"]
 provenance = true
@@ -26,7 +21,8 @@ description = "plain"
 publish = "fishtest"
 license = "CC0-1.0"
 outputs = ["dist/"]
-"#;
+"#
+);
 
 /// Member → type, of each report and event by its name.
 type Tables = BTreeMap<String, BTreeMap<String, String>>;

@@ -1,9 +1,9 @@
 //! Checkpoints of the real trainer, 2021 to 2026 → the bytes that its own `serialize.py` wrote, and files of floats → its own tensors.
 
-use crate::common;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::common;
 use nnue::ctx::Ctx;
 use nnue::error::Result;
 use nnue::files::Bytes;

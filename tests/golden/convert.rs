@@ -1,11 +1,11 @@
 //! Every conversion that was recorded of the real trainer's `serialize.py`, with its own arguments: the same bytes, or the right ones where
 //! the trainer damaged the net, or a refusal where it should have refused.
 
-use crate::common;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli_support::{Ran, names, nnue};
+use crate::common;
 use serde_json::Value;
 
 /// What one recorded step must come to here.

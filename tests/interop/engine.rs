@@ -1,10 +1,10 @@
 //! A real engine loads what we build: Debian's Stockfish 15.1 searches the same tree with its own net and with the optimized one.
 
-use crate::common;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::common;
 /// Debian's `stockfish`, or the program named by `NNUE_TEST_STOCKFISH`.
 fn stockfish() -> Option<PathBuf> {
     let named = std::env::var_os("NNUE_TEST_STOCKFISH").map(PathBuf::from);

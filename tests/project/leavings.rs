@@ -5,17 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::manifest;
 use crate::cli_support::{self, write_fens, write_net};
 use crate::common::{files_below, sha256};
 
 /// Two nets: one that is optimized and has two outputs, one that is only written.
-pub const MANIFEST: &str = r#"version = 1
-[source.run]
-path = "run.nnue"
-quantization = "ft127"
-[data.fens]
-path = "positions.fen"
-[net.big]
+pub const MANIFEST: &str = manifest!(
+    r#"[net.big]
 source = "run"
 outputs = ["dist/", "latest.nnue"]
 [net.big.optimize]
@@ -25,7 +21,8 @@ positions = 150
 source = "run"
 compression = "none"
 outputs = ["plain/plain.nnue"]
-"#;
+"#
+);
 
 /// The same nets with other bytes.
 pub fn other_manifest() -> String {

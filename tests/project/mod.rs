@@ -1,6 +1,14 @@
 //! The project that tests run the program in: a temporary folder with a manifest, sources and data. [`Project`] is the one fixture;
 //! [`leavings`] is for the tests of robustness, which look at every file that a build left, of projects in folders of their own choice.
-#![allow(dead_code, unused_imports, missing_docs)]
+#![allow(dead_code, unused_imports, unused_macros, missing_docs)]
+
+/// A manifest of these nets, with the source `run` and the data `fens` that [`Project::new`] makes.
+macro_rules! manifest {
+    ($nets:literal) => {
+        concat!("version = 1\n[source.run]\npath = \"run.nnue\"\nquantization = \"ft127\"\n[data.fens]\npath = \"positions.fen\"\n", $nets)
+    };
+}
+pub(crate) use manifest;
 
 mod leavings;
 
