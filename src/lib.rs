@@ -11,6 +11,7 @@
 //! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`permutation`]: activation matrix, objective, search, backends.
+//! * [`evaluate`]: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
 //! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.
@@ -24,6 +25,7 @@ pub mod cache;
 pub mod cli;
 pub mod ctx;
 pub mod error;
+pub mod evaluate;
 pub mod format;
 pub mod graph;
 pub mod manifest;

@@ -31,13 +31,32 @@ pub struct Wiring {
     pub squared: bool,
     /// The output layer sees the outputs of both layers, squared and clipped: 2·L2 + 2·L3 inputs.
     pub dense_output: bool,
+    /// Outputs of the first layer that are added to the network's output, past the other layers.
+    pub skips: &'static [Skip],
+}
+
+/// An output of the first layer that goes past the other layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Skip {
+    /// Which row of the first layer, counted from its end: 1 is the last.
+    pub from_end: usize,
+    /// 1 where it is added, -1 where it is subtracted.
+    pub sign: i32,
 }
 
 impl Wiring {
-    const CLIPPED: Self = Self { pairwise: false, skip_rows: 0, squared: false, dense_output: false };
-    const SKIP: Self = Self { pairwise: true, skip_rows: 1, squared: false, dense_output: false };
-    const SKIP_SQUARED: Self = Self { pairwise: true, skip_rows: 1, squared: true, dense_output: false };
-    const DENSE: Self = Self { pairwise: true, skip_rows: 0, squared: true, dense_output: true };
+    const CLIPPED: Self = Self { pairwise: false, skip_rows: 0, squared: false, dense_output: false, skips: &[] };
+    const SKIP: Self = Self { pairwise: true, skip_rows: 1, skips: &[Skip { from_end: 1, sign: 1 }], ..Self::CLIPPED };
+    /// As in SFNNv5 to SFNNv14.1.
+    pub const SKIP_SQUARED: Self = Self { squared: true, ..Self::SKIP };
+    /// As since SFNNv15.
+    pub const DENSE: Self = Self {
+        pairwise: true,
+        skip_rows: 0,
+        squared: true,
+        dense_output: true,
+        skips: &[Skip { from_end: 2, sign: 1 }, Skip { from_end: 1, sign: -1 }],
+    };
 
     /// Sizes `(outputs, inputs)` of the three dense layers.
     pub fn dense_shapes(&self, l1: usize, l2: usize, l3: usize) -> [(usize, usize); 3] {
@@ -96,8 +115,30 @@ pub struct Quantization {
     pub dense: [DenseScale; 3],
     /// What an engine computes from the transformer's outputs, for pairwise architectures.
     pub zero_rule: ZeroRule,
+    /// By how many bits an engine shifts the product of two transformer outputs, which makes it at most 127.
+    pub product_shift: u32,
+    /// By how many bits an engine shifts the outputs of the first and the second layer before it clips them to 0 to 127. Squares are
+    /// shifted twice as far, and 7 bits more.
+    pub hidden_shifts: [u32; 2],
+    /// An engine adds up and scales the network's output in 64 bits, not in 32.
+    pub wide_output: bool,
+    /// What stands for 1.0 in the float network.
+    pub float: FloatScale,
     /// What the trainer did with values out of range.
     pub overflow: OverflowBehaviour,
+}
+
+/// How the trainer's float forward follows an engine's integers: their clips and shifts in terms of 1.0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FloatScale {
+    /// Upper end of the clipped transformer outputs.
+    pub ft_max: f32,
+    /// Factor of the product of two transformer outputs.
+    pub product: f32,
+    /// Upper end of the clipped outputs of hidden layers.
+    pub hidden_max: f32,
+    /// Factor of the squares.
+    pub square: f32,
 }
 
 const HIDDEN_64: DenseScale = DenseScale { weight: 64.0, clamp: Some(127.0 / 64.0), bias: 64.0 * 127.0 };
@@ -110,7 +151,11 @@ pub static FT127: Quantization = Quantization {
     ft: 127.0,
     psqt: 9600.0,
     dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
-    zero_rule: ZeroRule { clamp: 127, limit: 128 },
+    zero_rule: ZeroRule { clamp: 127, limit: 1 << 7 },
+    product_shift: 7,
+    hidden_shifts: [6, 6],
+    wide_output: false,
+    float: FloatScale { ft_max: 1.0, product: 127.0 / 128.0, hidden_max: 1.0, square: 127.0 / 128.0 },
     overflow: OverflowBehaviour::Wrapped,
 };
 
@@ -120,7 +165,11 @@ pub static FT255: Quantization = Quantization {
     ft: 255.0,
     psqt: 9600.0,
     dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
-    zero_rule: ZeroRule { clamp: 255, limit: 512 },
+    zero_rule: ZeroRule { clamp: 255, limit: 1 << 9 },
+    product_shift: 9,
+    hidden_shifts: [6, 6],
+    wide_output: false,
+    float: FloatScale { ft_max: 1.0, product: 127.0 / 128.0, hidden_max: 1.0, square: 127.0 / 128.0 },
     overflow: OverflowBehaviour::Wrapped,
 };
 
@@ -134,7 +183,11 @@ pub static FT256: Quantization = Quantization {
         DenseScale { weight: 64.0, clamp: None, bias: 8192.0 },
         DenseScale { weight: 128.0, clamp: None, bias: 16384.0 },
     ],
-    zero_rule: ZeroRule { clamp: 255, limit: 512 },
+    zero_rule: ZeroRule { clamp: 255, limit: 1 << 9 },
+    product_shift: 9,
+    hidden_shifts: [7, 6],
+    wide_output: true,
+    float: FloatScale { ft_max: 255.0 / 256.0, product: 1.0, hidden_max: 127.0 / 128.0, square: 1.0 },
     overflow: OverflowBehaviour::RefusedSymmetric,
 };
 
@@ -175,7 +228,16 @@ pub struct Generation {
     pub l3: usize,
     /// Scales that nets of this layout have had; the first is the one of the nets that were released.
     pub quantizations: &'static [&'static Quantization],
+    /// How many internal units the engine of the time printed as a pawn; `None` where that depends on the position, or no release had
+    /// such nets.
+    pub pawn: Option<i32>,
 }
+
+/// An engine divides its raw integers by this: the result is in its internal units, of which 600 are 1.0 of the float network.
+pub const OUTPUT_DIVISOR: i32 = 16;
+
+/// The largest input of a dense layer: what engines clip to.
+pub const ACTIVATION_MAX: i32 = 127;
 
 impl PartialEq for Generation {
     fn eq(&self, other: &Self) -> bool {
@@ -198,6 +260,7 @@ const BASE: Generation = Generation {
     l2: 32,
     l3: 32,
     quantizations: &[&FT127],
+    pawn: None,
 };
 const PSQT: Generation = Generation { version: 0x7AF3_2F20, ft_layout: FtLayout::Joined, psqt_buckets: 8, stacks: 8, ..BASE };
 const SINGLE: Generation =
@@ -210,13 +273,13 @@ const QAT: Generation =
 pub static GENERATIONS: [Generation; 21] = [
     Generation { name: "T0", version: 0x7AF3_2F17, ..BASE },
     BASE,
-    Generation { name: "SFNNv2", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, ..PSQT },
-    Generation { name: "SFNNv3", blocks: &[Block::HalfKaV2Hm], l1: 1024, l2: 8, ..PSQT },
-    Generation { name: "SFNNv4", wiring: Wiring::SKIP, quantizations: &[&FT127], ..SINGLE },
-    Generation { name: "SFNNv5", ..SINGLE },
-    Generation { name: "SFNNv6", l1: 1536, ..SINGLE },
+    Generation { name: "SFNNv2", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, pawn: Some(208), ..PSQT },
+    Generation { name: "SFNNv3", blocks: &[Block::HalfKaV2Hm], l1: 1024, l2: 8, pawn: Some(208), ..PSQT },
+    Generation { name: "SFNNv4", wiring: Wiring::SKIP, quantizations: &[&FT127], pawn: Some(208), ..SINGLE },
+    Generation { name: "SFNNv5", pawn: Some(361), ..SINGLE },
+    Generation { name: "SFNNv6", l1: 1536, pawn: Some(328), ..SINGLE },
     Generation { name: "SFNNv7", l1: 2048, ..SINGLE },
-    Generation { name: "SFNNv8", l1: 2560, ..SINGLE },
+    Generation { name: "SFNNv8", l1: 2560, pawn: Some(356), ..SINGLE },
     Generation { name: "SFNNv9", l1: 3072, ..SINGLE },
     Generation { name: "small", l1: 128, ..SINGLE },
     Generation {
@@ -339,6 +402,17 @@ impl Architecture {
     /// Whether the weights of `block` are i8 in the file.
     pub fn is_narrow(&self, block: Block) -> bool {
         block.is_narrow() && self.generation.narrow_threats
+    }
+
+    /// Outputs of the feature transformer for one perspective, after products: half of the first layer's inputs.
+    pub fn ft_outputs(&self) -> usize {
+        if self.generation.wiring.pairwise { self.l1 / 2 } else { self.l1 }
+    }
+
+    /// The layer stack, and the PSQT column, that an engine takes for a position of so many pieces.
+    pub fn bucket(&self, pieces: u32) -> usize {
+        let stacks = self.generation.stacks;
+        (pieces.saturating_sub(1) as usize * stacks / 32).min(stacks.saturating_sub(1))
     }
 
     /// The rule for zero outputs, for architectures that multiply outputs in pairs.
