@@ -11,6 +11,7 @@
 //! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`permutation`]: activation matrix, objective, search, backends.
+//! * `accumulator`: sums of the feature transformer over many positions, for `stages` and `evaluate`.
 //! * [`evaluate`]: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
@@ -20,6 +21,7 @@
 //! * [`cli`]: the command line over all of it.
 #![deny(missing_docs)]
 
+mod accumulator;
 pub mod build;
 pub mod cache;
 pub mod cli;

@@ -54,7 +54,7 @@ pub fn trace(network: &QuantizedNetwork, position: &Position) -> Trace {
 }
 
 /// The sums of the transformer and of the piece squares as one side sees the position.
-pub(super) fn accumulate(network: &QuantizedNetwork, position: &Position, color: Color) -> (Vec<i16>, Vec<i32>) {
+fn accumulate(network: &QuantizedNetwork, position: &Position, color: Color) -> (Vec<i16>, Vec<i32>) {
     let (l1, psqt_buckets) = (network.architecture.l1, network.architecture.generation.psqt_buckets);
     let mut sums = network.ft_bias.clone();
     let mut psqt = vec![0i32; psqt_buckets];
@@ -67,7 +67,9 @@ pub(super) fn accumulate(network: &QuantizedNetwork, position: &Position, color:
             match &block.weights {
                 BlockWeights::I8(weights) => add(&mut sums, &weights[columns], i16::from),
                 // Engines hold 8 bits of what SFNNv10a stores in 16.
-                BlockWeights::I16(weights) if block.block.is_narrow() => add(&mut sums, &weights[columns], |weight| i16::from(weight as i8)),
+                BlockWeights::I16(weights) if block.block.is_narrow() => {
+                    add(&mut sums, &weights[columns], |weight| i16::from(weight as i8))
+                }
                 BlockWeights::I16(weights) => add(&mut sums, &weights[columns], |weight| weight),
             }
             psqt.iter_mut().zip(&block.psqt[row * psqt_buckets..]).for_each(|(sum, weight)| *sum = sum.wrapping_add(*weight));
@@ -81,7 +83,7 @@ fn add<T: Copy>(sums: &mut [i16], weights: &[T], widen: impl Fn(T) -> i16) {
 }
 
 /// Appends the transformer's outputs of one side: its sums clipped, and multiplied in pairs where the architecture does so.
-pub fn transform(architecture: &Architecture, sums: &[i16], out: &mut Vec<u8>) {
+fn transform(architecture: &Architecture, sums: &[i16], out: &mut Vec<u8>) {
     let scales = architecture.quantization;
     let clip = |sum: i16| i32::from(sum).clamp(0, scales.zero_rule.clamp);
     if architecture.generation.wiring.pairwise {
