@@ -169,7 +169,7 @@ pub static FT255: Quantization = Quantization {
     product_shift: 9,
     hidden_shifts: [6, 6],
     wide_output: false,
-    float: FloatScale { ft_max: 1.0, product: 127.0 / 128.0, hidden_max: 1.0, square: 127.0 / 128.0 },
+    float: FloatScale { ft_max: 1.0, product: 127.0 / 128.0, hidden_max: 1.0, square: 255.0 / 256.0 },
     overflow: OverflowBehaviour::Wrapped,
 };
 
