@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → {ctx, error, paths}
+//! cli → build → {graph, cache, stages, manifest} → {evaluate, permutation} → {accumulator, format} → positions → net → {ctx, error, paths}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.

@@ -220,7 +220,7 @@ impl<'a> Evaluator<'a> {
 /// The largest input that the first layer can get.
 fn largest_output(architecture: &Architecture) -> i32 {
     let (clamp, shift) = (architecture.quantization.zero_rule.clamp, architecture.quantization.product_shift);
-    if architecture.generation.wiring.pairwise { clamp * clamp >> shift } else { clamp }
+    if architecture.generation.wiring.pairwise { (clamp * clamp) >> shift } else { clamp }
 }
 
 /// Writes the squares of the sums, where they are wanted, then the clipped sums; returns how many values these are.
@@ -238,7 +238,7 @@ fn activate(sums: &[i32], squared: bool, shift: u32, out: &mut [u8]) -> usize {
 /// As the reference's square, in 32 bits: what is cut off would be clipped to 127 anyway.
 fn square(sum: i32, shift: u32) -> u8 {
     let size = sum.unsigned_abs().min(128 << shift);
-    (size * size >> (2 * shift + 7)).min(ACTIVATION_MAX as u32) as u8
+    ((size * size) >> (2 * shift + 7)).min(ACTIVATION_MAX as u32) as u8
 }
 
 #[cfg(test)]

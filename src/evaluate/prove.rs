@@ -90,7 +90,7 @@ fn transformer_difference(source: &QuantizedNetwork, expected: &Trace, found: &T
     })?;
     let bucket = expected.bucket;
     let (own, other) = expected_pairs[neuron];
-    let mut text = format!("bucket {bucket}, layer `ft`, neuron {neuron}: no output {own} and {other} of the two sides");
+    let mut text = format!("bucket {bucket}, layer `ft`, neuron {neuron}: its outputs {own} and {other} are missing");
     // In one order, the neuron's own values can be told.
     let differing = expected_pairs.iter().zip(&found_pairs).filter(|(a, b)| a != b).count();
     if let Some((own_found, other_found)) = found_pairs.get(neuron).filter(|pair| **pair != (own, other) && differing == 1) {

@@ -89,7 +89,7 @@ fn transform(architecture: &Architecture, sums: &[i16], out: &mut Vec<u8>) {
     if architecture.generation.wiring.pairwise {
         let (first, second) = sums.split_at(architecture.l1 / 2);
         // At most 255 · 255 >> 9 = 127.
-        out.extend(first.iter().zip(second).map(|(a, b)| (clip(*a) * clip(*b) >> scales.product_shift) as u8));
+        out.extend(first.iter().zip(second).map(|(a, b)| ((clip(*a) * clip(*b)) >> scales.product_shift) as u8));
     } else {
         out.extend(sums.iter().map(|sum| clip(*sum) as u8));
     }
@@ -136,7 +136,7 @@ pub(super) fn clip(sum: i32, shift: u32) -> u8 {
 
 /// The square of a sum shifted, and clipped to 0 to 127.
 pub(super) fn square(sum: i32, shift: u32) -> u8 {
-    (i64::from(sum) * i64::from(sum) >> (2 * shift + 7)).min(i64::from(ACTIVATION_MAX)) as u8
+    ((i64::from(sum) * i64::from(sum)) >> (2 * shift + 7)).min(i64::from(ACTIVATION_MAX)) as u8
 }
 
 /// Adds what skips the other layers to the output layer's sum, and brings the whole to the units of the piece squares.

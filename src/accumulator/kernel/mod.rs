@@ -381,7 +381,7 @@ mod tests {
                 let all = |of: &dyn Fn(&[i64], usize) -> i64, width: usize| -> Vec<u8> {
                     all_sums.iter().flat_map(|sums| (0..width).map(move |j| of(sums, j) as u8)).collect()
                 };
-                let products = all(&|sums, j| clip(sums[j], clamp) * clip(sums[j + half], clamp) >> shift, half);
+                let products = all(&|sums, j| (clip(sums[j], clamp) * clip(sums[j + half], clamp)) >> shift, half);
                 let clipped = all(&|sums, j| clip(sums[j], clamp), l1);
                 for kernel in Kernel::available() {
                     let (mut found, mut found_clipped) = (vec![9; 40 * half], vec![9; 40 * l1]);

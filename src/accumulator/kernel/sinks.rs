@@ -122,7 +122,7 @@ impl Sink for Products<'_> {
 
     fn pair(&mut self, step: usize, neuron: usize, half: usize, sums: [i16; 2]) {
         let [a, b] = sums.map(|sum| i32::from(sum.clamp(0, self.clamp)));
-        self.out[step * half + neuron] = (a * b >> self.shift) as u8;
+        self.out[step * half + neuron] = ((a * b) >> self.shift) as u8;
     }
 }
 

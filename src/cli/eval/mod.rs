@@ -151,7 +151,10 @@ fn load_forms(args: &Args, ctx: &Ctx) -> Result<Forms> {
     let integer = match (trained.is_some(), integer_wanted) {
         (true, false) => None,
         _ => {
-            let IntegerSource { network, .. } = into_integers(loaded, &args.net, args.overflow.into(), ctx)?;
+            let IntegerSource { network, clamped, .. } = into_integers(loaded, &args.net, args.overflow.into(), ctx)?;
+            if let Some(clamped) = clamped {
+                ctx.warn(format!("{} limits dense weights: {clamped}", network.architecture.generation.name));
+            }
             Some(network)
         }
     };

@@ -63,7 +63,7 @@ fn transformed(architecture: &Architecture, neurons: &[Range]) -> Vec<Range> {
     }
     let (first, second) = neurons.split_at(architecture.l1 / 2);
     let pairs = first.iter().zip(second).map(|(a, b)| (clip(a), clip(b)));
-    pairs.map(|(a, b)| Range { low: a.low * b.low >> shift, high: a.high * b.high >> shift }).collect()
+    pairs.map(|(a, b)| Range { low: (a.low * b.low) >> shift, high: (a.high * b.high) >> shift }).collect()
 }
 
 fn affine(layer: &Dense, inputs: &[Range]) -> Vec<Range> {
@@ -83,7 +83,7 @@ fn activate(sums: &[Range], squared: bool, shift: u32) -> Vec<Range> {
     // A sum that may wrap can be anything.
     let known = |range: &Range| if range.fits_i32() { *range } else { Range { low: i64::from(i32::MIN), high: i64::from(i32::MAX) } };
     let clip = |value: i64| (value >> shift).clamp(0, limit);
-    let square = |value: i64| (value * value >> (2 * shift + 7)).min(limit);
+    let square = |value: i64| ((value * value) >> (2 * shift + 7)).min(limit);
     let mut out = Vec::new();
     if squared {
         out.extend(sums.iter().map(known).map(|range| {

@@ -120,7 +120,8 @@ mod tests {
         let mut random = SplitMix::new(1);
         for (outputs, inputs) in [(1, 32), (16, 1024), (32, 30), (32, 62), (1, 128), (8, 2048), (3, 7), (16, 3072)] {
             for extreme in [false, true] {
-                let mut byte = |low: i64, high: i64| if extreme && random.next_u64() % 4 != 0 { low } else { random.centred(low, high) };
+                let mut byte =
+                    |low: i64, high: i64| if extreme && !random.next_u64().is_multiple_of(4) { low } else { random.centred(low, high) };
                 let weights = (0..outputs * stored(inputs)).map(|_| byte(-128, 127) as i8).collect();
                 let bias = (0..outputs).map(|_| byte(i64::from(i32::MIN), i64::from(i32::MAX)) as i32).collect();
                 let layer = Dense { inputs, bias, weights };
