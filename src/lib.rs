@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → files → {ctx, error, cpu, random}
+//! cli → build → {graph, cache, stages, manifest} → {evaluate, permutation} → {accumulator, format} → positions → net → files → {ctx, error, cpu, random}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -11,6 +11,8 @@
 //! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`permutation`]: activation matrix, objective, search, backends.
+//! * `accumulator`: sums of the feature transformer over many positions, for `stages` and `evaluate`.
+//! * [`evaluate`]: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
 //! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.
@@ -22,12 +24,14 @@
 //! * [`cli`]: the command line over all of it.
 #![deny(missing_docs)]
 
+mod accumulator;
 pub mod build;
 pub mod cache;
 pub mod cli;
 mod cpu;
 pub mod ctx;
 pub mod error;
+pub mod evaluate;
 pub mod files;
 pub mod format;
 pub mod graph;

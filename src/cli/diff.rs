@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::comparison::ComparisonReport;
+use super::data::positions;
 use super::network::{IntegerSource, SourceArgs, load_integers};
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
+use crate::evaluate::{self, Evaluator};
 use crate::files::Bytes;
 use crate::format::nnue::{Compression, Expectation};
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
+use crate::positions::Filters;
 use crate::stages::permute::permute;
 use crate::stages::quantize::Overflow;
 
@@ -25,6 +29,15 @@ pub(crate) struct Args {
     a: PathBuf,
     /// The other
     b: PathBuf,
+    /// Also compare how they evaluate positions: .binpack, .bin, or FEN/EPD lines; several files are one stream
+    #[arg(long, value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append)]
+    data: Vec<PathBuf>,
+    /// How many of the data's positions, exactly [default: all]
+    #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Fixes which positions are taken
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +72,9 @@ pub(super) struct Comparison {
     differences: Vec<Difference>,
     /// Tensors that differ.
     tensors: Vec<TensorDifference>,
+    /// How they evaluate positions, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluations: Option<ComparisonReport>,
 }
 
 #[derive(Serialize)]
@@ -78,13 +94,27 @@ struct TensorDifference {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
-    let comparison = compare(&args.a, &args.b, &args.source_is.expectation(), &ctx)?;
+    let mut comparison = compare(&args.a, &args.b, &args.source_is.expectation(), &ctx)?;
+    if !args.data.is_empty() {
+        comparison.evaluations = Some(evaluations(&args, &ctx)?);
+    }
     if args.json {
         global.print_json(&comparison)?;
     } else {
         global.print(&comparison.text(&args.a, &args.b))?;
     }
     Ok(if comparison.equal { Exit::Done } else { Exit::Failed })
+}
+
+/// How both evaluate the positions of `--data`.
+fn evaluations(args: &Args, ctx: &Ctx) -> Result<ComparisonReport> {
+    let chosen = positions(&args.data, args.count, args.seed, Filters::default(), ctx)?;
+    let values = |path: &Path| -> Result<Vec<f64>> {
+        let network = load_integers(path, &args.source_is.expectation(), Overflow::Error, ctx)?.network;
+        let evaluations = Evaluator::new(&network)?.evaluate(&chosen.positions, ctx)?;
+        Ok(evaluations.iter().map(|evaluation| f64::from(evaluation.raw.value())).collect())
+    };
+    Ok(ComparisonReport::new(&evaluate::compare(&values(&args.a)?, &values(&args.b)?), &chosen))
 }
 
 /// Compares two networks that fit `expected`.
@@ -122,7 +152,15 @@ pub(super) fn compare(a: &Path, b: &Path, expected: &Expectation, ctx: &Ctx) -> 
 
 impl Comparison {
     fn new(relation: Relation, differences: Vec<Difference>) -> Self {
-        Self { schema: 1, relation, equal: relation != Relation::Different, permutation: None, differences, tensors: Vec::new() }
+        Self {
+            schema: 1,
+            relation,
+            equal: relation != Relation::Different,
+            permutation: None,
+            differences,
+            tensors: Vec::new(),
+            evaluations: None,
+        }
     }
 
     /// For people.
@@ -144,6 +182,10 @@ impl Comparison {
         let width = self.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or(0);
         for TensorDifference { name, values, differing, max_abs } in &self.tensors {
             let _ = writeln!(text, "  {name:<width$}  {differing} of {values} values differ, by at most {max_abs}");
+        }
+        if let Some(evaluations) = &self.evaluations {
+            text += "Evaluations in internal units, B less A\n";
+            text += &evaluations.text("A", "B");
         }
         text
     }

@@ -13,9 +13,12 @@
 
 mod build;
 mod cache;
+mod comparison;
 mod completions;
 mod convert;
+mod data;
 mod diff;
+mod eval;
 mod explain;
 mod filters;
 mod global;
@@ -86,6 +89,7 @@ enum Command {
     Convert(Box<convert::Args>),
     Inspect(inspect::Args),
     Diff(diff::Args),
+    Eval(Box<eval::Args>),
     Perm(perm::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -105,6 +109,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Convert(args) => convert::run(*args, global),
         Command::Inspect(args) => inspect::run(args, global),
         Command::Diff(args) => diff::run(args, global),
+        Command::Eval(args) => eval::run(*args, global),
         Command::Perm(args) => perm::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Schema(args) => schema::run(args, global),

@@ -3,10 +3,7 @@
 //! An architecture is all that fixes a file's bytes besides the weights. Code that reads, writes, quantizes or gathers asks the
 //! table; it never branches on a generation's name. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
 
-use std::fmt;
-
-use crate::words::Word;
-
+use super::quantization::{FT127, FT255, FT256, Quantization, ZeroRule};
 use super::{Block, FeatureSet, ThreatTable};
 
 /// Order and element types of the feature transformer's tensors in a file.
@@ -33,13 +30,32 @@ pub struct Wiring {
     pub squared: bool,
     /// The output layer sees the outputs of both layers, squared and clipped: 2·L2 + 2·L3 inputs.
     pub dense_output: bool,
+    /// Outputs of the first layer that are added to the network's output, past the other layers.
+    pub skips: &'static [Skip],
+}
+
+/// An output of the first layer that goes past the other layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Skip {
+    /// Which row of the first layer, counted from its end: 1 is the last.
+    pub from_end: usize,
+    /// 1 where it is added, -1 where it is subtracted.
+    pub sign: i32,
 }
 
 impl Wiring {
-    const CLIPPED: Self = Self { pairwise: false, skip_rows: 0, squared: false, dense_output: false };
-    const SKIP: Self = Self { pairwise: true, skip_rows: 1, squared: false, dense_output: false };
-    const SKIP_SQUARED: Self = Self { pairwise: true, skip_rows: 1, squared: true, dense_output: false };
-    const DENSE: Self = Self { pairwise: true, skip_rows: 0, squared: true, dense_output: true };
+    const CLIPPED: Self = Self { pairwise: false, skip_rows: 0, squared: false, dense_output: false, skips: &[] };
+    const SKIP: Self = Self { pairwise: true, skip_rows: 1, skips: &[Skip { from_end: 1, sign: 1 }], ..Self::CLIPPED };
+    /// As in SFNNv5 to SFNNv14.1.
+    pub const SKIP_SQUARED: Self = Self { squared: true, ..Self::SKIP };
+    /// As since SFNNv15.
+    pub const DENSE: Self = Self {
+        pairwise: true,
+        skip_rows: 0,
+        squared: true,
+        dense_output: true,
+        skips: &[Skip { from_end: 2, sign: 1 }, Skip { from_end: 1, sign: -1 }],
+    };
 
     /// Sizes `(outputs, inputs)` of the three dense layers.
     pub fn dense_shapes(&self, l1: usize, l2: usize, l3: usize) -> [(usize, usize); 3] {
@@ -47,134 +63,6 @@ impl Wiring {
         let second = if self.squared { 2 * l2 } else { l2 };
         let output = if self.dense_output { 2 * l2 + 2 * l3 } else { l3 };
         [(l2 + self.skip_rows, first), (l3, second), (1, output)]
-    }
-}
-
-/// Scale, and limit before scaling, of one kind of dense tensor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DenseScale {
-    /// Factor of the weights (i8).
-    pub weight: f64,
-    /// Weights are clamped to ± this before scaling, in the generations that clamped.
-    pub clamp: Option<f64>,
-    /// Factor of the biases (i32).
-    pub bias: f64,
-}
-
-/// When the engine's pairwise product of two transformer outputs is zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ZeroRule {
-    /// Upper end of the clipped range; the lower end is 0.
-    pub clamp: i32,
-    /// The output is zero when the product of the two clipped values is below this.
-    pub limit: i32,
-}
-
-impl fmt::Display for ZeroRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.clamp, self.limit)
-    }
-}
-
-/// What the trainer of the time did with a value that does not fit its integer type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OverflowBehaviour {
-    /// It wrapped silently (transformer), dense weights being clamped.
-    Wrapped,
-    /// It refused, and the limits are symmetric: -max..=max.
-    RefusedSymmetric,
-}
-
-/// A set of scales, named by that of the feature transformer.
-#[derive(Debug)]
-pub struct Quantization {
-    /// `ft127`, `ft255` or `ft256`.
-    pub name: &'static str,
-    /// When it was in use, in a few words.
-    pub about: &'static str,
-    /// Factor of the transformer's weights and biases (i16; i8 for threats and pawn pairs).
-    pub ft: f64,
-    /// Factor of the PSQT weights (i32).
-    pub psqt: f64,
-    /// First, second and output layer.
-    pub dense: [DenseScale; 3],
-    /// What an engine computes from the transformer's outputs, for pairwise architectures.
-    pub zero_rule: ZeroRule,
-    /// What the trainer did with values out of range.
-    pub overflow: OverflowBehaviour,
-}
-
-const HIDDEN_64: DenseScale = DenseScale { weight: 64.0, clamp: Some(127.0 / 64.0), bias: 64.0 * 127.0 };
-const OUTPUT_9600: DenseScale =
-    DenseScale { weight: 600.0 * 16.0 / 127.0, clamp: Some(127.0 * 127.0 / (600.0 * 16.0)), bias: 600.0 * 16.0 };
-
-/// Scales until December 2025: 1.0 is 127 in the transformer.
-pub static FT127: Quantization = Quantization {
-    name: "ft127",
-    about: "1.0 is 127 in the feature transformer: until December 2025",
-    ft: 127.0,
-    psqt: 9600.0,
-    dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
-    zero_rule: ZeroRule { clamp: 127, limit: 128 },
-    overflow: OverflowBehaviour::Wrapped,
-};
-
-/// Scales from December 2025 to June 2026: 1.0 is 255 in the transformer.
-pub static FT255: Quantization = Quantization {
-    name: "ft255",
-    about: "1.0 is 255 in the feature transformer: SFNNv10a and later",
-    ft: 255.0,
-    psqt: 9600.0,
-    dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
-    zero_rule: ZeroRule { clamp: 255, limit: 512 },
-    overflow: OverflowBehaviour::Wrapped,
-};
-
-/// Scales since June 2026 (quantization-aware training): 1.0 is 256 in the transformer.
-pub static FT256: Quantization = Quantization {
-    name: "ft256",
-    about: "1.0 is 256 in the feature transformer: SFNNv14.1 and later",
-    ft: 256.0,
-    psqt: 9600.0,
-    dense: [
-        DenseScale { weight: 128.0, clamp: None, bias: 16384.0 },
-        DenseScale { weight: 64.0, clamp: None, bias: 8192.0 },
-        DenseScale { weight: 128.0, clamp: None, bias: 16384.0 },
-    ],
-    zero_rule: ZeroRule { clamp: 255, limit: 512 },
-    overflow: OverflowBehaviour::RefusedSymmetric,
-};
-
-/// All known scales, oldest first.
-pub static QUANTIZATIONS: [&Quantization; 3] = [&FT127, &FT255, &FT256];
-
-/// The scales of that name (`ft127`, `ft255`, `ft256`).
-pub fn quantization(name: &str) -> Option<&'static Quantization> {
-    QUANTIZATIONS.into_iter().find(|quantization| quantization.name == name)
-}
-
-/// The table has each name once.
-impl PartialEq for Quantization {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Quantization {}
-
-impl Word for &'static Quantization {
-    const KIND: &'static str = "a set of scales";
-
-    fn all() -> Vec<Self> {
-        QUANTIZATIONS.to_vec()
-    }
-
-    fn name(self) -> &'static str {
-        self.name
-    }
-
-    fn about(self) -> &'static str {
-        self.about
     }
 }
 
@@ -207,6 +95,9 @@ pub struct Generation {
     pub l3: usize,
     /// Scales that nets of this layout have had; the first is the one of the nets that were released.
     pub quantizations: &'static [&'static Quantization],
+    /// How many internal units the engine of the time printed as a pawn; `None` where that depends on the position, or no release had
+    /// such nets.
+    pub pawn: Option<i32>,
 }
 
 impl PartialEq for Generation {
@@ -230,6 +121,7 @@ const BASE: Generation = Generation {
     l2: 32,
     l3: 32,
     quantizations: &[&FT127],
+    pawn: None,
 };
 const PSQT: Generation = Generation { version: 0x7AF3_2F20, ft_layout: FtLayout::Joined, psqt_buckets: 8, stacks: 8, ..BASE };
 const SINGLE: Generation =
@@ -242,13 +134,13 @@ const QAT: Generation =
 pub static GENERATIONS: [Generation; 21] = [
     Generation { name: "T0", version: 0x7AF3_2F17, ..BASE },
     BASE,
-    Generation { name: "SFNNv2", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, ..PSQT },
-    Generation { name: "SFNNv3", blocks: &[Block::HalfKaV2Hm], l1: 1024, l2: 8, ..PSQT },
-    Generation { name: "SFNNv4", wiring: Wiring::SKIP, quantizations: &[&FT127], ..SINGLE },
-    Generation { name: "SFNNv5", ..SINGLE },
-    Generation { name: "SFNNv6", l1: 1536, ..SINGLE },
+    Generation { name: "SFNNv2", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, pawn: Some(208), ..PSQT },
+    Generation { name: "SFNNv3", blocks: &[Block::HalfKaV2Hm], l1: 1024, l2: 8, pawn: Some(208), ..PSQT },
+    Generation { name: "SFNNv4", wiring: Wiring::SKIP, quantizations: &[&FT127], pawn: Some(208), ..SINGLE },
+    Generation { name: "SFNNv5", pawn: Some(361), ..SINGLE },
+    Generation { name: "SFNNv6", l1: 1536, pawn: Some(328), ..SINGLE },
     Generation { name: "SFNNv7", l1: 2048, ..SINGLE },
-    Generation { name: "SFNNv8", l1: 2560, ..SINGLE },
+    Generation { name: "SFNNv8", l1: 2560, pawn: Some(356), ..SINGLE },
     Generation { name: "SFNNv9", l1: 3072, ..SINGLE },
     Generation { name: "small", l1: 128, ..SINGLE },
     Generation {
@@ -371,6 +263,17 @@ impl Architecture {
     /// Whether the weights of `block` are i8 in the file.
     pub fn is_narrow(&self, block: Block) -> bool {
         block.is_narrow() && self.generation.narrow_threats
+    }
+
+    /// Outputs of the feature transformer for one perspective, after products: half of the first layer's inputs.
+    pub fn ft_outputs(&self) -> usize {
+        if self.generation.wiring.pairwise { self.l1 / 2 } else { self.l1 }
+    }
+
+    /// The layer stack, and the PSQT column, that an engine takes for a position of so many pieces.
+    pub fn bucket(&self, pieces: u32) -> usize {
+        let stacks = self.generation.stacks;
+        (pieces.saturating_sub(1) as usize * stacks / 32).min(stacks.saturating_sub(1))
     }
 
     /// The rule for zero outputs, for architectures that multiply outputs in pairs.

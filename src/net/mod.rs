@@ -6,13 +6,11 @@ mod block;
 mod features;
 mod float;
 mod permutation;
+mod quantization;
 mod quantized;
 mod random;
 
-pub use architecture::{
-    Architecture, DenseScale, FT127, FT255, FT256, FtLayout, GENERATIONS, Generation, OverflowBehaviour, QUANTIZATIONS, Quantization,
-    Wiring, ZeroRule, fc_hash, generation, generation_names, quantization,
-};
+pub use architecture::{Architecture, FtLayout, GENERATIONS, Generation, Skip, Wiring, fc_hash, generation, generation_names};
 pub use block::{Block, ThreatTable};
 pub use features::{FeatureSet, composed_hash, recursive_hash};
 pub use float::{
@@ -20,5 +18,9 @@ pub use float::{
     bucket_square, king_bucket, read_all,
 };
 pub use permutation::Permutation;
+pub use quantization::{
+    ACTIVATION_MAX, DenseScale, FT127, FT255, FT256, FloatScale, OUTPUT_DIVISOR, OverflowBehaviour, QUANTIZATIONS, Quantization, ZeroRule,
+    quantization,
+};
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};
 pub use random::random_network;

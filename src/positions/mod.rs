@@ -29,6 +29,7 @@ pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
 pub use select::{SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
 pub use stream::Stream;
+pub use threats::{ThreatFeature, threat_features};
 
 #[cfg(test)]
 mod tests {

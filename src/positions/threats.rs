@@ -126,6 +126,44 @@ impl Threats {
     }
 }
 
+/// What a row of a threat block stands for, as its perspective sees it: pieces are 0 to 5 own pawn to king, 6 to 11 the other side's;
+/// squares are oriented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreatFeature {
+    /// Which piece attacks.
+    pub attacker: usize,
+    /// Where it stands.
+    pub from: usize,
+    /// Which piece is attacked.
+    pub victim: usize,
+    /// Where that stands.
+    pub to: usize,
+    /// Row of the block.
+    pub row: usize,
+}
+
+/// All features of a threat block that a position can have.
+pub fn threat_features(table: ThreatTable) -> Vec<ThreatFeature> {
+    let threats = Threats::of(table);
+    let mut features = Vec::with_capacity(table.rows());
+    let mut rows = Vec::new();
+    for (attacker, from) in (0..12).flat_map(|attacker| (0..64).map(move |from| (attacker, from))) {
+        for to in squares(empty_board(reach_of(attacker), from, threats.pushes)) {
+            for victim in 0..12 {
+                // A pawn meets pawns only in front of it, and stands on no last rank.
+                let pushed = attacker % 6 == 0 && from % 8 == to % 8;
+                if victim % 6 == 0 && !(8..56).contains(&to) || victim % 6 != 0 && pushed {
+                    continue;
+                }
+                rows.clear();
+                threats.push(Attack { attacker, from, victim, to }, Color::White, 0, &mut rows);
+                features.extend(rows.iter().map(|row| ThreatFeature { attacker, from, victim, to, row: *row as usize }));
+            }
+        }
+    }
+    features
+}
+
 /// Calls `visit` for each attack on a piece that `threats` may have a feature for, from both sides.
 #[inline]
 pub(super) fn for_each_attack(boards: &Boards, threats: &Threats, mut visit: impl FnMut(Attack)) {

@@ -248,9 +248,9 @@ fn seed_module(network: &Network<Factorized>, metadata: &[(&'static str, String)
 }
 
 /// The wiring of the trainer of January 2026.
-const SEED_WIRING: Wiring = Wiring { pairwise: true, skip_rows: 1, squared: true, dense_output: false };
+const SEED_WIRING: Wiring = Wiring::SKIP_SQUARED;
 /// The wiring of the trainer of July 2026.
-const HEAD_WIRING: Wiring = Wiring { pairwise: true, skip_rows: 0, squared: true, dense_output: true };
+const HEAD_WIRING: Wiring = Wiring::DENSE;
 
 /// `NNUE(NNUELightningConfig())` with the attributes set on the configurations.
 fn head_module(network: &Network<Factorized>, metadata: &[(&'static str, String)]) -> Result<PickleValue> {

@@ -156,8 +156,13 @@ fn reports_of_networks() {
     let shapes = run(&["build", "--set", "net.big.description=x", "big"]).ok();
     drop(shapes);
     let described = run(&["diff", "run.nnue", "latest.nnue", "--json"]).json();
-    check(&tables, "diff", &[permuted, different, described]);
-    check(&tables, "inspect", &[run(&["inspect", "run.nnue", "--histogram", "--json"]).ok().json()]);
+    let evaluated = run(&["diff", "run.nnue", "other.nnue", "--data", "positions.fen", "--json"]).json();
+    check(&tables, "diff", &[permuted, different, described, evaluated]);
+    let inspected = ["inspect", "run.nnue", "--histogram", "--bounds", "--data", "positions.fen", "--count", "50", "--json"];
+    check(&tables, "inspect", &[run(&inspected).ok().json()]);
+    let eval =
+        |more: &[&str]| run(&[&["eval", "run.nnue", "--data", "positions.fen", "--count", "20", "--json"], more].concat()).ok().json();
+    check(&tables, "eval", &[eval(&[]), eval(&["--float"]), eval(&["--both"])]);
     let args =
         ["perm", "gather", "--net", "run.nnue", "--data", "positions.fen", "--out", "act.npy", "--count", "100", "--quantization", "ft127"];
     run(&args).ok();

@@ -13,6 +13,7 @@ mod project;
 mod build;
 mod cache;
 mod commands;
+mod eval;
 mod explain;
 mod fixture;
 mod inspect;

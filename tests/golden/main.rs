@@ -9,6 +9,7 @@ mod common;
 mod checkpoint_targets;
 mod checkpoints;
 mod convert;
+mod evaluate;
 mod nets;
 mod optimize;
 mod torch;

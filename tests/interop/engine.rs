@@ -75,6 +75,77 @@ fn the_net_inside_the_engine_is_a_source() {
     assert!(common::sha256(&std::fs::read(&target).unwrap()).starts_with("ad9b42354671"));
 }
 
+/// The rows of an evaluation table, and where its mark is.
+fn tables(text: &str) -> Vec<Vec<(Vec<String>, bool)>> {
+    let mut tables = Vec::new();
+    for line in text.lines() {
+        let cells: Vec<String> = line.split('|').map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let is_row = cells.len() == 6 && cells[1].parse::<usize>().is_ok();
+        if is_row && cells[1] == "0" {
+            tables.push(Vec::new());
+        }
+        if is_row {
+            tables.last_mut().unwrap().push((cells[1..5].to_vec(), cells[5].contains("this bucket is used")));
+        }
+    }
+    tables
+}
+
+/// 200 positions of real games: every cell of the engine's table, rounding included, with its own net and with the optimized one.
+#[test]
+fn tables_of_evaluations_are_the_engines() {
+    let (Some(golden), Some(engine)) = (common::golden(), stockfish()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    uci(&engine, path, "export_net sf151.nnue\nquit\n");
+    let data = golden.join("small.binpack");
+    let selection = nnue::positions::Selection { count: Some(200), held_out: 0, seed: 1, filters: nnue::positions::Filters::default() };
+    let positions = nnue::positions::select(&[data], &selection, &nnue::ctx::Ctx::silent()).unwrap().positions;
+    let fens: Vec<String> = positions.iter().map(|position| position.to_fen()).collect();
+    let half = (0..512u32).rev().collect::<Vec<_>>();
+    let mut perm = Vec::new();
+    nnue::permutation::write_permutation(&nnue::net::Permutation::try_from(half.as_slice()).unwrap(), &mut perm).unwrap();
+    std::fs::write(path.join("perm.npy"), perm).unwrap();
+    let args = ["convert", "sf151.nnue", "other.nnue", "--ft_perm", "perm.npy", "--ft_compression", "none", "--quantization", "ft127"];
+    let output = nnue().current_dir(path).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for net in ["sf151.nnue", "other.nnue"] {
+        let commands: Vec<String> = fens.iter().map(|fen| format!("position fen {fen}\neval\n")).collect();
+        let theirs = uci(&engine, path, &format!("setoption name EvalFile value {net}\n{}quit\n", commands.concat()));
+        let mut args = vec!["eval", net, "--architecture", "SFNNv5", "--quantization", "ft127", "--fen"];
+        args.extend(fens.iter().map(String::as_str));
+        let output = nnue().current_dir(path).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (theirs, ours) = (tables(&theirs), tables(&String::from_utf8(output.stdout).unwrap()));
+        assert_eq!((theirs.len(), ours.len()), (200, 200), "{net}");
+        for ((theirs, ours), fen) in theirs.iter().zip(&ours).zip(&fens) {
+            assert_eq!(ours, theirs, "{net} {fen}");
+        }
+    }
+}
+
+/// The trainers' own f32 forward over the real net, in the arithmetic of its time and in that of January 2026.
+#[test]
+fn the_float_forward_of_the_real_net_is_the_trainers() {
+    let (Some(golden), Some(engine)) = (common::golden(), stockfish()) else { return };
+    for (file, scales) in [("sf151_trainer_of_its_time", &nnue::net::FT127), ("sf151", &nnue::net::FT255)] {
+        let wanted = nnue::format::nnue::Expectation { quantization: Some(scales), ..Default::default() };
+        let Ok(nnue::stages::load::Loaded::Quantized(parsed)) = nnue::stages::load::load(&engine, &wanted) else { panic!("a net inside") };
+        let ctx = nnue::ctx::Ctx::silent();
+        let float = nnue::stages::dequantize::dequantize(&std::sync::Arc::new(parsed.network), &ctx).unwrap().coalesce();
+        let records = common::json(&golden.join(format!("public/E_outputs/{file}.json")));
+        let mut largest = 0.0f64;
+        for record in records.as_array().unwrap() {
+            let position = nnue::positions::Position::from_fen(record["fen"].as_str().unwrap()).unwrap();
+            let bucket = usize::try_from(record["bucket"].as_u64().unwrap()).unwrap();
+            let trace = nnue::evaluate::forward(&float, &position, bucket).unwrap();
+            largest = largest.max((f64::from(trace.value()) - record["forward_f32"].as_f64().unwrap()).abs());
+        }
+        println!("{file}: largest distance {largest:e}");
+        assert!(largest < 1e-5, "{file}: {largest:e}");
+    }
+}
+
 /// The recorded permutation of the real net, and the recorded bytes of both forms.
 #[test]
 fn the_recorded_permutation_of_the_real_net_gives_the_recorded_bytes() {

@@ -1,5 +1,6 @@
 //! `nnue inspect`: what a file is, by its content.
 
+mod bounds;
 mod foreign;
 mod histogram;
 mod integer;
@@ -33,6 +34,15 @@ pub(crate) struct Args {
     /// Show how the values of each tensor are distributed (also with -v)
     #[arg(long)]
     histogram: bool,
+    /// Show how large the sums of a network can become, and whether they fit their integer types
+    #[arg(long)]
+    bounds: bool,
+    /// With --bounds also show how large they become in these positions: .binpack, .bin, or FEN/EPD lines
+    #[arg(long, value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append, requires = "bounds")]
+    data: Vec<PathBuf>,
+    /// How many of these positions, exactly [default: all]
+    #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
 }
 
 /// What is known of a file. The keys are those of `--json`, and null where a format has no such value.
@@ -54,6 +64,8 @@ struct Report {
     compression: Option<&'static str>,
     description: Option<String>,
     tensors: Option<Vec<Tensor>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bounds: Option<bounds::BoundsReport>,
     notes: Vec<String>,
 }
 
@@ -100,6 +112,7 @@ impl Report {
             compression: None,
             description: None,
             tensors: None,
+            bounds: None,
             notes: Vec::new(),
         }
     }
@@ -141,6 +154,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let Inspected { mut report, fault } = inspected?;
     report.bytes = bytes.len() as u64;
     report.sha256 = sha256?.to_string();
+    if args.bounds && fault.is_none() {
+        report.bounds = Some(bounds::report(&args.file, &args.data, args.count, &ctx)?);
+    }
     if args.json {
         global.print_json(&report)?;
     } else {

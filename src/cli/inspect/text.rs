@@ -35,6 +35,10 @@ pub(super) fn render(path: &Path, report: &Report) -> String {
         text.push('\n');
         table(&mut text, tensors);
     }
+    if let Some(bounds) = &report.bounds {
+        text.push('\n');
+        text += &bounds.text();
+    }
     text
 }
 

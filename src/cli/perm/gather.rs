@@ -1,18 +1,16 @@
 //! `nnue perm gather`: which transformer outputs are zero in which position.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{check_array_target, save};
+use crate::cli::data::positions;
 use crate::cli::filters::FilterArgs;
 use crate::cli::network::{SourceArgs, check_folder_of, load_integers, warn_assumed_scales};
 use crate::cli::{Exit, Global};
-use crate::ctx::{Backend, Ctx};
-use crate::error::{Error, Result};
-use crate::format::identify::{FileKind, identify};
+use crate::ctx::Backend;
+use crate::error::Result;
 use crate::net::ZeroRule;
 use crate::permutation::write_matrix;
-use crate::positions::{Filters, Position, Selection, Stream, select};
 use crate::stages::gather::gather;
 use crate::stages::quantize::Overflow;
 
@@ -79,58 +77,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         }
         Rule::Given(rule) => Some(rule),
     };
-    let positions = positions(&args.data, args.count, args.seed, filters, &ctx)?;
+    let positions = positions(&args.data, args.count, args.seed, filters, &ctx)?.positions;
     let matrix = gather(&network, &positions, rule, &ctx)?;
     save(&args.out, &ctx, |mut out| write_matrix(&matrix, &mut out))?;
     global.print_summary(&format!("wrote {} positions × L1={} to `{}`\n", matrix.positions(), 2 * matrix.half(), args.out.display()))?;
     Ok(Exit::Done)
-}
-
-/// The positions to look at. Lines of text that are all asked for come as they stand, those in check too: whoever made the list meant it so.
-fn positions(files: &[PathBuf], count: Option<u64>, seed: u64, filters: Filters, ctx: &Ctx) -> Result<Vec<Position>> {
-    if filters == Filters::default()
-        && are_text(files)?
-        && let Some(positions) = all_lines(files, count, ctx)?
-    {
-        return Ok(positions);
-    }
-    let selection = Selection { count, held_out: 0, seed, filters };
-    Ok(select(files, &selection, ctx)?.positions)
-}
-
-/// All lines, in order; `None` where there are more of them than asked for.
-fn all_lines(files: &[PathBuf], count: Option<u64>, ctx: &Ctx) -> Result<Option<Vec<Position>>> {
-    let stream = Stream::open(files, ctx)?;
-    let mut positions = Vec::new();
-    for chunk in 0..stream.chunk_count() {
-        stream.read_chunk(chunk, ctx, |_, entry| {
-            positions.push(entry.position);
-            Ok(())
-        })?;
-        if count.is_some_and(|count| (positions.len() as u64) > count) {
-            return Ok(None);
-        }
-    }
-    let found = positions.len() as u64;
-    match count {
-        Some(wanted) if wanted > found => Err(Error::new(format!("{wanted} positions were asked for, {found} are there"))
-            .because(format!("read from {}", files.iter().map(|file| format!("`{}`", file.display())).collect::<Vec<_>>().join(", ")))
-            .help("ask for fewer positions, or add files")),
-        None if found == 0 => Err(Error::new("there are no positions in the files")),
-        _ => Ok(Some(positions)),
-    }
-}
-
-fn are_text(files: &[PathBuf]) -> Result<bool> {
-    files.iter().try_fold(true, |all, file| Ok(all && is_text(file)?))
-}
-
-/// Of the kinds of file that hold positions only text occurs packed.
-fn is_text(path: &Path) -> Result<bool> {
-    crate::files::check_regular(path)?;
-    let mut head = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut head))
-        .map_err(|error| Error::io("cannot read", path, error))?;
-    Ok(matches!(identify(&head), FileKind::Text | FileKind::Gzip | FileKind::Zstd))
 }

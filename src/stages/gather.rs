@@ -17,16 +17,14 @@
 //!
 //! Sparse samples have little in common, however they are ordered (by pawns, by material: 14.5 rows at the least instead of 16.0).
 
-mod kernel;
-
 use rayon::prelude::*;
 
+use crate::accumulator::{EngineWeights, Follower, Kernel, Order, Zeros};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::net::{Block, BlockWeights, FtBlock, QuantizedNetwork, ZeroRule};
+use crate::net::{QuantizedNetwork, ZeroRule};
 use crate::permutation::{ActivationMatrix, MatrixBuilder};
-use crate::positions::{Color, Position, active_features};
-use kernel::{Kernel, Script, Weights};
+use crate::positions::Position;
 
 /// Samples of one word of the matrix.
 const SAMPLES_A_WORD: usize = 64;
@@ -63,10 +61,9 @@ fn gather_with(
         }
     };
     let half = architecture.l1 / 2;
-    let narrowed: Vec<Option<BlockWeights>> = network.blocks.iter().map(engine_weights).collect();
-    let blocks: Vec<&BlockWeights> =
-        network.blocks.iter().zip(&narrowed).map(|(block, narrowed)| narrowed.as_ref().unwrap_or(&block.weights)).collect();
-    let weights = Weights { bias: &network.ft_bias, blocks: &blocks };
+    let held = EngineWeights::of(network);
+    let blocks = held.blocks();
+    let weights = held.weights(&blocks);
     let mut matrix = MatrixBuilder::new(positions.len(), half)?;
 
     let words = half.div_ceil(64);
@@ -79,18 +76,22 @@ fn gather_with(
     for batch in positions.chunks(positions_a_batch) {
         order.arrange(batch);
         zeros.resize(2 * batch.len() * words, 0u64);
-        order.samples.par_chunks(SAMPLES_A_TASK).zip(zeros.par_chunks_mut(SAMPLES_A_TASK * words)).try_for_each_init(
-            || Accumulator::new(&network.blocks),
-            |accumulator, (samples, zeros)| {
+        order.samples().par_chunks(SAMPLES_A_TASK).zip(zeros.par_chunks_mut(SAMPLES_A_TASK * words)).try_for_each_init(
+            || Follower::new(&network.blocks),
+            |follower, (samples, zeros)| {
                 ctx.check()?;
-                accumulator.follow(batch, samples);
-                kernel.run(&accumulator.script, weights, rule, zeros);
+                let script = follower.follow(batch, samples);
+                if rule.clamp <= 255 {
+                    kernel.run(script, weights, &mut Zeros::<true>::new(rule, zeros));
+                } else {
+                    kernel.run(script, weights, &mut Zeros::<false>::new(rule, zeros));
+                }
                 ctx.progress().advance("gather", samples.len() as u64 / 2);
                 Ok(())
             },
         )?;
         rows.resize(batch.len().div_ceil(SAMPLES_A_WORD / 2) * half, 0u64);
-        order.places.par_chunks(SAMPLES_A_WORD).zip(rows.par_chunks_mut(half)).for_each(|(places, row)| {
+        order.places().par_chunks(SAMPLES_A_WORD).zip(rows.par_chunks_mut(half)).for_each(|(places, row)| {
             for (index, row) in row.chunks_mut(64).enumerate() {
                 let mut block = [0u64; 64];
                 for (word, &place) in block.iter_mut().zip(places) {
@@ -106,16 +107,6 @@ fn gather_with(
     matrix.finish()
 }
 
-/// Engines of SFNNv10a keep the low byte of the threat weights, which its files store in 16 bits.
-fn engine_weights(block: &FtBlock) -> Option<BlockWeights> {
-    match &block.weights {
-        BlockWeights::I16(weights) if block.block.is_narrow() => {
-            Some(BlockWeights::I8(weights.iter().map(|weight| *weight as i8).collect()))
-        }
-        _ => None,
-    }
-}
-
 fn checked(rule: ZeroRule) -> Result<ZeroRule> {
     if (1..=i32::from(i16::MAX)).contains(&rule.clamp) && rule.limit >= 1 {
         return Ok(rule);
@@ -123,138 +114,11 @@ fn checked(rule: ZeroRule) -> Result<ZeroRule> {
     Err(Error::usage(format!("the zero rule `{rule}` is out of range")).because("CLAMP is 1 to 32767, LIMIT at least 1"))
 }
 
-/// In which order the samples of a batch are worked off. Changes the time only.
-#[derive(Default)]
-struct Order {
-    /// Sample numbers within the batch: `2 * position`, plus 1 for the side that does not move.
-    samples: Vec<u32>,
-    /// Where in `samples` each sample is.
-    places: Vec<u32>,
-}
-
-impl Order {
-    const KEYS: usize = 128;
-
-    /// By the own king's square as that side sees it, files mirrored to e to h first, then by which mirroring and colour it was; otherwise
-    /// as they came.
-    fn arrange(&mut self, positions: &[Position]) {
-        let key = |position: &Position, side: usize| {
-            let mover = position.side_to_move();
-            let color = if side == 0 { mover } else { mover.opponent() };
-            let king = (position.king_square(color) & 63) ^ if color == Color::Black { 56 } else { 0 };
-            let left = usize::from(king & 4 == 0);
-            (king >> 3) << 4 | ((king ^ (7 * left)) & 3) << 2 | left << 1 | color as usize
-        };
-        let keys = || positions.iter().flat_map(|position| [key(position, 0), key(position, 1)]);
-        let mut next = [0u32; Self::KEYS];
-        keys().for_each(|key| next[key] += 1);
-        let mut start = 0;
-        for count in &mut next {
-            start += std::mem::replace(count, start);
-        }
-        self.samples.resize(2 * positions.len(), 0);
-        self.places.clear();
-        self.places.extend(keys().zip(0..).map(|(key, sample)| {
-            let place = next[key];
-            next[key] += 1;
-            self.samples[place as usize] = sample;
-            place
-        }));
-    }
-}
-
-/// Finds what leads from sample to sample. Knows which rows are active, not what is in them.
-struct Accumulator {
-    blocks: Vec<Active>,
-    script: Script,
-}
-
-/// The active rows of one block.
-struct Active {
-    block: Block,
-    /// Of the present sample.
-    rows: Vec<u32>,
-    /// Of the sample before.
-    before: Vec<u32>,
-    /// One bit a row of the block: whether it is in `before`.
-    is_before: Vec<u64>,
-    added: Vec<u32>,
-    removed: Vec<u32>,
-}
-
-impl Accumulator {
-    fn new(blocks: &[FtBlock]) -> Self {
-        let active = |block: &FtBlock| Active {
-            block: block.block,
-            rows: Vec::new(),
-            before: Vec::new(),
-            is_before: vec![0; block.block.rows().div_ceil(64)],
-            added: Vec::new(),
-            removed: Vec::new(),
-        };
-        Self { blocks: blocks.iter().map(active).collect(), script: Script::default() }
-    }
-
-    /// Writes the script of `samples`. Its first step is a fresh one.
-    fn follow(&mut self, positions: &[Position], samples: &[u32]) {
-        self.script.clear();
-        for (step, &sample) in samples.iter().enumerate() {
-            let position = &positions[sample as usize / 2];
-            let mover = position.side_to_move();
-            let color = if sample % 2 == 0 { mover } else { mover.opponent() };
-            let (mut all, mut changed) = (0, 0);
-            for block in &mut self.blocks {
-                block.advance(position, color);
-                all += block.rows.len();
-                changed += block.added.len() + block.removed.len();
-            }
-            let fresh = step == 0 || changed >= all;
-            self.script.step(fresh);
-            for block in &self.blocks {
-                if fresh {
-                    self.script.block(&block.rows, &[]);
-                } else {
-                    self.script.block(&block.added, &block.removed);
-                }
-            }
-        }
-    }
-}
-
-impl Active {
-    /// Goes on to the next sample.
-    fn advance(&mut self, position: &Position, color: Color) {
-        std::mem::swap(&mut self.rows, &mut self.before);
-        self.rows.clear();
-        active_features(self.block, position, color, &mut self.rows);
-        let place = |row: u32| (row as usize / 64, 1u64 << (row % 64));
-        self.added.clear();
-        for &row in &self.rows {
-            let (word, bit) = place(row);
-            // What is in both loses its bit, so that the others' are left.
-            if self.is_before[word] & bit == 0 {
-                self.added.push(row);
-            }
-            self.is_before[word] &= !bit;
-        }
-        self.removed.clear();
-        for &row in &self.before {
-            let (word, bit) = place(row);
-            if self.is_before[word] & bit != 0 {
-                self.removed.push(row);
-                self.is_before[word] &= !bit;
-            }
-        }
-        for &row in &self.rows {
-            let (word, bit) = place(row);
-            self.is_before[word] |= bit;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::BlockWeights;
+    use crate::positions::active_features;
 
     /// As documented for the matrix, in wide integers, sample by sample.
     fn plain(network: &QuantizedNetwork, positions: &[Position], rule: ZeroRule) -> ActivationMatrix {
@@ -331,28 +195,6 @@ mod tests {
         for index in 0..many.len() {
             assert_eq!(bits(&matrix, index), bits(&expected, index % 1000), "position {index}");
         }
-    }
-
-    #[test]
-    fn the_order_holds_each_sample_once_and_brings_kings_together() {
-        let positions = crate::positions::generate(4, 777);
-        let mut order = Order::default();
-        // What a longer batch left behind does not matter.
-        order.arrange(&crate::positions::generate(5, 900));
-        order.arrange(&positions);
-        assert_eq!((order.samples.len(), order.places.len()), (1554, 1554));
-        assert!(order.places.iter().zip(0..).all(|(&place, sample)| order.samples[place as usize] == sample));
-        let squares: Vec<usize> = order
-            .samples
-            .iter()
-            .map(|&sample| {
-                let position = &positions[sample as usize / 2];
-                let color = if sample % 2 == 0 { position.side_to_move() } else { position.side_to_move().opponent() };
-                let king = position.king_square(color) ^ if color == Color::Black { 56 } else { 0 };
-                king ^ if king & 4 == 0 { 7 } else { 0 }
-            })
-            .collect();
-        assert!(squares.is_sorted());
     }
 
     #[test]

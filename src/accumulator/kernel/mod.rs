@@ -1,0 +1,409 @@
+//! Accumulators, what is made of them, and bit transposition in the widest form that the processor has, chosen at run time. All forms
+//! give the same bits; this folder alone of the room holds `unsafe`.
+//!
+//! A task's samples are worked off column by column: for a tile of columns, narrow enough for its sums to stay in registers, all samples
+//! are run through before the next tile. So a sum is neither loaded nor stored, and what the samples of a task read of the weights, a
+//! few hundred rows of one tile, comes from the second-level cache. Knows nothing of positions and of how the rows were found.
+
+mod lanes;
+mod sinks;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use super::script::Script;
+use crate::cpu::{self, Feature};
+use crate::net::BlockWeights;
+use lanes::{Lanes, Plain};
+pub(crate) use sinks::{Clipped, Products, Sink, Zeros};
+
+/// The numbers that accumulators are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    /// `[L1]`.
+    pub(crate) bias: &'a [i16],
+    /// `[rows][L1]` each.
+    pub(crate) blocks: &'a [&'a BlockWeights],
+}
+
+impl Weights<'_> {
+    fn half(&self) -> usize {
+        self.bias.len() / 2
+    }
+}
+
+/// Which compiled variant runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    /// Plain loops in what every processor of the target has: SSE2 or NEON, for example.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Kernel {
+    /// The widest that this processor has.
+    pub(crate) fn detect() -> Self {
+        *Self::available().last().expect("the portable variant is always there")
+    }
+
+    /// All that this processor has, narrowest first.
+    pub(crate) fn available() -> Vec<Self> {
+        let variants: &[(Self, &[Feature])] = &[
+            (Self::Portable, &[]),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx2, &[Feature::Avx2]),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512, &[Feature::Avx512F, Feature::Avx512Bw]),
+        ];
+        cpu::runnable(variants)
+    }
+
+    /// Runs `script`, in 16 bits that wrap as engines' do, and hands the sums after each step to `sink`.
+    ///
+    /// # Panics
+    /// When a row is out of range or the sink has no room for the steps.
+    pub(crate) fn run<S: Sink>(self, script: &Script, weights: Weights<'_>, sink: &mut S) {
+        sink.check(script.steps(), weights.half());
+        match self {
+            Self::Portable => run_portable(script, weights, sink),
+            // SAFETY: `available` lists the variant only where the processor has its instructions.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86_64::run_avx2(script, weights, sink) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { x86_64::run_avx512(script, weights, sink) },
+        }
+    }
+
+    /// Exchanges bit `j` of word `i` with bit `i` of word `j`.
+    pub(crate) fn transpose(self, block: &mut [u64; 64]) {
+        match self {
+            Self::Portable => transpose(block),
+            // SAFETY: `available` lists the variant only where the processor has its instructions.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86_64::transpose_avx2(block) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { x86_64::transpose_avx512(block) },
+        }
+    }
+}
+
+fn run_portable<S: Sink>(script: &Script, weights: Weights<'_>, sink: &mut S) {
+    // SAFETY: `Plain` needs nothing special.
+    unsafe { run::<Plain, S, 2>(script, weights, sink) }
+}
+
+/// Tiles of `32 * K` neurons while they fit, then of 64, then the rest one by one.
+///
+/// # Safety
+/// As for `L`.
+#[inline(always)]
+unsafe fn run<L: Lanes, S: Sink, const K: usize>(script: &Script, weights: Weights<'_>, sink: &mut S) {
+    let half = weights.half();
+    let mut column = 0;
+    while column + 32 * K <= half {
+        // SAFETY: as the caller promised.
+        unsafe { tile::<L, S, K>(script, weights, column, sink) };
+        column += 32 * K;
+    }
+    while column + 64 <= half {
+        // SAFETY: as the caller promised.
+        unsafe { tile::<L, S, 2>(script, weights, column, sink) };
+        column += 64;
+    }
+    if column < half {
+        last_columns(script, weights, column, sink);
+    }
+}
+
+/// All steps for the neurons `column .. column + 32 * K`; `K` is even.
+///
+/// # Safety
+/// As for `L`.
+#[inline(always)]
+unsafe fn tile<L: Lanes, S: Sink, const K: usize>(script: &Script, weights: Weights<'_>, column: usize, sink: &mut S) {
+    let (half, blocks) = (weights.half(), weights.blocks.len());
+    // The first step replaces these.
+    let mut sums = Sums([[L::ZERO; K]; 2]);
+    let mut rows = script.rows.as_slice();
+    let mut coming = rows;
+    for step in 0..=script.fresh.len() {
+        // Rows to subtract were read a moment ago, rows to add long ago or never: the next step's are called while this one's are added.
+        for (block, &[added, removed]) in weights.blocks.iter().zip(script.counts.get(step * blocks..).unwrap_or_default()) {
+            let (added, rest) = coming.split_at(usize::from(added));
+            coming = &rest[usize::from(removed)..];
+            match block {
+                BlockWeights::I16(block) => prefetch::<_, K>(block, weights, added, column),
+                BlockWeights::I8(block) => prefetch::<_, K>(block, weights, added, column),
+            }
+        }
+        let Some(step) = step.checked_sub(1) else { continue };
+        // SAFETY: as the caller promised, for this block and those below.
+        unsafe {
+            if script.fresh[step] {
+                sums.0 = [[L::ZERO; K]; 2];
+                sums.change::<_, true>(weights.bias, weights, &[0], column);
+            }
+            for index in 0..blocks {
+                let [added, removed] = script.counts[step * blocks + index];
+                let (added, rest) = rows.split_at(usize::from(added));
+                let (removed, rest) = rest.split_at(usize::from(removed));
+                rows = rest;
+                match weights.blocks[index] {
+                    BlockWeights::I16(block) => {
+                        sums.change::<_, true>(block, weights, added, column);
+                        sums.change::<_, false>(block, weights, removed, column);
+                    }
+                    BlockWeights::I8(block) => {
+                        sums.change::<_, true>(block, weights, added, column);
+                        sums.change::<_, false>(block, weights, removed, column);
+                    }
+                }
+            }
+            sink.tile(step, column, half, &sums.0);
+        }
+    }
+}
+
+/// The sums of a tile: of its neurons' first and second accumulators.
+struct Sums<L, const K: usize>([[L; K]; 2]);
+
+impl<L: Lanes, const K: usize> Sums<L, K> {
+    /// Adds or subtracts the tile's part of `rows`.
+    ///
+    /// # Safety
+    /// As for `L`.
+    #[expect(clippy::needless_range_loop, reason = "counted loops are unrolled even where iterators are not inlined")]
+    #[inline(always)]
+    unsafe fn change<W: Weight, const ADD: bool>(&mut self, block: &[W], weights: Weights<'_>, rows: &[u32], column: usize) {
+        for &row in rows {
+            let start = row as usize * weights.bias.len() + column;
+            for part in 0..2 {
+                let row = block[start + part * weights.half()..][..32 * K].as_chunks().0;
+                for k in 0..K {
+                    let sum = &mut self.0[part][k];
+                    // SAFETY: as the caller promised.
+                    unsafe {
+                        let weights = W::load::<L>(&row[k]);
+                        *sum = if ADD { sum.add(weights) } else { sum.sub(weights) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Asks for the tile's part of `rows`, one cache line after the other, without waiting for it.
+#[inline(always)]
+fn prefetch<W: Weight, const K: usize>(block: &[W], weights: Weights<'_>, rows: &[u32], column: usize) {
+    for &row in rows {
+        let start = row as usize * weights.bias.len() + column;
+        for part in 0..2 {
+            for line in block[start + part * weights.half()..][..32 * K].chunks_exact(64 / size_of::<W>()) {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: a hint; it never faults, and every x86-64 processor has it.
+                unsafe {
+                    std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                let _ = line;
+            }
+        }
+    }
+}
+
+/// A type of stored weights.
+trait Weight: Copy {
+    /// # Safety
+    /// As for `L`.
+    unsafe fn load<L: Lanes>(weights: &[Self; 32]) -> L;
+}
+
+impl Weight for i16 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(weights: &[Self; 32]) -> L {
+        // SAFETY: as the caller promised.
+        unsafe { L::wide(weights) }
+    }
+}
+
+impl Weight for i8 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(weights: &[Self; 32]) -> L {
+        // SAFETY: as the caller promised.
+        unsafe { L::narrow(weights) }
+    }
+}
+
+/// All steps for the neurons from `column` on, fewer than 64. Only sizes that no released net has come here.
+fn last_columns<S: Sink>(script: &Script, weights: Weights<'_>, column: usize, sink: &mut S) {
+    let (l1, half) = (weights.bias.len(), weights.half());
+    for neuron in column..half {
+        let mut pair = [0i16; 2];
+        let mut rows = script.rows.as_slice();
+        let steps = script.fresh.iter().zip(script.counts.chunks_exact(weights.blocks.len()));
+        for (step, (&fresh, counts)) in steps.enumerate() {
+            if fresh {
+                pair = [weights.bias[neuron], weights.bias[neuron + half]];
+            }
+            for (block, &[added, removed]) in weights.blocks.iter().zip(counts) {
+                let (these, rest) = rows.split_at(usize::from(added) + usize::from(removed));
+                rows = rest;
+                for (index, &row) in these.iter().enumerate() {
+                    for (part, sum) in pair.iter_mut().enumerate() {
+                        let at = row as usize * l1 + neuron + part * half;
+                        let weight = match block {
+                            BlockWeights::I16(block) => block[at],
+                            BlockWeights::I8(block) => i16::from(block[at]),
+                        };
+                        *sum = if index < usize::from(added) { sum.wrapping_add(weight) } else { sum.wrapping_sub(weight) };
+                    }
+                }
+            }
+            sink.pair(step, neuron, half, pair);
+        }
+    }
+}
+
+/// Exchanges ever smaller squares of bits across the diagonal: 32 × 32, 16 × 16, … 1 × 1.
+#[inline(always)]
+fn transpose(block: &mut [u64; 64]) {
+    exchange::<32>(block, 0x0000_0000_FFFF_FFFF);
+    exchange::<16>(block, 0x0000_FFFF_0000_FFFF);
+    exchange::<8>(block, 0x00FF_00FF_00FF_00FF);
+    exchange::<4>(block, 0x0F0F_0F0F_0F0F_0F0F);
+    exchange::<2>(block, 0x3333_3333_3333_3333);
+    exchange::<1>(block, 0x5555_5555_5555_5555);
+}
+
+#[inline(always)]
+fn exchange<const SIZE: usize>(block: &mut [u64; 64], low: u64) {
+    for pair in block.chunks_exact_mut(2 * SIZE) {
+        let (upper, lower) = pair.split_at_mut(SIZE);
+        for (a, b) in upper.iter_mut().zip(lower) {
+            let differ = (*a >> SIZE ^ *b) & low;
+            *a ^= differ << SIZE;
+            *b ^= differ;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::ZeroRule;
+
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.0 >> 24
+        }
+    }
+
+    /// Every variant against sums in wide integers: sizes that leave a rest behind each kind of tile, weights that wrap around, rules at
+    /// both ends of their range.
+    #[test]
+    fn all_variants_agree_with_wide_integers() {
+        let mut random = Random(1);
+        for l1 in [2usize, 16, 128, 130, 264, 512, 1024, 1032, 1280] {
+            let half = l1 / 2;
+            let bias: Vec<i16> = (0..l1).map(|_| random.next() as i16).collect();
+            // The second block is small, so that sums near 0 and near the rules' limits occur too.
+            let blocks = [
+                BlockWeights::I16((0..20 * l1).map(|_| random.next() as i16).collect()),
+                BlockWeights::I8((0..20 * l1).map(|_| random.next() as i8).collect()),
+                BlockWeights::I16((0..20 * l1).map(|_| random.next() as i16 % 300).collect()),
+            ];
+            let weights = Weights { bias: &bias, blocks: &blocks.each_ref() };
+            let mut script = Script::default();
+            let mut sums = vec![0i64; l1];
+            let mut all_sums = Vec::new();
+            for step in 0..40 {
+                let fresh = step == 0 || random.next().is_multiple_of(5);
+                script.step(fresh);
+                if fresh {
+                    sums = bias.iter().map(|&bias| i64::from(bias)).collect();
+                }
+                for block in &blocks {
+                    let mut pick = |sign: i64| -> Vec<u32> {
+                        let rows: Vec<u32> = (0..random.next() % 4).map(|_| (random.next() % 20) as u32).collect();
+                        for &row in &rows {
+                            for (column, sum) in sums.iter_mut().enumerate() {
+                                *sum += sign
+                                    * match block {
+                                        BlockWeights::I16(block) => i64::from(block[row as usize * l1 + column]),
+                                        BlockWeights::I8(block) => i64::from(block[row as usize * l1 + column]),
+                                    };
+                            }
+                        }
+                        rows
+                    };
+                    let (added, removed) = (pick(1), pick(-1));
+                    script.block(&added, &removed);
+                }
+                all_sums.push(sums.clone());
+            }
+            let clip = |sum: i64, clamp: i64| i64::from(sum as i16).clamp(0, clamp);
+            for (clamp, limit) in [
+                (127, 128),
+                (255, 257),
+                (255, 512),
+                (255, 1),
+                (255, i32::MAX),
+                (256, 70_000),
+                (32_767, 1 << 28),
+                (32_767, i32::MAX),
+                (1, 1),
+            ] {
+                let mut expected = vec![0u64; 40 * half.div_ceil(64)];
+                for (step, sums) in all_sums.iter().enumerate() {
+                    for neuron in 0..half {
+                        let zero = clip(sums[neuron], clamp) * clip(sums[neuron + half], clamp) < i64::from(limit);
+                        expected[step * half.div_ceil(64) + neuron / 64] |= u64::from(zero) << (neuron % 64);
+                    }
+                }
+                let rule = ZeroRule { clamp: clamp as i32, limit };
+                for kernel in Kernel::available() {
+                    let mut zeros = vec![u64::MAX; expected.len()];
+                    if clamp <= 255 {
+                        kernel.run(&script, weights, &mut Zeros::<true>::new(rule, &mut zeros));
+                    } else {
+                        kernel.run(&script, weights, &mut Zeros::<false>::new(rule, &mut zeros));
+                    }
+                    assert!(zeros == expected, "{kernel:?} L1={l1} {rule}");
+                }
+            }
+            for (clamp, shift) in [(127, 7), (255, 9), (255, 8)] {
+                let all = |of: &dyn Fn(&[i64], usize) -> i64, width: usize| -> Vec<u8> {
+                    all_sums.iter().flat_map(|sums| (0..width).map(move |j| of(sums, j) as u8)).collect()
+                };
+                let products = all(&|sums, j| (clip(sums[j], clamp) * clip(sums[j + half], clamp)) >> shift, half);
+                let clipped = all(&|sums, j| clip(sums[j], clamp), l1);
+                for kernel in Kernel::available() {
+                    let (mut found, mut found_clipped) = (vec![9; 40 * half], vec![9; 40 * l1]);
+                    kernel.run(&script, weights, &mut Products::new(clamp as i32, shift, &mut found));
+                    kernel.run(&script, weights, &mut Clipped::new(clamp as i32, &mut found_clipped));
+                    assert!(found == products && found_clipped == clipped, "{kernel:?} L1={l1} {clamp} >> {shift}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn transposition_moves_every_bit() {
+        let mut random = Random(2);
+        let block: [u64; 64] = std::array::from_fn(|_| random.next() << 24 ^ random.next());
+        let expected: [u64; 64] =
+            std::array::from_fn(|j| block.iter().enumerate().map(|(i, word)| (word >> j & 1) << i).fold(0, |all, bit| all | bit));
+        for kernel in Kernel::available() {
+            let mut turned = block;
+            kernel.transpose(&mut turned);
+            assert_eq!(turned, expected, "{kernel:?}");
+        }
+    }
+}
