@@ -22,7 +22,7 @@ use crate::files::Blake3;
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::{FilePath, Located, Span};
 use crate::permutation::{Algorithm, SearchParams};
-use crate::positions::{Filters, SELECTION_RULE};
+use crate::positions::{Filters, SELECTION_RULE, Setting};
 use crate::stages::quantize::Overflow;
 
 /// Part of every preimage: changes with the meaning of its members, so that no key of another meaning is ever met.
@@ -193,34 +193,13 @@ pub const fn held_out(positions: u64) -> u64 {
 
 /// The filters that are on. Those that are off are left out, so that a key says nothing of filters which nobody asked for.
 pub(crate) fn filter_params(filters: &Filters) -> Map<String, Value> {
-    let Filters {
-        filtered,
-        wld_filtered,
-        random_fen_skipping,
-        early_fen_skipping,
-        simple_eval_skipping,
-        max_score,
-        max_ply,
-        pc_y1,
-        pc_y2,
-        pc_y3,
-    } = filters;
-    let none = Filters::default();
-    // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
-    let decimal = |weight: &Option<f64>| weight.map(|weight| json!(format!("{}", weight + 0.0)));
-    let members = [
-        ("filtered", filtered.then(|| json!(true))),
-        ("wld_filtered", wld_filtered.then(|| json!(true))),
-        ("random_fen_skipping", (*random_fen_skipping != none.random_fen_skipping).then(|| json!(random_fen_skipping))),
-        ("early_fen_skipping", (*early_fen_skipping != none.early_fen_skipping).then(|| json!(early_fen_skipping))),
-        ("simple_eval_skipping", (*simple_eval_skipping != none.simple_eval_skipping).then(|| json!(simple_eval_skipping))),
-        ("max_score", max_score.map(|limit| json!(limit))),
-        ("max_ply", max_ply.map(|limit| json!(limit))),
-        ("pc_y1", decimal(pc_y1)),
-        ("pc_y2", decimal(pc_y2)),
-        ("pc_y3", decimal(pc_y3)),
-    ];
-    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let value = |setting| match setting {
+        Setting::Flag(on) => json!(on),
+        Setting::Whole(number) => json!(number),
+        // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
+        Setting::Share(share) => json!(format!("{}", share + 0.0)),
+    };
+    filters.on().map(|(filter, setting)| (filter.name.to_owned(), value(setting))).collect()
 }
 
 /// Only what decides the result: greedy draws no random numbers, so its seed is no part of the key.

@@ -292,11 +292,6 @@ pub struct Optimize {
     pub filters: Located<Filters>,
 }
 
-impl Optimize {
-    /// `positions` where the manifest gives none: what the trainer's tool takes.
-    pub const DEFAULT_POSITIONS: u64 = 10_000;
-}
-
 /// One net to build: all names are resolved, all placeholders filled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedNet {

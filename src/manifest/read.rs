@@ -17,7 +17,7 @@ use super::{
     tree::{Entry, Item, Value, display_path, quoted, type_name},
 };
 use crate::net::Quantization;
-use crate::positions::Filters;
+use crate::positions::{DEFAULT_COUNT, Filters};
 use crate::words::{self, Algorithm, Compression, Overflow, Publish, RemoteMode, Word};
 
 /// The manifest version that this program reads.
@@ -455,9 +455,8 @@ impl<'a> Reader<'a> {
             self.undefined("data", &key, &name, &names, "; files are named in a `[data.NAME]` table: `path = [\"file.binpack\"]`");
             None
         });
-        let positions = self
-            .optional_integer(&mut fields, "positions", 1..=i64::MAX as u64)
-            .unwrap_or_else(|| fields.default(Optimize::DEFAULT_POSITIONS));
+        let positions =
+            self.optional_integer(&mut fields, "positions", 1..=i64::MAX as u64).unwrap_or_else(|| fields.default(DEFAULT_COUNT));
         let seed = self.optional_integer(&mut fields, "seed", 0..=u64::MAX).unwrap_or_else(|| fields.default(0));
         let algorithm = self.optional_choice::<Algorithm>(&mut fields, "algorithm");
         let greedy = match &algorithm {

@@ -24,10 +24,10 @@ mod threats;
 
 pub use entry::{Entry, Facts};
 pub use features::{active_features, active_features_both, orientation, orientations};
-pub use filters::Filters;
+pub use filters::{FILTERS, Filter, FilterKind, Filters, Setting};
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
-pub use select::{SELECTION_RULE, Sampled, Selection, Stats, select};
+pub use select::{DEFAULT_COUNT, SELECTION_RULE, Sampled, Selection, Stats, select};
 pub use stream::Stream;
 
 #[cfg(test)]
