@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicBool};
 use nnue::build::{NetReport, NetStatus, Options, Report, StageStatus, Workspace, select_nets};
 use nnue::ctx::{Backend, Ctx, Progress};
 use nnue::format::nnue::{Compression, write};
-use nnue::manifest::{self, Vocabulary};
+use nnue::manifest;
 use nnue::net::random_network;
 use nnue::positions::generate;
 
@@ -73,7 +73,7 @@ impl Project {
         self.warnings.0.lock().unwrap().clear();
         self.errors.lock().unwrap().clear();
         let ctx = Ctx::new(Arc::new(AtomicBool::new(false)), self.warnings.clone(), Backend::Cpu);
-        let manifest = manifest::load(&self.path("nnue.toml"), &[], &Vocabulary::default()).unwrap();
+        let manifest = manifest::load(&self.path("nnue.toml"), &[]).unwrap();
         let workspace = Workspace::open(&manifest, options, &ctx).unwrap();
         let nets = select_nets(&manifest, &[]).unwrap();
         let on_error = |net: &str, error: &nnue::error::Error| self.errors.lock().unwrap().push(format!("{net}: {error}"));

@@ -14,7 +14,7 @@ use nnue::{
     build,
     error::{Error, Kind},
     graph,
-    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode, Vocabulary},
+    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},
     positions::Filters,
 };
 
@@ -26,7 +26,7 @@ const HEAD: &str = "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"di
 /// A path whose folder does not exist: the disk has no say.
 fn parse_with(text: &str, overrides: &[&str]) -> Result<Manifest, Error> {
     let overrides: Vec<Override> = overrides.iter().map(|text| Override::parse(text).unwrap()).collect();
-    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides, &Vocabulary::default())
+    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides)
 }
 
 fn parse(text: &str) -> Result<Manifest, Error> {
@@ -144,7 +144,7 @@ refused! {
     l2_zero: source("l2 = 0\nl3 = 0");
     features_unknown_block: source("features = \"Full_Threats+HalfKAv2_mh^\"");
     features_blank: source("features = \"HalfKP + HalfKA\"");
-    architecture_unknown: source("architecture = \"sfnnv14\"");
+    architecture_unknown: source("architecture = \"SFNNv10\"");
     quantization_unknown: source("quantization = \"ft128\"");
     overflow_unknown: source("overflow = \"saturate\"");
     compression_unknown: head("compression = \"zstd\"\n");
@@ -295,7 +295,7 @@ fn all_keys_have_their_values() {
     assert_eq!(source.path.value.resolved, Path::new("nowhere/runs/epoch=799.ckpt"));
     assert_eq!(source.claims.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
     assert_eq!([&source.claims.l1, &source.claims.l2, &source.claims.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
-    assert_eq!(source.claims.architecture.as_ref().unwrap().value, "SFNNv14");
+    assert_eq!(source.claims.architecture.as_ref().unwrap().value.name, "SFNNv14");
     assert_eq!(source.claims.quantization.as_ref().unwrap().value.name, "ft255");
     assert_eq!(source.claims.overflow.value, Overflow::Error);
     assert!(source.sha256.as_ref().unwrap().value.starts_with("0123"));
@@ -852,7 +852,7 @@ fn small_manifests_of_huge_nets_are_refused() {
 }
 
 fn load(folder: &Path) -> Result<Manifest, Error> {
-    manifest::load(&folder.join("nnue.toml"), &[], &Vocabulary::default())
+    manifest::load(&folder.join("nnue.toml"), &[])
 }
 
 fn folder(manifest: &str, files: &[&str]) -> tempfile::TempDir {
@@ -1266,7 +1266,7 @@ fn no_mutation_panics() {
         }
         let text = String::from_utf8_lossy(&bytes);
         let set = Override::parse(&text[..text.floor_char_boundary(30)]).into_iter().collect::<Vec<_>>();
-        match manifest::parse(&text, &path, &set, &Vocabulary::default()) {
+        match manifest::parse(&text, &path, &set) {
             Ok(_) => good += 1,
             Err(error) => {
                 bad += 1;
@@ -1293,7 +1293,7 @@ fn no_override_panics() {
         match Override::parse(&text) {
             Ok(set) => {
                 good += 1;
-                if let Err(error) = manifest::parse(HEAD, Path::new("nowhere/nnue.toml"), &[set], &Vocabulary::default()) {
+                if let Err(error) = manifest::parse(HEAD, Path::new("nowhere/nnue.toml"), &[set]) {
                     assert!(!render(&error).is_empty());
                 }
             }

@@ -12,7 +12,7 @@ use crate::files::{Durability, folder_of, write_atomic};
 use crate::format::bytes::Bytes;
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
-use crate::manifest::{self, FILE_NAME, Vocabulary};
+use crate::manifest::{self, FILE_NAME};
 use crate::positions::{Filters, Selection, select};
 use crate::stages::load::{Loaded, load_bytes};
 
@@ -82,7 +82,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     }
     let text = render(&sources, &data);
     // What is written must be a good manifest; were it not, better say so now.
-    manifest::parse(&text, &target, &[], &Vocabulary::default())?;
+    manifest::parse(&text, &target, &[])?;
     write_atomic(&target, Durability::Durable, |out| {
         ctx.check()?;
         out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &target, error))

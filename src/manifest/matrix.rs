@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::{
-    expand::{PLACEHOLDERS, words},
+    placeholders::{self, PLACEHOLDERS, words},
     text::{Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path, quoted, type_name},
 };
@@ -211,7 +211,7 @@ impl Matrix<'_> {
         let mut largest = (template, None);
         for &axis in axes {
             let Axis { name, values, .. } = &self.axes[axis];
-            let places = placeholders(&net.key.value, name).saturating_add(placeholders_in(&net.item, name));
+            let places = occurrences(&net.key.value, name).saturating_add(occurrences_in(&net.item, name));
             let once: u64 = values.iter().map(|value| value.text.len() as u64).sum();
             let times = (count / values.len().max(1)) as u64;
             let text = once.saturating_mul(times).saturating_mul(places);
@@ -370,17 +370,7 @@ impl Matrix<'_> {
 
     /// Replaces the axes in one pass.
     fn fill(&self, text: &str, chosen: &[(usize, usize)]) -> String {
-        let mut filled = String::with_capacity(text.len());
-        let mut from = 0;
-        for (word, range) in words(text) {
-            if let Some(value) = self.value(word, chosen) {
-                filled.push_str(&text[from..range.start]);
-                filled.push_str(&value.text);
-                from = range.end;
-            }
-        }
-        filled.push_str(&text[from..]);
-        filled
+        placeholders::fill(text, |word| self.value(word, chosen).map(|value| value.text.as_str()))
     }
 
     fn fill_item(&self, item: &mut Item, chosen: &[(usize, usize)]) {
@@ -401,16 +391,16 @@ impl Matrix<'_> {
 }
 
 /// How often a text has the placeholder of an axis.
-fn placeholders(text: &str, axis: &str) -> u64 {
+fn occurrences(text: &str, axis: &str) -> u64 {
     words(text).filter(|(word, _)| *word == axis).count() as u64
 }
 
 /// The same for all texts of an item.
-fn placeholders_in(item: &Item, axis: &str) -> u64 {
+fn occurrences_in(item: &Item, axis: &str) -> u64 {
     match &item.value {
-        Value::String(text) => placeholders(text, axis),
-        Value::List(items) => items.iter().map(|item| placeholders_in(item, axis)).sum(),
-        Value::Table(entries) => entries.iter().map(|entry| placeholders_in(&entry.item, axis)).sum(),
+        Value::String(text) => occurrences(text, axis),
+        Value::List(items) => items.iter().map(|item| occurrences_in(item, axis)).sum(),
+        Value::Table(entries) => entries.iter().map(|entry| occurrences_in(&entry.item, axis)).sum(),
         _ => 0,
     }
 }

@@ -3,16 +3,27 @@
 //! Judges what the text says. Whether a file that was made is fit to be published is the `build` room's question.
 
 use super::{
-    Output, OutputKind, Publish, Release,
-    expand::holds_nnue,
+    output::{Output, OutputKind, holds_nnue},
     text::{Located, Problem},
 };
+use crate::words::Publish;
 
 /// The only licence under which fishtest takes a net: who uploads one gives it away.
 pub const FISHTEST_LICENSE: &str = "CC0-1.0";
 
 /// Digits of the SHA-256 in a public name.
 const DIGITS: usize = 12;
+
+/// How the files of a net go out into the world. None of it changes a byte of the net, so none of it is in a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Whether each output gets a provenance file beside it.
+    pub provenance: Located<bool>,
+    /// Where the net is to be published: its `.nnue` outputs are checked as that place does, before they get their names.
+    pub publish: Option<Located<Publish>>,
+    /// SPDX expression of the licence that the net is given; not empty.
+    pub license: Option<Located<String>>,
+}
 
 /// Whether `name` is one that fishtest takes: `nn-`, 12 hexadecimal digits in lower case, `.nnue`.
 pub fn is_public_name(name: &str) -> bool {

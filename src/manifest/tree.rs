@@ -7,14 +7,14 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::text::{Located, Problem, Span, Texts, listed, report, suggest};
+use super::{
+    keys,
+    text::{Located, Problem, Span, Texts, listed, report, suggest},
+};
 use crate::error::Result;
 
 /// Keys lie five deep in a manifest. The TOML parser bounds brackets and dots each by themselves, not their product.
 const DEPTH: usize = 32;
-
-/// Keys of the top level whose sub-tables are named by the user.
-const NAMED: [&str; 3] = ["source", "data", "net"];
 
 #[derive(Clone)]
 pub(super) enum Value {
@@ -271,7 +271,7 @@ impl Override {
             let found = entries.iter().position(|entry| entry.key.value == *key);
             if found.is_none()
                 && let [(top, _)] = parent
-                && NAMED.contains(&top.as_str())
+                && keys::is_named(top)
             {
                 problems.push(undefined(top, key, place, entries));
                 return;

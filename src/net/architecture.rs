@@ -350,9 +350,13 @@ pub static GENERATIONS: [Generation; 21] = [
     },
 ];
 
-/// The generation of that name; case does not matter, and `v13 new hash` is accepted for `SFNNv13-newhash`.
+/// Other names of generations, each with that in the table.
+pub const GENERATION_ALIASES: [(&str, &str); 1] = [("v13 new hash", "SFNNv13-newhash")];
+
+/// The generation of that name or alias; case does not matter.
 pub fn generation(name: &str) -> Option<&'static Generation> {
-    let name = if name.eq_ignore_ascii_case("v13 new hash") { "SFNNv13-newhash" } else { name };
+    let alias = GENERATION_ALIASES.iter().find(|(alias, _)| name.eq_ignore_ascii_case(alias));
+    let name = alias.map_or(name, |(_, name)| name);
     GENERATIONS.iter().find(|generation| generation.name.eq_ignore_ascii_case(name))
 }
 

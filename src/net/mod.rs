@@ -10,8 +10,8 @@ mod quantized;
 mod random;
 
 pub use architecture::{
-    Architecture, DenseScale, FT127, FT255, FT256, FtLayout, GENERATIONS, Generation, OverflowBehaviour, QUANTIZATIONS, Quantization,
-    Wiring, ZeroRule, fc_hash, generation, generation_names, quantization,
+    Architecture, DenseScale, FT127, FT255, FT256, FtLayout, GENERATION_ALIASES, GENERATIONS, Generation, OverflowBehaviour, QUANTIZATIONS,
+    Quantization, Wiring, ZeroRule, fc_hash, generation, generation_names, quantization,
 };
 pub use block::{Block, ThreatTable};
 pub use features::{FeatureSet, composed_hash, recursive_hash};
