@@ -477,8 +477,8 @@ fn unused_tables_and_idle_keys_are_warnings() {
         parse(text).unwrap().warnings,
         [
             "nowhere/nnue.toml:9: `net.a.compression` has no effect: no output is a `.nnue` file or a folder",
-            "nowhere/nnue.toml:2: `source.old` is used by no net",
-            "nowhere/nnue.toml:4: `data.old` is used by no net",
+            "nowhere/nnue.toml:2: `source.old` is not used by any net",
+            "nowhere/nnue.toml:4: `data.old` is not used by any net",
         ]
     );
     assert_eq!(parse("version = 1\n").unwrap().warnings, ["nowhere/nnue.toml:1: no `[net.NAME]` table: there is nothing to build"]);
@@ -615,9 +615,9 @@ fn defaults_that_nothing_takes_are_warnings() {
     assert_eq!(
         parse(&text).unwrap().warnings,
         [
-            "nowhere/nnue.toml:6: `data.d` is used by no net",
-            "nowhere/nnue.toml:3: `defaults.outputs` is taken by no net",
-            "nowhere/nnue.toml:5: `defaults.optimize` is taken by no net",
+            "nowhere/nnue.toml:6: `data.d` is not used by any net",
+            "nowhere/nnue.toml:3: `defaults.outputs` is not used by any net",
+            "nowhere/nnue.toml:5: `defaults.optimize` is not used by any net",
         ]
     );
     // A default that does nothing for one net is no mistake of that net, and is said once where it does nothing for all.

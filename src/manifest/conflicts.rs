@@ -30,7 +30,7 @@ pub(super) fn drop_taken_names(nets: &mut Vec<ResolvedNet>, problems: &mut Once<
             return true;
         };
         let message = format!("two nets are named `{}`", net.name);
-        let cause = format!("`{other}` and `{file}` both make it");
+        let cause = format!("both `{other}` and `{file}` make it");
         let problem = if net.span == *other_span {
             let help = "add `{parent}`, the name of the file's folder, to the sweep's name and outputs";
             Problem::new(message, net.span, "this sweep", cause, help)
@@ -98,7 +98,7 @@ fn written_twice(nets: &[ResolvedNet], (other_index, other): (usize, &Output), (
     let name = |index: usize| nets.get(index).map_or("", |net| &net.name);
     let (typed, other_typed) = (&output.path.value.typed, &other.path.value.typed);
     let (message, help) = if other_index == index {
-        (format!("net `{}` writes `{typed}` twice", name(index)), "remove one of the two")
+        (format!("net `{}` writes `{typed}` twice", name(index)), "remove one of them")
     } else {
         (format!("nets `{}` and `{}` write one file", name(other_index), name(index)), "give each its own path, or a folder")
     };
@@ -138,11 +138,11 @@ fn provenance(nets: &[ResolvedNet], inputs: &Inputs, disk: &mut Disk, problems: 
         let identity = disk.identity(&path);
         let (message, place, label) = match (inputs.get(&identity), folders.get(&identity)) {
             (Some(&(place, what)), _) => (format!("provenance `{typed}` would overwrite an input"), place, what),
-            (None, Some(&place)) => (format!("provenance `{typed}` is to be a folder, too"), place, "written as a folder"),
+            (None, Some(&place)) => (format!("provenance `{typed}` is also an output folder"), place, "written as a folder"),
             (None, None) => continue,
         };
         let cause = "with `provenance = true` a file of that name is written beside the output";
-        let problem = Problem::new(message, span, "the provenance of this output", cause, "give one of the two another path");
+        let problem = Problem::new(message, span, "the provenance of this output", cause, "write one of them to another path");
         problems.report(problem.and(place, label), place);
     }
 }

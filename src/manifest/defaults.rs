@@ -17,7 +17,7 @@ pub(super) fn merge(root: &mut Item) -> Result<Vec<Located<String>>, Box<Problem
     let Value::Table(top) = &mut root.value else { return Ok(Vec::new()) };
     let Some(defaults) = top.iter().find(|entry| entry.key.value == "defaults") else { return Ok(Vec::new()) };
     let Value::Table(defaults) = &defaults.item.value else { return Ok(Vec::new()) };
-    // One source for all nets is no default but a mistake, which is reported as a key that is not known.
+    // One source for all nets is not a default but a mistake, which is reported as a key that is not known.
     let defaults: Vec<Entry> = defaults.iter().filter(|entry| is_default(&entry.key.value)).cloned().collect();
     let Some(nets) = top.iter_mut().find(|entry| entry.key.value == "net") else { return Ok(Vec::new()) };
     let Value::Table(nets) = &mut nets.item.value else { return Ok(Vec::new()) };

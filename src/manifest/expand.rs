@@ -51,7 +51,7 @@ pub struct ResolvedOptimize {
     pub data: Data,
     /// Exact number of positions, at least 1.
     pub positions: Located<u64>,
-    /// Of the choice of positions, and of annealing.
+    /// Seed of the choice of positions and of annealing.
     pub seed: Located<u64>,
     /// The search.
     pub algorithm: Located<Algorithm>,

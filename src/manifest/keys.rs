@@ -227,7 +227,7 @@ static CLAIMS: [Key; 7] = [
     Key::new(
         "architecture",
         Kind::Architecture(choices::<&'static Generation>),
-        "Generation of the network, such as `SFNNv14`, whatever the case; only needed where shapes leave it open",
+        "Generation of the network, such as `SFNNv14`, in upper or lower case; only needed where shapes leave it open",
     ),
     Key::new(
         "quantization",
@@ -301,7 +301,7 @@ pub(super) static OPTIMIZE: Table = Table::new(
     &[&[
         Key::new("data", Kind::Text, "The name of a `data` table").required_unless_default("data = \"fishpack\""),
         Key::new("positions", integer(1, LARGEST), "How many positions to use, exactly").default(DEFAULT_POSITIONS),
-        Key::new("seed", integer(0, u64::MAX as i128), "Of the choice of positions, and of annealing").default("0"),
+        Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions and of annealing").default("0"),
         Key::new("algorithm", Kind::Choice(choices::<Algorithm>), "How to search").default("greedy"),
         Key::new("moves", integer(1, LARGEST), "How many moves annealing makes; only with `algorithm = \"anneal\"`"),
         Key::new("filters", Kind::Table(&FILTER), "Which positions count").default("all that are not in check"),

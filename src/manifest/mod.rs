@@ -119,7 +119,7 @@ pub fn load_with(path: &Path, overrides: &[Override], globs: Globs) -> Result<Ma
             .help(format!("give another file with `-f FILE`, or write one; see `{FILE_NAME}.example`"))
     })?;
     let mistaken = |cause: String, help: &str| {
-        let message = format!("`{}` is no manifest", path.display());
+        let message = format!("`{}` is not a manifest", path.display());
         Err(Error::usage(message).because(cause).help(help))
     };
     if bytes.len() as u64 > LARGEST {
@@ -176,7 +176,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
     for net in &mut content.nets {
         net.template = templates.remove(&net.name.value);
     }
-    content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
+    content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is not used by any net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
     let expand::Expanded { nets, listed } = expand::expand(&content, &folder, globs, &mut problems);
     if !problems.is_empty() {

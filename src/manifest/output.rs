@@ -95,7 +95,7 @@ fn unknown(typed: &Located<String>) -> Problem {
         Some(ending) => {
             (format!("cannot write `{}`", typed.value), format!("the ending decides what is written, and `.{ending}` is not known"))
         }
-        None => (format!("cannot tell what to write to `{}`", typed.value), "it has no ending, and it is no folder that exists".to_owned()),
+        None => (format!("cannot tell what to write to `{}`", typed.value), "it has no ending and is not an existing folder".to_owned()),
     };
     let help = "end it with `/` (a folder, which gets `nn-<sha256>.nnue`), `.nnue`, `.pt`, `.safetensors` or `.npz`";
     Problem::new(message, typed.span, "this output", cause, help)

@@ -53,7 +53,7 @@ pub(super) fn check(text: &Located<String>, swept: bool, texts: &Texts, problems
         let known = PLACEHOLDERS.contains(&word);
         if known && !swept {
             problems.push(Problem::new(
-                format!("`{{{word}}}` stands for nothing here"),
+                format!("`{{{word}}}` has no value here"),
                 place,
                 "this placeholder",
                 "only a sweep, a net whose source is a glob, has a file to take it from",
@@ -62,7 +62,7 @@ pub(super) fn check(text: &Located<String>, swept: bool, texts: &Texts, problems
         } else if !known && swept {
             let meant = suggest(word, PLACEHOLDERS).map_or(String::new(), |meant| format!("did you mean `{{{meant}}}`? "));
             problems.push(Problem::new(
-                format!("no placeholder is named `{{{word}}}`"),
+                format!("unknown placeholder `{{{word}}}`"),
                 place,
                 "this placeholder",
                 "each file of a sweep gives its own names",

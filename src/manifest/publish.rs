@@ -34,7 +34,7 @@ pub fn is_public_name(name: &str) -> bool {
 /// Checks what a net as a whole says. `path` is its table, such as `net.big`; `has_license`: it has the key, with whatever value.
 pub(super) fn check_net(path: &str, release: &Release, has_license: bool, outputs: &[Located<String>], problems: &mut Vec<Problem>) {
     let Some(Located { value: Publish::Fishtest, span }) = release.publish else { return };
-    let cause = "who uploads a net to fishtest puts it under CC0; the manifest has to say that its owner does";
+    let cause = "nets on fishtest are under CC0, and the manifest must say that the owner agrees";
     let help = format!("if the net is yours to give away, write `license = \"{FISHTEST_LICENSE}\"`; otherwise remove `publish`");
     match &release.license {
         Some(license) if license.value == FISHTEST_LICENSE => {}
@@ -49,16 +49,16 @@ pub(super) fn check_net(path: &str, release: &Release, has_license: bool, output
             )
             .and(span, "published here"),
         ),
-        None => problems.push(Problem::new(format!("`{path}` is to be published without a licence"), span, "needs `license`", cause, help)),
+        None => problems.push(Problem::new(format!("`{path}` would be published without a licence"), span, "needs `license`", cause, help)),
     }
     if !outputs.iter().any(|output| holds_nnue(&output.value))
         && let Some(output) = outputs.first()
     {
         problems.push(
             Problem::new(
-                format!("`{path}` has nothing that fishtest takes"),
+                format!("`{path}` has no output that fishtest accepts"),
                 output.span,
-                "no `.nnue` file, no folder",
+                "neither a `.nnue` file nor a folder",
                 "fishtest tests `.nnue` files",
                 "add a folder to `outputs`, such as `\"dist/\"`, which gets `nn-<sha256>.nnue`; or remove `publish`",
             )
@@ -76,7 +76,7 @@ pub(super) fn check_names(release: &Release, outputs: &[Output]) -> Vec<Problem>
     });
     let problem = |output: &Output| {
         Problem::new(
-            format!("fishtest takes no net named `{}`", output.path.value.typed),
+            format!("fishtest does not accept a net named `{}`", output.path.value.typed),
             output.path.span,
             "this name",
             "a public net is named by its content: `nn-<first 12 digits of the SHA-256>.nnue`",

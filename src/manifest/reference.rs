@@ -76,7 +76,7 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
         Kind::Integer { min, max, even } => format!("{} from {min} to {max}", if even.is_some() { "even integer" } else { "integer" }),
         Kind::Number(max) => format!("number from -{max} to {max}"),
         Kind::Choice(choices) => list(choices()),
-        Kind::Architecture(choices) => format!("{}, whatever the case", list(choices())),
+        Kind::Architecture(choices) => format!("{}, in upper or lower case", list(choices())),
         Kind::Features => "[blocks](#feature-blocks)".to_owned(),
         Kind::Url => "address".to_owned(),
         Kind::Source(glob) => format!("text, or table `{{ {} = \"…\" }}`", glob.name),

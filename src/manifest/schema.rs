@@ -49,7 +49,7 @@ fn property(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
             .push(json!({"type": "string", "pattern": AXIS, "description": "An axis of `matrix` in braces, of a net with it in its name"}));
     }
     if key.can_be_off {
-        choices.push(json!({"const": false, "description": "None, whatever `defaults` say"}));
+        choices.push(json!({"const": false, "description": "None, even if `defaults` has one"}));
     }
     let mut schema = match choices.len() {
         1 => choices.remove(0),

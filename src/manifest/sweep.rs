@@ -10,7 +10,7 @@ use super::{
     text::{Once, Problem},
 };
 
-/// What it is if no file matches a glob.
+/// Whether a glob must match a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Globs {
     /// A mistake.
@@ -29,7 +29,7 @@ pub(super) struct Match {
 }
 
 impl Match {
-    /// `None` if a part that placeholders may need is not UTF-8 or holds control characters.
+    /// `None` if a part that placeholders may need is not UTF-8 or has control characters.
     fn new(typed: &str, resolved: &Path) -> Option<Self> {
         let stem = Path::new(typed).file_stem()?.to_str()?;
         let absolute = normalise(&std::path::absolute(resolved).ok()?);
@@ -54,7 +54,7 @@ impl Match {
 /// The files of a sweep, by path. What decided which they are goes to `listed`.
 pub(super) fn matches(net: &Net, pattern: &str, folder: &Path, globs: Globs, listed: &mut Listed, problems: &mut Once<'_>) -> Vec<Match> {
     let span = net.source.span;
-    let bad = |cause: String, help: &str| Problem::new(format!("cannot follow the glob `{pattern}`"), span, "this glob", cause, help);
+    let bad = |cause: String, help: &str| Problem::new(format!("cannot expand the glob `{pattern}`"), span, "this glob", cause, help);
     let glob = match Glob::parse(pattern) {
         Ok(glob) => glob,
         Err(cause) => {
@@ -70,7 +70,7 @@ pub(super) fn matches(net: &Net, pattern: &str, folder: &Path, globs: Globs, lis
     } else if found.files.is_empty() && globs == Globs::MustMatch {
         let stuck = glob.deepest_folder(folder);
         let help = format!("check the pattern from `{stuck}` on; it is relative to the folder of the manifest");
-        let cause = format!("the sweep `{}` has no net", net.name.value);
+        let cause = format!("the sweep `{}` would make no nets", net.name.value);
         problems.report(Problem::new(format!("no file matches `{pattern}`"), span, "this glob", cause, help), span);
     }
     let mut matches = Vec::new();

@@ -273,7 +273,7 @@ impl Diagnostic for Findings {
 
 /// The candidate that `typed` was probably meant to be: at most a third of the letters differ, case aside.
 pub(super) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer words are no typing slip of a name, and the distance takes quadratic time.
+    // Longer words are not slips of a name, and the distance takes quadratic time.
     if typed.len() > 100 {
         return None;
     }

@@ -43,8 +43,8 @@ impl Reader<'_> {
         let host = rest.split('/').next().unwrap_or_default();
         if host.contains('@') || rest.contains(['?', '#']) {
             let what = if host.contains('@') { "credentials" } else { "a part behind `?` or `#`" };
-            let cause = "what stands there is often a secret, a manifest is read by many, and the address is shown in messages";
-            let help = "take them out; credentials come from the environment: `NNUE_REMOTE_CACHE_TOKEN`, or `NNUE_REMOTE_CACHE_USER` and \
+            let cause = "it may be a secret, and the address is shown in messages";
+            let help = "remove them; credentials come from the environment: `NNUE_REMOTE_CACHE_TOKEN`, or `NNUE_REMOTE_CACHE_USER` and \
                         `NNUE_REMOTE_CACHE_PASSWORD`, or what the cloud's own tools take";
             // Without its place: that would show them.
             self.problems.push(Problem::without_place(format!("{}: `{key}` has {what} in it", self.texts.line(text.span)), cause, help));
@@ -52,18 +52,18 @@ impl Reader<'_> {
         }
         let known = REMOTE_SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ");
         let (label, cause, help) = if !url.contains("://") {
-            ("this text", "it has no scheme".to_owned(), format!("it begins with one of {known}"))
+            ("this text", "it has no scheme".to_owned(), format!("start it with one of {known}"))
         } else if !REMOTE_SCHEMES.contains(&scheme) {
-            ("this address", format!("`{scheme}://` is not known"), format!("it begins with one of {known}"))
+            ("this address", format!("`{scheme}://` is not known"), format!("start it with one of {known}"))
         } else if host.is_empty() {
             let what = if scheme.starts_with("http") { "host" } else { "bucket" };
             ("this address", format!("it has no {what}"), "write it as `https://host/folder` or `s3://bucket/folder`".to_owned())
         } else if url.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
-            ("this address", "it holds characters that no URL has".to_owned(), "write them as `%` and two digits".to_owned())
+            ("this address", "it has characters that are not allowed in a URL".to_owned(), "percent-encode them".to_owned())
         } else {
             return Some(text);
         };
-        self.problems.push(Problem::new(format!("`{key}` is no address of a remote cache"), text.span, label, cause, help));
+        self.problems.push(Problem::new(format!("`{key}` is not the address of a remote cache"), text.span, label, cause, help));
         None
     }
 }

@@ -130,7 +130,7 @@ impl Reader<'_> {
                 "the manifest has no `version`",
                 fields.span,
                 "expected before the first table",
-                "the number fixes what the keys below it mean",
+                "the version decides what the keys mean",
                 format!("begin the file with `version = {VERSION}`"),
             ));
             return true;
@@ -138,11 +138,11 @@ impl Reader<'_> {
         match self.whole_number("version", item, 0) {
             Some(found) if found != Some(VERSION.into()) => {
                 self.problems.push(Problem::new(
-                    format!("manifest version {} is not known", self.texts.slice(item.span)),
+                    format!("manifest version {} is not supported", self.texts.slice(item.span)),
                     item.span,
                     "this number",
-                    format!("this `nnue` reads version {VERSION} only"),
-                    format!("use a newer `nnue`, or write the manifest in the form of `version = {VERSION}`"),
+                    format!("this `nnue` supports only version {VERSION}"),
+                    format!("use a newer `nnue`, or rewrite the manifest for `version = {VERSION}`"),
                 ));
                 false
             }
@@ -159,7 +159,7 @@ impl Reader<'_> {
             let name = &entry.key;
             if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
                 self.problems.push(Problem::new(
-                    format!("{} is no name for a {key}", quoted(&name.value)),
+                    format!("{} is not a valid name for a {key}", quoted(&name.value)),
                     name.span,
                     "this name",
                     "names are shown in messages and typed on the command line; they need visible characters and no control characters",
@@ -189,7 +189,7 @@ impl Reader<'_> {
             None => format!("add a `[{kind}.{}]` table{more}", quoted(&name.value)),
         });
         self.problems.push(Problem::new(
-            format!("no {kind} is named `{}`", name.value),
+            format!("no {kind} named `{}`", name.value),
             name.span,
             "this name",
             format!("`{key}` uses it, and no table defines `[{kind}.{}]`", quoted(&name.value)),
@@ -205,7 +205,7 @@ impl Reader<'_> {
         let mut warn = |kind: &str, entry: &Entry, used: bool| {
             if !used {
                 let place = self.texts.line(entry.key.span);
-                self.warnings.push(format!("{place}: `{}` is used by no net", display_path([kind, &entry.key.value])));
+                self.warnings.push(format!("{place}: `{}` is not used by any net", display_path([kind, &entry.key.value])));
             }
         };
         let used: HashSet<&str> = content

@@ -122,7 +122,7 @@ impl Reader<'_> {
                     fields.place("permutation"),
                     "applies a known permutation",
                     "a net gets one permutation: a known one, or one that is searched for",
-                    "remove one of the two",
+                    "remove one of them",
                 )
                 .and(fields.place("optimize"), "finds one"),
             );
@@ -182,14 +182,14 @@ impl Reader<'_> {
     fn license(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
         let text = self.string(key, item)?;
         let cause = if text.value.trim().is_empty() {
-            "the text is empty"
+            "it is empty"
         } else if text.value.chars().any(char::is_control) {
-            "it holds control characters"
+            "it has control characters"
         } else {
             return Some(text);
         };
         self.problems.push(Problem::new(
-            format!("`{key}` names no licence"),
+            format!("`{key}` does not name a licence"),
             text.span,
             "this licence",
             cause,

@@ -119,10 +119,10 @@ impl Reader<'_> {
                     None => format!("known: {}, each also with `^` (factorized), joined by `+` without blanks", listed(Block::NAMES)),
                 };
                 self.problems.push(Problem::new(
-                    format!("no feature block is named `{block}`"),
+                    format!("unknown feature block `{block}`"),
                     place,
                     "this block",
-                    format!("`{key}` names the blocks of the network's input"),
+                    format!("`{key}` lists the blocks of the network's input"),
                     help,
                 ));
             }

@@ -112,7 +112,7 @@ impl Reader<'_> {
                 format!("unknown key `{}` {place}", entry.key.value),
                 entry.key.span,
                 "not known here",
-                "a key that nothing reads would be ignored in silence",
+                "a key that nothing reads would be silently ignored",
                 help,
             ));
         }
@@ -123,7 +123,7 @@ impl Reader<'_> {
         if let Value::Boolean(truth) = item.value {
             return Some(truth);
         }
-        self.wrong_type(&fields.path_of(key), item, "a truth value", "write `true` or `false`, without quotes");
+        self.wrong_type(&fields.path_of(key), item, "a boolean", "write `true` or `false`, without quotes");
         None
     }
 
@@ -208,10 +208,10 @@ impl Reader<'_> {
         let mut help = suggestion(&text.value, &names);
         help.push_str(&format!("known: {}", listed(names.iter().copied())));
         self.problems.push(Problem::new(
-            format!("`{path}` cannot be `{}`", text.value),
+            format!("invalid value `{}` for `{path}`", text.value),
             text.span,
             "this value",
-            format!("the value names {}", W::KIND),
+            format!("expected {}", W::KIND),
             help,
         ));
         None
@@ -227,7 +227,7 @@ impl Reader<'_> {
             return Some(Located { value: text.clone(), span: item.span });
         }
         let help = match item.value {
-            Value::List(_) | Value::Table(_) => "write one text in quotes".to_owned(),
+            Value::List(_) | Value::Table(_) => "write one string in quotes".to_owned(),
             _ if item.span.text == 0 => format!("put it in quotes: `\"{}\"`", self.texts.slice(item.span)),
             _ => format!("put it in quotes that the shell leaves alone: `--set '{key}=\"{}\"'`", self.texts.slice(item.span)),
         };
@@ -244,16 +244,16 @@ impl Reader<'_> {
     pub(super) fn path_text(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
         let text = self.string(key, item)?;
         let cause = if text.value.trim().is_empty() {
-            "the text is empty"
+            "it is empty"
         } else if text.value.contains('\0') {
-            "it holds a NUL character"
+            "it has a NUL character"
         } else if text.value.len() > LONGEST_PATH {
-            "no system takes so long a path"
+            "no system accepts a path that long"
         } else {
             return Some(text);
         };
         self.problems.push(Problem::new(
-            format!("`{key}` is no path"),
+            format!("`{key}` is not a path"),
             text.span,
             "this path",
             cause,
@@ -277,8 +277,8 @@ impl Reader<'_> {
                 format!("`{key}` is empty"),
                 item.span,
                 "no entry",
-                "it needs one entry or more",
-                "write at least one text in the list",
+                "it needs at least one entry",
+                "write at least one string in the list",
             ));
             return None;
         }
@@ -293,11 +293,11 @@ impl Reader<'_> {
             return Some(text.map(|text| text.to_ascii_lowercase()));
         }
         let cause = match text.value.chars().find(|c| !c.is_ascii_hexdigit()) {
-            Some(c) => format!("a SHA-256 has 64 hexadecimal digits; `{}` is none", c.escape_debug()),
-            None => format!("a SHA-256 has 64 hexadecimal digits; here are {}", text.value.len()),
+            Some(c) => format!("a SHA-256 has 64 hexadecimal digits, and `{}` is not one", c.escape_debug()),
+            None => format!("a SHA-256 has 64 hexadecimal digits, and this text has {}", text.value.len()),
         };
         let help = "take the first word that `sha256sum FILE` prints, or leave `sha256` out";
-        self.problems.push(Problem::new(format!("`{key}` is no SHA-256"), text.span, "this text", cause, help));
+        self.problems.push(Problem::new(format!("`{key}` is not a SHA-256"), text.span, "this text", cause, help));
         None
     }
 }
