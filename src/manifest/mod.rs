@@ -6,12 +6,12 @@
 //! keys: comments, order of keys and paths do not get past it.
 //!
 //! From the text to the nets, each file knowing only those before it:
-//! * `text` knows places and shows problems; `tree` parses TOML and applies `--set`; `placeholders` are the `{words}` in texts.
 //! * `keys` lists every key there is; `schema` and `reference` show the list to editors and to people.
+//! * `text` knows places and shows problems; `tree` parses TOML and applies `--set`; `placeholders` are the `{words}` in texts.
 //! * `defaults` gives nets what they do not say themselves; `matrix` makes a table of each combination of axes.
 //! * `identity` tells which path is which file, `output` what is written to a path, `publish` what fishtest asks of it.
 //! * `read` gives keys their types, a file for each table.
-//! * `glob` finds files, `sweep` makes nets of them; `expand` looks names up, and `conflicts` compares the nets that came of it.
+//! * `glob` finds files, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `expand` makes them.
 
 mod conflicts;
 mod defaults;
@@ -25,6 +25,7 @@ mod placeholders;
 mod publish;
 mod read;
 mod reference;
+mod resolved;
 mod schema;
 mod sweep;
 mod text;
@@ -40,12 +41,12 @@ use std::{
 use text::{BYTE_ORDER_MARK, Problem, Texts};
 
 pub use self::{
-    expand::{ResolvedNet, ResolvedOptimize},
     identity::FilePath,
     output::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
     read::{Claims, Data, Net, NetSource, Optimize, RemoteCache, Source},
     reference::reference,
+    resolved::{ResolvedNet, ResolvedOptimize},
     schema::schema,
     sweep::Globs,
     text::{Located, Span},

@@ -141,28 +141,31 @@ impl Slot for Option<f64> {
 }
 
 macro_rules! whole_slots {
-    ($($type:ty: $load:expr, $store:expr;)*) => {$(
+    ($($type:ty)*) => {$(
         impl Slot for $type {
             fn load(&self) -> Option<Setting> {
-                let load: fn(&Self) -> Option<i64> = $load;
-                load(self).map(Setting::Whole)
+                Some(Setting::Whole((*self).into()))
             }
 
             fn store(&mut self, setting: Setting) -> bool {
                 let Setting::Whole(number) = setting else { return false };
-                let Ok(number) = number.try_into() else { return false };
-                let store: fn(_) -> Self = $store;
-                *self = store(number);
-                true
+                number.try_into().map(|number| *self = number).is_ok()
             }
         }
     )*};
 }
 
-whole_slots! {
-    u32: |number| Some((*number).into()), |number: u32| number;
-    i32: |number| Some((*number).into()), |number: i32| number;
-    Option<u16>: |number| number.map(Into::into), |number: u16| Some(number);
+whole_slots! { u32 i32 }
+
+impl Slot for Option<u16> {
+    fn load(&self) -> Option<Setting> {
+        self.map(|number| Setting::Whole(number.into()))
+    }
+
+    fn store(&mut self, setting: Setting) -> bool {
+        let Setting::Whole(number) = setting else { return false };
+        number.try_into().map(|number| *self = Some(number)).is_ok()
+    }
 }
 
 /// A row of [`FILTERS`] for the field of that name.

@@ -7,7 +7,7 @@ use super::{
         text::{Located, Problem, Span},
         tree::{Entry, display_path},
     },
-    Reader,
+    reader::Reader,
 };
 
 /// Files of positions that are read as one stream, in this order.

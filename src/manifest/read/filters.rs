@@ -6,7 +6,7 @@ use super::{
         text::{Located, Problem},
         tree::Item,
     },
-    Reader,
+    reader::Reader,
 };
 use crate::positions::{FILTERS, FilterKind, Filters, Setting};
 

@@ -8,6 +8,7 @@ mod data;
 mod filters;
 mod net;
 mod optimize;
+mod reader;
 mod source;
 mod values;
 
@@ -20,12 +21,13 @@ pub use cache::RemoteCache;
 pub use data::Data;
 pub use net::{Net, NetSource};
 pub use optimize::Optimize;
+use reader::{Names, Reader};
 pub use source::{Claims, Source};
 use values::Fields;
 
 use super::{
     keys::{self, VERSION},
-    text::{Located, Problem, Span, Texts, listed, suggest},
+    text::{Problem, Texts},
     tree::{Entry, Item, Value, display_path, quoted},
 };
 
@@ -41,19 +43,7 @@ pub(super) struct Content {
 
 /// Converts the whole tree.
 pub(super) fn read(root: &Item, texts: &Texts, folder: &Path, problems: &mut Vec<Problem>) -> Content {
-    let mut reader = Reader {
-        texts,
-        folder,
-        problems,
-        source_names: Names::default(),
-        data_names: Names::default(),
-        in_defaults: false,
-        default_moves: None,
-        reported: HashSet::new(),
-        warnings: Vec::new(),
-        warned: HashSet::new(),
-    };
-    reader.manifest(root)
+    Reader::new(texts, folder, problems).manifest(root)
 }
 
 /// Whether the keys mean what this program thinks. True also where the version is missing or no number: that is a mistake of its own.
@@ -61,24 +51,6 @@ pub(super) fn is_of_known_version(root: &Item) -> bool {
     let Value::Table(entries) = &root.value else { return true };
     let version = entries.iter().find(|entry| entry.key.value == "version").map(|entry| &entry.item.value);
     !matches!(version, Some(Value::Integer(number)) if *number != Some(i128::from(VERSION)))
-}
-
-struct Reader<'a> {
-    texts: &'a Texts,
-    folder: &'a Path,
-    problems: &'a mut Vec<Problem>,
-    /// Names of all tables, also of those with errors: a net that uses one is not wrong in addition.
-    source_names: Names,
-    data_names: Names,
-    /// What is read is `[defaults]`: nothing is required of it, and no key is judged together with one that a net may give.
-    in_defaults: bool,
-    /// Where `[defaults]` says how many moves annealing makes.
-    default_moves: Option<Span>,
-    /// Places with a problem. What came to several nets from one place is one mistake.
-    reported: HashSet<Span>,
-    warnings: Vec<String>,
-    /// Places with a warning, likewise.
-    warned: HashSet<Span>,
 }
 
 impl Reader<'_> {
@@ -171,32 +143,6 @@ impl Reader<'_> {
         entries
     }
 
-    /// Keeps of the problems since `before` those at places that had none until then.
-    fn drop_reported(&mut self, before: usize) {
-        let new: Vec<Problem> = self.problems.drain(before..).filter(|problem| !self.reported.contains(&problem.place())).collect();
-        self.reported.extend(new.iter().map(Problem::place));
-        self.problems.extend(new);
-    }
-
-    pub(super) fn undefined(&mut self, kind: &str, key: &str, name: &Located<String>, names: &[String], more: &str) {
-        let names = || names.iter().map(String::as_str);
-        let mut help = match suggest(&name.value, names()) {
-            Some(meant) => format!("did you mean `{meant}`? "),
-            None => String::new(),
-        };
-        help.push_str(&match names().next() {
-            Some(_) => format!("defined: {}{more}", listed(names())),
-            None => format!("add a `[{kind}.{}]` table{more}", quoted(&name.value)),
-        });
-        self.problems.push(Problem::new(
-            format!("no {kind} named `{}`", name.value),
-            name.span,
-            "this name",
-            format!("`{key}` uses it, and no table defines `[{kind}.{}]`", quoted(&name.value)),
-            help,
-        ));
-    }
-
     /// Warns of tables that no net uses. Not if there are problems: a net may have been dropped.
     fn unused(&mut self, content: &Content, sources: &[Entry], data: &[Entry]) {
         if !self.problems.is_empty() {
@@ -224,19 +170,5 @@ impl Reader<'_> {
         for entry in data {
             warn("data", entry, used.contains(entry.key.value.as_str()));
         }
-    }
-}
-
-/// The names of tables: in the order of the file for messages, as a set for a thousand look-ups.
-#[derive(Default)]
-struct Names {
-    ordered: Vec<String>,
-    set: HashSet<String>,
-}
-
-impl Names {
-    fn of(entries: &[Entry]) -> Self {
-        let names = || entries.iter().map(|entry| entry.key.value.clone());
-        Self { ordered: names().collect(), set: names().collect() }
     }
 }

@@ -12,8 +12,8 @@ use super::{
         text::{Located, Problem, Span},
         tree::{Item, Value, quoted},
     },
-    Reader,
     optimize::Optimize,
+    reader::Reader,
     source::Claims,
     values::Fields,
 };

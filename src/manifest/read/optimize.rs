@@ -6,7 +6,7 @@ use super::{
         text::{Located, Problem, Span},
         tree::Item,
     },
-    Reader,
+    reader::Reader,
 };
 use crate::{
     positions::{DEFAULT_COUNT, Filters},

@@ -9,7 +9,7 @@ use super::{
         text::{Located, Problem, Span, listed, suggest},
         tree::{Entry, Item, display_path},
     },
-    Reader,
+    reader::Reader,
     values::Fields,
 };
 use crate::{

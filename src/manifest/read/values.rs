@@ -10,7 +10,7 @@ use super::{
         text::{Located, Problem, Span, listed, suggest, suggestion},
         tree::{Entry, Item, Value, type_name},
     },
-    Reader,
+    reader::Reader,
 };
 use crate::words::{self, Word};
 
