@@ -257,20 +257,10 @@ impl Facts<'_> {
 fn source(source: &Source) -> Json {
     let claims = &source.claims;
     let mut members = Map::new();
-    let mut put = |name: &str, value: Option<Json>| {
-        if let Some(value) = value {
-            members.insert(name.to_owned(), value);
-        }
-    };
-    put("path", Some(json!(source.path.value.typed)));
-    put("features", claims.features.as_ref().map(|features| json!(features.value)));
-    put("l1", claims.l1.as_ref().map(|size| json!(size.value)));
-    put("l2", claims.l2.as_ref().map(|size| json!(size.value)));
-    put("l3", claims.l3.as_ref().map(|size| json!(size.value)));
-    put("architecture", claims.architecture.as_ref().map(|name| json!(name.value)));
-    put("quantization", claims.quantization.as_ref().map(|scales| json!(scales.value.name)));
-    put("overflow", Some(json!(claims.overflow.value.name())));
-    put("sha256", source.sha256.as_ref().map(|pin| json!(pin.value)));
+    members.insert("path".to_owned(), json!(source.path.value.typed));
+    members.extend(claims.said().map(|(key, value, _)| (key.to_owned(), value)));
+    members.insert("overflow".to_owned(), json!(claims.overflow.value.name()));
+    members.extend(source.sha256.as_ref().map(|pin| ("sha256".to_owned(), json!(pin.value))));
     Json::Object(members)
 }
 

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind},
     files::{Clock, Sha256, Signature, signature::Timestamp},
     format::nnue::{Compression, write},
-    manifest::{self, Manifest, Vocabulary},
+    manifest::{self, Manifest},
     net::random_network,
 };
 
@@ -30,7 +30,7 @@ fn project(folder: &Path, source: &[u8]) -> Manifest {
     );
     let path = folder.join("nnue.toml");
     fs::write(&path, text).unwrap();
-    manifest::load(&path, &[], &Vocabulary::default()).unwrap()
+    manifest::load(&path, &[]).unwrap()
 }
 
 /// Waits until a file's times are older than its file system's clock can hide an edit.

@@ -10,8 +10,7 @@ use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, Sta
 use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
-use crate::manifest::{self, Globs, Manifest, Override, Vocabulary};
-use crate::net;
+use crate::manifest::{self, Globs, Manifest, Override};
 
 /// Bring nets up to date
 #[derive(clap::Args)]
@@ -109,9 +108,7 @@ pub(super) fn manifest_path(global: &Global) -> Result<PathBuf> {
 /// Reads and checks the manifest at `path`, and passes its warnings on.
 pub(super) fn read_manifest(args: &ManifestArgs, path: &Path, globs: Globs, ctx: &Ctx) -> Result<Manifest> {
     let overrides = args.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    let architectures = net::generation_names();
-    let vocabulary = Vocabulary { architectures: &architectures, ..Vocabulary::default() };
-    let manifest = manifest::load_with(path, &overrides, &vocabulary, globs)?;
+    let manifest = manifest::load_with(path, &overrides, globs)?;
     for warning in &manifest.warnings {
         ctx.warn(warning);
     }

@@ -17,7 +17,7 @@ use crate::files::{Bytes, create_dir_all};
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
 use crate::net::{Architecture, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{Algorithm, SearchParams, ZeroBlocks, read_permutation, search};
-use crate::positions::{Filters, Selection, select};
+use crate::positions::{DEFAULT_COUNT, Filters, Selection, select};
 use crate::stages::dequantize::dequantize;
 use crate::stages::gather::gather;
 use crate::stages::load::{Loaded, load};
@@ -103,9 +103,6 @@ impl From<PtProfile> for FloatTarget {
         }
     }
 }
-
-/// Positions that are used where the user gives no count.
-const DEFAULT_COUNT: u64 = 10_000;
 
 /// What the options come to.
 struct Request<'a> {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
-use crate::manifest::{self, FILE_NAME, Vocabulary};
+use crate::manifest::{self, FILE_NAME};
 use crate::positions::{Filters, Selection, select};
 use crate::stages::load::{Loaded, load_bytes};
 
@@ -81,7 +81,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     }
     let text = render(&sources, &data);
     // What is written must be a good manifest; were it not, better say so now.
-    manifest::parse(&text, &target, &[], &Vocabulary::default())?;
+    manifest::parse(&text, &target, &[])?;
     write_atomic(&target, Durability::Durable, |out| {
         ctx.check()?;
         out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &target, error))

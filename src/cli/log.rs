@@ -183,7 +183,7 @@ mod tests {
             ]
         );
         let text = "version = 1\n[net.a]\nsource = \"x.nnue\"\noutputs = \"d/\"\n\"ä\" = 1\ncompression = \"no\"\n";
-        let broken = crate::manifest::parse(text, "some/nnue.toml".as_ref(), &[], &crate::manifest::Vocabulary::default()).unwrap_err();
+        let broken = crate::manifest::parse(text, "some/nnue.toml".as_ref(), &[]).unwrap_err();
         let events: Vec<Value> = error(&broken).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(events.len(), 2);
         assert_eq!((&events[0]["file"], &events[0]["line"], &events[0]["column"]), (&json!("some/nnue.toml"), &json!(5), &json!(1)));

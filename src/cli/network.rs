@@ -8,8 +8,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Durability, HashingWriter, Sha256, folder_of, write_atomic, write_atomic_named};
 use crate::format::nnue::{Compression, Expectation};
-use crate::manifest::FEATURES;
-use crate::net::{Generation, Quantization, QuantizedNetwork, generation, generation_names};
+use crate::net::{Block, Generation, Quantization, QuantizedNetwork, generation, generation_names};
 use crate::stages::load::{Loaded, load};
 use crate::stages::quantize::{Overflow, quantize};
 
@@ -52,9 +51,9 @@ impl SourceArgs {
 }
 
 fn parse_features(text: &str) -> Result<String, String> {
-    match text.split('+').find(|block| !FEATURES.contains(&block.strip_suffix('^').unwrap_or(block))) {
+    match text.split('+').find(|block| !Block::NAMES.contains(&block.strip_suffix('^').unwrap_or(block))) {
         Some(unknown) => {
-            Err(format!("`{unknown}` is no feature block; known are {}, each also with `^`, joined by `+`", FEATURES.join(", ")))
+            Err(format!("`{unknown}` is no feature block; known are {}, each also with `^`, joined by `+`", Block::NAMES.join(", ")))
         }
         None => Ok(text.to_owned()),
     }

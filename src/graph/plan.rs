@@ -10,7 +10,6 @@ use crate::error::{Kind, Result};
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
-use crate::net;
 use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
 
@@ -192,7 +191,7 @@ fn expectation(claims: &Claims) -> Expectation {
         l1: size(&claims.l1),
         l2: size(&claims.l2),
         l3: size(&claims.l3),
-        architecture: claims.architecture.as_ref().and_then(|name| net::generation(&name.value)),
+        architecture: claims.architecture.as_ref().map(|generation| generation.value),
         quantization: claims.quantization.as_ref().map(|scales| scales.value),
     }
 }

@@ -4,6 +4,7 @@
 //! found where it is read. A net with a default has the values, and so the keys of its actions, that it would have with its own.
 
 use super::{
+    keys::NET,
     text::{Located, Problem},
     tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path},
 };
@@ -16,8 +17,8 @@ pub(super) fn merge(root: &mut Item) -> Result<Vec<Located<String>>, Box<Problem
     let Value::Table(top) = &mut root.value else { return Ok(Vec::new()) };
     let Some(defaults) = top.iter().find(|entry| entry.key.value == "defaults") else { return Ok(Vec::new()) };
     let Value::Table(defaults) = &defaults.item.value else { return Ok(Vec::new()) };
-    // One source for all nets is no default but a mistake, which is reported as a key that is not known.
-    let defaults: Vec<Entry> = defaults.iter().filter(|entry| entry.key.value != "source").cloned().collect();
+    // One source for all nets is not a default but a mistake, which is reported as a key that is not known.
+    let defaults: Vec<Entry> = defaults.iter().filter(|entry| is_default(&entry.key.value)).cloned().collect();
     let Some(nets) = top.iter_mut().find(|entry| entry.key.value == "net") else { return Ok(Vec::new()) };
     let Value::Table(nets) = &mut nets.item.value else { return Ok(Vec::new()) };
     let mut taken = vec![nets.is_empty(); defaults.len()];
@@ -41,6 +42,11 @@ pub(super) fn merge(root: &mut Item) -> Result<Vec<Located<String>>, Box<Problem
     }
     let idle = defaults.iter().zip(taken).filter(|(_, taken)| !taken);
     Ok(idle.map(|(entry, _)| Located { value: display_path(["defaults", &entry.key.value]), span: entry.key.span }).collect())
+}
+
+/// Also of keys that no table has: those are reported where the nets are read.
+fn is_default(key: &str) -> bool {
+    NET.key(key).is_none_or(|key| key.in_defaults)
 }
 
 fn too_much(default: &Entry, nets: usize) -> Problem {

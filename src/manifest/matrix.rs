@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::{
-    expand::{PLACEHOLDERS, words},
+    placeholders::{self, PLACEHOLDERS, words},
     text::{Problem, Span, Texts, listed, suggest},
     tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path, quoted, type_name},
 };
@@ -94,10 +94,10 @@ impl Matrix<'_> {
             let is_taken = PLACEHOLDERS.contains(&name.as_str());
             if is_taken || !is_word {
                 let (cause, help) = match is_taken {
-                    true => ("in a sweep it stands for a part of the file's path", "rename the axis"),
+                    true => ("in a sweep it is a part of the file's path", "rename the axis"),
                     false => ("it is written in braces in the names of nets", "use letters, digits and `_` only"),
                 };
-                let message = format!("`{}` is no name for an axis", quoted(name));
+                let message = format!("`{}` is not a valid name for an axis", quoted(name));
                 self.problems.push(Problem::new(message, entry.key.span, "this name", cause, help));
             } else {
                 let values = self.values(entry);
@@ -120,7 +120,7 @@ impl Matrix<'_> {
             return Vec::new();
         };
         if items.is_empty() {
-            let cause = "a net with this axis in its name would be no net at all";
+            let cause = "a net with this axis in its name would never be built";
             self.problems.push(Problem::new(format!("`{path}` is empty"), entry.item.span, "no value", cause, help));
         }
         let mut values = Vec::with_capacity(items.len());
@@ -136,7 +136,7 @@ impl Matrix<'_> {
             };
             if let Some(first) = known.get(&text) {
                 let cause = "the nets made of the two would have one name";
-                let problem = Problem::new(format!("`{path}` has `{text}` twice"), item.span, "again here", cause, "remove one of the two");
+                let problem = Problem::new(format!("`{path}` has `{text}` twice"), item.span, "again here", cause, "remove one of them");
                 self.problems.push(problem.and(*first, "first here"));
                 continue;
             }
@@ -211,7 +211,7 @@ impl Matrix<'_> {
         let mut largest = (template, None);
         for &axis in axes {
             let Axis { name, values, .. } = &self.axes[axis];
-            let places = placeholders(&net.key.value, name).saturating_add(placeholders_in(&net.item, name));
+            let places = occurrences(&net.key.value, name).saturating_add(occurrences_in(&net.item, name));
             let once: u64 = values.iter().map(|value| value.text.len() as u64).sum();
             let times = (count / values.len().max(1)) as u64;
             let text = once.saturating_mul(times).saturating_mul(places);
@@ -306,7 +306,7 @@ impl Matrix<'_> {
         let meant = suggest(word, names().chain(PLACEHOLDERS)).map_or(String::new(), |meant| format!("did you mean `{{{meant}}}`? "));
         let known = if self.axes.is_empty() { "`[matrix]` has no axis".to_owned() } else { format!("axes: {}", listed(names())) };
         self.problems.push(Problem::new(
-            format!("no axis is named `{word}`"),
+            format!("unknown axis `{word}`"),
             place,
             "this placeholder",
             "a word in braces is replaced by a value of `[matrix]`",
@@ -370,17 +370,7 @@ impl Matrix<'_> {
 
     /// Replaces the axes in one pass.
     fn fill(&self, text: &str, chosen: &[(usize, usize)]) -> String {
-        let mut filled = String::with_capacity(text.len());
-        let mut from = 0;
-        for (word, range) in words(text) {
-            if let Some(value) = self.value(word, chosen) {
-                filled.push_str(&text[from..range.start]);
-                filled.push_str(&value.text);
-                from = range.end;
-            }
-        }
-        filled.push_str(&text[from..]);
-        filled
+        placeholders::fill(text, |word| self.value(word, chosen).map(|value| value.text.as_str()))
     }
 
     fn fill_item(&self, item: &mut Item, chosen: &[(usize, usize)]) {
@@ -401,36 +391,36 @@ impl Matrix<'_> {
 }
 
 /// How often a text has the placeholder of an axis.
-fn placeholders(text: &str, axis: &str) -> u64 {
+fn occurrences(text: &str, axis: &str) -> u64 {
     words(text).filter(|(word, _)| *word == axis).count() as u64
 }
 
 /// The same for all texts of an item.
-fn placeholders_in(item: &Item, axis: &str) -> u64 {
+fn occurrences_in(item: &Item, axis: &str) -> u64 {
     match &item.value {
-        Value::String(text) => placeholders(text, axis),
-        Value::List(items) => items.iter().map(|item| placeholders_in(item, axis)).sum(),
-        Value::Table(entries) => entries.iter().map(|entry| placeholders_in(&entry.item, axis)).sum(),
+        Value::String(text) => occurrences(text, axis),
+        Value::List(items) => items.iter().map(|item| occurrences_in(item, axis)).sum(),
+        Value::Table(entries) => entries.iter().map(|entry| occurrences_in(&entry.item, axis)).sum(),
         _ => 0,
     }
 }
 
 /// What a value is in a name: the same however the number was spelled. Otherwise message, cause and help.
 fn text_of(value: &Value) -> Result<String, (String, &'static str, &'static str)> {
-    const HELP: &str = "write texts, numbers and truth values only";
+    const HELP: &str = "write strings, numbers and booleans only";
     match value {
         Value::String(text) if text.chars().any(char::is_control) => {
-            Err(("holds a control character".to_owned(), "values become part of the names of nets", "remove it"))
+            Err(("has a control character".to_owned(), "values become part of the names of nets", "remove it"))
         }
         Value::String(text) if text.contains(['{', '}']) => {
-            Err(("holds a brace".to_owned(), "braces mark what is filled in, and values are not filled in a second time", "remove it"))
+            Err(("has a brace".to_owned(), "braces mark what is filled in, and values are not filled in a second time", "remove it"))
         }
         Value::String(text) => Ok(text.clone()),
         Value::Integer(Some(number)) => Ok(number.to_string()),
         Value::Boolean(truth) => Ok(truth.to_string()),
         Value::Float(text) => match text.replace('_', "").parse::<f64>() {
             Ok(number) if number.is_finite() => Ok((number + 0.0).to_string()),
-            _ => Err(("is no finite number".to_owned(), "no key of a net takes it", HELP)),
+            _ => Err(("is not a finite number".to_owned(), "no key of a net accepts it", HELP)),
         },
         Value::Integer(None) => Err(("is out of range".to_owned(), "it has more than 128 bits", HELP)),
         Value::Date | Value::List(_) | Value::Table(_) => {

@@ -1,20 +1,33 @@
 //! `nnue.toml` → typed values that know their place in the text; all mistakes of a run as one diagnostic; the JSON schema.
 //!
 //! [`load`] reads, checks and resolves: what it returns holds no name without a table, no number out of range, no two nets
-//! that write one file. It knows the words of architectures and feature sets ([`Vocabulary`]) but not their meaning, never
-//! opens a source or a data file, and computes no keys: comments, order of keys and paths do not get past it.
-//! Of the `positions` room it uses the [`Filters`] alone, which are what `[net.NAME.optimize.filters]` holds.
+//! that write one file. Of other rooms it uses the words that values may have: those of [`crate::words`], the generations, scales and
+//! blocks of `net`, the [`Filters`](crate::positions::Filters) of `positions`. It never opens a source or a data file, and computes no
+//! keys: comments, order of keys and paths do not get past it.
 //!
-//! * `tree` parses TOML and applies `--set`; `defaults` gives nets what they do not say themselves; `matrix` makes a
-//!   table of each combination of axes; `read` gives keys their types; `expand` looks at the disk; `text` shows problems;
-//!   `schema` is the format once more, for editors.
+//! From the text to the nets, each file knowing only those before it:
+//! * `keys` lists every key there is; `schema` and `reference` show the list to editors and to people.
+//! * `text` knows places and shows problems; `tree` parses TOML and applies `--set`; `placeholders` are the `{words}` in texts.
+//! * `defaults` gives nets what they do not say themselves; `matrix` makes a table of each combination of axes.
+//! * `identity` tells which path is which file, `output` what is written to a path, `publish` what fishtest asks of it.
+//! * `read` gives keys their types, a file for each table.
+//! * `glob` finds files, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `expand` makes them.
 
+mod conflicts;
 mod defaults;
 mod expand;
+mod glob;
+mod identity;
+mod keys;
 mod matrix;
+mod output;
+mod placeholders;
 mod publish;
 mod read;
+mod reference;
+mod resolved;
 mod schema;
+mod sweep;
 mod text;
 mod tree;
 
@@ -25,75 +38,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use publish::{FISHTEST_LICENSE, is_public_name};
-use read::Content;
-pub use schema::schema;
-pub use text::{Located, Span};
-use text::{Problem, Texts};
-pub use tree::Override;
+use text::{BYTE_ORDER_MARK, Problem, Texts};
 
+pub use self::{
+    identity::FilePath,
+    output::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path},
+    publish::{FISHTEST_LICENSE, Release, is_public_name},
+    read::{Claims, Data, Net, NetSource, Optimize, RemoteCache, Source},
+    reference::reference,
+    resolved::{ResolvedNet, ResolvedOptimize},
+    schema::schema,
+    sweep::Globs,
+    text::{Located, Span},
+    tree::Override,
+};
 pub use crate::words::{Algorithm, Compression, Overflow, Publish, RemoteMode};
 use crate::{
     error::{Error, Kind, Result},
     files::folder_of,
-    net::Quantization,
-    positions::Filters,
 };
+use read::Content;
 
 /// The name of a manifest that [`find`] looks for.
 pub const FILE_NAME: &str = "nnue.toml";
 
-/// What the name of a provenance file adds to that of the output which it is about.
-pub const PROVENANCE_SUFFIX: &str = ".provenance.json";
-
-/// What some editors put before the first character of a file.
-const BYTE_ORDER_MARK: char = '\u{feff}';
-
 /// A manifest is text typed by people; this many bytes are a mistaken file.
 const LARGEST: u64 = 16 << 20;
-
-/// Names that the manifest's values may have; `net` defines them, this room only compares.
-#[derive(Debug, Clone, Copy)]
-pub struct Vocabulary<'a> {
-    /// Values of `architecture`.
-    pub architectures: &'a [&'a str],
-    /// Feature blocks without `^`; `features` joins them by `+`.
-    pub features: &'a [&'a str],
-}
-
-impl Default for Vocabulary<'static> {
-    /// The generations and feature blocks up to SFNNv16.
-    fn default() -> Self {
-        Self { architectures: ARCHITECTURES, features: FEATURES }
-    }
-}
-
-/// Names of the generations of networks.
-pub const ARCHITECTURES: &[&str] = &[
-    "SFNNv1",
-    "SFNNv2",
-    "SFNNv3",
-    "SFNNv4",
-    "SFNNv5",
-    "SFNNv6",
-    "SFNNv7",
-    "SFNNv8",
-    "SFNNv9",
-    "SFNNv10a",
-    "SFNNv10b",
-    "SFNNv11",
-    "SFNNv12",
-    "SFNNv13",
-    "SFNNv13-newhash",
-    "SFNNv14",
-    "SFNNv14.1",
-    "SFNNv15",
-    "SFNNv16",
-    "small",
-];
-
-/// Names of the feature blocks.
-pub const FEATURES: &[&str] = &["HalfKP", "HalfKA", "HalfKAv2", "HalfKAv2_hm", "Full_Threats", "PP_3Wide"];
 
 /// A manifest that was read and found good.
 #[derive(Debug)]
@@ -125,272 +95,19 @@ pub struct Manifest {
     globs: Globs,
 }
 
-/// What it is if no file matches a glob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Globs {
-    /// A mistake.
-    #[default]
-    MustMatch,
-    /// A warning: files may come.
-    MayMatch,
-}
-
-/// A cache that machines share. How results are kept is part of no key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteCache {
-    /// `http://`, `https://`, `s3://`, `gs://` or `az://` with a host or a bucket; without credentials.
-    pub url: Located<String>,
-    /// What may be done with it.
-    pub mode: Located<RemoteMode>,
-}
-
-/// A path in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilePath {
-    /// As typed: for messages.
-    pub typed: String,
-    /// To open: relative to the process's folder, or absolute. Of an output without `.` and `..`.
-    pub resolved: PathBuf,
-}
-
-/// A network to start from. What is `None` is inferred from the file; what is given is an assertion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The table's name; `None` for a path given in a net.
-    pub name: Option<String>,
-    /// The table's header, or the path in the net.
-    pub span: Span,
-    /// The file.
-    pub path: Located<FilePath>,
-    /// What is said of its content.
-    pub claims: Claims,
-    /// Pin: 64 lower-case hexadecimal digits.
-    pub sha256: Option<Located<String>>,
-}
-
-/// What a manifest says of a source's content: assertions, which also settle what the file leaves open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claims {
-    /// Feature set, such as `Full_Threats+HalfKAv2_hm^`; each block is in the vocabulary.
-    pub features: Option<Located<String>>,
-    /// Feature transformer outputs per perspective, even, 2..=65536.
-    pub l1: Option<Located<u32>>,
-    /// Second layer's size, 1..=65536.
-    pub l2: Option<Located<u32>>,
-    /// Third layer's size, 1..=65536.
-    pub l3: Option<Located<u32>>,
-    /// Generation, a word of the vocabulary.
-    pub architecture: Option<Located<String>>,
-    /// Scales.
-    pub quantization: Option<Located<&'static Quantization>>,
-    /// What to do with weights beyond the range of their integers.
-    pub overflow: Located<Overflow>,
-}
-
-impl Claims {
-    /// Nothing is said; `span` stands for the place where it could be.
-    pub fn none(span: Span) -> Self {
-        let overflow = Located { value: Overflow::default(), span };
-        Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, overflow }
-    }
-
-    /// Where the value of `key` was written; `None` where nothing is said of it.
-    pub fn place_of(&self, key: &str) -> Option<Span> {
-        match key {
-            "features" => self.features.as_ref().map(|value| value.span),
-            "l1" => self.l1.as_ref().map(|value| value.span),
-            "l2" => self.l2.as_ref().map(|value| value.span),
-            "l3" => self.l3.as_ref().map(|value| value.span),
-            "architecture" => self.architecture.as_ref().map(|value| value.span),
-            "quantization" => self.quantization.as_ref().map(|value| value.span),
-            _ => None,
-        }
-    }
-}
-
-/// Files of positions that are read as one stream, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Data {
-    /// The table's name.
-    pub name: String,
-    /// The table's header.
-    pub span: Span,
-    /// The files, at least one.
-    pub paths: Vec<Located<FilePath>>,
-    /// Pins: none, or one per path; 64 lower-case hexadecimal digits each.
-    pub sha256: Vec<Located<String>>,
-}
-
-/// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Net {
-    /// The name; of a sweep with placeholders.
-    pub name: Located<String>,
-    /// Of a net that `[matrix]` made: the name as written, with the axes in it.
-    pub template: Option<String>,
-    /// The table's header.
-    pub span: Span,
-    /// Where it comes from.
-    pub source: Located<NetSource>,
-    /// Text for the file's header; `None` keeps the source's, or the writer's default.
-    pub description: Option<Located<String>>,
-    /// Of `.nnue` outputs.
-    pub compression: Located<Compression>,
-    /// Outputs as typed, at least one.
-    pub outputs: Vec<Located<String>>,
-    /// A permutation file (`.npy`) to apply; never together with `optimize`.
-    pub permutation: Option<Located<String>>,
-    /// Search for a permutation.
-    pub optimize: Option<Optimize>,
-    /// What is said of the published files.
-    pub release: Release,
-}
-
-/// How the files of a net go out into the world. None of it changes a byte of the net, so none of it is in a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
-    /// Whether each output gets a provenance file beside it.
-    pub provenance: Located<bool>,
-    /// Where the net is to be published: its `.nnue` outputs are checked as that place does, before they get their names.
-    pub publish: Option<Located<Publish>>,
-    /// SPDX expression of the licence that the net is given; not empty.
-    pub license: Option<Located<String>>,
-}
-
-/// A net's `source`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NetSource {
-    /// A `[source.NAME]` table.
-    Named(String),
-    /// A file.
-    Path(FilePath),
-    /// A pattern: one net per file that matches.
-    Glob {
-        /// The pattern.
-        pattern: String,
-        /// What is said of every file that matches.
-        claims: Box<Claims>,
-    },
-}
-
-/// A `[net.NAME.optimize]` table as written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Optimize {
-    /// The table's header.
-    pub span: Span,
-    /// Name of a `[data.NAME]` table.
-    pub data: Located<String>,
-    /// Exact number of positions, at least 1.
-    pub positions: Located<u64>,
-    /// Of the choice of positions, and of annealing.
-    pub seed: Located<u64>,
-    /// The search.
-    pub algorithm: Located<Algorithm>,
-    /// Bound of annealing, at least 1; only with [`Algorithm::Anneal`], whose own default is meant by `None`.
-    pub moves: Option<Located<u64>>,
-    /// Which positions count, checked by [`Filters::validate`]; the place is that of the `filters` table.
-    pub filters: Located<Filters>,
-}
-
-impl Optimize {
-    /// `positions` where the manifest gives none: what the trainer's tool takes.
-    pub const DEFAULT_POSITIONS: u64 = 10_000;
-}
-
-/// One net to build: all names are resolved, all placeholders filled.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResolvedNet {
-    /// Unique name.
-    pub name: String,
-    /// The name in the manifest.
-    pub span: Span,
-    /// Of a net that a sweep or `[matrix]` made: the name as written.
-    pub sweep: Option<String>,
-    /// Where it comes from.
-    pub source: Source,
-    /// Text for the file's header; `None` keeps the source's, or the writer's default.
-    pub description: Option<Located<String>>,
-    /// Of `.nnue` outputs.
-    pub compression: Located<Compression>,
-    /// At least one.
-    pub outputs: Vec<Output>,
-    /// A permutation file (`.npy`) to apply; never together with `optimize`.
-    pub permutation: Option<Located<FilePath>>,
-    /// Search for a permutation.
-    pub optimize: Option<ResolvedOptimize>,
-    /// What is said of the published files.
-    pub release: Release,
-}
-
-/// [`Optimize`] with its data looked up.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResolvedOptimize {
-    /// The table's header.
-    pub span: Span,
-    /// Positions to choose from.
-    pub data: Data,
-    /// Exact number of positions, at least 1.
-    pub positions: Located<u64>,
-    /// Of the choice of positions, and of annealing.
-    pub seed: Located<u64>,
-    /// The search.
-    pub algorithm: Located<Algorithm>,
-    /// Bound of annealing, at least 1; `None` means the algorithm's default.
-    pub moves: Option<Located<u64>>,
-    /// Which positions count.
-    pub filters: Located<Filters>,
-}
-
-/// A place to write to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// File or folder.
-    pub path: Located<FilePath>,
-    /// What is written.
-    pub kind: OutputKind,
-}
-
-/// What an output is, by its ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OutputKind {
-    /// A folder: `nn-<first 12 digits of the SHA-256>.nnue` in it.
-    Folder,
-    /// This `.nnue` file.
-    Nnue,
-    /// A PyTorch file.
-    Pt,
-    /// A safetensors file.
-    Safetensors,
-    /// A NumPy archive.
-    Npz,
-}
-
-impl OutputKind {
-    /// The kind of file with this ending (lower case, without the dot).
-    fn of_ending(ending: &str) -> Option<Self> {
-        match ending {
-            "nnue" => Some(Self::Nnue),
-            "pt" => Some(Self::Pt),
-            "safetensors" => Some(Self::Safetensors),
-            "npz" => Some(Self::Npz),
-            _ => None,
-        }
-    }
-}
-
 /// Reads the manifest at `path`, puts `overrides` on top, checks everything and finds the files of sweeps.
 ///
 /// # Errors
 /// [`Kind::Usage`]: the file cannot be read, or has mistakes. All of them are in one diagnostic with their places.
-pub fn load(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
-    load_with(path, overrides, vocabulary, Globs::MustMatch)
+pub fn load(path: &Path, overrides: &[Override]) -> Result<Manifest> {
+    load_with(path, overrides, Globs::MustMatch)
 }
 
 /// [`load`], saying what globs without files are.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
+pub fn load_with(path: &Path, overrides: &[Override], globs: Globs) -> Result<Manifest> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| {
         let metadata = file.metadata()?;
@@ -403,14 +120,14 @@ pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_
             .help(format!("give another file with `-f FILE`, or write one; see `{FILE_NAME}.example`"))
     })?;
     let mistaken = |cause: String, help: &str| {
-        let message = format!("`{}` is no manifest", path.display());
+        let message = format!("`{}` is not a manifest", path.display());
         Err(Error::usage(message).because(cause).help(help))
     };
     if bytes.len() as u64 > LARGEST {
         return mistaken(format!("it has more than {LARGEST} bytes"), "name a TOML file with `-f FILE`");
     }
     match String::from_utf8(bytes) {
-        Ok(text) => parse_with(&text, path, overrides, vocabulary, globs).map(|manifest| Manifest { metadata: Some(metadata), ..manifest }),
+        Ok(text) => parse_with(&text, path, overrides, globs).map(|manifest| Manifest { metadata: Some(metadata), ..manifest }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
@@ -427,11 +144,11 @@ pub fn load_with(path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_
 ///
 /// # Errors
 /// [`Kind::Usage`] with all mistakes.
-pub fn parse(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>) -> Result<Manifest> {
-    parse_with(text, path, overrides, vocabulary, Globs::MustMatch)
+pub fn parse(text: &str, path: &Path, overrides: &[Override]) -> Result<Manifest> {
+    parse_with(text, path, overrides, Globs::MustMatch)
 }
 
-fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Vocabulary<'_>, globs: Globs) -> Result<Manifest> {
+fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> Result<Manifest> {
     let folder = folder_of(path).to_owned();
     let mut texts = Texts::new(path, text);
     // Without the byte order mark columns count what is seen.
@@ -456,11 +173,11 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
         }
         templates = matrix::expand(&mut root, &texts, &mut problems);
     }
-    let mut content = read::read(&root, &texts, &folder, vocabulary, &mut problems);
+    let mut content = read::read(&root, &texts, &folder, &mut problems);
     for net in &mut content.nets {
         net.template = templates.remove(&net.name.value);
     }
-    content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is taken by no net", texts.line(key.span), key.value)));
+    content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is not used by any net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
     let expand::Expanded { nets, listed } = expand::expand(&content, &folder, globs, &mut problems);
     if !problems.is_empty() {
@@ -492,13 +209,6 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], vocabulary: &Voca
         texts,
         globs,
     })
-}
-
-/// The provenance file of a published file: beside it, with [`PROVENANCE_SUFFIX`] after its whole name.
-pub fn provenance_path(output: &Path) -> PathBuf {
-    let mut path = output.as_os_str().to_owned();
-    path.push(PROVENANCE_SUFFIX);
-    PathBuf::from(path)
 }
 
 /// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since, and forgets those that went.

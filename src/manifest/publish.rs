@@ -3,16 +3,27 @@
 //! Judges what the text says. Whether a file that was made is fit to be published is the `build` room's question.
 
 use super::{
-    Output, OutputKind, Publish, Release,
-    expand::holds_nnue,
+    output::{Output, OutputKind, holds_nnue},
     text::{Located, Problem},
 };
+use crate::words::Publish;
 
 /// The only licence under which fishtest takes a net: who uploads one gives it away.
 pub const FISHTEST_LICENSE: &str = "CC0-1.0";
 
 /// Digits of the SHA-256 in a public name.
 const DIGITS: usize = 12;
+
+/// How the files of a net go out into the world. None of it changes a byte of the net, so none of it is in a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Whether each output gets a provenance file beside it.
+    pub provenance: Located<bool>,
+    /// Where the net is to be published: its `.nnue` outputs are checked as that place does, before they get their names.
+    pub publish: Option<Located<Publish>>,
+    /// SPDX expression of the licence that the net is given; not empty.
+    pub license: Option<Located<String>>,
+}
 
 /// Whether `name` is one that fishtest takes: `nn-`, 12 hexadecimal digits in lower case, `.nnue`.
 pub fn is_public_name(name: &str) -> bool {
@@ -23,7 +34,7 @@ pub fn is_public_name(name: &str) -> bool {
 /// Checks what a net as a whole says. `path` is its table, such as `net.big`; `has_license`: it has the key, with whatever value.
 pub(super) fn check_net(path: &str, release: &Release, has_license: bool, outputs: &[Located<String>], problems: &mut Vec<Problem>) {
     let Some(Located { value: Publish::Fishtest, span }) = release.publish else { return };
-    let cause = "who uploads a net to fishtest puts it under CC0; the manifest has to say that its owner does";
+    let cause = "nets on fishtest are under CC0, and the manifest must say that the owner agrees";
     let help = format!("if the net is yours to give away, write `license = \"{FISHTEST_LICENSE}\"`; otherwise remove `publish`");
     match &release.license {
         Some(license) if license.value == FISHTEST_LICENSE => {}
@@ -38,16 +49,16 @@ pub(super) fn check_net(path: &str, release: &Release, has_license: bool, output
             )
             .and(span, "published here"),
         ),
-        None => problems.push(Problem::new(format!("`{path}` is to be published without a licence"), span, "needs `license`", cause, help)),
+        None => problems.push(Problem::new(format!("`{path}` would be published without a licence"), span, "needs `license`", cause, help)),
     }
     if !outputs.iter().any(|output| holds_nnue(&output.value))
         && let Some(output) = outputs.first()
     {
         problems.push(
             Problem::new(
-                format!("`{path}` has nothing that fishtest takes"),
+                format!("`{path}` has no output that fishtest accepts"),
                 output.span,
-                "no `.nnue` file, no folder",
+                "neither a `.nnue` file nor a folder",
                 "fishtest tests `.nnue` files",
                 "add a folder to `outputs`, such as `\"dist/\"`, which gets `nn-<sha256>.nnue`; or remove `publish`",
             )
@@ -65,7 +76,7 @@ pub(super) fn check_names(release: &Release, outputs: &[Output]) -> Vec<Problem>
     });
     let problem = |output: &Output| {
         Problem::new(
-            format!("fishtest takes no net named `{}`", output.path.value.typed),
+            format!("fishtest does not accept a net named `{}`", output.path.value.typed),
             output.path.span,
             "this name",
             "a public net is named by its content: `nn-<first 12 digits of the SHA-256>.nnue`",

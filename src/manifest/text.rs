@@ -2,12 +2,14 @@
 //!
 //! Knows nothing of TOML or of the manifest's keys. The one place that turns problems into a miette diagnostic.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{collections::HashSet, fmt, path::Path, sync::Arc};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-use super::BYTE_ORDER_MARK;
 use crate::error::{Error, Kind};
+
+/// What some editors put before the first character of a file.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// At most so many problems are shown; a binary file given as a manifest would have thousands.
 const SHOWN: usize = 100;
@@ -128,6 +130,32 @@ impl Problem {
     }
 }
 
+/// A list of problems with each pair of places at most once: a thousand files of a sweep are one mistake.
+pub(super) struct Once<'a> {
+    problems: &'a mut Vec<Problem>,
+    reported: HashSet<(Span, Span)>,
+}
+
+impl<'a> Once<'a> {
+    pub fn new(problems: &'a mut Vec<Problem>) -> Self {
+        Self { problems, reported: HashSet::new() }
+    }
+
+    /// Adds a problem unless one with its place and this other one is there.
+    pub fn report(&mut self, problem: Problem, other: Span) {
+        if let Some(&(place, _)) = problem.labels.first()
+            && self.reported.insert((place, other))
+        {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Adds a problem that may share its place with others.
+    pub fn add(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
+
 /// Turns all problems of a run into one error: a lone problem is the diagnostic, several are related to a common one.
 pub(super) fn report(texts: &Texts, mut problems: Vec<Problem>) -> Error {
     problems.sort_by_key(Problem::place);
@@ -245,7 +273,7 @@ impl Diagnostic for Findings {
 
 /// The candidate that `typed` was probably meant to be: at most a third of the letters differ, case aside.
 pub(super) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer words are no typing slip of a name, and the distance takes quadratic time.
+    // Longer words are not slips of a name, and the distance takes quadratic time.
     if typed.len() > 100 {
         return None;
     }
@@ -258,6 +286,18 @@ pub(super) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a 
         })
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// The words that `typed` may have been meant to be, as the beginning of a help: those that begin with it if they are few, as `SFNNv10`
+/// begins two, or the nearest. Empty if there are none.
+pub(super) fn suggestion(typed: &str, words: &[&str]) -> String {
+    const FEW: usize = 3;
+    let begins = |word: &&&str| word.get(..typed.len()).is_some_and(|start| start.eq_ignore_ascii_case(typed));
+    let longer: Vec<String> = words.iter().filter(begins).map(|word| format!("`{word}`")).collect();
+    match longer.len() {
+        1..=FEW if !typed.is_empty() => format!("did you mean {}? ", longer.join(" or ")),
+        _ => suggest(typed, words.iter().copied()).map_or(String::new(), |meant| format!("did you mean `{meant}`? ")),
+    }
 }
 
 /// Names in backticks, for a help text; long lists are cut.
@@ -280,6 +320,14 @@ mod tests {
         assert_eq!(suggest("Postions", ["path", "positions"]), Some("positions"));
         assert_eq!(suggest("license", ["path", "outputs"]), None);
         assert_eq!(suggest(&"x".repeat(1000), ["x"]), None);
+    }
+
+    #[test]
+    fn a_beginning_suggests_what_it_begins() {
+        let names = ["SFNNv1", "SFNNv10a", "SFNNv10b", "SFNNv11"];
+        assert_eq!(suggestion("sfnnv10", &names), "did you mean `SFNNv10a` or `SFNNv10b`? ");
+        assert_eq!(suggestion("SFNNv", &names), "did you mean `SFNNv1`? ");
+        assert_eq!((suggestion("", &names), suggestion("zstd", &names)), (String::new(), String::new()));
     }
 
     #[test]

@@ -7,14 +7,14 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::text::{Located, Problem, Span, Texts, listed, report, suggest};
+use super::{
+    keys,
+    text::{Located, Problem, Span, Texts, listed, report, suggest},
+};
 use crate::error::Result;
 
 /// Keys lie five deep in a manifest. The TOML parser bounds brackets and dots each by themselves, not their product.
 const DEPTH: usize = 32;
-
-/// Keys of the top level whose sub-tables are named by the user.
-const NAMED: [&str; 3] = ["source", "data", "net"];
 
 #[derive(Clone)]
 pub(super) enum Value {
@@ -103,7 +103,7 @@ pub(super) fn parse_document(text: &str, problems: &mut Vec<Problem>) -> Item {
         let help = if cause.contains("must be quoted") || cause.starts_with("invalid boolean") {
             "put text in quotes: `key = \"value\"`"
         } else if cause == "duplicate key" {
-            "remove one of the two, or put the keys of both into one table"
+            "remove one of them, or put the keys of both into one table"
         } else if cause.starts_with("unclosed") || cause.contains("string") {
             "close what was opened before this place"
         } else {
@@ -117,11 +117,11 @@ pub(super) fn parse_document(text: &str, problems: &mut Vec<Problem>) -> Item {
 
 fn too_deep(span: Span) -> Problem {
     Problem::new(
-        "tables nest too deeply",
+        "tables are nested too deeply",
         span,
         "here",
         format!("more than {DEPTH} levels"),
-        "no key of a manifest lies deeper than five levels",
+        "no key of a manifest is nested deeper than five levels",
     )
 }
 
@@ -165,7 +165,7 @@ fn convert(value: &DeValue<'_>, span: Span, shift: usize, depth: usize, problems
 
 /// A value given on the command line in place of the manifest's: `--set net.big.optimize.positions=1000000`.
 ///
-/// The value is TOML, or a plain string where it is no valid TOML. Keys may be quoted as in TOML
+/// The value is TOML, or a plain string where it is not valid TOML. Keys may be quoted as in TOML
 /// (`net."nightly/{stem}".compression=none`); unquoted ones may hold all but dots, quotes, `=` and blanks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
@@ -210,11 +210,11 @@ impl Override {
                 Some(raw.to_owned())
             };
             let Some(key) = key else {
-                return Err(fail(at..end, "this key", "it is no valid TOML string"));
+                return Err(fail(at..end, "this key", "it is not a valid TOML string"));
             };
             keys.push((key, at..end));
             if keys.len() > DEPTH {
-                return Err(fail(at..end, "here", "no key of a manifest lies that deep"));
+                return Err(fail(at..end, "here", "no key of a manifest is nested that deeply"));
             }
             at = skip_blanks(text, end);
             match text[at..].chars().next() {
@@ -263,15 +263,15 @@ impl Override {
                     format!("`{path}` has no keys"),
                     place,
                     "no such key",
-                    format!("the manifest gives {kind} for `{path}`"),
-                    format!("set the whole: `--set {path}=…`"),
+                    format!("`{path}` is {kind} in the manifest"),
+                    format!("set the whole value: `--set {path}=…`"),
                 ));
                 return;
             };
             let found = entries.iter().position(|entry| entry.key.value == *key);
             if found.is_none()
                 && let [(top, _)] = parent
-                && NAMED.contains(&top.as_str())
+                && keys::is_named(top)
             {
                 problems.push(undefined(top, key, place, entries));
                 return;
@@ -305,7 +305,7 @@ fn undefined(top: &str, key: &str, place: Span, entries: &[Entry]) -> Problem {
         false => format!("defined: {}", listed(names())),
     });
     Problem::new(
-        format!("no {top} is named `{key}`"),
+        format!("no {top} named `{key}`"),
         place,
         "this name",
         format!("`--set` changes what the manifest has, and it has no `[{top}.{}]`", quoted(key)),
@@ -336,8 +336,8 @@ pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a string",
         Value::Integer(_) => "an integer",
-        Value::Float(_) => "a number with a fraction",
-        Value::Boolean(_) => "a truth value",
+        Value::Float(_) => "a float",
+        Value::Boolean(_) => "a boolean",
         Value::Date => "a date",
         Value::List(_) => "a list",
         Value::Table(_) => "a table",

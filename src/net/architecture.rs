@@ -3,6 +3,8 @@
 //! An architecture is all that fixes a file's bytes besides the weights. Code that reads, writes, quantizes or gathers asks the
 //! table; it never branches on a generation's name. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
 
+use crate::words::Word;
+
 use super::quantization::{FT127, FT255, FT256, Quantization, ZeroRule};
 use super::{Block, FeatureSet, ThreatTable};
 
@@ -71,6 +73,8 @@ impl Wiring {
 pub struct Generation {
     /// The field's name, such as `SFNNv5`.
     pub name: &'static str,
+    /// When it came, and which release of Stockfish reads it, in a few words.
+    pub about: &'static str,
     /// First word of a file.
     pub version: u32,
     /// Tensor order of the feature transformer.
@@ -106,9 +110,32 @@ impl PartialEq for Generation {
     }
 }
 
+impl Eq for Generation {}
+
+impl Word for &'static Generation {
+    const KIND: &'static str = "an architecture";
+
+    fn all() -> Vec<Self> {
+        GENERATIONS.iter().collect()
+    }
+
+    fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn about(self) -> &'static str {
+        self.about
+    }
+
+    fn named(text: &str) -> Option<Self> {
+        generation(text)
+    }
+}
+
 /// The entry that all others are written as a difference to: one stack of two clipped layers behind 2·256 outputs.
 const BASE: Generation = Generation {
     name: "SFNNv1",
+    about: "August 2020, Stockfish 12 and 13",
     version: 0x7AF3_2F16,
     ft_layout: FtLayout::Plain,
     narrow_threats: false,
@@ -132,30 +159,68 @@ const QAT: Generation =
 
 /// Every generation, oldest first.
 pub static GENERATIONS: [Generation; 21] = [
-    Generation { name: "T0", version: 0x7AF3_2F17, ..BASE },
+    Generation { name: "T0", about: "October 2020, read by no Stockfish", version: 0x7AF3_2F17, ..BASE },
     BASE,
-    Generation { name: "SFNNv2", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, pawn: Some(208), ..PSQT },
-    Generation { name: "SFNNv3", blocks: &[Block::HalfKaV2Hm], l1: 1024, l2: 8, pawn: Some(208), ..PSQT },
-    Generation { name: "SFNNv4", wiring: Wiring::SKIP, quantizations: &[&FT127], pawn: Some(208), ..SINGLE },
-    Generation { name: "SFNNv5", pawn: Some(361), ..SINGLE },
-    Generation { name: "SFNNv6", l1: 1536, pawn: Some(328), ..SINGLE },
-    Generation { name: "SFNNv7", l1: 2048, ..SINGLE },
-    Generation { name: "SFNNv8", l1: 2560, pawn: Some(356), ..SINGLE },
-    Generation { name: "SFNNv9", l1: 3072, ..SINGLE },
-    Generation { name: "small", l1: 128, ..SINGLE },
+    Generation { name: "SFNNv2", about: "May 2021, Stockfish 14", blocks: &[Block::HalfKaV2], l1: 512, l2: 16, pawn: Some(208), ..PSQT },
+    Generation {
+        name: "SFNNv3",
+        about: "August 2021, Stockfish 14.1",
+        blocks: &[Block::HalfKaV2Hm],
+        l1: 1024,
+        l2: 8,
+        pawn: Some(208),
+        ..PSQT
+    },
+    Generation {
+        name: "SFNNv4",
+        about: "February 2022, Stockfish 15",
+        wiring: Wiring::SKIP,
+        quantizations: &[&FT127],
+        pawn: Some(208),
+        ..SINGLE
+    },
+    Generation { name: "SFNNv5", about: "May 2022, Stockfish 15.1", pawn: Some(361), ..SINGLE },
+    Generation { name: "SFNNv6", about: "May 2023, Stockfish 16", l1: 1536, pawn: Some(328), ..SINGLE },
+    Generation { name: "SFNNv7", about: "July 2023", l1: 2048, ..SINGLE },
+    Generation { name: "SFNNv8", about: "September 2023, Stockfish 16.1", l1: 2560, pawn: Some(356), ..SINGLE },
+    Generation { name: "SFNNv9", about: "April 2024, Stockfish 17", l1: 3072, ..SINGLE },
+    Generation { name: "small", about: "second net of Stockfish from January 2024 to May 2026", l1: 128, ..SINGLE },
     Generation {
         name: "SFNNv10a",
+        about: "November 2025, threats in i16",
         ft_layout: FtLayout::Joined,
         narrow_threats: false,
         blocks: &[Block::FullThreats(ThreatTable::T79856), Block::HalfKaV2Hm],
         ..THREATS
     },
-    Generation { name: "SFNNv10b", blocks: &[Block::FullThreats(ThreatTable::T79856), Block::HalfKaV2Hm], ..THREATS },
-    Generation { name: "SFNNv11", blocks: &[Block::FullThreats(ThreatTable::T66864), Block::HalfKaV2Hm], ..THREATS },
-    Generation { name: "SFNNv12", blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm], ..THREATS },
-    Generation { name: "SFNNv13", blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm], l2: 31, ..THREATS },
+    Generation {
+        name: "SFNNv10b",
+        about: "December 2025, threats in i8, Stockfish 18",
+        blocks: &[Block::FullThreats(ThreatTable::T79856), Block::HalfKaV2Hm],
+        ..THREATS
+    },
+    Generation {
+        name: "SFNNv11",
+        about: "February 2026, no king targets",
+        blocks: &[Block::FullThreats(ThreatTable::T66864), Block::HalfKaV2Hm],
+        ..THREATS
+    },
+    Generation {
+        name: "SFNNv12",
+        about: "February 2026, kings never attack",
+        blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm],
+        ..THREATS
+    },
+    Generation {
+        name: "SFNNv13",
+        about: "February 2026, L2 of 31",
+        blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm],
+        l2: 31,
+        ..THREATS
+    },
     Generation {
         name: "SFNNv13-newhash",
+        about: "March 2026, composed feature sets",
         blocks: &[Block::FullThreats(ThreatTable::T60144), Block::HalfKaV2Hm],
         l2: 31,
         composed: true,
@@ -163,14 +228,22 @@ pub static GENERATIONS: [Generation; 21] = [
     },
     Generation {
         name: "SFNNv14",
+        about: "April 2026, blocked pawn pushes",
         blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm],
         l2: 31,
         composed: true,
         ..THREATS
     },
-    Generation { name: "SFNNv14.1", blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm], l2: 31, ..QAT },
+    Generation {
+        name: "SFNNv14.1",
+        about: "May 2026, quantization-aware training",
+        blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm],
+        l2: 31,
+        ..QAT
+    },
     Generation {
         name: "SFNNv15",
+        about: "July 2026, wider output layer",
         blocks: &[Block::FullThreats(ThreatTable::T60720), Block::HalfKaV2Hm],
         wiring: Wiring::DENSE,
         l2: 32,
@@ -178,6 +251,7 @@ pub static GENERATIONS: [Generation; 21] = [
     },
     Generation {
         name: "SFNNv16",
+        about: "July 2026, pairs of pawns",
         blocks: &[Block::FullThreats(ThreatTable::T59808), Block::Pp3Wide, Block::HalfKaV2Hm],
         wiring: Wiring::DENSE,
         l2: 32,
@@ -185,9 +259,13 @@ pub static GENERATIONS: [Generation; 21] = [
     },
 ];
 
-/// The generation of that name; case does not matter, and `v13 new hash` is accepted for `SFNNv13-newhash`.
+/// Other names of generations, each with that in the table.
+pub const GENERATION_ALIASES: [(&str, &str); 1] = [("v13 new hash", "SFNNv13-newhash")];
+
+/// The generation of that name or alias; case does not matter.
 pub fn generation(name: &str) -> Option<&'static Generation> {
-    let name = if name.eq_ignore_ascii_case("v13 new hash") { "SFNNv13-newhash" } else { name };
+    let alias = GENERATION_ALIASES.iter().find(|(alias, _)| name.eq_ignore_ascii_case(alias));
+    let name = alias.map_or(name, |(_, name)| name);
     GENERATIONS.iter().find(|generation| generation.name.eq_ignore_ascii_case(name))
 }
 

@@ -51,6 +51,16 @@ pub enum Block {
 }
 
 impl Block {
+    /// The names that a feature set is written with, joined by `+`; the generations of threats share one.
+    pub const NAMES: [&'static str; 6] = [
+        Self::HalfKp.name(),
+        Self::HalfKa.name(),
+        Self::HalfKaV2.name(),
+        Self::HalfKaV2Hm.name(),
+        Self::FullThreats(ThreatTable::T79856).name(),
+        Self::Pp3Wide.name(),
+    ];
+
     /// Number of features (rows of the feature transformer as stored in a file).
     pub const fn rows(self) -> usize {
         match self {

@@ -10,7 +10,9 @@ mod quantization;
 mod quantized;
 mod random;
 
-pub use architecture::{Architecture, FtLayout, GENERATIONS, Generation, Skip, Wiring, fc_hash, generation, generation_names};
+pub use architecture::{
+    Architecture, FtLayout, GENERATION_ALIASES, GENERATIONS, Generation, Skip, Wiring, fc_hash, generation, generation_names,
+};
 pub use block::{Block, ThreatTable};
 pub use features::{FeatureSet, composed_hash, recursive_hash};
 pub use float::{

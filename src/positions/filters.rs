@@ -3,6 +3,8 @@
 //! The trainer decides with random numbers and with counts kept by each of its threads, so that no two of its runs agree. Here the
 //! decisions are a function of the seed and of the entry's place (chunk `c`, entry `i`): `mix([tag, seed, c, i])`, with a tag of its
 //! own for each filter.
+//!
+//! [`FILTERS`] lists the filters once: manifest, schema, reference, options, keys and messages take them from there.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -62,6 +64,181 @@ impl Default for Filters {
     }
 }
 
+/// What a filter is set to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Setting {
+    /// Of a filter that is on or off.
+    Flag(bool),
+    /// Of a filter with a bound.
+    Whole(i64),
+    /// Of a weight: a wanted share.
+    Share(f64),
+}
+
+/// Which settings a filter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterKind {
+    /// On or off.
+    Flag,
+    /// A whole number in this range.
+    Whole {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// A number of at most [`Filters::MAX_WEIGHT`] by magnitude.
+    Share,
+}
+
+/// One field of [`Filters`]: its name for users, what it takes, and how it is read and set.
+#[derive(Debug)]
+pub struct Filter {
+    /// The field's name, which is that of the trainer's data loader.
+    pub name: &'static str,
+    /// The name with `-` for `_`, as an option may be spelled.
+    pub dashed: &'static str,
+    /// What it does, as one sentence without a period; `N` is its setting.
+    pub about: &'static str,
+    /// What it takes.
+    pub kind: FilterKind,
+    /// What holds where it is not set, as users read it.
+    pub default: &'static str,
+    /// It looks at scores, moves or plies, which lines of FEN do not have.
+    needs_facts: bool,
+    get: fn(&Filters) -> Option<Setting>,
+    set: fn(&mut Filters, Setting) -> bool,
+}
+
+/// A type that a filter's setting is kept in.
+trait Slot {
+    fn load(&self) -> Option<Setting>;
+    /// False for a setting that does not fit.
+    fn store(&mut self, setting: Setting) -> bool;
+}
+
+impl Slot for bool {
+    fn load(&self) -> Option<Setting> {
+        Some(Setting::Flag(*self))
+    }
+
+    fn store(&mut self, setting: Setting) -> bool {
+        let Setting::Flag(on) = setting else { return false };
+        *self = on;
+        true
+    }
+}
+
+impl Slot for Option<f64> {
+    fn load(&self) -> Option<Setting> {
+        self.map(Setting::Share)
+    }
+
+    fn store(&mut self, setting: Setting) -> bool {
+        let Setting::Share(share) = setting else { return false };
+        *self = Some(share);
+        true
+    }
+}
+
+macro_rules! whole_slots {
+    ($($type:ty)*) => {$(
+        impl Slot for $type {
+            fn load(&self) -> Option<Setting> {
+                Some(Setting::Whole((*self).into()))
+            }
+
+            fn store(&mut self, setting: Setting) -> bool {
+                let Setting::Whole(number) = setting else { return false };
+                number.try_into().map(|number| *self = number).is_ok()
+            }
+        }
+    )*};
+}
+
+whole_slots! { u32 i32 }
+
+impl Slot for Option<u16> {
+    fn load(&self) -> Option<Setting> {
+        self.map(|number| Setting::Whole(number.into()))
+    }
+
+    fn store(&mut self, setting: Setting) -> bool {
+        let Setting::Whole(number) = setting else { return false };
+        number.try_into().map(|number| *self = Some(number)).is_ok()
+    }
+}
+
+/// A row of [`FILTERS`] for the field of that name.
+macro_rules! filter {
+    ($field:ident, $dashed:literal, $kind:expr, needs_facts: $needs_facts:literal, default: $default:literal, $about:literal) => {
+        Filter {
+            name: stringify!($field),
+            dashed: $dashed,
+            about: $about,
+            kind: $kind,
+            default: $default,
+            needs_facts: $needs_facts,
+            get: |filters| filters.$field.load(),
+            set: |filters, setting| filters.$field.store(setting),
+        }
+    };
+}
+
+const fn whole(min: i64, max: i64) -> FilterKind {
+    FilterKind::Whole { min, max }
+}
+
+/// Every filter, in the order in which they are listed.
+#[rustfmt::skip]
+pub static FILTERS: [Filter; 10] = [
+    filter!(filtered, "filtered", FilterKind::Flag, needs_facts: true, default: "false", "Leave out positions whose move is a capture"),
+    filter!(wld_filtered, "wld-filtered", FilterKind::Flag, needs_facts: true, default: "false",
+        "Leave out, at random, positions whose game ended otherwise than their score foretells"),
+    filter!(random_fen_skipping, "random-fen-skipping", whole(0, u32::MAX as i64), needs_facts: false, default: "0",
+        "Leave out N of N + 1 positions, at random"),
+    filter!(early_fen_skipping, "early-fen-skipping", whole(-1, u16::MAX as i64), needs_facts: true, default: "-1",
+        "Leave out positions of ply N and below; -1 leaves out none"),
+    filter!(simple_eval_skipping, "simple-eval-skipping", whole(-1, i32::MAX as i64), needs_facts: false, default: "-1",
+        "Leave out positions whose material differs by less than N (a pawn is 208, a queen 2538); -1 leaves out none"),
+    filter!(max_score, "max-score", whole(0, u16::MAX as i64), needs_facts: true, default: "no limit",
+        "Leave out positions whose score is beyond N for either side"),
+    filter!(max_ply, "max-ply", whole(0, u16::MAX as i64), needs_facts: true, default: "no limit", "Leave out positions after ply N"),
+    filter!(pc_y1, "pc-y1", FilterKind::Share, needs_facts: false, default: "1 if another weight is set",
+        "Wanted share of positions with 0 pieces; any of pc_y1 to pc_y3 turns the weighting by pieces on"),
+    filter!(pc_y2, "pc-y2", FilterKind::Share, needs_facts: false, default: "2 if another weight is set",
+        "Wanted share of positions with 16 pieces"),
+    filter!(pc_y3, "pc-y3", FilterKind::Share, needs_facts: false, default: "1 if another weight is set",
+        "Wanted share of positions with 32 pieces"),
+];
+
+impl Filter {
+    /// What the filter is set to; `None` where nothing is set and nothing holds by default.
+    pub fn setting(&self, filters: &Filters) -> Option<Setting> {
+        (self.get)(filters)
+    }
+
+    /// Sets the filter. False for a setting of another kind or out of range, which changes nothing.
+    #[must_use]
+    pub fn set(&self, filters: &mut Filters, setting: Setting) -> bool {
+        let fits = match (self.kind, setting) {
+            (FilterKind::Whole { min, max }, Setting::Whole(number)) => (min..=max).contains(&number),
+            // Written so that NaN does not fit.
+            (FilterKind::Share, Setting::Share(share)) => share.abs() <= Filters::MAX_WEIGHT,
+            (FilterKind::Flag, Setting::Flag(_)) => true,
+            _ => false,
+        };
+        fits && (self.set)(filters, setting)
+    }
+
+    /// The error for a weight that is too large or not a number.
+    pub(crate) fn out_of_range(&self, weight: f64) -> Error {
+        Error::usage(format!("`{}` is out of range", self.name))
+            .because(format!("it is {weight} and must be from -{max} to {max}", max = Filters::MAX_WEIGHT))
+            .help("only the proportions of the weights matter")
+    }
+}
+
 const NO_VALUE: i16 = 32002;
 /// The trainer keeps at least one in ten positions of the most frequent piece count.
 const MAX_SKIPPING_RATE: f64 = 10.0;
@@ -76,18 +253,25 @@ impl Filters {
     /// The largest of `pc_y1` to `pc_y3` by magnitude. Only their proportions matter, and sums of such numbers stay finite.
     pub const MAX_WEIGHT: f64 = 1e6;
 
+    /// The filters that are set to something else than their defaults, with their settings, in the order of [`FILTERS`].
+    pub fn on(&self) -> impl Iterator<Item = (&'static Filter, Setting)> {
+        let none = Self::default();
+        FILTERS.iter().filter_map(move |filter| {
+            let setting = filter.setting(self)?;
+            (filter.setting(&none) != Some(setting)).then_some((filter, setting))
+        })
+    }
+
     /// Checks numbers that no filter can mean.
     ///
     /// # Errors
     /// [`crate::error::Kind::Usage`]: piece-count weights beyond ±[`Self::MAX_WEIGHT`], not finite or nowhere positive.
     pub fn validate(&self) -> Result<()> {
-        for (name, weight) in [("pc_y1", self.pc_y1), ("pc_y2", self.pc_y2), ("pc_y3", self.pc_y3)] {
-            // Written so that NaN is refused, too.
-            if let Some(weight) = weight.filter(|weight| !matches!(weight.abs(), 0.0..=Self::MAX_WEIGHT)) {
-                let cause = format!("it is {weight} and must be from -{max} to {max}", max = Self::MAX_WEIGHT);
-                return Err(Error::usage(format!("`{name}` is out of range"))
-                    .because(cause)
-                    .help("only the proportions of the weights matter"));
+        for (filter, setting) in self.on() {
+            if let Setting::Share(weight) = setting
+                && !filter.set(&mut self.clone(), setting)
+            {
+                return Err(filter.out_of_range(weight));
             }
         }
         // The distribution is looked at where there are pieces: two kings at least.
@@ -171,15 +355,7 @@ impl Filters {
     }
 
     fn first_that_needs_facts(&self) -> Option<&'static str> {
-        [
-            ("filtered", self.filtered),
-            ("wld_filtered", self.wld_filtered),
-            ("early_fen_skipping", self.early_fen_skipping >= 0),
-            ("max_score", self.max_score.is_some()),
-            ("max_ply", self.max_ply.is_some()),
-        ]
-        .into_iter()
-        .find_map(|(name, on)| on.then_some(name))
+        self.on().find_map(|(filter, _)| filter.needs_facts.then_some(filter.name))
     }
 }
 
@@ -221,34 +397,13 @@ fn exp(x: f64) -> f64 {
 
 /// The filters that are on. Those that are off are left out, so that a key says nothing of filters which nobody asked for.
 pub(crate) fn filter_members(filters: &Filters) -> Map<String, Value> {
-    let Filters {
-        filtered,
-        wld_filtered,
-        random_fen_skipping,
-        early_fen_skipping,
-        simple_eval_skipping,
-        max_score,
-        max_ply,
-        pc_y1,
-        pc_y2,
-        pc_y3,
-    } = filters;
-    let none = Filters::default();
-    // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
-    let decimal = |weight: &Option<f64>| weight.map(|weight| json!(format!("{}", weight + 0.0)));
-    let members = [
-        ("filtered", filtered.then(|| json!(true))),
-        ("wld_filtered", wld_filtered.then(|| json!(true))),
-        ("random_fen_skipping", (*random_fen_skipping != none.random_fen_skipping).then(|| json!(random_fen_skipping))),
-        ("early_fen_skipping", (*early_fen_skipping != none.early_fen_skipping).then(|| json!(early_fen_skipping))),
-        ("simple_eval_skipping", (*simple_eval_skipping != none.simple_eval_skipping).then(|| json!(simple_eval_skipping))),
-        ("max_score", max_score.map(|limit| json!(limit))),
-        ("max_ply", max_ply.map(|limit| json!(limit))),
-        ("pc_y1", decimal(pc_y1)),
-        ("pc_y2", decimal(pc_y2)),
-        ("pc_y3", decimal(pc_y3)),
-    ];
-    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let value = |setting| match setting {
+        Setting::Flag(on) => json!(on),
+        Setting::Whole(number) => json!(number),
+        // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
+        Setting::Share(share) => json!(format!("{}", share + 0.0)),
+    };
+    filters.on().map(|(filter, setting)| (filter.name.to_owned(), value(setting))).collect()
 }
 
 #[cfg(test)]
@@ -312,6 +467,48 @@ mod tests {
         assert!(never.validate().unwrap_err().message().contains("no distribution"));
         assert!(Filters { pc_y1: Some(-1e6), ..Filters::default() }.validate().is_ok());
         assert!(Filters::default().piece_count_rates(&counts).is_none());
+    }
+
+    #[test]
+    fn the_table_has_every_field_and_its_default() {
+        let json = serde_json::to_value(Filters::default()).unwrap();
+        let fields: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(FILTERS.each_ref().map(|filter| filter.name).to_vec(), fields);
+        for filter in &FILTERS {
+            assert_eq!(filter.dashed, filter.name.replace('_', "-"));
+            let default = match filter.setting(&Filters::default()) {
+                Some(Setting::Flag(on)) => on.to_string(),
+                Some(Setting::Whole(number)) => number.to_string(),
+                Some(Setting::Share(share)) => share.to_string(),
+                None => continue,
+            };
+            assert_eq!(filter.default, default, "{}", filter.name);
+        }
+        assert_eq!(Filters::default().on().count(), 0);
+    }
+
+    #[test]
+    fn what_is_set_is_read_back_and_what_does_not_fit_changes_nothing() {
+        for filter in &FILTERS {
+            let (good, bad) = match filter.kind {
+                FilterKind::Flag => (vec![Setting::Flag(true)], vec![Setting::Whole(1)]),
+                FilterKind::Whole { min, max } => (
+                    vec![Setting::Whole(min.max(1)), Setting::Whole(max)],
+                    vec![Setting::Whole(min - 1), Setting::Whole(max + 1), Setting::Flag(true), Setting::Share(1.0)],
+                ),
+                FilterKind::Share => (vec![Setting::Share(-1e6)], vec![Setting::Share(f64::NAN), Setting::Share(1.1e6), Setting::Whole(1)]),
+            };
+            let mut filters = Filters::default();
+            for setting in bad {
+                assert!(!filter.set(&mut filters, setting), "{} {setting:?}", filter.name);
+            }
+            assert_eq!(filters, Filters::default());
+            for setting in good {
+                assert!(filter.set(&mut filters, setting));
+                let on: Vec<_> = filters.on().map(|(on, setting)| (on.name, setting)).collect();
+                assert_eq!(on, [(filter.name, setting)]);
+            }
+        }
     }
 
     #[test]

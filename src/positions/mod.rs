@@ -23,11 +23,11 @@ mod threats;
 
 pub use entry::{Entry, Facts};
 pub use features::{active_features, active_features_both, orientation, orientations};
-pub use filters::Filters;
 pub(crate) use filters::filter_members;
+pub use filters::{FILTERS, Filter, FilterKind, Filters, Setting};
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
-pub use select::{SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
+pub use select::{DEFAULT_COUNT, SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
 pub use stream::Stream;
 pub use threats::{ThreatFeature, threat_features};
 

@@ -29,6 +29,9 @@ use crate::{
 /// The version of the rule above; part of every key that depends on it.
 pub const SELECTION_RULE: u32 = 1;
 
+/// How many positions are taken where nobody says: as many as the trainer's tool takes.
+pub const DEFAULT_COUNT: u64 = 10_000;
+
 const CHUNK_TAG: u64 = 1;
 const ENTRY_TAG: u64 = 2;
 const OVERSAMPLE: u64 = 8;

@@ -6,7 +6,7 @@ use crate::common;
 use nnue::build::{NetReport, NetStatus, Options, Report, StageStatus, Workspace, select_nets};
 use nnue::ctx::{Backend, Ctx, Progress};
 use nnue::format::nnue::{Compression, write};
-use nnue::manifest::{self, Vocabulary};
+use nnue::manifest;
 use nnue::net::random_network;
 
 use crate::project::Project;
@@ -64,7 +64,7 @@ impl Library {
         self.warnings.0.lock().unwrap().clear();
         self.errors.lock().unwrap().clear();
         let ctx = Ctx::new(Arc::new(AtomicBool::new(false)), self.warnings.clone(), Backend::Cpu);
-        let manifest = manifest::load(&self.at("nnue.toml"), &[], &Vocabulary::default()).unwrap();
+        let manifest = manifest::load(&self.at("nnue.toml"), &[]).unwrap();
         let workspace = Workspace::open(&manifest, options, &ctx).unwrap();
         let nets = select_nets(&manifest, &[]).unwrap();
         let on_error = |net: &str, error: &nnue::error::Error| self.errors.lock().unwrap().push(format!("{net}: {error}"));

@@ -32,7 +32,7 @@ fn a_build_says_what_it_does() {
     let events = events(&ran);
     let warnings = of_kind(&events, "warning");
     let warned = |text: &str| warnings.iter().any(|event| event["message"].as_str().unwrap().contains(text));
-    assert!(warned("`source.unused` is used by no net") && warned("does not record its scales"), "{}", ran.transcript());
+    assert!(warned("`source.unused` is not used by any net") && warned("does not record its scales"), "{}", ran.transcript());
     let tasks = |kind: &str| of_kind(&events, kind).iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert!(tasks("start").contains(&"gather".to_owned()), "{}", ran.transcript());
     assert_eq!(tasks("start"), tasks("finish"));
@@ -52,7 +52,7 @@ fn errors_have_their_place_and_their_help() {
     let events = events(&ran);
     assert_eq!(events.len(), 2);
     for (event, line, message) in
-        [(&events[0], 12, "unknown key `postions` in `net.big.optimize`"), (&events[1], 14, "no source is named `run`")]
+        [(&events[0], 12, "unknown key `postions` in `net.big.optimize`"), (&events[1], 14, "no source named `run`")]
     {
         assert_eq!((&event["event"], &event["kind"], &event["line"]), (&json!("error"), &json!("usage"), &json!(line)));
         assert_eq!(event["message"], message);

@@ -147,8 +147,7 @@ fn what_was_built_again_is_told_by_its_path_where_another_file_failed() {
         "version = 1\n[source.run]\npath = \"run.nnue\"\nquantization = \"ft127\"\n[net.one]\nsource = \"run\"\noutputs = [\"one.pt\", \"one.nnue\", \"dist/\"]\n",
     )
     .unwrap();
-    let vocabulary = nnue::manifest::Vocabulary { architectures: &nnue::net::generation_names(), ..Default::default() };
-    let manifest = nnue::manifest::load(&path, &[], &vocabulary).unwrap();
+    let manifest = nnue::manifest::load(&path, &[]).unwrap();
     let nets: Vec<_> = manifest.nets.iter().collect();
     let below = tempfile::tempdir().unwrap();
     // In the place of the first output.

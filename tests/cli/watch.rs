@@ -318,7 +318,7 @@ fn what_is_wrong_at_the_start_ends_it() {
     nnue(&project.path, ["watch", "--interval", "10ms"]).fails(2, &["50 ms"]);
     nnue(&project.path, ["watch", "{stm}"]).fails(2, &["nnue.toml` has no net `{stm}`", "no nets now"]);
     std::fs::write(project.path.join("nnue.toml"), "version = 7").unwrap();
-    nnue(&project.path, ["watch"]).fails(2, &["manifest version 7 is not known"]);
+    nnue(&project.path, ["watch"]).fails(2, &["manifest version 7 is not supported"]);
     std::fs::remove_file(project.path.join("nnue.toml")).unwrap();
     nnue(&project.path, ["watch"]).fails(2, &["no `nnue.toml`"]);
 }

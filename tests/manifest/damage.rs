@@ -60,7 +60,7 @@ fn no_mutation_panics() {
         }
         let text = String::from_utf8_lossy(&bytes);
         let set = Override::parse(&text[..text.floor_char_boundary(30)]).into_iter().collect::<Vec<_>>();
-        match manifest::parse(&text, &path, &set, &Vocabulary::default()) {
+        match manifest::parse(&text, &path, &set) {
             Ok(_) => good += 1,
             Err(error) => {
                 bad += 1;
@@ -87,7 +87,7 @@ fn no_override_panics() {
         match Override::parse(&text) {
             Ok(set) => {
                 good += 1;
-                if let Err(error) = manifest::parse(HEAD, Path::new("nowhere/nnue.toml"), &[set], &Vocabulary::default()) {
+                if let Err(error) = manifest::parse(HEAD, Path::new("nowhere/nnue.toml"), &[set]) {
                     assert!(!render(&error).is_empty());
                 }
             }

@@ -80,9 +80,9 @@ fn defaults_that_nothing_takes_are_warnings() {
     assert_eq!(
         parse(&text).unwrap().warnings,
         [
-            "nowhere/nnue.toml:6: `data.d` is used by no net",
-            "nowhere/nnue.toml:3: `defaults.outputs` is taken by no net",
-            "nowhere/nnue.toml:5: `defaults.optimize` is taken by no net",
+            "nowhere/nnue.toml:6: `data.d` is not used by any net",
+            "nowhere/nnue.toml:3: `defaults.outputs` is not used by any net",
+            "nowhere/nnue.toml:5: `defaults.optimize` is not used by any net",
         ]
     );
     // A default that does nothing for one net is no mistake of that net, and is said once where it does nothing for all.

@@ -17,7 +17,7 @@ use nnue::{
     build,
     error::{Error, Kind},
     graph,
-    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode, Vocabulary},
+    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},
     positions::Filters,
 };
 
@@ -29,7 +29,7 @@ const HEAD: &str = "version = 1\n[net.big]\nsource = \"a.nnue\"\noutputs = [\"di
 /// A path whose folder does not exist: the disk has no say.
 fn parse_with(text: &str, overrides: &[&str]) -> Result<Manifest, Error> {
     let overrides: Vec<Override> = overrides.iter().map(|text| Override::parse(text).unwrap()).collect();
-    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides, &Vocabulary::default())
+    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides)
 }
 
 fn parse(text: &str) -> Result<Manifest, Error> {
@@ -129,7 +129,7 @@ fn schema_keys() -> BTreeMap<String, Vec<String>> {
 }
 
 fn load(folder: &Path) -> Result<Manifest, Error> {
-    manifest::load(&folder.join("nnue.toml"), &[], &Vocabulary::default())
+    manifest::load(&folder.join("nnue.toml"), &[])
 }
 
 fn folder(manifest: &str, files: &[&str]) -> tempfile::TempDir {

@@ -45,7 +45,7 @@ refused! {
     l2_zero: source("l2 = 0\nl3 = 0");
     features_unknown_block: source("features = \"Full_Threats+HalfKAv2_mh^\"");
     features_blank: source("features = \"HalfKP + HalfKA\"");
-    architecture_unknown: source("architecture = \"sfnnv14\"");
+    architecture_unknown: source("architecture = \"SFNNv10\"");
     quantization_unknown: source("quantization = \"ft128\"");
     overflow_unknown: source("overflow = \"saturate\"");
     compression_unknown: head("compression = \"zstd\"\n");

@@ -46,7 +46,7 @@ fn all_keys_have_their_values() {
     assert_eq!(source.path.value.resolved, Path::new("nowhere/runs/epoch=799.ckpt"));
     assert_eq!(source.claims.features.as_ref().unwrap().value, "Full_Threats+HalfKAv2_hm^");
     assert_eq!([&source.claims.l1, &source.claims.l2, &source.claims.l3].map(|size| size.as_ref().unwrap().value), [1024, 31, 32]);
-    assert_eq!(source.claims.architecture.as_ref().unwrap().value, "SFNNv14");
+    assert_eq!(source.claims.architecture.as_ref().unwrap().value.name, "SFNNv14");
     assert_eq!(source.claims.quantization.as_ref().unwrap().value.name, "ft255");
     assert_eq!(source.claims.overflow.value, Overflow::Error);
     assert!(source.sha256.as_ref().unwrap().value.starts_with("0123"));
@@ -228,8 +228,8 @@ fn unused_tables_and_idle_keys_are_warnings() {
         parse(text).unwrap().warnings,
         [
             "nowhere/nnue.toml:9: `net.a.compression` has no effect: no output is a `.nnue` file or a folder",
-            "nowhere/nnue.toml:2: `source.old` is used by no net",
-            "nowhere/nnue.toml:4: `data.old` is used by no net",
+            "nowhere/nnue.toml:2: `source.old` is not used by any net",
+            "nowhere/nnue.toml:4: `data.old` is not used by any net",
         ]
     );
     assert_eq!(parse("version = 1\n").unwrap().warnings, ["nowhere/nnue.toml:1: no `[net.NAME]` table: there is nothing to build"]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use nnue::manifest::{self, Manifest, Override, Vocabulary};
+use nnue::manifest::{self, Manifest, Override};
 use proptest::prelude::*;
 use toml::{Table, Value};
 
@@ -106,8 +106,7 @@ fn spellings(nets: &Nets) -> [String; 3] {
 
 fn parse(text: &str, overrides: &[String]) -> Manifest {
     let overrides: Vec<Override> = overrides.iter().map(|text| Override::parse(text).unwrap()).collect();
-    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides, &Vocabulary::default())
-        .unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+    manifest::parse(text, Path::new("nowhere/nnue.toml"), &overrides).unwrap_or_else(|error| panic!("{error:?}\n{text}"))
 }
 
 /// What was read, as the model has it.

@@ -1,0 +1,177 @@
+//! Which path is which file: paths as typed and as opened, links followed, letter case set aside.
+//!
+//! Looks at folders and links on the disk, never into files. What follows from two paths being one file is not decided here.
+
+use std::{
+    collections::HashMap,
+    path::{Component, Path, PathBuf},
+};
+
+use crate::files::named;
+
+/// A path in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePath {
+    /// As typed: for messages.
+    pub typed: String,
+    /// To open: relative to the process's folder, or absolute. Of an output without `.` and `..`.
+    pub resolved: PathBuf,
+}
+
+impl FilePath {
+    /// A path typed in a manifest that lies in `folder`.
+    pub(super) fn new(folder: &Path, typed: &str) -> Self {
+        let resolved = if folder == Path::new(".") { PathBuf::from(typed) } else { folder.join(typed) };
+        Self { typed: typed.to_owned(), resolved }
+    }
+
+    /// A path to write to: without `.` and `..`.
+    pub(super) fn of_output(folder: &Path, typed: &str) -> Self {
+        let Self { typed, resolved } = Self::new(folder, typed);
+        Self { typed, resolved: normalise(&resolved) }
+    }
+
+    /// What lies in this folder under a name.
+    pub(super) fn child(&self, name: &str) -> Self {
+        let slash = if self.typed.is_empty() || self.typed.ends_with('/') { "" } else { "/" };
+        Self { typed: format!("{}{slash}{name}", self.typed), resolved: self.resolved.join(name) }
+    }
+}
+
+/// Which paths are one file.
+pub(super) struct Disk {
+    /// The manifest's folder: as written, without `.` and `..`.
+    lexical: Option<PathBuf>,
+    /// The same with all links followed.
+    real: Option<PathBuf>,
+    /// Folders of files → with links followed. Many files share one.
+    folders: HashMap<PathBuf, PathBuf>,
+    /// Folders that are written to, likewise, their own last name included.
+    targets: HashMap<PathBuf, PathBuf>,
+}
+
+impl Disk {
+    pub fn new(folder: &Path) -> Self {
+        let lexical = std::path::absolute(folder).ok().map(|folder| normalise(&folder));
+        Self { lexical, real: folder.canonicalize().ok(), folders: HashMap::new(), targets: HashMap::new() }
+    }
+
+    /// Equal for paths that are, or on some file system would be, one file.
+    pub fn identity(&mut self, path: &Path) -> String {
+        self.real_path(path).to_string_lossy().to_lowercase()
+    }
+
+    /// The path with the links of all that exists followed.
+    fn real_path(&mut self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+            return absolute.canonicalize().unwrap_or_else(|_| normalise(&absolute));
+        };
+        let real = match self.folders.get(parent) {
+            Some(folder) => folder.join(name),
+            None => {
+                let folder = real_folder(parent);
+                let real = folder.join(name);
+                self.folders.insert(parent.to_owned(), folder);
+                real
+            }
+        };
+        // Only the last name is looked at for each file; the folders above are shared by many.
+        let link = real.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
+        if link { real.canonicalize().unwrap_or(real) } else { real }
+    }
+
+    /// Where a path that is written below the manifest's folder really lies, if outside: the folder, and what it leads to.
+    pub fn escape(&mut self, output: &Path, is_folder: bool) -> Option<(PathBuf, PathBuf)> {
+        // A link in the output's own place leads out as one on the way does.
+        let is_link = output.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
+        let target = if is_folder || is_link { Some(output) } else { output.parent() }?;
+        let absolute = normalise(&std::path::absolute(named(target)).ok()?);
+        if !absolute.starts_with(self.lexical.as_ref()?) {
+            return None;
+        }
+        let real = self.target(absolute);
+        (!real.starts_with(self.real.as_ref()?)).then(|| (target.to_owned(), real))
+    }
+
+    /// A folder with the links of all that exists followed.
+    pub fn real_place(&mut self, folder: &Path) -> PathBuf {
+        let absolute = normalise(&std::path::absolute(named(folder)).unwrap_or_else(|_| folder.to_owned()));
+        self.target(absolute)
+    }
+
+    /// [`Self::real_path`] of a folder that many outputs share.
+    fn target(&mut self, absolute: PathBuf) -> PathBuf {
+        if let Some(real) = self.targets.get(&absolute) {
+            return real.clone();
+        }
+        let real = self.real_path(&absolute);
+        self.targets.insert(absolute, real.clone());
+        real
+    }
+}
+
+/// Follows the links of the deepest folder on the way that exists; the rest is kept.
+fn real_folder(folder: &Path) -> PathBuf {
+    for ancestor in folder.ancestors() {
+        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), folder.strip_prefix(ancestor)) {
+            return normalise(&real.join(rest));
+        }
+    }
+    normalise(folder)
+}
+
+/// The path without `.` and `..`, by its text alone.
+pub(super) fn normalise(path: &Path) -> PathBuf {
+    let mut parts: Vec<Component<'_>> = Vec::new();
+    for part in path.components() {
+        match (part, parts.last()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                parts.pop();
+            }
+            (Component::ParentDir, Some(Component::RootDir | Component::Prefix(_))) => {}
+            _ => parts.push(part),
+        }
+    }
+    if parts.is_empty() { PathBuf::from(".") } else { parts.into_iter().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normalised_by_text() {
+        for (from, to) in [("a/../b", "b"), ("./a//b/.", "a/b"), ("../x", "../x"), ("a/../../x", "../x"), ("/../x", "/x"), ("a/..", ".")] {
+            assert_eq!(normalise(Path::new(from)), Path::new(to), "{from}");
+        }
+    }
+
+    #[test]
+    fn case_and_dots_do_not_make_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::new(folder.path());
+        let mut identity = |path: &str| disk.identity(&folder.path().join(path));
+        assert_eq!(identity("a/b.nnue"), identity("A/./B.NNUE"));
+        assert_eq!(identity("a/../b.nnue"), identity("b.nnue"));
+        assert_ne!(identity("a/b.nnue"), identity("b.nnue"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_lead_out() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("real")).unwrap();
+        std::os::unix::fs::symlink("real", path("inner")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), path("outer")).unwrap();
+        let mut disk = Disk::new(folder.path());
+        assert_eq!(disk.identity(&path("inner/x")), disk.identity(&path("real/x")));
+        assert_eq!(disk.escape(&path("inner/x"), false), None);
+        let (link, target) = disk.escape(&path("outer/sub"), true).unwrap();
+        assert_eq!((link, target), (path("outer/sub"), outside.path().canonicalize().unwrap().join("sub")));
+        // What is said to lie elsewhere does not escape.
+        assert_eq!(disk.escape(&outside.path().join("x"), false), None);
+    }
+}

@@ -1,0 +1,385 @@
+//! Every key of a manifest, once: where it stands, its type, range and default, and what it is for.
+//!
+//! The parser takes known keys, ranges and examples from here, the JSON schema and the reference are made of it. Says nothing of how a
+//! value is read or what it is used for.
+
+use crate::{
+    net::{Generation, Quantization},
+    positions::{DEFAULT_COUNT, FILTERS, Filter, FilterKind, Filters},
+    words::{Algorithm, Compression, Overflow, Publish, RemoteMode, Word},
+};
+
+/// The manifest version that this program reads.
+pub(super) const VERSION: u64 = 1;
+
+/// Where a remote cache may be.
+pub(super) const REMOTE_SCHEMES: [&str; 5] = ["https", "http", "s3", "gs", "az"];
+
+/// A key that a table may hold.
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    pub name: &'static str,
+    /// What it is for, as one sentence without a period.
+    pub about: &'static str,
+    pub kind: Kind,
+    pub need: Need,
+    /// What holds where it is left out, as users read it; empty: nothing does.
+    pub default: &'static str,
+    /// `[defaults]` may have it, if it is a net's.
+    pub in_defaults: bool,
+    /// `false` turns off what `[defaults]` says of it.
+    pub can_be_off: bool,
+}
+
+/// Whether a key may be left out. Where not: a line that has it, to be shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Optional,
+    Required(&'static str),
+    /// Either in the table itself or in the same place of `[defaults]`.
+    HereOrInDefaults(&'static str),
+}
+
+/// What a key's value is.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// A text, also an empty one.
+    Text,
+    /// A text that says something.
+    Words,
+    Path,
+    Paths,
+    Sha256,
+    Sha256s,
+    Boolean,
+    /// An integer in a range.
+    Integer {
+        min: i128,
+        max: i128,
+        /// It must be even, for this reason.
+        even: Option<&'static str>,
+    },
+    /// A number of at most so much by magnitude.
+    Number(f64),
+    /// One of the names that the function gives.
+    Choice(fn() -> Choices),
+    /// [`Kind::Choice`] of generations, whatever the case.
+    Architecture(fn() -> Choices),
+    /// Names of feature blocks, joined by `+`.
+    Features,
+    /// The address of a remote cache.
+    Url,
+    /// The name of a source, a path, or a table with a glob.
+    Source(&'static Table),
+    /// A table with fixed keys.
+    Table(&'static Table),
+    /// Tables that users name.
+    Named(&'static Table),
+    /// Lists that users name.
+    Axes,
+}
+
+/// The values of a [`Word`].
+pub(super) struct Choices {
+    /// The name of their type.
+    pub name: &'static str,
+    /// Name and meaning of each.
+    pub words: Vec<(&'static str, &'static str)>,
+}
+
+fn choices<W: Word>() -> Choices {
+    let path = std::any::type_name::<W>();
+    let words = W::all().into_iter().map(|word| (word.name(), word.about())).collect();
+    Choices { name: path.rsplit("::").next().unwrap_or(path), words }
+}
+
+/// A table of a manifest.
+pub(super) struct Table {
+    /// Its name in the schema; empty for the whole file.
+    pub name: &'static str,
+    /// As its header is written.
+    pub header: &'static str,
+    /// What it is for, as one sentence without a period.
+    pub about: &'static str,
+    rows: &'static [&'static [Key]],
+    /// Of the rows those alone that `[defaults]` may have.
+    only_in_defaults: bool,
+    /// It lies in a net, where an axis of `[matrix]` may give any value.
+    pub in_net: bool,
+}
+
+impl Table {
+    const fn new(name: &'static str, header: &'static str, about: &'static str, rows: &'static [&'static [Key]]) -> Self {
+        Self { name, header, about, rows, only_in_defaults: false, in_net: false }
+    }
+
+    const fn of_net(self) -> Self {
+        Self { in_net: true, ..self }
+    }
+
+    /// The keys in the order in which they are listed.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        let all = !self.only_in_defaults;
+        self.rows.iter().flat_map(|rows| rows.iter()).filter(move |key| all || key.in_defaults)
+    }
+
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys().find(|key| key.name == name)
+    }
+
+    /// Whether a value of the key may be `"{axis}"`: the types of texts hold that already, and tables cannot be values of an axis.
+    pub fn takes_axis(&self, key: &Key) -> bool {
+        let typed = matches!(key.kind, Kind::Boolean | Kind::Integer { .. } | Kind::Number(_) | Kind::Choice(_));
+        self.in_net && typed
+    }
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, about, kind, need: Need::Optional, default: "", in_defaults: true, can_be_off: false }
+    }
+
+    const fn default(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+
+    const fn required(self, example: &'static str) -> Self {
+        Self { need: Need::Required(example), ..self }
+    }
+
+    const fn required_unless_default(self, example: &'static str) -> Self {
+        Self { need: Need::HereOrInDefaults(example), ..self }
+    }
+
+    const fn not_in_defaults(self) -> Self {
+        Self { in_defaults: false, ..self }
+    }
+
+    const fn or_off(self) -> Self {
+        Self { can_be_off: true, ..self }
+    }
+
+    const fn of_filter(filter: &Filter) -> Self {
+        let kind = match filter.kind {
+            FilterKind::Flag => Kind::Boolean,
+            FilterKind::Whole { min, max } => integer(min as i128, max as i128),
+            FilterKind::Share => Kind::Number(Filters::MAX_WEIGHT),
+        };
+        Self::new(filter.name, kind, filter.about).default(filter.default)
+    }
+}
+
+const fn integer(min: i128, max: i128) -> Kind {
+    Kind::Integer { min, max, even: None }
+}
+
+const L1: Kind = Kind::Integer { min: 2, max: 65536, even: Some("the neurons of the feature transformer are multiplied in pairs") };
+
+/// The largest integer that every TOML tool reads.
+const LARGEST: i128 = i64::MAX as i128;
+
+/// The whole file.
+pub(super) static ROOT: Table = Table::new(
+    "",
+    "",
+    "Manifest of `nnue`: which networks to build, from what, to where",
+    &[&[
+        Key::new("version", integer(VERSION as i128, VERSION as i128), "Version of this format; it is 1").required("version = 1"),
+        Key::new("source", Kind::Named(&SOURCE), "Networks to start from, by name"),
+        Key::new("data", Kind::Named(&DATA), "Training positions, by name"),
+        Key::new("net", Kind::Named(&NET), "Networks to build, by name; a name with `{stem}` or `{parent}` is a sweep over files"),
+        Key::new("defaults", Kind::Table(&DEFAULTS), "What every net takes where it does not say otherwise"),
+        Key::new(
+            "matrix",
+            Kind::Axes,
+            "Axes by name: a net with `{axis}` in its name is built for each value, with the value filled in wherever `{axis}` stands",
+        ),
+        Key::new("cache", Kind::Table(&CACHE), "Where results are kept besides the local cache"),
+    ]],
+);
+
+/// Whether the tables below a key of the top level are named by the user.
+pub(super) fn is_named(key: &str) -> bool {
+    ROOT.key(key).is_some_and(|key| matches!(key.kind, Kind::Named(_)))
+}
+
+/// The tables in the order of the reference.
+pub(super) static TABLES: [&Table; 10] = [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &DEFAULTS, &CACHE, &REMOTE];
+
+pub(super) static SOURCE: Table = Table::new(
+    "source",
+    "[source.NAME]",
+    "A network to start from. What the file tells is inferred; what stands here is an assertion",
+    &[
+        &[Key::new("path", Kind::Path, "A `.ckpt`, `.pt`, `.safetensors` or `.nnue` file or an engine, relative to the manifest")
+            .required("path = \"runs/epoch=799.ckpt\"")],
+        &CLAIMS,
+        &[Key::new("sha256", Kind::Sha256, "Pin: the file must have this SHA-256")],
+    ],
+);
+
+/// What a source and a glob say of files.
+static CLAIMS: [Key; 7] = [
+    Key::new("features", Kind::Features, "Feature blocks joined by `+`, such as `Full_Threats+HalfKAv2_hm^`"),
+    Key::new("l1", L1, "Outputs of the feature transformer per perspective, even"),
+    Key::new("l2", integer(1, 65536), "Size of the second layer"),
+    Key::new("l3", integer(1, 65536), "Size of the third layer"),
+    Key::new(
+        "architecture",
+        Kind::Architecture(choices::<&'static Generation>),
+        "Generation of the network, such as `SFNNv14`, in upper or lower case; only needed where shapes leave it open",
+    ),
+    Key::new(
+        "quantization",
+        Kind::Choice(choices::<&'static Quantization>),
+        "Scales of the integers; only needed where the file leaves them open",
+    ),
+    Key::new("overflow", Kind::Choice(choices::<Overflow>), "What to do with weights that are out of range").default("error"),
+];
+
+pub(super) static DATA: Table = Table::new(
+    "data",
+    "[data.NAME]",
+    "Training positions",
+    &[&[
+        Key::new("path", Kind::Paths, "A file or several, relative to the manifest; several are one stream in this order")
+            .required("path = \"data/positions.binpack\""),
+        Key::new("sha256", Kind::Sha256s, "Pins: one SHA-256 per file"),
+    ]],
+);
+
+pub(super) static NET: Table = Table::new("net", "[net.NAME]", "A network to build", &[&NET_KEYS]).of_net();
+
+pub(super) static DEFAULTS: Table = Table {
+    only_in_defaults: true,
+    ..Table::new(
+        "defaults",
+        "[defaults]",
+        "What every net takes where it does not say otherwise; tables key by key. A net with `permutation` takes no `optimize` from here, \
+         and the other way round",
+        &[&NET_KEYS],
+    )
+    .of_net()
+};
+
+static NET_KEYS: [Key; 9] = [
+    Key::new("source", Kind::Source(&GLOB), "The name of a `source` table, the path of a file, or a glob")
+        .required("source = \"runs/epoch=799.ckpt\"")
+        .not_in_defaults(),
+    Key::new("description", Kind::Text, "Text for the file's header; without it, the source's own stays"),
+    Key::new("compression", Kind::Choice(choices::<Compression>), "Packing of `.nnue` outputs").default("leb128"),
+    Key::new(
+        "outputs",
+        Kind::Paths,
+        "Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file",
+    )
+    .required_unless_default("outputs = [\"dist/\"]"),
+    Key::new("permutation", Kind::Path, "A known permutation (`.npy`) to apply; excludes `optimize`").or_off(),
+    Key::new("optimize", Kind::Table(&OPTIMIZE), "Search for a permutation; excludes `permutation`").or_off(),
+    Key::new("provenance", Kind::Boolean, "Whether to write `<output>.provenance.json`, an in-toto statement, beside each output")
+        .default("false"),
+    Key::new("publish", Kind::Choice(choices::<Publish>), "Check the `.nnue` outputs as this place does before they get their names"),
+    Key::new("license", Kind::Words, "Licence of the net as an SPDX expression, such as `CC0-1.0`"),
+];
+
+pub(super) static GLOB: Table = Table::new(
+    "glob",
+    "source = { glob = \"…\" }",
+    "One net per file that matches; what is said of a source here holds for every file",
+    &[
+        &[Key::new("glob", Kind::Path, "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest")
+            .required("source = { glob = \"runs/*/epoch=*.ckpt\" }")],
+        &CLAIMS,
+    ],
+)
+.of_net();
+
+pub(super) static OPTIMIZE: Table = Table::new(
+    "optimize",
+    "[net.NAME.optimize]",
+    "Search for the permutation of neurons that makes the engine fastest",
+    &[&[
+        Key::new("data", Kind::Text, "The name of a `data` table").required_unless_default("data = \"fishpack\""),
+        Key::new("positions", integer(1, LARGEST), "How many positions to use, exactly").default(DEFAULT_POSITIONS),
+        Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions and of annealing").default("0"),
+        Key::new("algorithm", Kind::Choice(choices::<Algorithm>), "How to search").default("greedy"),
+        Key::new("moves", integer(1, LARGEST), "How many moves annealing makes; only with `algorithm = \"anneal\"`"),
+        Key::new("filters", Kind::Table(&FILTER), "Which positions count").default("all that are not in check"),
+    ]],
+)
+.of_net();
+
+/// [`DEFAULT_COUNT`] as it is shown.
+const DEFAULT_POSITIONS: &str = {
+    assert!(DEFAULT_COUNT == 10_000, "the text below shows another number");
+    "10000"
+};
+
+pub(super) static FILTER: Table = Table::new(
+    "filters",
+    "[net.NAME.optimize.filters]",
+    "Positions to leave out besides those in check, under the names of the trainer's data loader",
+    &[&FILTER_KEYS],
+)
+.of_net();
+
+static FILTER_KEYS: [Key; FILTERS.len()] = {
+    let mut keys = [Key::of_filter(&FILTERS[0]); FILTERS.len()];
+    let mut index = 0;
+    while index < keys.len() {
+        keys[index] = Key::of_filter(&FILTERS[index]);
+        index += 1;
+    }
+    keys
+};
+
+pub(super) static CACHE: Table = Table::new(
+    "cache",
+    "[cache]",
+    "Where results are kept besides the local cache; changes no result",
+    &[&[Key::new("remote", Kind::Table(&REMOTE), "A cache that machines share")]],
+);
+
+pub(super) static REMOTE: Table = Table::new(
+    "remote",
+    "[cache.remote]",
+    "A cache that machines share. Credentials come from the environment only",
+    &[&[
+        Key::new("url", Kind::Url, "An HTTP cache (`http://`, `https://`) or a bucket (`s3://`, `gs://`, `az://`), with a folder")
+            .required("url = \"https://cache.example.org/nnue\""),
+        Key::new("mode", Kind::Choice(choices::<RemoteMode>), "What is done with it").default("read"),
+    ]],
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_words_say_what_they_are() {
+        for table in TABLES {
+            let mut names: Vec<&str> = table.keys().map(|key| key.name).collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", table.header);
+            for key in table.keys() {
+                assert!(!key.about.is_empty() && !key.about.ends_with('.'), "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_the_keys_of_a_net_without_its_source() {
+        let names = |table: &Table| table.keys().map(|key| key.name).collect::<Vec<_>>();
+        assert_eq!(names(&DEFAULTS), names(&NET)[1..]);
+    }
+
+    #[test]
+    fn default_words_are_those_of_their_types() {
+        let of_types =
+            [Overflow::default().name(), Compression::default().name(), Algorithm::default().name(), RemoteMode::default().name()];
+        let keys = [SOURCE.key("overflow"), NET.key("compression"), OPTIMIZE.key("algorithm"), REMOTE.key("mode")];
+        assert_eq!(keys.map(|key| key.unwrap().default), of_types);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a net writes: the kind of an output by its ending, and the names of files beside it.
+//!
+//! Judges texts; whether an output clashes with another file is [`super::conflicts`]' question.
+
+use std::path::{Path, PathBuf, is_separator};
+
+use super::{
+    identity::FilePath,
+    text::{Located, Problem},
+};
+use crate::words::FileFormat;
+
+/// What the name of a provenance file adds to that of the output which it is about.
+pub const PROVENANCE_SUFFIX: &str = ".provenance.json";
+
+/// The provenance file of a published file: beside it, with [`PROVENANCE_SUFFIX`] after its whole name.
+pub fn provenance_path(output: &Path) -> PathBuf {
+    let mut path = output.as_os_str().to_owned();
+    path.push(PROVENANCE_SUFFIX);
+    PathBuf::from(path)
+}
+
+/// A place to write to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// File or folder.
+    pub path: Located<FilePath>,
+    /// What is written.
+    pub kind: OutputKind,
+}
+
+/// What an output is, by its ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutputKind {
+    /// A folder: `nn-<first 12 digits of the SHA-256>.nnue` in it.
+    Folder,
+    /// This `.nnue` file.
+    Nnue,
+    /// A PyTorch file.
+    Pt,
+    /// A safetensors file.
+    Safetensors,
+    /// A NumPy archive.
+    Npz,
+}
+
+impl From<FileFormat> for OutputKind {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Nnue => Self::Nnue,
+            FileFormat::Pt => Self::Pt,
+            FileFormat::Safetensors => Self::Safetensors,
+            FileFormat::Npz => Self::Npz,
+        }
+    }
+}
+
+impl OutputKind {
+    /// The kind of file that a text names, as far as the text tells.
+    fn of_text(typed: &str) -> Option<Self> {
+        ending(typed).as_deref().and_then(FileFormat::of_ending).map(Self::from)
+    }
+}
+
+/// Whether an output's text names a file rather than a folder, as far as the text tells.
+pub(super) fn names_file(typed: &str) -> bool {
+    OutputKind::of_text(typed).is_some()
+}
+
+/// Whether `.nnue` files can come of an output.
+pub(super) fn holds_nnue(typed: &str) -> bool {
+    OutputKind::of_text(typed).is_none_or(|kind| kind == OutputKind::Nnue)
+}
+
+/// The output that a text names: by its ending, or because there is a folder of that name.
+///
+/// # Errors
+/// An ending that nothing is written to, or none.
+pub(super) fn resolve(typed: Located<String>, folder: &Path) -> Result<Output, Problem> {
+    let path = FilePath::of_output(folder, &typed.value);
+    let kind = match OutputKind::of_text(&typed.value) {
+        Some(kind) => kind,
+        None if typed.value.ends_with(is_separator) || path.resolved.is_dir() => OutputKind::Folder,
+        None => return Err(unknown(&typed)),
+    };
+    Ok(Output { path: Located { value: path, span: typed.span }, kind })
+}
+
+fn unknown(typed: &Located<String>) -> Problem {
+    let (message, cause) = match ending(&typed.value).as_deref() {
+        Some("ckpt") => (
+            format!("cannot write checkpoints: `{}`", typed.value),
+            "a `.ckpt` holds the state of a training run, which a net does not have".to_owned(),
+        ),
+        Some(ending) => {
+            (format!("cannot write `{}`", typed.value), format!("the ending decides what is written, and `.{ending}` is not known"))
+        }
+        None => (format!("cannot tell what to write to `{}`", typed.value), "it has no ending and is not an existing folder".to_owned()),
+    };
+    let help = "end it with `/` (a folder, which gets `nn-<sha256>.nnue`), `.nnue`, `.pt`, `.safetensors` or `.npz`";
+    Problem::new(message, typed.span, "this output", cause, help)
+}
+
+/// The ending in lower case; of a text that ends with a separator none.
+fn ending(typed: &str) -> Option<String> {
+    if typed.ends_with(is_separator) {
+        return None;
+    }
+    Path::new(typed).extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_decide() {
+        assert_eq!(ending("x/y.NNUE").as_deref(), Some("nnue"));
+        assert_eq!(ending("x.nnue/"), None);
+        assert_eq!(ending("x/.nnue"), None);
+        assert!(names_file("x.pt") && !holds_nnue("x.pt") && holds_nnue("dist/") && !names_file("dist"));
+    }
+
+    #[test]
+    fn provenance_is_beside_the_file() {
+        assert_eq!(provenance_path(Path::new("d/x.nnue")), Path::new("d/x.nnue.provenance.json"));
+    }
+}

@@ -1,0 +1,174 @@
+//! The tree of a manifest → typed values: the tables, and what holds of several of them.
+//!
+//! Collects all problems instead of stopping at the first. Judges only what the text says; what depends on the disk, or
+//! on several nets at once, is [`super::expand`]'s. A file here for each table, with its type, and one for the values of all.
+
+mod cache;
+mod data;
+mod filters;
+mod net;
+mod optimize;
+mod reader;
+mod source;
+mod values;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
+
+pub use cache::RemoteCache;
+pub use data::Data;
+pub use net::{Net, NetSource};
+pub use optimize::Optimize;
+use reader::{Names, Reader};
+pub use source::{Claims, Source};
+use values::Fields;
+
+use super::{
+    keys::{self, VERSION},
+    text::{Problem, Texts},
+    tree::{Entry, Item, Value, display_path, quoted},
+};
+
+/// All that the tables of a manifest say, before anything is looked up on the disk.
+#[derive(Default)]
+pub(super) struct Content {
+    pub sources: BTreeMap<String, Source>,
+    pub data: BTreeMap<String, Data>,
+    pub nets: Vec<Net>,
+    pub remote_cache: Option<RemoteCache>,
+    pub warnings: Vec<String>,
+}
+
+/// Converts the whole tree.
+pub(super) fn read(root: &Item, texts: &Texts, folder: &Path, problems: &mut Vec<Problem>) -> Content {
+    Reader::new(texts, folder, problems).manifest(root)
+}
+
+/// Whether the keys mean what this program thinks. True also where the version is missing or no number: that is a mistake of its own.
+pub(super) fn is_of_known_version(root: &Item) -> bool {
+    let Value::Table(entries) = &root.value else { return true };
+    let version = entries.iter().find(|entry| entry.key.value == "version").map(|entry| &entry.item.value);
+    !matches!(version, Some(Value::Integer(number)) if *number != Some(i128::from(VERSION)))
+}
+
+impl Reader<'_> {
+    fn manifest(&mut self, root: &Item) -> Content {
+        let mut content = Content::default();
+        let Some(fields) = self.table(&keys::ROOT, "", root) else { return content };
+        if !self.version(&fields) {
+            return content;
+        }
+        let sources = self.named_tables(&fields, "source");
+        let data = self.named_tables(&fields, "data");
+        let nets = self.named_tables(&fields, "net");
+        self.source_names = Names::of(sources);
+        self.data_names = Names::of(data);
+        for entry in sources {
+            if let Some(source) = self.source(entry) {
+                content.sources.insert(entry.key.value.clone(), source);
+            }
+        }
+        for entry in data {
+            if let Some(data) = self.data(entry) {
+                content.data.insert(entry.key.value.clone(), data);
+            }
+        }
+        // The axes of `matrix` stand in the nets by now.
+        if let Some(item) = fields.get("defaults") {
+            self.defaults(item);
+        }
+        for entry in nets {
+            let before = self.problems.len();
+            let path = display_path(["net", &entry.key.value]);
+            content.nets.extend(self.net(&entry.key, &path, &entry.item));
+            self.drop_reported(before);
+        }
+        content.remote_cache = fields.get("cache").and_then(|item| self.cache(item));
+        self.finish(fields);
+        if nets.is_empty() {
+            self.warnings.push(format!("{}: no `[net.NAME]` table: there is nothing to build", self.texts.line(root.span)));
+        }
+        self.unused(&content, sources, data);
+        content.warnings = std::mem::take(&mut self.warnings);
+        content
+    }
+
+    /// False if the keys may mean something else than this program thinks.
+    fn version(&mut self, fields: &Fields<'_>) -> bool {
+        let Some(item) = fields.get("version") else {
+            self.problems.push(Problem::new(
+                "the manifest has no `version`",
+                fields.span,
+                "expected before the first table",
+                "the version decides what the keys mean",
+                format!("begin the file with `version = {VERSION}`"),
+            ));
+            return true;
+        };
+        match self.whole_number("version", item, 0) {
+            Some(found) if found != Some(VERSION.into()) => {
+                self.problems.push(Problem::new(
+                    format!("manifest version {} is not supported", self.texts.slice(item.span)),
+                    item.span,
+                    "this number",
+                    format!("this `nnue` supports only version {VERSION}"),
+                    format!("use a newer `nnue`, or rewrite the manifest for `version = {VERSION}`"),
+                ));
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// The sub-tables `[KEY.NAME]`.
+    fn named_tables<'t>(&mut self, fields: &Fields<'t>, key: &str) -> &'t [Entry] {
+        let Some(item) = fields.get(key) else { return &[] };
+        let Some(entries) = self.entries(key, item, "a table of tables") else { return &[] };
+        let before = self.problems.len();
+        for entry in entries {
+            let name = &entry.key;
+            if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
+                self.problems.push(Problem::new(
+                    format!("{} is not a valid name for a {key}", quoted(&name.value)),
+                    name.span,
+                    "this name",
+                    "names are shown in messages and typed on the command line; they need visible characters and no control characters",
+                    format!("rename it, for example `[{key}.main]`"),
+                ));
+            }
+        }
+        self.drop_reported(before);
+        entries
+    }
+
+    /// Warns of tables that no net uses. Not if there are problems: a net may have been dropped.
+    fn unused(&mut self, content: &Content, sources: &[Entry], data: &[Entry]) {
+        if !self.problems.is_empty() {
+            return;
+        }
+        let mut warn = |kind: &str, entry: &Entry, used: bool| {
+            if !used {
+                let place = self.texts.line(entry.key.span);
+                self.warnings.push(format!("{place}: `{}` is not used by any net", display_path([kind, &entry.key.value])));
+            }
+        };
+        let used: HashSet<&str> = content
+            .nets
+            .iter()
+            .filter_map(|net| match &net.source.value {
+                NetSource::Named(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        for entry in sources {
+            warn("source", entry, used.contains(entry.key.value.as_str()));
+        }
+        let used: HashSet<&str> =
+            content.nets.iter().filter_map(|net| net.optimize.as_ref()).map(|optimize| optimize.data.value.as_str()).collect();
+        for entry in data {
+            warn("data", entry, used.contains(entry.key.value.as_str()));
+        }
+    }
+}

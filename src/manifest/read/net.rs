@@ -1,0 +1,253 @@
+//! `[net.NAME]` and `[defaults]`: what is built, of what, to where.
+
+use std::path::Path;
+
+use super::{
+    super::{
+        identity::FilePath,
+        keys,
+        output::{self, holds_nnue},
+        placeholders,
+        publish::{self, Release},
+        text::{Located, Problem, Span},
+        tree::{Item, Value, quoted},
+    },
+    optimize::Optimize,
+    reader::Reader,
+    source::Claims,
+    values::Fields,
+};
+use crate::words::Compression;
+
+/// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Net {
+    /// The name; of a sweep with placeholders.
+    pub name: Located<String>,
+    /// Of a net that `[matrix]` made: the name as written, with the axes in it.
+    pub template: Option<String>,
+    /// The table's header.
+    pub span: Span,
+    /// Where it comes from.
+    pub source: Located<NetSource>,
+    /// Text for the file's header; `None` keeps the source's, or the writer's default.
+    pub description: Option<Located<String>>,
+    /// Of `.nnue` outputs.
+    pub compression: Located<Compression>,
+    /// Outputs as typed, at least one.
+    pub outputs: Vec<Located<String>>,
+    /// A permutation file (`.npy`) to apply; never together with `optimize`.
+    pub permutation: Option<Located<String>>,
+    /// Search for a permutation.
+    pub optimize: Option<Optimize>,
+    /// What is said of the published files.
+    pub release: Release,
+}
+
+/// A net's `source`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetSource {
+    /// A `[source.NAME]` table.
+    Named(String),
+    /// A file.
+    Path(FilePath),
+    /// A pattern: one net per file that matches.
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// What is said of every file that matches.
+        claims: Box<Claims>,
+    },
+}
+
+impl Reader<'_> {
+    /// The keys of `[defaults]` are those of a net without its source. They are in the nets already: here they are judged.
+    pub(super) fn defaults(&mut self, item: &Item) {
+        let before = self.problems.len();
+        self.in_defaults = true;
+        self.net(&Located { value: "defaults".to_owned(), span: item.span }, "defaults", item);
+        self.in_defaults = false;
+        self.drop_reported(before);
+    }
+
+    pub(super) fn net(&mut self, name: &Located<String>, path: &str, item: &Item) -> Option<Net> {
+        let fields = self.table(if self.in_defaults { &keys::DEFAULTS } else { &keys::NET }, path, item)?;
+        let source = match self.in_defaults {
+            true => None,
+            false => self.required(&fields, "source").map(|(key, item)| self.net_source(&key, item)),
+        };
+        let description = self.text(&fields, "description");
+        let written = self.word::<Compression>(&fields, "compression");
+        let outputs =
+            self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
+        let (permutation, optimize) = self.order(&fields);
+        let release = self.release(&fields);
+        if let Some(Some(outputs)) = &outputs
+            && !self.in_defaults
+        {
+            self.judge_outputs(&fields, written.as_ref(), outputs, &release);
+        }
+        let compression = written.unwrap_or_else(|| fields.default(Compression::default()));
+        let span = fields.span;
+        self.finish(fields);
+        if let Some(Some(source)) = &source {
+            let swept = matches!(source.value, NetSource::Glob { .. });
+            let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().collect();
+            if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, swept) {
+                return None;
+            }
+        }
+        Some(Net {
+            name: name.clone(),
+            template: None,
+            span,
+            source: source??,
+            description,
+            compression,
+            outputs: outputs??,
+            permutation,
+            // One that is wrong has been reported, and hides no mistakes of the outputs.
+            optimize: optimize.flatten(),
+            release,
+        })
+    }
+
+    /// A known permutation or the search for one. Of the search the inner `None` stands for one with mistakes.
+    fn order(&mut self, fields: &Fields<'_>) -> (Option<Located<String>>, Option<Option<Optimize>>) {
+        let (permutation, optimize) = (fields.get_unless_off("permutation"), fields.get_unless_off("optimize"));
+        if permutation.is_some() && optimize.is_some() {
+            self.problems.push(
+                Problem::new(
+                    format!("`{}` has both `permutation` and `optimize`", fields.path),
+                    fields.place("permutation"),
+                    "applies a known permutation",
+                    "a net gets one permutation: a known one, or one that is searched for",
+                    "remove one of them",
+                )
+                .and(fields.place("optimize"), "finds one"),
+            );
+        }
+        let permutation = permutation.and_then(|item| self.path_text(&fields.path_of("permutation"), item));
+        (permutation, optimize.map(|item| self.optimize(&fields.path_of("optimize"), item)))
+    }
+
+    /// What the outputs must fit: the compression and the place of publication.
+    fn judge_outputs(
+        &mut self,
+        fields: &Fields<'_>,
+        written: Option<&Located<Compression>>,
+        outputs: &[Located<String>],
+        release: &Release,
+    ) {
+        let path = &fields.path;
+        if let Some(written) = written
+            && !outputs.iter().any(|output| holds_nnue(&output.value))
+            && self.warned.insert(written.span)
+        {
+            let place = self.texts.line(written.span);
+            self.warnings.push(format!("{place}: `{path}.compression` has no effect: no output is a `.nnue` file or a folder"));
+        }
+        // A licence that was given and is wrong has been reported.
+        let has_license = fields.place("license") != fields.span;
+        publish::check_net(path, release, has_license, outputs, self.problems);
+    }
+
+    /// Checks the placeholders of a net. Those of one whose source is wrong cannot be judged.
+    fn placeholders_are_good(
+        &mut self,
+        name: &Located<String>,
+        permutation: Option<&Located<String>>,
+        outputs: &[&Located<String>],
+        swept: bool,
+    ) -> bool {
+        let before = self.problems.len();
+        for text in [Some(name), permutation].into_iter().flatten().chain(outputs.iter().copied()) {
+            placeholders::check(text, swept, self.texts, self.problems);
+        }
+        if swept && self.problems.len() == before {
+            self.sweep_names(name, outputs.iter().copied());
+        }
+        self.problems.len() == before
+    }
+
+    /// The keys about published files.
+    fn release(&mut self, fields: &Fields<'_>) -> Release {
+        let given = self.boolean(fields, "provenance");
+        let provenance = Located { value: given.unwrap_or(false), span: fields.place("provenance") };
+        let publish = self.word(fields, "publish");
+        let license = fields.get("license").and_then(|item| self.license(&fields.path_of("license"), item));
+        Release { provenance, publish, license }
+    }
+
+    fn license(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
+        let text = self.string(key, item)?;
+        let cause = if text.value.trim().is_empty() {
+            "it is empty"
+        } else if text.value.chars().any(char::is_control) {
+            "it has control characters"
+        } else {
+            return Some(text);
+        };
+        self.problems.push(Problem::new(
+            format!("`{key}` does not name a licence"),
+            text.span,
+            "this licence",
+            cause,
+            "write an SPDX expression, such as `CC0-1.0`; or leave `license` out",
+        ));
+        None
+    }
+
+    /// What a sweep writes must differ from file to file, also while only one file matches.
+    fn sweep_names<'n>(&mut self, name: &Located<String>, outputs: impl Iterator<Item = &'n Located<String>>) {
+        let cause = "a sweep makes one net per file that matches its glob";
+        if !placeholders::has_placeholder(&name.value) {
+            self.problems.push(Problem::new(
+                format!("the nets of the sweep `{}` would all have one name", name.value),
+                name.span,
+                "without a placeholder",
+                cause,
+                format!(
+                    "put `{{stem}}` (the file's name without its ending) in it: `[net.{}]`",
+                    quoted(&format!("{}/{{stem}}", name.value))
+                ),
+            ));
+        }
+        for output in outputs.filter(|output| output::names_file(&output.value) && !placeholders::has_placeholder(&output.value)) {
+            self.problems.push(Problem::new(
+                format!("the nets of the sweep `{}` would all write `{}`", name.value, output.value),
+                output.span,
+                "without a placeholder",
+                cause,
+                "put `{stem}` or `{parent}` in it, or name a folder with a `/` at its end",
+            ));
+        }
+    }
+
+    fn net_source(&mut self, key: &str, item: &Item) -> Option<Located<NetSource>> {
+        if let Value::Table(_) = item.value {
+            let fields = self.table(&keys::GLOB, key, item)?;
+            let glob = self.required(&fields, "glob").and_then(|(key, item)| self.path_text(&key, item));
+            let claims = Box::new(self.claims(&fields));
+            self.finish(fields);
+            return glob.map(|glob| glob.map(|pattern| NetSource::Glob { pattern, claims }));
+        }
+        let text = match &item.value {
+            Value::String(_) => self.path_text(key, item)?,
+            _ => {
+                self.wrong_type(key, item, "a string or `{ glob = \"…\" }`", "name a `[source.NAME]` table, or give the path of a file");
+                return None;
+            }
+        };
+        if self.source_names.set.contains(&text.value) {
+            return Some(text.map(NetSource::Named));
+        }
+        if text.value.contains(['/', '\\']) || Path::new(&text.value).extension().is_some() {
+            let folder = self.folder;
+            return Some(text.map(|text| NetSource::Path(FilePath::new(folder, &text))));
+        }
+        let names = self.source_names.ordered.clone();
+        self.undefined("source", key, &text, &names, "; the path of a file has a `/` or an ending in it");
+        None
+    }
+}

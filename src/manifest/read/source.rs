@@ -1,0 +1,133 @@
+//! `[source.NAME]`, and what a source and a glob say of the files that they stand for.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        identity::FilePath,
+        keys,
+        text::{Located, Problem, Span, listed, suggest},
+        tree::{Entry, Item, display_path},
+    },
+    reader::Reader,
+    values::Fields,
+};
+use crate::{
+    net::{Block, Generation, Quantization},
+    words::Overflow,
+};
+
+/// A network to start from. What is `None` is inferred from the file; what is given is an assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The table's name; `None` for a path given in a net.
+    pub name: Option<String>,
+    /// The table's header, or the path in the net.
+    pub span: Span,
+    /// The file.
+    pub path: Located<FilePath>,
+    /// What is said of its content.
+    pub claims: Claims,
+    /// Pin: 64 lower-case hexadecimal digits.
+    pub sha256: Option<Located<String>>,
+}
+
+/// What a manifest says of a source's content: assertions, which also settle what the file leaves open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// Feature set, such as `Full_Threats+HalfKAv2_hm^`; each block is one of [`Block::NAMES`].
+    pub features: Option<Located<String>>,
+    /// Feature transformer outputs per perspective, even, 2..=65536.
+    pub l1: Option<Located<u32>>,
+    /// Second layer's size, 1..=65536.
+    pub l2: Option<Located<u32>>,
+    /// Third layer's size, 1..=65536.
+    pub l3: Option<Located<u32>>,
+    /// Generation.
+    pub architecture: Option<Located<&'static Generation>>,
+    /// Scales.
+    pub quantization: Option<Located<&'static Quantization>>,
+    /// What to do with weights beyond the range of their integers.
+    pub overflow: Located<Overflow>,
+}
+
+impl Claims {
+    /// Nothing is said; `span` stands for the place where it could be.
+    pub fn none(span: Span) -> Self {
+        let overflow = Located { value: Overflow::default(), span };
+        Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, overflow }
+    }
+
+    /// What is said of the content, by the names of its keys: the value, and where it was written.
+    pub fn said(&self) -> impl Iterator<Item = (&'static str, Value, Span)> {
+        fn of<T>(key: &'static str, said: &Option<Located<T>>, value: impl Fn(&T) -> Value) -> Option<(&'static str, Value, Span)> {
+            said.as_ref().map(|said| (key, value(&said.value), said.span))
+        }
+        [
+            of("features", &self.features, |features| json!(features)),
+            of("l1", &self.l1, |size| json!(size)),
+            of("l2", &self.l2, |size| json!(size)),
+            of("l3", &self.l3, |size| json!(size)),
+            of("architecture", &self.architecture, |generation| json!(generation.name)),
+            of("quantization", &self.quantization, |scales| json!(scales.name)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Where the value of `key` was written; `None` where nothing is said of it.
+    pub fn place_of(&self, key: &str) -> Option<Span> {
+        self.said().find(|(name, ..)| *name == key).map(|(.., span)| span)
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn source(&mut self, entry: &Entry) -> Option<Source> {
+        let fields = self.table(&keys::SOURCE, &display_path(["source", &entry.key.value]), &entry.item)?;
+        let path = self.required(&fields, "path").map(|(key, item)| self.file(&key, item));
+        let claims = self.claims(&fields);
+        let sha256 = fields.get("sha256").and_then(|item| self.sha256(&fields.path_of("sha256"), item));
+        let span = fields.span;
+        self.finish(fields);
+        Some(Source { name: Some(entry.key.value.clone()), span, path: path??, claims, sha256 })
+    }
+
+    /// The keys that a source and a glob share.
+    pub(super) fn claims(&mut self, fields: &Fields<'_>) -> Claims {
+        Claims {
+            features: fields.get("features").and_then(|item| self.features(&fields.path_of("features"), item)),
+            l1: self.integer(fields, "l1"),
+            l2: self.integer(fields, "l2"),
+            l3: self.integer(fields, "l3"),
+            architecture: self.word(fields, "architecture"),
+            quantization: self.word(fields, "quantization"),
+            overflow: self.word(fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default())),
+        }
+    }
+
+    fn features(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
+        let text = self.string(key, item)?;
+        let mut at = 0;
+        let mut good = true;
+        for block in text.value.split('+') {
+            let name = block.strip_suffix('^').unwrap_or(block);
+            if !Block::NAMES.contains(&name) {
+                good = false;
+                let place = self.texts.inside(text.span, &text.value, at..at + block.len());
+                let help = match suggest(name, Block::NAMES) {
+                    Some(meant) => format!("did you mean `{meant}`? known: {}", listed(Block::NAMES)),
+                    None => format!("known: {}, each also with `^` (factorized), joined by `+` without blanks", listed(Block::NAMES)),
+                };
+                self.problems.push(Problem::new(
+                    format!("unknown feature block `{block}`"),
+                    place,
+                    "this block",
+                    format!("`{key}` lists the blocks of the network's input"),
+                    help,
+                ));
+            }
+            at += block.len() + 1;
+        }
+        good.then_some(text)
+    }
+}

@@ -1,0 +1,57 @@
+//! What is built in the end: one value a net, with all that its table, the defaults, the matrix and the disk make of it.
+
+use super::{
+    identity::FilePath,
+    output::Output,
+    publish::Release,
+    read::{Data, Source},
+    text::{Located, Span},
+};
+use crate::{
+    positions::Filters,
+    words::{Algorithm, Compression},
+};
+
+/// One net to build: all names are resolved, all placeholders filled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedNet {
+    /// Unique name.
+    pub name: String,
+    /// The name in the manifest.
+    pub span: Span,
+    /// Of a net that a sweep or `[matrix]` made: the name as written.
+    pub sweep: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+    /// Text for the file's header; `None` keeps the source's, or the writer's default.
+    pub description: Option<Located<String>>,
+    /// Of `.nnue` outputs.
+    pub compression: Located<Compression>,
+    /// At least one.
+    pub outputs: Vec<Output>,
+    /// A permutation file (`.npy`) to apply; never together with `optimize`.
+    pub permutation: Option<Located<FilePath>>,
+    /// Search for a permutation.
+    pub optimize: Option<ResolvedOptimize>,
+    /// What is said of the published files.
+    pub release: Release,
+}
+
+/// [`super::Optimize`] with its data looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedOptimize {
+    /// The table's header.
+    pub span: Span,
+    /// Positions to choose from.
+    pub data: Data,
+    /// Exact number of positions, at least 1.
+    pub positions: Located<u64>,
+    /// Seed of the choice of positions and of annealing.
+    pub seed: Located<u64>,
+    /// The search.
+    pub algorithm: Located<Algorithm>,
+    /// Bound of annealing, at least 1; `None` means the algorithm's default.
+    pub moves: Option<Located<u64>>,
+    /// Which positions count.
+    pub filters: Located<Filters>,
+}
