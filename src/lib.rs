@@ -9,6 +9,7 @@
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
 //!   Knows no file format, no command line, no cache.
 //! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
+//! * [`family`]: networks of other kinds than the trainer's: formats, artifacts and operations of each.
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`permutation`]: activation matrix, objective, search, backends.
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
@@ -24,6 +25,7 @@ pub mod cache;
 pub mod cli;
 pub mod ctx;
 pub mod error;
+pub mod family;
 pub mod format;
 pub mod graph;
 pub mod manifest;
