@@ -2,12 +2,15 @@
 //!
 //! Only how far back a match may reach is remembered, so a hostile stream costs time in proportion to its length and no memory.
 
+/// What [`fault_of`] says of a stream that ends as it should.
+pub const UNHARMED: &str = "incorrect data";
+
 /// What zlib would say of `packed`, a raw deflate stream that cannot be decoded.
 pub fn fault_of(packed: &[u8]) -> &'static str {
     let mut walk = Walk { bits: Bits { bytes: packed, at: 0 }, written: 0 };
     loop {
         match walk.block() {
-            Ok(true) => return "incorrect data",
+            Ok(true) => return UNHARMED,
             Ok(false) => {}
             Err(Stop::Fault(words)) => return words,
             Err(Stop::End) => return "unexpected end of file",
@@ -214,7 +217,7 @@ mod tests {
             let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(level));
             let content: Vec<u8> = (0..9000u32).map(|i| (i * i >> 7) as u8).collect();
             encoder.write_all(&content).unwrap();
-            assert_eq!(fault_of(&encoder.finish().unwrap()), "incorrect data");
+            assert_eq!(fault_of(&encoder.finish().unwrap()), UNHARMED);
         }
     }
 }

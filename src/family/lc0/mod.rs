@@ -14,18 +14,30 @@
 //! # Limitations
 //! The heads in `policy_head_map` and `value_head_map` are carried and shown; like lc0, no view has them.
 
+mod blend;
 mod container;
+mod discover;
+mod edit;
+mod findings;
 mod fixup;
 mod fold;
 mod inflate_fault;
 mod layer;
 mod net;
 pub mod schema;
+mod sizes;
+mod text;
 mod view;
 pub mod wire;
+mod write;
 
+pub use blend::blend;
 pub use container::{Wrapping, is_embedded};
+pub use discover::{Environment, discover};
+pub use findings::{Fault, Finding};
 pub use fixup::Change;
 pub use layer::{Decode, Encoded, Encoding, Layer, encode, is_linear16_stable};
 pub use net::{Net, Version};
+pub use sizes::Sized;
+pub use text::{read_text, text_version};
 pub use view::{Tensor, Tensors, View};
