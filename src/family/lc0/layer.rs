@@ -37,7 +37,7 @@ impl Decode {
         Self::ALL.into_iter().find(|decode| decode.name() == name)
     }
 
-    fn linear(self, code: u16, min: f32, max: f32) -> f32 {
+    pub(super) fn linear(self, code: u16, min: f32, max: f32) -> f32 {
         let t = f32::from(code) / 65535.0;
         match self {
             Self::Lc0V033 => min * (1.0 - t) + max * t,

@@ -16,6 +16,8 @@
 
 mod blend;
 mod container;
+mod describe;
+mod diff;
 mod discover;
 mod edit;
 mod findings;
@@ -26,6 +28,8 @@ mod layer;
 mod net;
 pub mod schema;
 mod sizes;
+mod sniff;
+mod tensor_file;
 mod text;
 mod view;
 pub mod wire;
@@ -33,11 +37,15 @@ mod write;
 
 pub use blend::blend;
 pub use container::{Wrapping, is_embedded};
+pub use describe::{Description, Entry, Fixed, Found, Part, Release, Size};
+pub use diff::{FieldDiff, LayerDiff, NetDiff, diff};
 pub use discover::{Environment, discover};
 pub use findings::{Fault, Finding};
 pub use fixup::Change;
 pub use layer::{Decode, Encoded, Encoding, Layer, encode, is_linear16_stable};
 pub use net::{Net, Version};
 pub use sizes::Sized;
+pub use sniff::{Sniffed, sniff};
+pub use tensor_file::{TensorFile, is_lc0_tensors, read_tensors, write_tensors};
 pub use text::{read_text, text_version};
 pub use view::{Tensor, Tensors, View};
