@@ -79,6 +79,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    lc0: super::lc0::ConvertArgs,
+    #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
     source_is: SourceArgs,
@@ -161,6 +163,9 @@ enum Order<'a> {
 type Summary = Vec<(&'static str, String)>;
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    if let Some(exit) = super::lc0::convert(&args.source, &args.target, &args.lc0, args.json, global)? {
+        return Ok(exit);
+    }
     let ctx = global.ctx(args.backend.into());
     let request = Request::of(&args, &ctx)?;
     let permutation = match request.order {

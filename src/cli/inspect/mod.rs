@@ -136,6 +136,9 @@ impl Report {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let bytes = Bytes::map(&args.file)?;
+    if let Some(exit) = super::lc0::inspect(&args.file, &bytes, args.json, global)? {
+        return Ok(exit);
+    }
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
     let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || Sha256::of(&bytes));
     let Inspected { mut report, fault } = inspected?;
