@@ -278,9 +278,9 @@ pub fn encode(values: &[f32], encoding: Encoding) -> Result<Encoded> {
 }
 
 fn encode_linear(values: &[f32], params: &mut Vec<u8>) -> Result<(f32, f32)> {
-    // NumPy's minimum keeps the first of equal values, so the sign of a zero is that of the first one.
-    let least = values.iter().copied().reduce(|a, b| if b < a { b } else { a }).unwrap_or(0.0);
-    let greatest = values.iter().copied().reduce(|a, b| if b > a { b } else { a }).unwrap_or(0.0);
+    // As NumPy: of equal values the later one counts, which decides the sign of a zero.
+    let least = values.iter().copied().reduce(|a, b| if a < b { a } else { b }).unwrap_or(0.0);
+    let greatest = values.iter().copied().reduce(|a, b| if a > b { a } else { b }).unwrap_or(0.0);
     let (min, max) = match values {
         [value] => (0.0, if *value == 0.0 { 1.0 } else { *value }),
         _ => (least, greatest),
@@ -296,12 +296,12 @@ fn encode_linear(values: &[f32], params: &mut Vec<u8>) -> Result<(f32, f32)> {
     Ok((min, max))
 }
 
-/// Whether LINEAR16 can give such values back: the distance between codes is at least four units in the last place of the greatest.
+/// Whether LINEAR16 can give such values back: the range is finite, and the distance between codes is at least four units in the last place of the greatest.
 pub fn is_linear16_stable(min: f32, max: f32) -> bool {
     let greatest = min.abs().max(max.abs());
     let ulp = f64::from(f32::from_bits(greatest.to_bits().saturating_add(1))) - f64::from(greatest);
     let step = (f64::from(max) - f64::from(min)) / 65535.0;
-    min < max && greatest.is_finite() && step.is_finite() && step >= 4.0 * ulp
+    min < max && (max - min).is_finite() && step >= 4.0 * ulp
 }
 
 #[cfg(test)]
