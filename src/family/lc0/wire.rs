@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Most values in one file. Real networks have some thousands; a file of empty messages must not become a tree that fills the memory.
-const MAX_VALUES: usize = 1 << 20;
+const MAX_VALUES: usize = 1 << 17;
 
 /// A piece of a file. Cloning copies no bytes.
 #[derive(Clone)]
