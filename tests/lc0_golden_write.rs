@@ -114,7 +114,7 @@ fn encoding_again_gives_the_same_bytes_where_it_can() {
         for tensor in net.tensors(View::Raw, DECODE).unwrap().tensors {
             let layer: Layer<'_> = tensor.layer().unwrap();
             let codes: Vec<u16> = layer.params().chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
-            let whole = layer.params().len() % 2 == 0 && codes.contains(&0) && codes.contains(&u16::MAX);
+            let whole = layer.params().len().is_multiple_of(2) && codes.contains(&0) && codes.contains(&u16::MAX);
             if layer.encoding().unwrap() != Encoding::Linear16 || !is_linear16_stable(layer.min(), layer.max()) || codes.len() < 2 || !whole
             {
                 other += 1;

@@ -20,6 +20,9 @@ impl Random {
 
 /// One kind of damage.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
+    if bytes.is_empty() {
+        return;
+    }
     // Structure stands before and between large layers: half of the damage goes to the first bytes.
     let near = if random.below(2) == 0 { 200 } else { bytes.len() };
     let at = random.below(near.min(bytes.len()));

@@ -215,7 +215,7 @@ mod tests {
     fn good_streams_end_without_a_fault() {
         for level in [0, 1, 6, 9] {
             let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(level));
-            let content: Vec<u8> = (0..9000u32).map(|i| (i * i >> 7) as u8).collect();
+            let content: Vec<u8> = (0..9000u32).map(|i| ((i * i) >> 7) as u8).collect();
             encoder.write_all(&content).unwrap();
             assert_eq!(fault_of(&encoder.finish().unwrap()), UNHARMED);
         }
