@@ -281,6 +281,52 @@ fn what_lc0_does_not_check_is_found() {
     }
 }
 
+/// Everything that lc0's `describenet` prints of a file is in its description.
+#[test]
+fn descriptions_have_what_describenet_prints() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let folder = golden.join("public");
+    let mut lines = 0;
+    for (name, text) in common::json_maybe_xz(&folder.join("describe.json")).as_object().unwrap() {
+        let path = folder.join("nets").join(name);
+        if name.ends_with(".exe") || !path.exists() {
+            continue;
+        }
+        let description = net(&folder, name).describe(DECODE);
+        let json = serde_json::to_value(&description).unwrap();
+        let in_list = |list: &str, value: &str| json[list].as_array().unwrap().iter().any(|entry| entry["value"] == *value);
+        let size = |key: &str| description.body.iter().find(|size| size.name == key).map_or(0, |size| size.value).to_string();
+        for line in text.as_str().unwrap().lines() {
+            let Some((key, value)) = line.split_once(": ") else { continue };
+            let (key, value) = (key.trim(), value.trim());
+            let found = match key {
+                "Minimal Lc0 version" => value == format!("v{}", description.min_version),
+                "Weights encoding" => description.weights_encoding.as_deref() == Some(value),
+                "Input" | "Network" | "Policy" | "Value" | "MLH" | "Default activation" | "Smolgen activation" | "FFN activation"
+                | "Input embedding"
+                    if value.contains('_') =>
+                {
+                    in_list("format", value)
+                }
+                "Blocks" => value == size("blocks"),
+                "SE blocks" => value == size("se blocks"),
+                "Encoders" => value == size("encoders"),
+                "Encoder heads" => value == size("encoder heads"),
+                "Embedding size" => value == size("embedding"),
+                "Dmodel" => value == size("d_model"),
+                "Encoder DFF" => value == size("encoder dff"),
+                "IR version" | "Producer Name" | "Producer Version" | "Doc String" | "Output" | "Opset" => in_list("onnx_model", value),
+                "Data type" | "Input planes" | "Output WDL" | "Output Policy" => in_list("onnx", value),
+                "Training steps" => in_list("training", value),
+                _ => continue,
+            };
+            assert!(found, "{name}: `{key}` is `{value}`: {json}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 800, "{lines}");
+}
+
 /// Records of a message: field number, wire type, number, bytes.
 fn records(bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
     fn varint(rest: &mut &[u8]) -> u64 {

@@ -34,7 +34,7 @@ use crate::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 pub(crate) struct Args {
     /// The file that holds the network
     source: PathBuf,
-    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz; with --out-sha a folder
+    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz (of lc0: .pb, .pb.gz, .onnx); with --out-sha a folder
     target: PathBuf,
     /// Name the file nn-<first 12 digits of its SHA-256>.nnue, in the folder TARGET
     #[arg(long = "out-sha", alias = "out_sha")]

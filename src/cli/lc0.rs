@@ -266,6 +266,7 @@ fn text(path: &Path, bytes: &Bytes, content: Option<String>, net: &Description) 
     for entry in net.format.iter().chain(&net.training).chain(&net.onnx) {
         add(&entry.name, entry.value.clone());
     }
+    net.onnx_model.iter().for_each(|entry| add(&format!("model {}", entry.name), entry.value.clone()));
     for change in &net.fixup {
         add("fix-up", format!("{}: {} becomes {}", change.field, change.from.as_deref().unwrap_or("absent"), change.to));
     }

@@ -6,7 +6,7 @@ use super::{
     findings::{Fault, each_layer},
     layer::{Decode, Encoding, Layer},
     net::Net,
-    schema::{Kind, MessageType, NETWORK_FORMAT, ONNX_MODEL, TRAINING_PARAMS},
+    schema::{Kind, MessageType, NETWORK_FORMAT, ONNX_MODEL, ONNX_MODEL_PROTO, TRAINING_PARAMS},
     view::{POLICY_HEADS, VALUE_HEADS},
     wire::{Message, Value},
 };
@@ -42,6 +42,8 @@ pub struct Description {
     pub parameters: u64,
     /// The interface of an ONNX model inside; empty where there is none.
     pub onnx: Vec<Entry>,
+    /// What that model says of itself: versions, producer, inputs, outputs, operator sets.
+    pub onnx_model: Vec<Entry>,
     /// Which releases of lc0 take the file.
     pub releases: Vec<Release>,
     /// What lc0 does not look at.
@@ -154,10 +156,28 @@ impl Net {
             parts,
             encodings,
             onnx: entries(self.message.message("onnx_model"), &ONNX_MODEL),
+            onnx_model: self.onnx_entries(),
             releases: self.releases(),
             findings: self.found(decode),
             notes: self.notes().to_vec(),
         }
+    }
+
+    fn onnx_entries(&self) -> Vec<Entry> {
+        let bytes = self.message.message("onnx_model").and_then(|onnx| onnx.bytes("model"));
+        let Some(model) = bytes.and_then(|bytes| Message::parse_slice(&ONNX_MODEL_PROTO, bytes).ok()) else { return Vec::new() };
+        let scalars = model.fields().filter(|(field, _)| !matches!(field.kind, Kind::Message(_)));
+        let mut found: Vec<Entry> =
+            scalars.map(|(field, values)| Entry { name: field.name.to_owned(), value: show(field.kind, &values[0]) }).collect();
+        let mut add = |name: &str, value: String| found.push(Entry { name: name.to_owned(), value });
+        for name in ["input", "output"] {
+            let values = model.message("graph").into_iter().flat_map(|graph| graph.messages(name));
+            values.for_each(|value| add(name, value.text("name").unwrap_or_default()));
+        }
+        for set in model.messages("opset_import") {
+            add("opset", format!("{} {}", set.text("domain").unwrap_or_default(), set.u32("version").unwrap_or(0)).trim_start().to_owned());
+        }
+        found
     }
 
     fn fixups(&self) -> Vec<Fixed> {

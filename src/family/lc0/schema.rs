@@ -364,6 +364,34 @@ pub static WEIGHTS: MessageType = MessageType {
     ],
 };
 
+/// What is told of an ONNX model: its `ModelProto` without nodes and tensors.
+pub static ONNX_MODEL_PROTO: MessageType = MessageType {
+    name: "ModelProto",
+    fields: &[
+        one(1, "ir_version", Kind::U32),
+        one(2, "producer_name", Kind::Text),
+        one(3, "producer_version", Kind::Text),
+        one(4, "domain", Kind::Text),
+        one(5, "model_version", Kind::U32),
+        one(6, "doc_string", Kind::Text),
+        one(7, "graph", Kind::Message(&ONNX_GRAPH)),
+        many(8, "opset_import", Kind::Message(&ONNX_OPSET)),
+    ],
+};
+
+/// `GraphProto`.
+pub static ONNX_GRAPH: MessageType = MessageType {
+    name: "GraphProto",
+    fields: &[many(11, "input", Kind::Message(&ONNX_VALUE)), many(12, "output", Kind::Message(&ONNX_VALUE))],
+};
+
+/// `ValueInfoProto`.
+pub static ONNX_VALUE: MessageType = MessageType { name: "ValueInfoProto", fields: &[one(1, "name", Kind::Text)] };
+
+/// `OperatorSetIdProto`.
+pub static ONNX_OPSET: MessageType =
+    MessageType { name: "OperatorSetIdProto", fields: &[one(1, "domain", Kind::Text), one(2, "version", Kind::U32)] };
+
 /// Values of `Encoding`.
 pub static WEIGHTS_ENCODING: EnumType = EnumType { name: "Encoding", values: &[("UNKNOWN", 0), ("LINEAR16", 1)] };
 

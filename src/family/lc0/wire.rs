@@ -90,6 +90,17 @@ impl Message {
         Ok(message)
     }
 
+    /// Parses a message that stands in another.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`].
+    pub fn parse_slice(ty: &'static MessageType, slice: &Slice) -> Result<Self> {
+        let mut message = Self::new(ty);
+        let mut reader = Reader { bytes: &slice.bytes, at: slice.range.start, end: slice.range.end };
+        reader.merge(&mut message, &mut 0)?;
+        Ok(message)
+    }
+
     /// What kind of message this is.
     pub fn ty(&self) -> &'static MessageType {
         self.ty
