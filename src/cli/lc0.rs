@@ -38,6 +38,9 @@ pub(crate) struct ConvertArgs {
     /// Keep these value heads only; the first is the one that .onnx gets
     #[arg(long = "value-heads", value_name = "NAME", value_delimiter = ',')]
     value_heads: Vec<String>,
+    /// Write a .onnx file in half precision
+    #[arg(long = "onnx-float16")]
+    half: bool,
     /// Raise the version in the header to what the content needs
     #[arg(long = "fix-min-version")]
     fix_min_version: bool,
@@ -81,7 +84,7 @@ impl Target {
 impl ConvertArgs {
     fn is_given(&self) -> bool {
         let lists = !self.policy_heads.is_empty() || !self.value_heads.is_empty();
-        self.view.is_some() || self.decode.is_some() || self.encoding.is_some() || self.fold || self.fix_min_version || lists
+        self.view.is_some() || self.decode.is_some() || self.encoding.is_some() || self.fold || self.half || self.fix_min_version || lists
     }
 }
 
@@ -112,7 +115,7 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
         Target::Onnx => {
             let first = |names: &[String], default: &str| names.first().map_or(default, String::as_str).to_owned();
             let (policy, value) = (first(&args.policy_heads, "vanilla"), first(&args.value_heads, "winner"));
-            write_onnx(out, &net, &OnnxOptions { policy_head: policy, value_head: value }, decode, &ctx)
+            write_onnx(out, &net, &OnnxOptions { policy_head: policy, value_head: value, half: args.half }, decode, &ctx)
         }
         Target::Tensors(file) => write_tensors(out, &net, args.view.unwrap_or_default(), decode, file, &ctx),
     })?;

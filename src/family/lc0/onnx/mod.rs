@@ -30,11 +30,13 @@ pub struct OnnxOptions {
     pub policy_head: String,
     /// Name of a value head.
     pub value_head: String,
+    /// Half precision throughout, input and outputs too; else single.
+    pub half: bool,
 }
 
 impl Default for OnnxOptions {
     fn default() -> Self {
-        Self { policy_head: "vanilla".into(), value_head: "winner".into() }
+        Self { policy_head: "vanilla".into(), value_head: "winner".into(), half: false }
     }
 }
 
@@ -126,7 +128,7 @@ impl<'a> Graph<'a> {
         let tensors = net.tensors(View::Multi, decode)?;
         let activation = if number("default_activation") == 1 { Activation::Mish } else { Activation::Relu };
         Ok(Self {
-            model: Model::default(),
+            model: Model::new(options.half),
             tensors,
             weights,
             options,

@@ -10,6 +10,8 @@ use crate::{
 
 /// ONNX's number of `FLOAT`.
 const FLOAT: u64 = 1;
+/// Of `FLOAT16`.
+const FLOAT16: u64 = 10;
 /// Of `INT32`.
 const INT32: u64 = 6;
 /// Of `INT64`.
@@ -18,8 +20,8 @@ const IR_VERSION: u64 = 8;
 const OPSET: u64 = 17;
 
 /// A model under construction.
-#[derive(Default)]
 pub struct Model<'a> {
+    half: bool,
     nodes: Vec<u8>,
     initializers: Vec<Initializer<'a>>,
     inputs: Vec<u8>,
@@ -75,6 +77,11 @@ fn packed<T>(values: &[T], bytes: impl Fn(&T) -> Vec<u8>) -> Vec<u8> {
 }
 
 impl<'a> Model<'a> {
+    /// An empty model, in half precision or in single.
+    pub fn new(half: bool) -> Self {
+        Self { half, nodes: Vec::new(), initializers: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+    }
+
     /// Adds a node; gives its first output's name.
     pub fn node(&mut self, op: &str, name: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
         self.node_with(op, name, inputs, &[name], attributes);
@@ -157,7 +164,7 @@ impl<'a> Model<'a> {
             bytes(&mut shape, 1, &dim);
         }
         let (mut tensor, mut kind, mut info) = (Vec::new(), Vec::new(), Vec::new());
-        number(&mut tensor, 1, FLOAT);
+        number(&mut tensor, 1, if self.half { FLOAT16 } else { FLOAT });
         bytes(&mut tensor, 2, &shape);
         bytes(&mut kind, 1, &tensor);
         bytes(&mut info, 1, name.as_bytes());
@@ -173,7 +180,7 @@ impl<'a> Model<'a> {
         let failed = |error| Error::new("cannot write the model").because(error);
         let mut name = Vec::new();
         bytes(&mut name, 2, b"lc0");
-        let heads: Vec<(Vec<u8>, u64)> = self.initializers.iter().map(Initializer::head).collect();
+        let heads: Vec<(Vec<u8>, u64)> = self.initializers.iter().map(|initializer| initializer.head(self.half)).collect();
         let tensors: u64 = heads.iter().map(|(head, data)| head.len() as u64 + data).sum();
         let graph = (self.nodes.len() + name.len() + self.inputs.len() + self.outputs.len()) as u64 + tensors;
         if graph > i32::MAX as u64 - 1024 {
@@ -191,7 +198,7 @@ impl<'a> Model<'a> {
         for ((head, _), initializer) in heads.iter().zip(&self.initializers) {
             ctx.check()?;
             out.write_all(head).map_err(failed)?;
-            initializer.write(out)?;
+            initializer.write(out, self.half)?;
         }
         let (mut opset, mut tail) = (Vec::new(), Vec::new());
         number(&mut opset, 2, OPSET);
@@ -205,12 +212,13 @@ impl<'a> Model<'a> {
 
 impl Initializer<'_> {
     /// The record up to its data, and how many bytes of data follow.
-    fn head(&self) -> (Vec<u8>, u64) {
+    fn head(&self, half: bool) -> (Vec<u8>, u64) {
+        let (float, width) = if half { (FLOAT16, 2) } else { (FLOAT, 4) };
         let (kind, size) = match &self.data {
             Data::Int32(values) => (INT32, 4 * values.len()),
             Data::Int64(values) => (INT64, 8 * values.len()),
-            Data::Floats(values) => (FLOAT, 4 * values.len()),
-            Data::Tensor(tensor) | Data::Transposed(tensor, ..) => (FLOAT, 4 * tensor.len),
+            Data::Floats(values) => (float, width * values.len()),
+            Data::Tensor(tensor) | Data::Transposed(tensor, ..) => (float, width * tensor.len),
         };
         let mut tensor = Vec::new();
         self.dims.iter().for_each(|size| number(&mut tensor, 1, *size as u64));
@@ -225,12 +233,13 @@ impl Initializer<'_> {
         (head, size as u64)
     }
 
-    fn write(&self, out: &mut dyn Write) -> Result<()> {
+    fn write(&self, out: &mut dyn Write, half: bool) -> Result<()> {
         let failed = |error| Error::new("cannot write the model").because(error);
         match &self.data {
             Data::Int32(values) => out.write_all(&packed(values, |value| value.to_le_bytes().to_vec())).map_err(failed),
             Data::Int64(values) => out.write_all(&packed(values, |value| value.to_le_bytes().to_vec())).map_err(failed),
-            Data::Floats(values) => write_floats(out, values),
+            Data::Floats(values) => write_as(out, values, half),
+            Data::Tensor(tensor) if half => write_as(out, &tensor.values()?, half),
             Data::Tensor(tensor) => tensor.write(out),
             Data::Transposed(tensor, rows, columns) => {
                 let values = tensor.values()?;
@@ -238,8 +247,17 @@ impl Initializer<'_> {
                     .flat_map(|column| (0..*rows).map(move |row| (row, column)))
                     .map(|(row, column)| values[row * columns + column])
                     .collect();
-                write_floats(out, &turned)
+                write_as(out, &turned, half)
             }
         }
     }
+}
+
+/// Writes floats in single precision, or rounded to half precision: to the nearest, ties to even.
+fn write_as(out: &mut dyn Write, values: &[f32], half: bool) -> Result<()> {
+    if !half {
+        return write_floats(out, values);
+    }
+    let halves = packed(values, |value| half::f16::from_f32(*value).to_le_bytes().to_vec());
+    out.write_all(&halves).map_err(|error| Error::new("cannot write the model").because(error))
 }
