@@ -200,7 +200,7 @@ impl Inflated {
                 .map_err(|_| Error::new(fault_of(packed)).because("the deflate data is damaged"))?;
             if self.data.len() as u64 > limit {
                 let why = format!("{} bytes become more than {limit}; networks do not deflate that well", packed.len());
-                return Err(if limit == MAX_PROTOBUF { too_large() } else { Error::new("the gzip data is no network").because(why) });
+                return Err(if limit == MAX_PROTOBUF { too_large() } else { Error::new("the gzip data is not a network").because(why) });
             }
             let progressed = state.total_in() > used as u64 || self.data.len() > before;
             match status {
@@ -291,6 +291,6 @@ mod tests {
     #[test]
     fn bombs_are_refused() {
         let bomb = gzip(&vec![0; 100_000]);
-        assert!(Inflated::default().member(&bomb, 0, 50_000).is_err_and(|error| error.message().contains("no network")));
+        assert!(Inflated::default().member(&bomb, 0, 50_000).is_err_and(|error| error.message().contains("not a network")));
     }
 }

@@ -105,7 +105,7 @@ fn layers(net: &Net) -> BTreeMap<String, Layer<'_>> {
     found
 }
 
-/// All fields that are no layers, by path.
+/// All fields that are not layers, by path.
 fn header(net: &Net) -> BTreeMap<String, String> {
     fn walk(message: &Message, path: &str, out: &mut BTreeMap<String, String>) {
         for (field, values) in message.fields() {

@@ -50,7 +50,7 @@ impl Environment {
     }
 }
 
-/// Files below this size are no nets to lc0.
+/// Smaller files are not nets to lc0.
 const LEAST: u64 = 500_000;
 
 /// The net that lc0 takes: of the first folder that has one, the newest file that begins as a net does; `None` where there is none.

@@ -59,7 +59,7 @@ impl Net {
     /// Sets a training parameter from text, or removes it.
     ///
     /// # Errors
-    /// When there is no such parameter, or the text is no value of it.
+    /// When there is no such parameter, or the text is not a value of it.
     pub fn set_training(&mut self, name: &str, text: Option<&str>) -> Result<()> {
         let field = TRAINING_PARAMS.field(name).ok_or_else(|| {
             let known: Vec<&str> = TRAINING_PARAMS.fields.iter().map(|field| field.name).collect();

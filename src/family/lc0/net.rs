@@ -77,7 +77,7 @@ impl Net {
     /// # Errors
     /// When that release refuses the file: the message is lc0's.
     pub fn read_for(file: &Bytes, release: Decode) -> Result<Self> {
-        // A net that begins as one is no engine, whatever its last bytes happen to be.
+        // A file that begins as a net is not an engine, whatever its last bytes happen to be.
         let engine = container::is_embedded(file) && !file.starts_with(b"\x1F\x8B") && !begins_as_net(file);
         let net = Self::parse(file, engine)?;
         net.check(release)?;
@@ -97,7 +97,7 @@ impl Net {
     /// As [`Self::read`], before the checks of version and encoding: for saying what is wrong with a file.
     ///
     /// # Errors
-    /// When it is no weight file at all.
+    /// When it is not a weight file at all.
     pub fn parse(file: &Bytes, embedded: bool) -> Result<Self> {
         let unwrapped = if embedded { container::unwrap_embedded(file)? } else { container::unwrap(file)? };
         let cut = |error: Error| match unwrapped.cut {
