@@ -9,6 +9,7 @@
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
 //!   Knows no file format, no command line, no cache.
 //! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
+//! * [`family`]: networks of other kinds than the trainer's: formats, artifacts and operations of each.
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`permutation`]: activation matrix, objective, search, backends.
 //! * `accumulator`: sums of the feature transformer over many positions, for `stages` and `evaluate`.
@@ -32,6 +33,7 @@ mod cpu;
 pub mod ctx;
 pub mod error;
 pub mod evaluate;
+pub mod family;
 pub mod files;
 pub mod format;
 pub mod graph;

@@ -33,7 +33,7 @@ use crate::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 pub(crate) struct Args {
     /// The file that holds the network
     source: PathBuf,
-    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz; with --out-sha a folder
+    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz (of lc0: .pb, .pb.gz, .onnx); with --out-sha a folder
     target: PathBuf,
     /// Name the file nn-<first 12 digits of its SHA-256>.nnue, in the folder TARGET
     #[arg(long = "out-sha", alias = "out_sha")]
@@ -77,6 +77,8 @@ pub(crate) struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    lc0: super::lc0::ConvertArgs,
     #[command(flatten)]
     filters: FilterArgs,
     #[command(flatten)]
@@ -130,6 +132,9 @@ enum Order<'a> {
 type Summary = Vec<(&'static str, String)>;
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    if let Some(exit) = super::lc0::convert(&args.source, &args.target, &args.lc0, args.json, global)? {
+        return Ok(exit);
+    }
     let ctx = global.ctx(args.backend);
     let request = Request::of(&args, &ctx)?;
     let permutation = match request.order {

@@ -25,6 +25,7 @@ mod global;
 mod graph;
 mod init;
 mod inspect;
+mod lc0;
 mod log;
 mod man;
 mod network;

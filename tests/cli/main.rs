@@ -18,6 +18,7 @@ mod explain;
 mod fixture;
 mod inspect;
 mod json_docs;
+mod lc0;
 mod log;
 mod outputs;
 mod perm;

@@ -68,3 +68,15 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// The golden lc0 weight files beside the checkout; as [`golden`].
+pub fn golden_lc0() -> Option<PathBuf> {
+    let path = golden()?.with_file_name("golden_lc0");
+    assert!(path.is_dir(), "`{}` is missing", path.display());
+    Some(path)
+}
+
+/// A JSON file that may be packed.
+pub fn json_maybe_xz(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&read_maybe_xz(path)).unwrap()
+}

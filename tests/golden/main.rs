@@ -10,6 +10,8 @@ mod checkpoint_targets;
 mod checkpoints;
 mod convert;
 mod evaluate;
+mod lc0;
+mod lc0_write;
 mod nets;
 mod optimize;
 mod torch;

@@ -5,6 +5,7 @@
 
 mod damage;
 mod defaults;
+mod keys;
 mod messages;
 mod schema;
 mod sweeps;

@@ -2,8 +2,12 @@
 //! seeds or from `proptest`, which shrinks what fails; `fuzz/` looks further.
 #![allow(missing_docs)]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod filters;
 mod manifests;
 mod mutations;
+mod mutations_lc0;
 mod mutations_nnue;
 mod permutations;

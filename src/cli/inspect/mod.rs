@@ -148,6 +148,9 @@ impl Report {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let bytes = Bytes::map(&args.file)?;
+    if let Some(exit) = super::lc0::inspect(&args.file, &bytes, args.json, global)? {
+        return Ok(exit);
+    }
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
     let shown = args.file.file_name().unwrap_or_default().to_string_lossy();
     let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || hash_bytes_sha256(&bytes, &shown, &ctx));

@@ -1,0 +1,176 @@
+//! Batch norms folded into their convolutions, as lc0 does at load: all in single precision, each operation rounded.
+
+use super::{
+    layer::{Decode, Layer},
+    wire::Message,
+};
+use crate::error::{Error, Result};
+
+/// What a folded block consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The kernel.
+    Weights,
+    /// One number an output.
+    Biases,
+}
+
+impl Part {
+    /// The field's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Biases => "biases",
+        }
+    }
+}
+
+/// A convolution with its batch norm, whose sizes are checked.
+#[derive(Debug, Clone)]
+pub struct Folded<'a> {
+    block: &'a Message,
+    decode: Decode,
+    weights: usize,
+    biases: usize,
+    plain: bool,
+}
+
+const EPSILON: f32 = 1e-5;
+
+impl<'a> Folded<'a> {
+    /// Looks at a block. No values are read.
+    ///
+    /// # Errors
+    /// When a layer has an unknown encoding, or when lc0 would read beyond the end of a vector.
+    pub fn of(block: &'a Message, decode: Decode) -> Result<Self> {
+        let count = |name: &str| Layer::find(block, name).map_or(Ok(0), |layer| layer.count(decode));
+        let (weights, biases, means) = (count("weights")?, count("biases")?, count("bn_means")?);
+        let (gammas, betas, variances) = (count("bn_gammas")?, count("bn_betas")?, count("bn_stddivs")?);
+        let plain = weights == 0 || means == 0;
+        // Without biases there are as many zeros as means.
+        let outputs = if biases == 0 { means } else { biases };
+        if !plain {
+            let (gammas, betas) = if betas == 0 { (gammas + means, means) } else { (gammas, betas) };
+            let sizes = [("bn_gammas", gammas, outputs), ("bn_betas", betas, outputs), ("bn_means", means, outputs)];
+            let too_many = [("bn_gammas", gammas), ("bn_means", means), ("biases", outputs)];
+            for (name, have, need) in sizes.into_iter().chain(too_many.map(|(name, have)| (name, have, variances))) {
+                if have < need {
+                    return Err(Error::new(format!("`{name}` has {have} elements, {need} are needed")));
+                }
+            }
+        }
+        Ok(Self { block, decode, weights, biases: outputs, plain })
+    }
+
+    /// Whether there is a batch norm to fold.
+    pub fn is_folded(&self) -> bool {
+        !self.plain
+    }
+
+    /// Elements of the kernel.
+    pub fn weights_len(&self) -> usize {
+        self.weights
+    }
+
+    /// Elements of the biases.
+    pub fn biases_len(&self) -> usize {
+        self.biases
+    }
+
+    fn layer(&self, name: &str) -> Result<Vec<f32>> {
+        Layer::find(self.block, name).map_or(Ok(Vec::new()), |layer| layer.values(self.decode))
+    }
+
+    /// The folded values of a part.
+    ///
+    /// # Errors
+    /// When the memory does not suffice.
+    pub fn values(&self, part: Part) -> Result<Vec<f32>> {
+        let (mut gammas, mut betas) = (self.layer("bn_gammas")?, self.layer("bn_betas")?);
+        let (mut means, mut biases) = (self.layer("bn_means")?, self.layer("biases")?);
+        if betas.is_empty() {
+            betas = vec![0.0; means.len()];
+            // lc0 appends: gammas that are there come first, and win.
+            gammas.extend(std::iter::repeat_n(1.0, means.len()));
+        }
+        if biases.is_empty() {
+            biases = vec![0.0; means.len()];
+        }
+        for (at, variance) in self.layer("bn_stddivs")?.into_iter().enumerate() {
+            gammas[at] *= 1.0 / (variance + EPSILON).sqrt();
+            means[at] -= biases[at];
+        }
+        match part {
+            Part::Biases => Ok((0..self.biases).map(|at| -gammas[at] * means[at] + betas[at]).collect()),
+            Part::Weights => {
+                let mut weights = self.layer("weights")?;
+                let inputs = weights.len() / self.biases.max(1);
+                if inputs > 0 {
+                    for (row, gamma) in weights.chunks_exact_mut(inputs).zip(&gammas).take(self.biases) {
+                        row.iter_mut().for_each(|weight| *weight *= gamma);
+                    }
+                }
+                Ok(weights)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        layer::{Encoding, encode},
+        schema::{CONV_BLOCK, LAYER},
+        wire::Value,
+    };
+    use super::*;
+    use proptest::prelude::*;
+
+    fn block(layers: &[(&str, &[f32])]) -> Message {
+        let mut block = Message::new(&CONV_BLOCK);
+        for (name, values) in layers {
+            let mut layer = Message::new(&LAYER);
+            encode(values, Encoding::Float32).unwrap().store(&mut layer);
+            block.set(name, Value::Message(layer));
+        }
+        block
+    }
+
+    #[test]
+    fn vectors_that_are_too_short_are_refused() {
+        let weights: &[f32] = &[1.0; 8];
+        for layers in [
+            &[("weights", weights), ("bn_means", &[0.0; 2]), ("bn_stddivs", &[1.0; 3])][..],
+            &[("weights", weights), ("bn_means", &[0.0; 2]), ("bn_betas", &[0.0; 2])],
+            &[("weights", weights), ("biases", &[0.0; 4]), ("bn_means", &[0.0; 2])],
+        ] {
+            assert!(Folded::of(&block(layers), Decode::Lc0V033).is_err(), "{layers:?}");
+        }
+        assert!(!Folded::of(&block(&[("weights", weights), ("biases", &[0.0; 2])]), Decode::Lc0V033).unwrap().is_folded());
+    }
+
+    proptest! {
+        #[test]
+        fn a_folded_block_computes_the_same(
+            weights in proptest::collection::vec(-1.0f32..1.0, 6),
+            vectors in proptest::collection::vec((-1.0f32..1.0, 0.1f32..2.0, 0.5f32..2.0, -1.0f32..1.0), 2),
+            input in proptest::collection::vec(-1.0f32..1.0, 3),
+        ) {
+            let part = |pick: fn(&(f32, f32, f32, f32)) -> f32| vectors.iter().map(pick).collect::<Vec<f32>>();
+            let (means, variances, gammas, betas) = (part(|v| v.0), part(|v| v.1), part(|v| v.2), part(|v| v.3));
+            let block = block(&[
+                ("weights", &weights), ("bn_means", &means), ("bn_stddivs", &variances), ("bn_gammas", &gammas), ("bn_betas", &betas),
+            ]);
+            let folded = Folded::of(&block, Decode::Lc0V033).unwrap();
+            let (kernel, biases) = (folded.values(Part::Weights).unwrap(), folded.values(Part::Biases).unwrap());
+            let product = |row: &[f32]| row.iter().zip(&input).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>();
+            for at in 0..2 {
+                let (mean, variance) = (f64::from(means[at]), f64::from(variances[at]));
+                let normal = (product(&weights[3 * at..3 * at + 3]) - mean) / (variance + f64::from(EPSILON)).sqrt();
+                let wanted = normal * f64::from(gammas[at]) + f64::from(betas[at]);
+                let made = product(&kernel[3 * at..3 * at + 3]) + f64::from(biases[at]);
+                prop_assert!((wanted - made).abs() < 1e-4, "{} {}", wanted, made);
+            }
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! One layer: stored numbers ↔ floats, bit for bit as lc0 and the training code do it.
+
+use std::io::Write;
+
+use half::{bf16, f16};
+
+use super::{
+    schema::LAYER_ENCODING,
+    wire::{Message, Slice, Value},
+};
+use crate::error::{Error, Result};
+
+/// How the 16 bits of a LINEAR16 layer become floats. The two differ in the last bit, and in what else a release knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Decode {
+    /// lc0 0.33 without fused multiply-add: `min·(1 − t) + max·t`, each operation rounded. Knows the encodings of layers.
+    #[default]
+    Lc0V033,
+    /// lc0 up to 0.32 and the training code: `t·(max − min) + min`. Takes every layer for LINEAR16, whatever it says.
+    Lc0V032,
+}
+
+impl Decode {
+    /// All of them, by name.
+    pub const ALL: [Self; 2] = [Self::Lc0V033, Self::Lc0V032];
+
+    /// Its name, which fixes the values: `lc0-0.33` or `lc0-0.32`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lc0V033 => "lc0-0.33",
+            Self::Lc0V032 => "lc0-0.32",
+        }
+    }
+
+    /// The one of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|decode| decode.name() == name)
+    }
+
+    pub(super) fn linear(self, code: u16, min: f32, max: f32) -> f32 {
+        let t = f32::from(code) / 65535.0;
+        match self {
+            Self::Lc0V033 => min * (1.0 - t) + max * t,
+            Self::Lc0V032 => t * (max - min) + min,
+        }
+    }
+}
+
+/// How a layer's floats are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// 16 bits, linear between the least and the greatest value. The only one that lc0 before 0.33 knows.
+    Linear16,
+    /// IEEE 754 half precision.
+    Float16,
+    /// The upper half of single precision.
+    Bfloat16,
+    /// Single precision.
+    Float32,
+}
+
+impl Encoding {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Linear16, Self::Float16, Self::Bfloat16, Self::Float32];
+
+    /// Its name, as lc0 prints it in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linear16 => "linear16",
+            Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
+            Self::Float32 => "float32",
+        }
+    }
+
+    /// The one of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|encoding| encoding.name() == name)
+    }
+
+    /// Its number in a file.
+    pub const fn number(self) -> i32 {
+        self as i32 + 1
+    }
+
+    fn of_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|encoding| encoding.number() == number)
+    }
+
+    /// Bytes of an element.
+    pub const fn size(self) -> usize {
+        if matches!(self, Self::Float32) { 4 } else { 2 }
+    }
+}
+
+/// A layer where it lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Layer<'a>(&'a Message);
+
+/// Elements that are decoded at a time.
+const BLOCK: usize = 1 << 15;
+
+impl<'a> Layer<'a> {
+    /// The layer that a message of that kind holds.
+    pub fn of(message: &'a Message) -> Self {
+        Self(message)
+    }
+
+    /// The layer of that name in `message`.
+    pub fn find(message: &'a Message, name: &str) -> Option<Self> {
+        message.message(name).map(Self)
+    }
+
+    /// Where LINEAR16 begins: 0 where the file does not say.
+    pub fn min(self) -> f32 {
+        self.0.float("min_val").unwrap_or(0.0)
+    }
+
+    /// Where LINEAR16 ends: 0 where the file does not say.
+    pub fn max(self) -> f32 {
+        self.0.float("max_val").unwrap_or(0.0)
+    }
+
+    /// The stored bytes.
+    pub fn params(self) -> &'a [u8] {
+        self.0.bytes("params").map(|bytes| &**bytes).unwrap_or_default()
+    }
+
+    /// The shape that the file states. lc0 does not read it.
+    pub fn dims(self) -> Vec<u32> {
+        self.0.values("dims").iter().filter_map(|value| if let Value::U32(size) = value { Some(*size) } else { None }).collect()
+    }
+
+    /// The encoding: LINEAR16 where the layer does not say.
+    ///
+    /// # Errors
+    /// lc0's words, where the number is none of an encoding.
+    pub fn encoding(self) -> Result<Encoding> {
+        let number = self.0.enumerated("encoding").unwrap_or(Encoding::Linear16.number());
+        Encoding::of_number(number).ok_or_else(|| Error::new(format!("Unknown layer encoding {}", LAYER_ENCODING.show(number))))
+    }
+
+    /// The encoding that a release takes the layer for.
+    ///
+    /// # Errors
+    /// Those of [`Self::encoding`].
+    pub fn encoding_for(self, decode: Decode) -> Result<Encoding> {
+        if decode == Decode::Lc0V032 { Ok(Encoding::Linear16) } else { self.encoding() }
+    }
+
+    /// How many elements there are: a left-over byte is none.
+    ///
+    /// # Errors
+    /// Those of [`Self::encoding`].
+    pub fn count(self, decode: Decode) -> Result<usize> {
+        Ok(self.params().len() / self.encoding_for(decode)?.size())
+    }
+
+    /// All values.
+    ///
+    /// # Errors
+    /// Those of [`Self::encoding`], and when the memory does not suffice.
+    pub fn values(self, decode: Decode) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        let wanted = self.count(decode)?;
+        values.try_reserve_exact(wanted).map_err(|error| Error::new("there is not enough memory for the layer").because(error))?;
+        self.each_block(decode, &mut |block| {
+            values.extend_from_slice(block);
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// Hands over the values in order, some thousands at a time.
+    ///
+    /// # Errors
+    /// Those of [`Self::encoding`] and of `sink`.
+    pub fn each_block(self, decode: Decode, sink: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
+        let encoding = self.encoding_for(decode)?;
+        let (min, max) = (self.min(), self.max());
+        let mut block = Vec::with_capacity(BLOCK.min(self.params().len() / encoding.size()));
+        for piece in self.params().chunks(BLOCK * encoding.size()) {
+            block.clear();
+            let halves = piece.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+            match encoding {
+                Encoding::Linear16 => block.extend(halves.map(|code| decode.linear(code, min, max))),
+                Encoding::Float16 => block.extend(halves.map(|bits| f16::from_bits(bits).to_f32())),
+                Encoding::Bfloat16 => block.extend(halves.map(|bits| f32::from_bits(u32::from(bits) << 16))),
+                Encoding::Float32 => {
+                    block.extend(piece.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])));
+                }
+            }
+            sink(&block)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes floats as little-endian bytes.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_floats(out: &mut dyn Write, floats: &[f32]) -> Result<()> {
+    let failed = |error| Error::new("cannot write").because(error);
+    if cfg!(target_endian = "little") {
+        return out.write_all(bytemuck::cast_slice(floats)).map_err(failed);
+    }
+    floats.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())).map_err(failed)
+}
+
+/// The stored form of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// How it is stored.
+    pub encoding: Encoding,
+    /// The range, for LINEAR16.
+    pub range: Option<(f32, f32)>,
+    /// The elements' bytes.
+    pub params: Vec<u8>,
+}
+
+impl Encoded {
+    /// Puts the numbers into a layer. Whether the encoding of LINEAR16 is written out stays as it was, and so does the shape.
+    pub fn store(self, layer: &mut Message) {
+        if self.encoding != Encoding::Linear16 || layer.has("encoding") {
+            layer.set("encoding", Value::Enum(self.encoding.number()));
+        }
+        match self.range {
+            Some((min, max)) => {
+                layer.set("min_val", Value::Float(min));
+                layer.set("max_val", Value::Float(max));
+            }
+            None => {
+                layer.remove("min_val");
+                layer.remove("max_val");
+            }
+        }
+        layer.set("params", Value::Bytes(Slice::from_vec(self.params)));
+    }
+}
+
+/// Encodes floats. LINEAR16 is the rule of the TensorFlow training code, by which all official networks were written; halves are rounded
+/// to the nearest, ties to even.
+///
+/// # Errors
+/// When there are NaN or infinities, or finite values that the encoding cannot hold: beyond its range, or a LINEAR16 range so wide that
+/// its length is infinite.
+pub fn encode(values: &[f32], encoding: Encoding) -> Result<Encoded> {
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        return Err(Error::new(format!("element {at} is {}, which is not a weight", values[at])));
+    }
+    let too_large = |at: usize| Error::new(format!("element {at}, {}, is too large for {}", values[at], encoding.name()));
+    let mut params = Vec::with_capacity(values.len() * encoding.size());
+    let mut range = None;
+    match encoding {
+        Encoding::Linear16 => range = Some(encode_linear(values, &mut params)?),
+        Encoding::Float16 => {
+            for (at, value) in values.iter().enumerate() {
+                let half = f16::from_f32(*value);
+                if half.is_infinite() {
+                    return Err(too_large(at));
+                }
+                params.extend(half.to_le_bytes());
+            }
+        }
+        Encoding::Bfloat16 => {
+            for (at, value) in values.iter().enumerate() {
+                let half = bf16::from_f32(*value);
+                if half.is_infinite() {
+                    return Err(too_large(at));
+                }
+                params.extend(half.to_le_bytes());
+            }
+        }
+        Encoding::Float32 => params.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+    }
+    Ok(Encoded { encoding, range, params })
+}
+
+fn encode_linear(values: &[f32], params: &mut Vec<u8>) -> Result<(f32, f32)> {
+    // As NumPy: of equal values the later one counts, which decides the sign of a zero.
+    let least = values.iter().copied().reduce(|a, b| if a < b { a } else { b }).unwrap_or(0.0);
+    let greatest = values.iter().copied().reduce(|a, b| if a > b { a } else { b }).unwrap_or(0.0);
+    let (min, max) = match values {
+        [value] => (0.0, if *value == 0.0 { 1.0 } else { *value }),
+        _ => (least, greatest),
+    };
+    let length = (f64::from(max) - f64::from(min)) as f32;
+    if length.is_infinite() {
+        return Err(Error::new(format!("the range from {min} to {max} is too wide for linear16")).help("take bfloat16 or float32"));
+    }
+    for value in values {
+        let place = if min == max { value - min } else { (value - min) / length };
+        params.extend(((place * 65535.0).round_ties_even() as u16).to_le_bytes());
+    }
+    Ok((min, max))
+}
+
+/// Whether LINEAR16 can give such values back: the range is finite, and the distance between codes is at least four units in the last place of the greatest.
+pub fn is_linear16_stable(min: f32, max: f32) -> bool {
+    let greatest = min.abs().max(max.abs());
+    let ulp = f64::from(f32::from_bits(greatest.to_bits().saturating_add(1))) - f64::from(greatest);
+    let step = (f64::from(max) - f64::from(min)) / 65535.0;
+    min < max && (max - min).is_finite() && step >= 4.0 * ulp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::LAYER;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decoded(encoded: Encoded, decode: Decode) -> Vec<f32> {
+        let mut message = Message::new(&LAYER);
+        encoded.store(&mut message);
+        Layer::of(&message).values(decode).unwrap()
+    }
+
+    #[test]
+    fn the_ends_of_a_range_are_exact() {
+        for decode in Decode::ALL {
+            assert_eq!(decode.linear(0, -0.3, 0.7), -0.3);
+        }
+        assert_eq!(Decode::Lc0V033.linear(65535, -0.3, 0.7), 0.7);
+        assert_eq!(decoded(encode(&[0.25], Encoding::Linear16).unwrap(), Decode::Lc0V033), [0.25]);
+        assert_eq!(decoded(encode(&[0.0], Encoding::Linear16).unwrap(), Decode::Lc0V033), [0.0]);
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused() {
+        for encoding in Encoding::ALL {
+            assert!(encode(&[1.0, f32::NAN], encoding).unwrap_err().message().contains("element 1"));
+        }
+        assert!(encode(&[70000.0], Encoding::Float16).is_err());
+        assert!(encode(&[f32::MAX], Encoding::Bfloat16).is_err());
+        assert!(encode(&[f32::MAX, -f32::MAX], Encoding::Linear16).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn encoding_again_changes_nothing(values in proptest::collection::vec(-8.0f32..8.0, 2..300)) {
+            for encoding in Encoding::ALL {
+                let once = encode(&values, encoding).unwrap();
+                if let Some((min, max)) = once.range && !is_linear16_stable(min, max) {
+                    continue;
+                }
+                let back = decoded(once.clone(), Decode::Lc0V033);
+                prop_assert_eq!(encode(&back, encoding).unwrap(), once);
+            }
+        }
+
+        #[test]
+        fn half_precision_is_the_nearest(value in -60000.0f32..60000.0) {
+            let back = decoded(encode(&[value], Encoding::Float16).unwrap(), Decode::Lc0V033)[0];
+            let error = (f64::from(back) - f64::from(value)).abs();
+            for step in [-1i32, 1] {
+                let neighbour = f16::from_bits((f16::from_f32(value).to_bits() as i32 + step) as u16).to_f32();
+                prop_assert!(error <= (f64::from(neighbour) - f64::from(value)).abs() || neighbour.is_nan());
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! lc0's networks: weight files as lc0 0.33 reads them, bit for bit, and everything that can be done with one.
+//!
+//! ```text
+//! bytes → container → wire → Net (checks) → fix-up → view (raw, legacy, multi) → tensors, ONNX, description
+//!                                    ↘ edit, encode, fold, blend → write
+//! ```
+//!
+//! * [`Net::read`] takes what lc0 takes and refuses what lc0 refuses, in lc0's words. What lc0 does not look at (sizes, NaN, encodings that
+//!   the stated version does not know) is told by [`Net::findings`].
+//! * A net holds the file as it is. Layers are carried as stored bytes and only encoded when their floats change; an untouched net is
+//!   written back byte for byte.
+//! * The decode formula is a parameter, [`Decode`]: two are in use, and they differ in the last bit.
+//!
+//! # Limitations
+//! The heads in `policy_head_map` and `value_head_map` are carried and shown; like lc0, no view has them.
+
+mod blend;
+mod container;
+mod describe;
+mod diff;
+mod discover;
+mod edit;
+mod findings;
+mod fixup;
+mod fold;
+mod inflate_fault;
+mod layer;
+mod net;
+mod onnx;
+pub mod schema;
+mod sizes;
+mod sniff;
+mod tensor_file;
+mod text;
+mod view;
+pub mod wire;
+mod write;
+
+pub use blend::blend;
+pub use container::{Wrapping, is_embedded};
+pub use describe::{Description, Entry, Fixed, Found, Part, Release, Size};
+pub use diff::{FieldDiff, LayerDiff, NetDiff, diff};
+pub use discover::{Environment, discover};
+pub use findings::{Fault, Finding};
+pub use fixup::Change;
+pub use layer::{Decode, Encoded, Encoding, Layer, encode, is_linear16_stable};
+pub use net::{Net, Version};
+pub use onnx::{OnnxOptions, write_onnx};
+pub use sizes::Sized;
+pub use sniff::{Sniffed, sniff};
+pub use tensor_file::{TensorFile, is_lc0_tensors, read_tensors, write_tensors};
+pub use text::{read_text, text_version};
+pub use view::{Tensor, Tensors, View};
