@@ -11,6 +11,7 @@
 mod attacks;
 mod bin;
 mod binpack;
+mod content;
 mod entry;
 mod features;
 mod filters;
@@ -28,7 +29,7 @@ pub use filters::Filters;
 pub(crate) use filters::filter_members;
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
-pub use select::{SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
+pub use select::{DEFAULT_POSITIONS, SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
 pub use stream::Stream;
 
 #[cfg(test)]

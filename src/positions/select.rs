@@ -33,6 +33,9 @@ use crate::{
 /// The version of the rule above; part of every key that depends on it.
 pub const SELECTION_RULE: u32 = 1;
 
+/// Positions that are taken where the user gives no number.
+pub const DEFAULT_POSITIONS: u64 = 10_000;
+
 const CHUNK_TAG: u64 = 1;
 const ENTRY_TAG: u64 = 2;
 const OVERSAMPLE: u64 = 8;

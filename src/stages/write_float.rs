@@ -18,9 +18,9 @@
 
 use std::io::Write;
 
-use super::load::{METADATA_PREFIX, metadata};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::format::checkpoint::{METADATA_PREFIX, metadata};
 use crate::format::state_dict::{self, NamedTensor, Values};
 use crate::format::tensor::{DType, Source, TensorOut};
 use crate::format::torch::{PickleValue, write_archive};

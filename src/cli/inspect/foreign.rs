@@ -1,12 +1,12 @@
-//! What is no file of tensors: NumPy arrays, positions, and everything that is mistaken for a network.
+//! What is not a file of tensors: NumPy arrays, positions, and everything that is mistaken for a network.
 
 use std::path::{Path, PathBuf};
 
 use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::format::identify::{FileKind, not_a_network};
 use crate::format::npy::{self, DType};
+use crate::format::sources::{FileKind, not_a_network};
 use crate::permutation::{read_matrix, read_permutation};
 use crate::positions::Stream;
 use serde_json::Value;
@@ -62,25 +62,23 @@ const fn dtype_name(dtype: DType) -> &'static str {
     }
 }
 
-/// Positions, or something else altogether.
-pub(super) fn other(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> Result<Inspected> {
+/// Training data that says so itself.
+pub(super) fn training_data(path: &Path, kind: FileKind, ctx: &Ctx) -> Inspected {
     let report = Report::named(kind.name());
-    if kind == FileKind::Binpack {
-        return Ok(match Stream::open(&[path.to_owned()], ctx) {
-            Ok(stream) => Report { notes: vec![format!("training data in {} chunks", stream.chunk_count())], ..report }.good(),
-            Err(error) => report.bad(error),
-        });
+    match Stream::open(&[path.to_owned()], ctx) {
+        Ok(stream) => Report { notes: vec![format!("training data in {} chunks", stream.chunk_count())], ..report }.good(),
+        Err(error) => report.bad(error),
     }
-    if matches!(kind, FileKind::Text | FileKind::Unknown)
-        && let Some(inspected) = positions(path, bytes, kind, ctx)?
-    {
-        return Ok(inspected);
-    }
-    let fault = not_a_network(bytes).unwrap_or_else(|| {
-        let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Error::new("this is nothing that is known").because(format!("it begins with the bytes {}", first.join(" ")))
-    });
-    Ok(report.bad(fault))
+}
+
+/// Positions without a mark, or something else altogether.
+pub(super) fn unmarked(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> Result<Inspected> {
+    Ok(positions(path, bytes, kind, ctx)?.unwrap_or_else(|| other(bytes, kind)))
+}
+
+/// What is no use to this tool.
+pub(super) fn other(bytes: &[u8], kind: FileKind) -> Inspected {
+    Report::named(kind.name()).bad(not_a_network(bytes))
 }
 
 /// Lines of FEN, or records of 40 bytes: what begins with a position.

@@ -6,8 +6,8 @@ use super::histogram::{Histogram, histogram};
 use super::{Inspected, Report, Tensor};
 use crate::cli::network::assumed_scales;
 use crate::error::Error;
-use crate::format::identify::FileKind;
 use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
+use crate::format::sources::FileKind;
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
 
 /// A `.nnue` file, good or damaged.

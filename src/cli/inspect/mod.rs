@@ -17,7 +17,7 @@ use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::files::Sha256;
 use crate::format::bytes::Bytes;
-use crate::format::identify::{FileKind, identify};
+use crate::format::sources::{Holds, identify, unpacked};
 use crate::net::Architecture;
 use histogram::Histogram;
 
@@ -154,12 +154,22 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 fn inspect(path: &Path, bytes: &Bytes, histograms: bool, ctx: &Ctx) -> Result<Inspected> {
     ctx.check()?;
-    let kind = identify(bytes);
-    match kind {
-        FileKind::Nnue => Ok(integer::network(bytes, histograms)),
-        kind if kind.is_executable() => Ok(integer::engine(bytes, kind, histograms)),
-        FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => tensors::inspect(bytes, kind, histograms, ctx),
-        FileKind::Npy => Ok(foreign::array(bytes)),
-        kind => foreign::other(path, bytes, kind, ctx),
+    let (bytes, packing) = match unpacked(bytes.clone()) {
+        Ok(unpacked) => unpacked,
+        Err(error) => return Ok(Report::named(identify(bytes).name()).bad(error)),
+    };
+    let kind = identify(&bytes);
+    let mut inspected = match kind.holds() {
+        Holds::Integers => integer::network(&bytes, histograms),
+        Holds::Program => integer::engine(&bytes, kind, histograms),
+        Holds::Tensors(_) => tensors::inspect(&bytes, kind, histograms, ctx)?,
+        Holds::Array => foreign::array(&bytes),
+        Holds::Positions => foreign::training_data(path, kind, ctx),
+        Holds::Unmarked => foreign::unmarked(path, &bytes, kind, ctx)?,
+        Holds::Packed(_) | Holds::Nothing => foreign::other(&bytes, kind),
+    };
+    if let Some(packing) = packing {
+        inspected.report.notes.push(format!("packed with {}; unpacked it has {} bytes", packing.name(), bytes.len()));
     }
+    Ok(inspected)
 }

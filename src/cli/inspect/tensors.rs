@@ -8,21 +8,21 @@ use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::format::bytes::Bytes;
-use crate::format::identify::FileKind;
+use crate::format::checkpoint::METADATA_PREFIX;
 use crate::format::nnue::Expectation;
 use crate::format::npz::Npz;
 use crate::format::safetensors;
+use crate::format::sources::FileKind;
 use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::TorchFile;
 use crate::net::{Factorized, GENERATIONS, Network, QUANTIZATIONS};
-use crate::stages::load::{Loaded, METADATA_PREFIX, load_bytes};
+use crate::stages::load::{Loaded, load_bytes};
 
 /// A tensor, or why it cannot be read.
 type Named = (String, Result<TensorView>);
 
 /// What the container holds.
 struct Contents {
-    format: &'static str,
     tensors: Vec<Named>,
     notes: Vec<String>,
 }
@@ -33,7 +33,7 @@ pub(super) fn inspect(bytes: &Bytes, kind: FileKind, histograms: bool, ctx: &Ctx
         Ok(contents) => contents,
         Err(error) => return Ok(Report::named(kind.name()).bad(error)),
     };
-    let mut report = Report { notes: contents.notes, ..Report::named(contents.format) };
+    let mut report = Report { notes: contents.notes, ..Report::named(kind.name()) };
     let described: Vec<(Tensor, Option<String>)> = contents
         .tensors
         .into_par_iter()
@@ -67,23 +67,17 @@ fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
     if kind == FileKind::Safetensors {
         let file = safetensors::read(bytes.clone())?;
         let notes = file.metadata.iter().map(|(key, value)| format!("metadata `{key}` = `{}`", shortened(value))).collect();
-        return Ok(Contents {
-            format: kind.name(),
-            tensors: file.tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(),
-            notes,
-        });
+        return Ok(Contents { tensors: file.tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(), notes });
     }
-    // An `.npz` is a zip archive of nothing but `.npy` members.
-    if kind == FileKind::TorchZip
-        && let Ok(npz) = Npz::open(bytes.clone())
-    {
+    if kind == FileKind::Npz {
+        let npz = Npz::open(bytes.clone())?;
         let (texts, names): (Vec<&str>, Vec<&str>) = npz.names().partition(|name| name.starts_with(METADATA_PREFIX));
         let notes = texts.iter().map(|name| {
             let value = npz.array(name).and_then(|array| Ok(String::from_utf8_lossy(&array.contiguous_le_bytes()?).into_owned()));
             format!("metadata `{}` = `{}`", name.trim_start_matches(METADATA_PREFIX), shortened(&value.unwrap_or_default()))
         });
         let notes = notes.collect();
-        return Ok(Contents { format: "npz", tensors: names.into_iter().map(|name| (name.to_owned(), npz.array(name))).collect(), notes });
+        return Ok(Contents { tensors: names.into_iter().map(|name| (name.to_owned(), npz.array(name))).collect(), notes });
     }
     let file = TorchFile::open(bytes.clone())?;
     let mut notes = Vec::new();
@@ -94,7 +88,7 @@ fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
         Ok(tensors) if !tensors.is_empty() => tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(),
         _ => file.tensors()?,
     };
-    Ok(Contents { format: kind.name(), tensors, notes })
+    Ok(Contents { tensors, notes })
 }
 
 /// Long values, such as a description in hex, are cut.

@@ -1,6 +1,5 @@
 //! `nnue perm gather`: which transformer outputs are zero in which position.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{check_array_target, save};
@@ -9,7 +8,7 @@ use crate::cli::network::{SourceArgs, check_folder_of, load_integers, warn_assum
 use crate::cli::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
-use crate::format::identify::{FileKind, identify};
+use crate::format::sources::{FileKind, probe};
 use crate::net::ZeroRule;
 use crate::permutation::write_matrix;
 use crate::positions::{Filters, Position, Selection, Stream, select};
@@ -122,15 +121,5 @@ fn all_lines(files: &[PathBuf], count: Option<u64>, ctx: &Ctx) -> Result<Option<
 }
 
 fn are_text(files: &[PathBuf]) -> Result<bool> {
-    files.iter().try_fold(true, |all, file| Ok(all && is_text(file)?))
-}
-
-/// Of the kinds of file that hold positions only text occurs packed.
-fn is_text(path: &Path) -> Result<bool> {
-    crate::format::bytes::check_regular(path)?;
-    let mut head = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut head))
-        .map_err(|error| Error::io("cannot read", path, error))?;
-    Ok(matches!(identify(&head), FileKind::Text | FileKind::Gzip | FileKind::Zstd))
+    files.iter().try_fold(true, |all, file| Ok(all && probe(file)?.kind == FileKind::Text))
 }
