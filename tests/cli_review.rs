@@ -33,7 +33,7 @@ fn a_pipe_as_a_source_is_refused_at_once() {
     let built = nnue(folder.path(), ["build"]);
     assert_eq!(built.code, 1, "{}", built.transcript());
     for args in [vec!["inspect", "pipe.nnue"], vec!["convert", "pipe.nnue", "out.nnue"]] {
-        nnue(folder.path(), args).fails(1, &["pipe.nnue", "no regular file"]);
+        nnue(folder.path(), args).fails(1, &["pipe.nnue", "not a regular file"]);
     }
 }
 

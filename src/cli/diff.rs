@@ -91,10 +91,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 /// Compares two networks of which `params` holds.
 ///
 /// # Errors
-/// When one is no network or another one than expected, or the work was interrupted.
+/// When one is not a network or another one than expected, or the work was interrupted.
 pub(super) fn compare(a: &Path, b: &Path, params: &Load, ctx: &Ctx) -> Result<Comparison> {
     let (path_a, path_b) = (a, b);
-    // Also equal files must hold networks: two copies of an error page are no equal nets.
+    // Also equal files must hold networks: two copies of an error page are not equal nets.
     let mut a = load_integers(path_a, params, Quantize::default(), ctx)?;
     let b = load_integers(path_b, params, Quantize::default(), ctx)?;
     if Bytes::map(path_a)?[..] == Bytes::map(path_b)?[..] {

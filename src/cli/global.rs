@@ -96,7 +96,7 @@ impl Global {
         self.reporter.note(message);
     }
 
-    /// Prints a result on stdout. A reader that went away is no error: whatever the command was to do is done.
+    /// Prints a result on stdout. A reader that went away is not an error: whatever the command was to do is done.
     ///
     /// # Errors
     /// When stdout cannot be written to for another reason, such as a full disk.

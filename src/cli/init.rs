@@ -73,7 +73,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     } else {
         match look(path, &path.to_string_lossy(), &mut names, &ctx)? {
             Found::Network(source) => sources.push(source),
-            Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is no network", path.display()))),
+            Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is not a network", path.display()))),
         }
     }
     if sources.is_empty() {

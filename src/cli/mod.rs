@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
             if error.use_stderr() && format == LogFormat::Json {
                 terminal::to_stderr(&log::usage(&error.render().to_string()));
             } else {
-                // Help and version are no errors; they go to stdout. A closed pipe is the reader's choice.
+                // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
                 let _ = error.print();
             }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });

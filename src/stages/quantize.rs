@@ -339,7 +339,7 @@ mod tests {
     use super::*;
     use crate::net::{QUANTIZATIONS, SplitMix};
 
-    /// Values around every tie and every limit, values that are no numbers, and random ones of all magnitudes.
+    /// Values around every tie and every limit, values that are not numbers, and random ones of all magnitudes.
     fn values(scale: f32) -> Vec<f32> {
         let mut values = vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, f32::MIN_POSITIVE, 0.0, -0.0, 1e-45];
         for halves in -66_000i32..=66_000 {

@@ -34,11 +34,11 @@ pub(super) fn array(bytes: &[u8]) -> Inspected {
                 report.notes.push(format!("the permutation of {n} neuron pairs (L1={}) that moves nothing", 2 * n))
             }
             Ok(_) => report.notes.push(format!("a permutation of {n} neuron pairs (L1={})", 2 * n)),
-            Err(error) => report.notes.push(format!("no permutation: {error}")),
+            Err(error) => report.notes.push(format!("not a permutation: {error}")),
         },
         (DType::Bool, &[positions, width]) => match read_matrix(bytes, None) {
             Ok(_) => report.notes.push(format!("an activation matrix of {positions} positions at L1={width}")),
-            Err(error) => report.notes.push(format!("no activation matrix: {error}")),
+            Err(error) => report.notes.push(format!("not an activation matrix: {error}")),
         },
         (DType::U8, &[positions, width]) => {
             let most = width.saturating_mul(8);
@@ -76,7 +76,7 @@ pub(super) fn unmarked(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> 
     Ok(positions(path, bytes, kind, ctx)?.unwrap_or_else(|| other(bytes, kind)))
 }
 
-/// What is no use to this tool.
+/// What this tool has no use for.
 pub(super) fn other(bytes: &[u8], kind: FileKind) -> Inspected {
     Report::named(kind.name()).bad(not_a_network(bytes))
 }
@@ -87,7 +87,7 @@ fn positions(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> Result<Opt
         ctx.check()?;
         return Ok(None);
     };
-    // Only the first entry is asked for; what ends the reading after it is no fault.
+    // Only the first entry is asked for; what ends the reading after it is not a fault.
     let mut first = false;
     let _ = stream.read_chunk(0, ctx, |_, _| {
         first = true;

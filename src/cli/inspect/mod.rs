@@ -64,7 +64,7 @@ struct Tensor {
     name: String,
     dtype: String,
     shape: Vec<usize>,
-    /// Null where there are no values, or some that are no numbers.
+    /// Null where there are no values, or some that are not numbers.
     min: Value,
     max: Value,
     /// Of its first stored byte; null where it is packed.

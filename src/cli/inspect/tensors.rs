@@ -57,7 +57,7 @@ pub(super) fn inspect(bytes: &Bytes, kind: FileKind, histograms: bool, ctx: &Ctx
         Err(error) if empty => Ok(report.bad(error)),
         Err(error) => {
             ctx.check()?;
-            report.notes.push(format!("no network that can be converted: {error}"));
+            report.notes.push(format!("cannot be converted: {error}"));
             Ok(report.good())
         }
     }
@@ -125,7 +125,7 @@ fn describe(name: String, view: Result<TensorView>, histograms: bool) -> (Tensor
     tensor.offset = Some((view.storage().range().start as u64).saturating_add((view.storage_offset() as u64).saturating_mul(size)));
     let note = match fill_range(&mut tensor, &view, histograms) {
         Ok(0) => None,
-        Ok(wrong) => Some(format!("tensor `{}` has {wrong} values that are infinite or no numbers", tensor.name)),
+        Ok(wrong) => Some(format!("tensor `{}` has {wrong} values that are infinite or not numbers", tensor.name)),
         Err(error) => Some(format!("the values of tensor `{}` cannot be read: {error}", tensor.name)),
     };
     (tensor, note)
@@ -142,7 +142,7 @@ fn short_name(dtype: DType) -> String {
     name.to_owned()
 }
 
-/// Smallest and largest value; returns how many are no finite numbers.
+/// Smallest and largest value; returns how many are not finite.
 fn fill_range(tensor: &mut Tensor, view: &TensorView, histograms: bool) -> Result<usize> {
     match view.dtype() {
         DType::F32 | DType::F64 | DType::F16 | DType::BF16 => {

@@ -292,7 +292,7 @@ mod tests {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
     }
 
-    /// Every kind of block, every variant, several numbers of threads, sizes that are no multiple of a tile or of a word, weights that
+    /// Every kind of block, every variant, several numbers of threads, sizes that are not a multiple of a tile or of a word, weights that
     /// wrap around: the matrix is that of plain sums.
     #[test]
     fn no_order_variant_or_thread_changes_a_bit() {
