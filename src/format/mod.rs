@@ -14,4 +14,5 @@ pub mod sources;
 pub mod state_dict;
 pub mod tensor;
 pub mod torch;
+pub mod trainer_module;
 pub mod zip;
