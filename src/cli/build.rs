@@ -1,15 +1,16 @@
 //! `nnue build` and what it shares with the other commands that have a manifest.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::global::Verbosity;
+use super::terminal::Verbosity;
 use super::word::word;
 use super::{Exit, Global};
 use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
 use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::manifest::{self, Globs, Manifest, Override};
 
 /// Bring nets up to date
@@ -127,7 +128,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if !args.force
         && let Some(report) = unchanged(&args.nets, &args.manifest, global)
     {
-        return print_report(&report, &args, global);
+        return print_report(&report, &args, Exit::Failed, global);
     }
     // Before anything is read: what is edited from now on must show in the next build.
     let began = manifest_path(global).ok().and_then(|path| build::began(&path));
@@ -146,8 +147,15 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         began,
     };
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
-    let report = workspace.build(&nets, &options, &ctx, &|net, error| print_net_error(global, net, error))?;
-    let exit = print_report(&report, &args, global)?;
+    // What is to blame: the manifest, or anything else.
+    let (misused, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let report = workspace.build(&nets, &options, &ctx, &|net, error| {
+        let blamed = if error.kind() == Kind::Usage { &misused } else { &failed };
+        blamed.store(true, Ordering::Relaxed);
+        print_net_error(global, net, error);
+    })?;
+    let failure = if misused.into_inner() && !failed.into_inner() { Exit::Misused } else { Exit::Failed };
+    let exit = print_report(&report, &args, failure, global)?;
     finish_uploads(&workspace, global)?;
     Ok(exit)
 }
@@ -161,7 +169,8 @@ pub(super) fn finish_uploads(workspace: &Workspace<'_>, global: &Global) -> Resu
     Ok(())
 }
 
-fn print_report(report: &Report, args: &Args, global: &Global) -> Result<Exit> {
+/// Says what a build came to, and how the command ends: as `failure` where a net failed.
+fn print_report(report: &Report, args: &Args, failure: Exit, global: &Global) -> Result<Exit> {
     if args.json {
         global.print_json(report)?;
     } else if args.dry_run {
@@ -170,7 +179,7 @@ fn print_report(report: &Report, args: &Args, global: &Global) -> Result<Exit> {
         global.print_summary(&build_text(report))?;
     }
     let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
-    Ok(if failed { Exit::Failed } else { Exit::Done })
+    Ok(if failed { failure } else { Exit::Done })
 }
 
 /// Prints the error of a net while others go on.

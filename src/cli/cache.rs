@@ -99,7 +99,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Where the cache is. The manifest is not read: a mistake in it is no reason not to clean up, and no manifest is needed for a cache
+/// Where the cache is. The manifest is not read: a mistake in it should not keep anyone from cleaning up, and no manifest is needed for a cache
 /// that has a folder of its own.
 fn root(global: &Global) -> Result<PathBuf> {
     if std::env::var_os(CACHE_VARIABLE).is_some_and(|folder| !folder.is_empty()) {

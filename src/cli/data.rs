@@ -1,11 +1,11 @@
 //! The positions that commands look at: lines of text as they stand, or a seeded sample of training data.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::format::identify::{FileKind, identify};
+use crate::format::sources::{FileKind, probe};
 use crate::positions::{Filters, Position, Selection, Stream, select};
 
 /// Positions, and how the user wrote them.
@@ -75,17 +75,7 @@ fn all_lines(files: &[PathBuf], count: Option<u64>, ctx: &Ctx) -> Result<Option<
 }
 
 fn are_text(files: &[PathBuf]) -> Result<bool> {
-    files.iter().try_fold(true, |all, file| Ok(all && is_text(file)?))
-}
-
-/// Of the kinds of file that hold positions only text occurs packed.
-fn is_text(path: &Path) -> Result<bool> {
-    crate::files::check_regular(path)?;
-    let mut head = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut head))
-        .map_err(|error| Error::io("cannot read", path, error))?;
-    Ok(matches!(identify(&head), FileKind::Text | FileKind::Gzip | FileKind::Zstd))
+    files.iter().try_fold(true, |all, file| Ok(all && probe(file)?.kind == FileKind::Text))
 }
 
 /// The lines of files of plain text that hold a position, without the spaces around them; `None` where a file is packed.

@@ -8,17 +8,18 @@ use serde::Serialize;
 
 use super::comparison::ComparisonReport;
 use super::data::positions;
-use super::network::{IntegerSource, SourceArgs, load_integers};
+use super::network::SourceArgs;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
 use crate::evaluate::{self, Evaluator};
 use crate::files::Bytes;
-use crate::format::nnue::{Compression, Expectation};
+use crate::format::nnue::Compression;
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
 use crate::positions::Filters;
+use crate::stage::{Load, Quantize};
 use crate::stages::permute::permute;
-use crate::stages::quantize::Overflow;
+use crate::stages::pipeline::{Integers, load_integers};
 
 /// Compare two networks: bytes, weights, weights up to a permutation, then tensor by tensor
 ///
@@ -94,7 +95,7 @@ struct TensorDifference {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
-    let mut comparison = compare(&args.a, &args.b, &args.source_is.expectation(), &ctx)?;
+    let mut comparison = compare(&args.a, &args.b, &args.source_is.load(), &ctx)?;
     if !args.data.is_empty() {
         comparison.evaluations = Some(evaluations(&args, &ctx)?);
     }
@@ -110,22 +111,22 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 fn evaluations(args: &Args, ctx: &Ctx) -> Result<ComparisonReport> {
     let chosen = positions(&args.data, args.count, args.seed, Filters::default(), ctx)?;
     let values = |path: &Path| -> Result<Vec<f64>> {
-        let network = load_integers(path, &args.source_is.expectation(), Overflow::Error, ctx)?.network;
+        let network = load_integers(path, &args.source_is.load(), Quantize::default(), ctx)?.network;
         let evaluations = Evaluator::new(&network)?.evaluate(&chosen.positions, ctx)?;
         Ok(evaluations.iter().map(|evaluation| f64::from(evaluation.raw.value())).collect())
     };
     Ok(ComparisonReport::new(&evaluate::compare(&values(&args.a)?, &values(&args.b)?), &chosen))
 }
 
-/// Compares two networks that fit `expected`.
+/// Compares two networks of which `params` holds.
 ///
 /// # Errors
-/// When one is no network or another one than expected, or the work was interrupted.
-pub(super) fn compare(a: &Path, b: &Path, expected: &Expectation, ctx: &Ctx) -> Result<Comparison> {
+/// When one is not a network or another one than expected, or the work was interrupted.
+pub(super) fn compare(a: &Path, b: &Path, params: &Load, ctx: &Ctx) -> Result<Comparison> {
     let (path_a, path_b) = (a, b);
-    // Also equal files must hold networks: two copies of an error page are no equal nets.
-    let mut a = load_integers(path_a, expected, Overflow::Error, ctx)?;
-    let b = load_integers(path_b, expected, Overflow::Error, ctx)?;
+    // Also equal files must hold networks: two copies of an error page are not equal nets.
+    let mut a = load_integers(path_a, params, Quantize::default(), ctx)?;
+    let b = load_integers(path_b, params, Quantize::default(), ctx)?;
     if Bytes::map(path_a)?[..] == Bytes::map(path_b)?[..] {
         return Ok(Comparison::new(Relation::IdenticalBytes, Vec::new()));
     }
@@ -206,10 +207,10 @@ fn architecture_differences(a: &Architecture, b: &Architecture) -> Vec<Differenc
 }
 
 /// What differs in the files without changing an evaluation.
-fn file_differences(a: &IntegerSource, b: &IntegerSource) -> Vec<Difference> {
-    let compression = |source: &IntegerSource| source.compression.map_or("partly or no .nnue", Compression::name).to_owned();
-    let description = |source: &IntegerSource| format!("{:?}", String::from_utf8_lossy(&source.network.description));
-    let padding = |source: &IntegerSource| {
+fn file_differences(a: &Integers, b: &Integers) -> Vec<Difference> {
+    let compression = |source: &Integers| source.compression.map_or("partly or no .nnue", Compression::name).to_owned();
+    let description = |source: &Integers| format!("{:?}", String::from_utf8_lossy(&source.network.description));
+    let padding = |source: &Integers| {
         let layers = source.network.stacks.iter().flat_map(|stack| &stack.layers);
         let bytes = layers.flat_map(|layer| layer.rows().flat_map(|row| row.get(layer.inputs..).unwrap_or_default()));
         bytes.copied().collect::<Vec<i8>>()

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{ArgAction, ValueEnum};
+use clap::ArgAction;
 
 use super::log::LogFormat;
 use super::progress::Reporter;
-use super::report::Style;
+use super::terminal::{Color, Style, Verbosity};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 
@@ -35,36 +35,6 @@ pub(crate) struct GlobalArgs {
     /// How messages on stderr are written; results on stdout stay as they are
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(super) log_format: LogFormat,
-}
-
-/// When messages are coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless the environment says otherwise
-    Auto,
-    /// Also into files and pipes
-    Always,
-    /// Not at all
-    Never,
-}
-
-impl Color {
-    /// Whether the environment asks for none and the command line does not insist.
-    pub(super) fn forbidden_by_environment(self) -> bool {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        self == Self::Auto && (set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb"))
-    }
-}
-
-/// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verbosity {
-    /// Results and errors.
-    Quiet,
-    /// Also warnings and summaries.
-    Normal,
-    /// Also each step.
-    Verbose,
 }
 
 /// The resolved global options, and what a command uses of the outside world.
@@ -126,7 +96,7 @@ impl Global {
         self.reporter.note(message);
     }
 
-    /// Prints a result on stdout. A reader that went away is no error: whatever the command was to do is done.
+    /// Prints a result on stdout. A reader that went away is not an error: whatever the command was to do is done.
     ///
     /// # Errors
     /// When stdout cannot be written to for another reason, such as a full disk.

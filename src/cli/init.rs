@@ -9,8 +9,8 @@ use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
-use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
+use crate::format::sources::{Holds, identify, unpacked};
 use crate::manifest::{self, FILE_NAME};
 use crate::positions::{Filters, Selection, select};
 use crate::stages::load::{Loaded, load_bytes};
@@ -72,7 +72,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     } else {
         match look(path, &path.to_string_lossy(), &mut names, &ctx)? {
             Found::Network(source) => sources.push(source),
-            Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is no network", path.display()))),
+            Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is not a network", path.display()))),
         }
     }
     if sources.is_empty() {
@@ -145,16 +145,17 @@ enum Found {
 }
 
 fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Result<Found> {
-    let bytes = Bytes::map(path)?;
+    let failed = |error: Error| error.context(format!("cannot load `{}`", path.display()));
+    let (bytes, _) = unpacked(Bytes::map(path)?).map_err(failed)?;
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
-    Ok(match identify(&bytes) {
-        FileKind::Npy => Found::Neither,
-        FileKind::Binpack | FileKind::Text | FileKind::Unknown => {
+    Ok(match identify(&bytes).holds() {
+        Holds::Array => Found::Neither,
+        Holds::Positions | Holds::Unmarked => {
             let positions = how_many(path, ctx)?;
             Found::Positions(Data { path: shown.to_owned(), name: name(names), positions })
         }
-        FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => {
-            let found = readings(&bytes, ctx).map_err(|error| error.context(format!("cannot load `{}`", path.display())))?;
+        Holds::Tensors(_) => {
+            let found = readings(&bytes, ctx).map_err(failed)?;
             let Some(first) = found.first() else { return Ok(Found::Neither) };
             let architecture = &first.architecture;
             let mut settled = Vec::new();
@@ -177,8 +178,8 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             let can_optimize = architecture.generation.wiring.pairwise;
             Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize })
         }
-        _ => {
-            match load_bytes(bytes, &Expectation::default()).map_err(|error| error.context(format!("cannot load `{}`", path.display())))? {
+        Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
+            match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
                 Loaded::Quantized(parsed) => {
                     let architecture = &parsed.network.architecture;
                     let summary = format!("{}, {}, L1={}", architecture.generation.name, architecture.features.name(), architecture.l1);

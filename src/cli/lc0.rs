@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::network::{Place, check_folder_of, write_file};
+use super::output::{Place, check_folder_of, write_file};
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::family::lc0::{
 };
 use crate::files::Bytes;
 use crate::files::Sha256;
-use crate::format::identify::{FileKind, identify};
+use crate::format::sources::{FileKind, identify};
 
 /// Options of `convert` for lc0's networks.
 #[derive(clap::Args, Debug, Clone, Default)]

@@ -29,12 +29,14 @@ mod lc0;
 mod log;
 mod man;
 mod network;
+mod output;
 mod panics;
 mod perm;
 mod progress;
 mod report;
 mod schema;
 mod status;
+mod terminal;
 mod units;
 mod verify;
 mod watch;
@@ -46,8 +48,9 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
-use global::{Color, Global, GlobalArgs};
+use global::{Global, GlobalArgs};
 use log::LogFormat;
+use terminal::{Color, Style};
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub(crate) enum Exit {
     Done,
     /// What was asked has the answer "no", and stdout says so.
     Failed,
+    /// It failed because what the user wrote cannot be, and stderr says so.
+    Misused,
     /// What was compared differs, and stdout says how.
     Different,
 }
@@ -129,19 +134,20 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             if error.use_stderr() && format == LogFormat::Json {
-                progress::to_stderr(&log::usage(&error.render().to_string()));
+                terminal::to_stderr(&log::usage(&error.render().to_string()));
             } else {
-                // Help and version are no errors; they go to stdout. A closed pipe is the reader's choice.
+                // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
                 let _ = error.print();
             }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let style = report::Style::of_stderr(cli.global.color, cli.global.log_format);
+    let style = Style::of_stderr(cli.global.color, cli.global.log_format);
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
     match outcome {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Misused) => ExitCode::from(2),
         Ok(Exit::Different) => ExitCode::from(3),
         Err(error) => {
             report::print(&error, style);

@@ -21,7 +21,7 @@ pub(super) fn install_hook(format: LogFormat) {
         let place = info.location().map(ToString::to_string);
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             let text = format!("{info}\n{}", Backtrace::force_capture());
-            super::progress::to_stderr(&match format {
+            super::terminal::to_stderr(&match format {
                 LogFormat::Json => super::log::message("note", &text),
                 LogFormat::Text => text,
             });

@@ -2,15 +2,13 @@
 //!
 //! Lines are few unless `-v` is given: a task that is over soon is not mentioned, a long one says every now and then how far it is.
 
-use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::global::Verbosity;
 use super::log::{self, LogFormat};
-use super::report::Style;
+use super::terminal::{Style, Verbosity, to_stderr};
 use crate::ctx::Progress;
 
 /// Without `-v`, a task that is shorter is not worth a line.
@@ -210,11 +208,6 @@ impl Progress for Reporter {
             });
         }
     }
-}
-
-/// Writes a line to stderr; where that fails there is nobody left to tell.
-pub(super) fn to_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]

@@ -1,45 +1,15 @@
 //! How errors look on stderr: miette's graphics on a terminal, plain lines elsewhere, or JSON.
 
 use std::fmt;
-use std::io::IsTerminal;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, MietteHandlerOpts, ReportHandler};
 
-use super::global::Color;
 use super::log::LogFormat;
-use super::progress::to_stderr;
+use super::terminal::{Style, to_stderr};
 use crate::error::Error;
 
 /// Columns of a diagnostic with source text that goes into a file or a pipe.
 const PLAIN_WIDTH: usize = 120;
-
-/// What stderr can show.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
-    /// Somebody is looking.
-    pub(super) terminal: bool,
-    /// Colours are wanted.
-    pub(super) color: bool,
-    /// For whom messages are.
-    pub(super) format: LogFormat,
-}
-
-impl Style {
-    pub(super) fn of_stderr(color: Color, format: LogFormat) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let color = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => terminal && !color.forbidden_by_environment(),
-        };
-        Self { terminal, color, format }
-    }
-
-    /// `text` in the colour of an ANSI code, where colours are wanted.
-    pub(super) fn paint(self, text: &str, code: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-}
 
 /// Prints an error on stderr.
 pub(super) fn print(error: &Error, style: Style) {

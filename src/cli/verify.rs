@@ -14,8 +14,8 @@ use crate::ctx::Backend;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::Bytes;
-use crate::format::nnue::Expectation;
 use crate::manifest::{self, Manifest};
+use crate::stage::Load;
 
 /// Compare published files with nnue.lock
 ///
@@ -172,7 +172,7 @@ fn report(manifest: &Manifest, checked: Checked, rebuilt: Option<Rebuilt>, ctx: 
             let published = manifest.folder.join(&file.path);
             difference.bytes = byte_difference(&published, place).ok().flatten();
             // What cannot be compared as networks still differs in its bytes.
-            match diff::compare(&published, place, &Expectation::default(), ctx) {
+            match diff::compare(&published, place, &Load::default(), ctx) {
                 Ok(comparison) => difference.comparison = Some(comparison),
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                 Err(error) => difference.not_compared = Some(error.to_string()),

@@ -76,7 +76,7 @@ pub const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// # Errors
 /// When the magic, the header dictionary, the order, the element type or the length is not what the format demands.
 pub fn parse(bytes: &[u8]) -> Result<(Header, &[u8])> {
-    let wrong = |why: String| Error::new("this is no `.npy` array that can be used").because(why);
+    let wrong = |why: String| Error::new("this `.npy` array cannot be used").because(why);
     if !bytes.starts_with(MAGIC) {
         return Err(wrong("it does not begin with the magic bytes `\\x93NUMPY`".into()).help("expected an array saved by `numpy.save`"));
     }

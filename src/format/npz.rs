@@ -45,11 +45,11 @@ impl Npz {
     /// Reads the directory of an archive.
     ///
     /// # Errors
-    /// Those of [`zip::read`], and when a member is no `.npy` file.
+    /// Those of [`zip::read`], and when a member is not a `.npy` file.
     pub fn open(bytes: Bytes) -> Result<Self> {
         let entries = zip::read(&bytes)?;
         if let Some(other) = entries.iter().find(|entry| !entry.name.ends_with(".npy")) {
-            return Err(Error::new(format!("`{}` in the archive is no `.npy` array", other.name.escape_debug())));
+            return Err(Error::new(format!("`{}` in the archive is not a `.npy` array", other.name.escape_debug())));
         }
         Ok(Self { bytes, entries })
     }

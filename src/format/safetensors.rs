@@ -58,7 +58,7 @@ const DTYPES: [(&str, DType); 16] = [
 /// # Errors
 /// When the header or the offsets break one of the format's rules; the message names the tensor and the rule.
 pub fn read(bytes: Bytes) -> Result<SafeTensors> {
-    let wrong = |why: String| Error::new("this is no valid safetensors file").because(why);
+    let wrong = |why: String| Error::new("this is not a valid safetensors file").because(why);
     let length = Reader::new(&bytes).u64();
     let length = length.map_err(|_| wrong(format!("it has {} bytes, fewer than the 8 of its header's length", bytes.len())))?;
     if length > MAX_HEADER {
@@ -67,7 +67,7 @@ pub fn read(bytes: Bytes) -> Result<SafeTensors> {
     let start = 8 + length as usize;
     let header = bytes.get(8..start).ok_or_else(|| wrong(format!("it ends inside the header of {length} bytes, after {}", bytes.len())))?;
     if header.first() != Some(&b'{') {
-        return Err(wrong("its header is no JSON object".into()));
+        return Err(wrong("its header is not a JSON object".into()));
     }
     let header: Header = serde_json::from_slice(header).map_err(|error| wrong(format!("its header cannot be read: {error}")))?;
     let mut extents: Vec<_> = header.tensors.iter().map(|(name, info)| (info.data_offsets, name)).collect();

@@ -145,7 +145,7 @@ fn expect_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
         .because("the sizes of the other tensors demand it: the tensors are not of one network"))
 }
 
-/// Strips what containers and compilers put before a name. Names of the newer layouts begin with `model.`, and what does not is no weight.
+/// Strips what containers and compilers put before a name. Names of the newer layouts begin with `model.`, and what does not is not a weight.
 fn canonical(tensors: Vec<(String, Arc<dyn Tensor>)>) -> Result<Tensors> {
     const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
     let strip = |mut name: &str| {

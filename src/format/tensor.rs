@@ -304,7 +304,7 @@ impl TensorView {
     /// little-endian `f32` that lies aligned is not copied.
     ///
     /// # Errors
-    /// When the element type is no real floating point type of 16 bits or more, the storage is damaged, or an expanded
+    /// When the element type is not a real floating point type of 16 bits or more, the storage is damaged, or an expanded
     /// view exceeds 2^22 elements.
     pub fn to_f32(&self) -> Result<Cow<'_, [f32]>> {
         self.check_expanded(self.numel)?;
@@ -434,7 +434,7 @@ impl TensorView {
             DType::F16 => self.convert(elements, &mut out, |bytes| f16::from_le_bytes(bytes).to_f32())?,
             DType::BF16 => self.convert(elements, &mut out, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16))?,
             other => {
-                return Err(Error::new(format!("the tensor holds `{}`, which are no weights", other.name()))
+                return Err(Error::new(format!("the tensor holds `{}`, which are not weights", other.name()))
                     .help("weights are float32, float16, bfloat16 or float64"));
             }
         }

@@ -279,7 +279,7 @@ fn check_name(raw: &[u8], flags: u16) -> Result<String> {
     let name = name.ok_or_else(|| refuse(format!("the entry name `{}` is not UTF-8", show(&String::from_utf8_lossy(raw)))))?;
     let wrong = |why: &str| Err(refuse(format!("the entry name `{}` {why}", show(name))));
     if name.starts_with('/') || name.contains('\\') || name.as_bytes().get(1) == Some(&b':') {
-        return wrong("is no relative path");
+        return wrong("is not a relative path");
     }
     if name.chars().any(char::is_control) {
         return wrong("contains control characters");
@@ -302,7 +302,7 @@ fn header(bytes: &[u8]) -> Reader<'_, Error> {
 /// Writes an archive of stored entries to a stream: the same entries give the same bytes, whatever the time.
 ///
 /// Sizes and checksums follow each entry in a data descriptor, as PyTorch writes them, so the content is produced once.
-#[must_use = "an archive without its directory is no archive: call `finish`"]
+#[must_use = "an archive without its directory is not an archive: call `finish`"]
 pub struct Writer<W: Write> {
     out: W,
     at: u64,

@@ -1,14 +1,13 @@
 //! From resolved nets to nodes and edges.
 
 use std::collections::HashMap;
-use std::io::Read;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{FileNode, Graph, Node};
 use crate::error::{Kind, Result};
-use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
+use crate::format::sources;
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
@@ -166,21 +165,10 @@ impl Planner<'_> {
 
     /// Whether the source has to be coalesced and quantized. The content says; a file that cannot be read fails later, with a reason.
     fn is_float(&mut self, path: &FilePath) -> bool {
-        *self.kinds.entry(path.resolved.clone()).or_insert_with(|| {
-            let mut head = [0u8; 512];
-            // A pipe would keep us waiting; hashing refuses it later, with its name.
-            let is_file = std::fs::metadata(&path.resolved).is_ok_and(|metadata| metadata.is_file());
-            if !is_file {
-                return !path.typed.ends_with(".nnue");
-            }
-            let read = std::fs::File::open(&path.resolved).and_then(|mut file| file.read(&mut head));
-            match read {
-                Ok(length) => {
-                    matches!(identify(&head[..length]), FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors)
-                }
-                Err(_) => !path.typed.ends_with(".nnue"),
-            }
-        })
+        *self
+            .kinds
+            .entry(path.resolved.clone())
+            .or_insert_with(|| sources::probe(&path.resolved).map_or(!path.typed.ends_with(".nnue"), |found| found.kind.holds_floats()))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     net::{Generation, Quantization},
-    positions::{DEFAULT_COUNT, FILTERS, Filter, FilterKind, Filters},
+    positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
     words::{Algorithm, Compression, Overflow, Publish, RemoteMode, Word},
 };
 
@@ -300,7 +300,7 @@ pub(super) static OPTIMIZE: Table = Table::new(
     "Search for the permutation of neurons that makes the engine fastest",
     &[&[
         Key::new("data", Kind::Text, "The name of a `data` table").required_unless_default("data = \"fishpack\""),
-        Key::new("positions", integer(1, LARGEST), "How many positions to use, exactly").default(DEFAULT_POSITIONS),
+        Key::new("positions", integer(1, LARGEST), "How many positions to use, exactly").default(SHOWN_POSITIONS),
         Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions and of annealing").default("0"),
         Key::new("algorithm", Kind::Choice(choices::<Algorithm>), "How to search").default("greedy"),
         Key::new("moves", integer(1, LARGEST), "How many moves annealing makes; only with `algorithm = \"anneal\"`"),
@@ -309,9 +309,9 @@ pub(super) static OPTIMIZE: Table = Table::new(
 )
 .of_net();
 
-/// [`DEFAULT_COUNT`] as it is shown.
-const DEFAULT_POSITIONS: &str = {
-    assert!(DEFAULT_COUNT == 10_000, "the text below shows another number");
+/// [`DEFAULT_POSITIONS`] as it is shown.
+const SHOWN_POSITIONS: &str = {
+    assert!(DEFAULT_POSITIONS == 10_000, "the text below shows another number");
     "10000"
 };
 

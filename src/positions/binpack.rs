@@ -10,8 +10,7 @@
 use std::{
     any::Any,
     cell::Cell,
-    fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::SeekFrom,
     panic::{self, AssertUnwindSafe},
     path::Path,
     sync::Once,
@@ -23,6 +22,7 @@ use sfbinpack::{
 };
 
 use super::{
+    content::ReadSeek,
     entry::{Entry, Facts},
     position::{Boards, Color, Position},
 };
@@ -42,7 +42,7 @@ const MIN_CONTENT: usize = 34;
 const BATCH: usize = 1024;
 
 /// Walks the headers of a file of `len` bytes: content offset and content length of each chunk.
-pub(super) fn chunks(path: &Path, file: &mut File, len: u64, ctx: &Ctx) -> Result<Vec<(u64, u64)>> {
+pub(super) fn chunks(path: &Path, file: &mut dyn ReadSeek, len: u64, ctx: &Ctx) -> Result<Vec<(u64, u64)>> {
     let mut chunks = Vec::new();
     let mut at = 0;
     while at < len {

@@ -11,6 +11,7 @@
 mod attacks;
 mod bin;
 mod binpack;
+mod content;
 mod entry;
 mod features;
 mod filters;
@@ -27,7 +28,7 @@ pub(crate) use filters::filter_members;
 pub use filters::{FILTERS, Filter, FilterKind, Filters, Setting};
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
-pub use select::{DEFAULT_COUNT, SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
+pub use select::{DEFAULT_POSITIONS, SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
 pub use stream::Stream;
 pub use threats::{ThreatFeature, threat_features};
 

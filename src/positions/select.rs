@@ -30,7 +30,7 @@ use crate::{
 pub const SELECTION_RULE: u32 = 1;
 
 /// How many positions are taken where nobody says: as many as the trainer's tool takes.
-pub const DEFAULT_COUNT: u64 = 10_000;
+pub const DEFAULT_POSITIONS: u64 = 10_000;
 
 const CHUNK_TAG: u64 = 1;
 const ENTRY_TAG: u64 = 2;

@@ -1,22 +1,27 @@
 //! Files of training data as one stream of entries, cut into chunks that can be read in any order.
 //!
-//! What a file is, its first bytes decide; the extension only where they leave it open. Files are opened anew for each chunk, so a
-//! stream holds no handles and is read from many threads at once.
+//! What a file is, its first bytes decide; the extension only where they leave it open. Packed files (gzip, zstd, xz) are unpacked once,
+//! when the stream is opened. Files are opened anew for each chunk, so a stream holds no handles and is read from many threads at once.
 
 use std::{
     ffi::OsStr,
-    io::{Read, Seek, SeekFrom},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use super::{
     bin, binpack,
+    content::{self, Content},
     entry::Entry,
-    text::{self, Lines, Packing, TextChunk},
+    text::{self, TextChunk},
 };
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    format::{
+        packed::Packing,
+        sources::{FileKind, Holds, identify},
+    },
 };
 
 /// Entries of a chunk of a `.bin`.
@@ -33,10 +38,16 @@ pub struct Stream {
     chunks: Vec<Chunk>,
 }
 
-enum Data {
-    Binpack(PathBuf),
-    Bin(PathBuf),
-    Text(PathBuf, Lines),
+struct Data {
+    kind: Kind,
+    content: Content,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Binpack,
+    Bin,
+    Text,
 }
 
 struct Chunk {
@@ -48,8 +59,8 @@ impl Stream {
     /// Opens files and finds their chunks: headers are walked, lines are counted, nothing is decoded.
     ///
     /// # Errors
-    /// A file that cannot be read, is cut off, or is none of `.binpack`, `.bin` and FEN/EPD text (plain, gzip or zstd): the error
-    /// says what it is instead, where that can be told.
+    /// A file that cannot be read or unpacked, is cut off, or is none of `.binpack`, `.bin` and FEN/EPD text: the error says what it is
+    /// instead, where that can be told.
     pub fn open(paths: &[PathBuf], ctx: &Ctx) -> Result<Self> {
         let mut stream = Self { files: Vec::with_capacity(paths.len()), chunks: Vec::new() };
         for path in paths {
@@ -69,9 +80,7 @@ impl Stream {
 
     /// The file that a chunk is in.
     pub(super) fn path(&self, chunk: usize) -> Option<&Path> {
-        match self.files.get(self.chunks.get(chunk)?.file)? {
-            Data::Binpack(path) | Data::Bin(path) | Data::Text(path, _) => Some(path),
-        }
+        self.files.get(self.chunks.get(chunk)?.file).map(|file| file.content.path())
     }
 
     /// Decodes one chunk (an index below [`Self::chunk_count`]; others are empty), calling `visit` with each entry's number in the
@@ -81,11 +90,11 @@ impl Stream {
     /// Damaged data, naming the file and the byte, record or line; and whatever `visit` returns.
     pub fn read_chunk(&self, chunk: usize, ctx: &Ctx, mut visit: impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
         let Some(Chunk { file, at }) = self.chunks.get(chunk) else { return Ok(()) };
-        match self.files.get(*file) {
-            Some(Data::Binpack(path)) => binpack::decode(path, at.offset, &read_range(path, at, ctx)?, ctx, &mut visit),
-            Some(Data::Bin(path)) => read_records(path, at, ctx, &mut visit),
-            Some(Data::Text(path, lines)) => lines.read(path, at, ctx, &mut visit),
-            None => Ok(()),
+        let Some(Data { kind, content }) = self.files.get(*file) else { return Ok(()) };
+        match kind {
+            Kind::Binpack => binpack::decode(content.path(), at.offset, &content.range(at.offset, at.bytes, ctx)?, ctx, &mut visit),
+            Kind::Bin => read_records(content, at, ctx, &mut visit),
+            Kind::Text => text::read(content, at, ctx, &mut visit),
         }
     }
 
@@ -109,77 +118,90 @@ fn open_file(path: &Path, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
     let len = metadata.len();
     let mut head = Vec::new();
     file.by_ref().take(HEAD).read_to_end(&mut head).map_err(|e| Error::io("cannot read", path, e))?;
-
-    if head.starts_with(binpack::MAGIC) {
-        let chunks = binpack::chunks(path, &mut file, len, ctx)?;
-        let chunks = chunks.into_iter().map(|(offset, bytes)| TextChunk { offset, bytes, first_line: 0 });
-        return Ok((Data::Binpack(path.to_owned()), chunks.collect()));
-    }
     let packing = Packing::of(&head);
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or("").to_ascii_lowercase();
-    if packing != Packing::Plain {
-        let mut inner = Vec::new();
-        let read = text::unpack(path, packing, ctx)?.take(HEAD).read_to_end(&mut inner);
-        read.map_err(|e| Error::io("cannot unpack", path, e).help("the file may be cut off or damaged"))?;
-        if inner.starts_with(binpack::MAGIC) {
-            return Err(
-                Error::new(format!("`{shown}` is a compressed binpack")).help("unpack it first: only FEN and EPD text is read packed")
-            );
+    if let Some(packing) = packing {
+        head = content::unpacked_head(path, len, packing, HEAD, ctx)?;
+    }
+    // Before all is unpacked: that takes long, and what holds no positions may have been meant for something else.
+    let kind = kind_of(path, &head, packing.is_none().then_some(len))?;
+    let content = match packing {
+        Some(packing) => Content::unpacked(path, len, packing, ctx)?,
+        None => Content::plain(path, len),
+    };
+    let chunks = match kind {
+        Kind::Text => text::index(&content, ctx)?,
+        Kind::Bin => record_chunks(&content)?,
+        Kind::Binpack => {
+            let chunks = binpack::chunks(path, &mut *content.open(ctx)?, content.len(), ctx)?;
+            chunks.into_iter().map(|(offset, bytes)| TextChunk { offset, bytes, first_line: 0 }).collect()
         }
-        return text_or_error(path, &inner, packing, ctx);
+    };
+    Ok((Data { kind, content }, chunks))
+}
+
+/// What a file is that begins with `head`; `len` is its size where that is known.
+fn kind_of(path: &Path, head: &[u8], len: Option<u64>) -> Result<Kind> {
+    let kind = identify(head);
+    if matches!(kind.holds(), Holds::Positions) {
+        return Ok(Kind::Binpack);
     }
-    let whole_records = len % bin::RECORD as u64 == 0;
-    if looks_like_text(&head) {
-        return text_or_error(path, &head, packing, ctx);
-    }
-    if let Some(what) = known_kind(&head) {
-        return Err(wrong_file(path, what));
-    }
-    if extension == "bin" && !whole_records {
-        let (records, rest) = (len / bin::RECORD as u64, len % bin::RECORD as u64);
-        return Err(Error::new(format!("`{shown}` is cut off at byte {}", records * bin::RECORD as u64))
-            .because(format!("{rest} bytes follow {records} whole records of 40 bytes"))
-            .help("copy or download the file again"));
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or("").to_ascii_lowercase();
+    let name = Packing::strip_ending(&name);
+    if looks_like_text(head) {
+        check_text(path, name, head, kind)?;
+        return Ok(Kind::Text);
     }
     // Nothing marks a `.bin`, but 16 records of chance do not all decode.
-    let decodes =
-        || head.chunks_exact(bin::RECORD).take(16).all(|record| record.try_into().is_ok_and(|record| bin::decode(record).is_ok()));
-    if extension == "bin" || whole_records && decodes() {
-        let records = len / bin::RECORD as u64;
-        let chunk = |first: u64| TextChunk {
-            offset: first * bin::RECORD as u64,
-            bytes: (records - first).min(RECORDS_PER_CHUNK) * bin::RECORD as u64,
-            first_line: first,
-        };
-        let chunks = (0..records.div_ceil(RECORDS_PER_CHUNK)).map(|i| chunk(i * RECORDS_PER_CHUNK)).collect();
-        return Ok((Data::Bin(path.to_owned()), chunks));
+    let whole_records = len.is_none_or(|len| len.is_multiple_of(bin::RECORD as u64));
+    let decodes = || {
+        head.len() >= bin::RECORD
+            && head.chunks_exact(bin::RECORD).take(16).all(|record| record.try_into().is_ok_and(|record| bin::decode(record).is_ok()))
+    };
+    if whole_records && decodes() {
+        return Ok(Kind::Bin);
     }
-    if extension == "binpack" {
-        let found = head.get(..4).unwrap_or(&head);
-        return Err(wrong_file(path, "no binpack").because(format!("it starts with {found:02x?}, not with `BINP`")));
+    if !matches!(kind.holds(), Holds::Unmarked) {
+        return Err(wrong_file(path, kind.what()));
+    }
+    if name.ends_with(".bin") {
+        return Ok(Kind::Bin);
+    }
+    if name.ends_with(".binpack") {
+        let found = head.get(..4).unwrap_or(head);
+        return Err(wrong_file(path, "not a binpack").because(format!("it starts with {found:02x?}, not with `BINP`")));
     }
     Err(wrong_file(path, "of no kind that holds positions"))
 }
 
-fn text_or_error(path: &Path, head: &[u8], packing: Packing, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
+/// Refuses texts that are no lines of positions; `name` is the file's without the ending of its packing.
+fn check_text(path: &Path, name: &str, head: &[u8], kind: FileKind) -> Result<()> {
     if head.trim_ascii().is_empty() {
         return Err(wrong_file(path, "empty"));
     }
-    if let Some(what) = known_kind(head) {
-        return Err(wrong_file(path, what));
+    if !matches!(kind.holds(), Holds::Unmarked) {
+        return Err(wrong_file(path, kind.what()));
     }
-    let is_named_so = path.to_str().is_some_and(|name| {
-        let name = name.to_ascii_lowercase();
-        let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-        [".fen", ".epd", ".txt"].iter().any(|end| name.ends_with(end))
-    });
-    if let Some(Err(reason)) = text::first_entry(head)
-        && !is_named_so
-    {
-        return Err(wrong_file(path, "not made of FEN lines").because(reason));
+    let is_named_so = [".fen", ".epd", ".txt"].iter().any(|end| name.ends_with(end));
+    match text::first_entry(head) {
+        Some(Err(reason)) if !is_named_so => Err(wrong_file(path, "not made of FEN lines").because(reason)),
+        _ => Ok(()),
     }
-    let (lines, chunks) = text::index(path, packing, ctx)?;
-    Ok((Data::Text(path.to_owned(), lines), chunks))
+}
+
+/// The chunks of a `.bin`.
+fn record_chunks(content: &Content) -> Result<Vec<TextChunk>> {
+    let record = bin::RECORD as u64;
+    let (records, rest) = (content.len() / record, content.len() % record);
+    if rest > 0 {
+        return Err(Error::new(format!("`{}` is cut off at byte {}", content.path().display(), records * record))
+            .because(format!("{rest} bytes follow {records} whole records of 40 bytes"))
+            .help("copy or download the file again"));
+    }
+    let chunk = |first: u64| {
+        let bytes = (records - first).min(RECORDS_PER_CHUNK) * record;
+        TextChunk { offset: first * record, bytes, first_line: first }
+    };
+    Ok((0..records.div_ceil(RECORDS_PER_CHUNK)).map(|i| chunk(i * RECORDS_PER_CHUNK)).collect())
 }
 
 fn looks_like_text(head: &[u8]) -> bool {
@@ -192,47 +214,13 @@ fn looks_like_text(head: &[u8]) -> bool {
     !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace())
 }
 
-/// What a file is that holds no positions, where its first bytes say so.
-fn known_kind(head: &[u8]) -> Option<&'static str> {
-    let start = head.trim_ascii_start();
-    let start: Vec<u8> = start.iter().take(64).map(u8::to_ascii_lowercase).collect();
-    const KINDS: [(&[u8], &str); 11] = [
-        (b"<!doctype", "a web page (HTML)"),
-        (b"<html", "a web page (HTML)"),
-        (b"<?xml", "XML"),
-        (b"version https://git-lfs", "a git-lfs pointer, not the file itself (`git lfs pull` fetches it)"),
-        (b"\x7felf", "an ELF program"),
-        (b"pk\x03\x04", "a zip archive (PyTorch's files are such)"),
-        (b"\x93numpy", "a NumPy array"),
-        (b"\xfd7zxz", "packed with xz"),
-        (b"bzh", "packed with bzip2"),
-        (b"7z\xbc\xaf", "packed with 7-Zip"),
-        (b"[event ", "a PGN of games"),
-    ];
-    if matches!(head, [_, 0x2f, 0xf3, 0x7a, ..] | [0xfa, 0x8a, 0x44, 0x6a, ..]) {
-        return Some("a network (.nnue)");
-    }
-    KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what)
-}
-
 fn wrong_file(path: &Path, what: &str) -> Error {
     Error::new(format!("`{}` is {what}", path.display()))
-        .help("positions are read from `.binpack`, `.bin` (40-byte records), and FEN or EPD lines (plain, gzip or zstd)")
+        .help("positions are read from `.binpack`, `.bin` (40-byte records), and FEN or EPD lines, each also packed (gzip, zstd, xz)")
 }
 
-fn read_range(path: &Path, at: &TextChunk, ctx: &Ctx) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut file = ctx.open(path)?;
-    let read = file.seek(SeekFrom::Start(at.offset)).and_then(|_| file.take(at.bytes).read_to_end(&mut bytes));
-    read.map_err(|e| Error::io("cannot read", path, e))?;
-    if (bytes.len() as u64) < at.bytes {
-        return Err(Error::new(format!("`{}` became shorter while it was read", path.display())));
-    }
-    Ok(bytes)
-}
-
-fn read_records(path: &Path, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
-    let bytes = read_range(path, at, ctx)?;
+fn read_records(content: &Content, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
+    let bytes = content.range(at.offset, at.bytes, ctx)?;
     for (record, number) in bytes.chunks_exact(bin::RECORD).zip(0u32..) {
         if number.is_multiple_of(4096) {
             ctx.check()?;
@@ -241,7 +229,7 @@ fn read_records(path: &Path, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u
         let entry = decoded.map_err(|reason| {
             let record = at.first_line + u64::from(number);
             let byte = record * bin::RECORD as u64;
-            Error::new(format!("`{}` is damaged in record {record}, at byte {byte}", path.display()))
+            Error::new(format!("`{}` is damaged in record {record}, at byte {byte}", content.path().display()))
                 .because(reason)
                 .help("copy or download the file again, or check that it holds 40-byte records of chess positions")
         })?;
@@ -252,9 +240,8 @@ fn read_records(path: &Path, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
+    use crate::format::packed::tests::packed;
     use crate::positions::{Position, bin::tests as records, generate};
 
     fn entries_of(paths: &[PathBuf]) -> Result<Vec<Entry>> {
@@ -294,26 +281,37 @@ mod tests {
     }
 
     #[test]
-    fn text_is_read_plain_gzip_and_zstd_by_content() {
+    fn text_is_read_plain_and_packed_by_content() {
         let folder = Folder::new();
         let positions = generate(1, 300);
         let text = format!("\u{feff}# a comment\n\n{}   \n", lines(&positions).replace('\n', " ; eval\r\n"));
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(text.as_bytes()).unwrap();
-        let gzip = gzip.finish().unwrap();
-        let zstd = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        let [(_, gzip), (_, zstd), (_, xz)] = packed(text.as_bytes());
         let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9], zstd.as_slice()].concat();
-        for (name, content) in [("plain", text.as_bytes()), ("x.epd", gzip.as_slice()), ("y", zstd.as_slice()), ("z.zst", &skippable)] {
+        let plain = text.into_bytes();
+        for (name, content) in [("plain", &plain), ("x.epd", &gzip), ("y", &zstd), ("z.zst", &skippable), ("a.fen.xz", &xz)] {
             let path = folder.write(name, content);
             let read = entries_of(&[path]).unwrap();
             assert_eq!(read.iter().map(|entry| entry.position).collect::<Vec<_>>(), positions, "{name}");
         }
         // Several members and frames are one text.
-        for (name, packed) in [("two.gz", gzip), ("two.zst", zstd)] {
+        for (name, packed) in [("two.gz", gzip), ("two.zst", zstd), ("two.xz", xz)] {
             let path = folder.write(name, &[packed.clone(), packed.clone()].concat());
             assert_eq!(entries_of(&[path]).unwrap().len(), 600, "{name}");
             let cut = folder.error(name, &packed[..packed.len() - 9]);
             assert!(cut.starts_with(&format!("cannot unpack `{name}`")), "{cut}");
+        }
+    }
+
+    #[test]
+    fn packed_records_are_those_of_the_plain_file() {
+        let folder = Folder::new();
+        let entries = records::entries(5, 70_000);
+        let bytes: Vec<u8> = entries.iter().flat_map(records::encode).collect();
+        for (packing, packed) in packed(&bytes) {
+            for name in ["x.bin", "x"] {
+                let path = folder.write(&format!("{name}.{}", packing.name()), &packed);
+                assert_eq!(entries_of(&[path]).unwrap(), entries, "{name} {packing:?}");
+            }
         }
     }
 
@@ -379,15 +377,11 @@ mod tests {
         let folder = Folder::new();
         let cases: [(&str, &[u8], &str); 10] = [
             ("a.binpack", b"", "`a.binpack` is empty"),
-            ("b.binpack", b"<!DOCTYPE html><html>", "`b.binpack` is a web page (HTML)"),
-            ("c.fen", b"  <html>", "`c.fen` is a web page (HTML)"),
-            (
-                "d.binpack",
-                b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
-                "`d.binpack` is a git-lfs pointer, not the file itself (`git lfs pull` fetches it)",
-            ),
+            ("b.binpack", b"<!DOCTYPE html><html>", "`b.binpack` is an HTML page"),
+            ("c.fen", b"  <html>", "`c.fen` is an HTML page"),
+            ("d.binpack", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "`d.binpack` is a git-lfs pointer"),
             ("e.binpack", b"\x20\x2f\xf3\x7a\0\0\0\0", "`e.binpack` is a network (.nnue)"),
-            ("f.binpack", b"\0\x01\x02\x03\x04", "`f.binpack` is no binpack: it starts with [00, 01, 02, 03], not with `BINP`"),
+            ("f.binpack", b"\0\x01\x02\x03\x04", "`f.binpack` is not a binpack: it starts with [00, 01, 02, 03], not with `BINP`"),
             ("g", b"\0\x01\x02\x03\x04", "`g` is of no kind that holds positions"),
             ("h.bin", b"PK\x03\x04\0\0", "`h.bin` is a zip archive (PyTorch's files are such)"),
             ("i", b"some words\n", "`i` is not made of FEN lines: board, character 1: `s` is no piece, digit or `/`"),
@@ -398,8 +392,9 @@ mod tests {
         }
         let error = entries_of(&[folder.0.path().to_owned()]).unwrap_err();
         assert!(error.message().ends_with("is a folder"), "{error}");
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(b"BINP\0\0\0\0").unwrap();
-        assert_eq!(folder.error("k.gz", &gzip.finish().unwrap()), "`k.gz` is a compressed binpack");
+        for (packing, packed) in packed(b"<!DOCTYPE html><html>") {
+            let name = format!("k.fen.{}", packing.name());
+            assert_eq!(folder.error(&name, &packed), format!("`{name}` is an HTML page"));
+        }
     }
 }

@@ -1,22 +1,17 @@
-//! `load`: a source file → a network, integer (`.nnue`, engine binaries) or float (checkpoints and files of tensors).
+//! `load`: a source file → a network, integer (`.nnue`, engine binaries) or float (checkpoints and files of tensors); and a file → a
+//! permutation.
 //!
-//! The file's content decides how it is read, never its name.
+//! The file's content decides how it is read, never its name. Packed files are unpacked.
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::files::{Bytes, Reader};
-use crate::format::identify::{FileKind, identify, not_a_network};
+use crate::files::Bytes;
 use crate::format::nnue::{self, Expectation, Parsed};
-use crate::format::npz::Npz;
-use crate::format::safetensors;
-use crate::format::state_dict::{self, Hints, StateDict};
-use crate::format::tensor::{DType, TensorView};
-use crate::format::torch::{Scalar, TorchFile};
-use crate::net::{Factorized, Network, Tensor};
+use crate::format::sources::{Holds, identify, not_a_network, unpacked};
+use crate::format::state_dict;
+use crate::net::{Factorized, Network, Permutation};
+use crate::permutation::read_permutation;
 
 /// What a source file holds.
 pub enum Loaded {
@@ -47,19 +42,12 @@ pub fn load_file(bytes: Bytes, path: &Path, expected: &Expectation) -> Result<Lo
 /// # Errors
 /// As [`load`].
 pub fn load_bytes(bytes: Bytes, expected: &Expectation) -> Result<Loaded> {
-    let float = |state: StateDict| Ok(Loaded::Float(Box::new(state_dict::network(state, expected)?)));
-    match identify(&bytes) {
-        FileKind::Nnue => Ok(Loaded::Quantized(Box::new(nnue::read(&bytes, expected)?))),
-        kind if kind.is_executable() => Ok(Loaded::Quantized(Box::new(load_embedded(&bytes, expected)?))),
-        FileKind::TorchZip if is_npz(&bytes) => float(npz_state(bytes)?),
-        FileKind::TorchZip | FileKind::TorchLegacy => float(torch_state(bytes)?),
-        FileKind::Safetensors => float(safetensors_state(bytes)?),
-        _ => Err(not_a_network(&bytes).unwrap_or_else(|| {
-            let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            Error::new("this is no network that is known")
-                .because(format!("it begins with the bytes {}", first.join(" ")))
-                .help("a source is a `.nnue` file, an engine with one inside, or a checkpoint (`.ckpt`, `.pt`, `.safetensors`, `.npz`)")
-        })),
+    let (bytes, _) = unpacked(bytes)?;
+    match identify(&bytes).holds() {
+        Holds::Integers => Ok(Loaded::Quantized(Box::new(nnue::read(&bytes, expected)?))),
+        Holds::Program => Ok(Loaded::Quantized(Box::new(load_embedded(&bytes, expected)?))),
+        Holds::Tensors(read) => Ok(Loaded::Float(Box::new(state_dict::network(read(bytes)?, expected)?))),
+        Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => Err(not_a_network(&bytes)),
     }
 }
 
@@ -85,158 +73,10 @@ fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
     }
 }
 
-/// NumPy's archives are zip files whose members are named `*.npy`.
-fn is_npz(bytes: &[u8]) -> bool {
-    let length = Reader::new(bytes).at(26).u16().map_or(0, usize::from);
-    bytes.get(30..30 + length).is_some_and(|name| name.ends_with(b".npy"))
-}
-
-fn npz_state(bytes: Bytes) -> Result<StateDict> {
-    let npz = Npz::open(bytes)?;
-    let mut tensors = Vec::new();
-    let mut hints = Hints::default();
-    for name in npz.names() {
-        let array = npz.array(name)?;
-        match name.strip_prefix(METADATA_PREFIX) {
-            Some(key) => set_hint(&mut hints, key, &String::from_utf8_lossy(&array.contiguous_le_bytes()?)),
-            None => tensors.push(named(name, array)?),
-        }
-    }
-    Ok(StateDict { tensors, hints })
-}
-
-fn safetensors_state(bytes: Bytes) -> Result<StateDict> {
-    let file = safetensors::read(bytes)?;
-    let mut hints = Hints::default();
-    for (key, value) in &file.metadata {
-        set_hint(&mut hints, key, value);
-    }
-    let tensors = file.tensors.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
-    Ok(StateDict { tensors, hints })
-}
-
-fn torch_state(bytes: Bytes) -> Result<StateDict> {
-    let file = TorchFile::open(bytes)?;
-    let mut hints = Hints::default();
-    for (path, value) in file.attributes()? {
-        let last = path.rsplit('.').next().unwrap_or(&path);
-        match (last, value) {
-            ("pytorch-lightning_version", Scalar::Str(version)) => hints.lightning = Some(version),
-            ("feature_name" | "features", Scalar::Str(name)) if !name.is_empty() => hints.features = Some(name),
-            ("L1", Scalar::Int(l1)) => hints.l1 = usize::try_from(l1).ok(),
-            ("ft_quantized_one", Scalar::Float(one)) => hints.ft_one = Some(one),
-            ("ft_quantized_one", Scalar::Int(one)) => hints.ft_one = Some(one as f64),
-            (key, Scalar::Str(value)) if key.starts_with("nnue_") => set_hint(&mut hints, key, &value),
-            _ => {}
-        }
-    }
-    // A state dict carries them as attributes of the dict itself, where no user of its entries meets them.
-    for key in metadata::ALL {
-        if let Some(value) = file.root().attr(key).and_then(|value| value.as_str()) {
-            set_hint(&mut hints, key, value);
-        }
-    }
-    let tensors = file.state_dict()?.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
-    Ok(StateDict { tensors, hints })
-}
-
-/// Members of an `.npz` file that are texts and no tensors have this prefix.
-pub const METADATA_PREFIX: &str = "__metadata__.";
-
-/// Keys under which this tool's own files say what tensors cannot.
-pub mod metadata {
-    /// Name of the generation.
-    pub const ARCHITECTURE: &str = "nnue_architecture";
-    /// Name of the scales.
-    pub const QUANTIZATION: &str = "nnue_quantization";
-    /// The feature set, `^` included.
-    pub const FEATURES: &str = "nnue_features";
-    /// The description's bytes in lower-case hex: they need not be text.
-    pub const DESCRIPTION: &str = "nnue_description_hex";
-    /// Eight hex digits: the feature set's hash, where it is not the one that follows from the set (nets of 4 March 2026).
-    pub const FEATURES_HASH: &str = "nnue_features_hash";
-    /// All of them.
-    pub const ALL: [&str; 5] = [ARCHITECTURE, QUANTIZATION, FEATURES, DESCRIPTION, FEATURES_HASH];
-}
-
-fn set_hint(hints: &mut Hints, key: &str, value: &str) {
-    match key {
-        metadata::ARCHITECTURE => hints.architecture = Some(value.to_owned()),
-        metadata::QUANTIZATION => hints.quantization = Some(value.to_owned()),
-        metadata::FEATURES => hints.features = Some(value.to_owned()),
-        metadata::FEATURES_HASH => hints.features_hash = u32::from_str_radix(value, 16).ok(),
-        metadata::DESCRIPTION => {
-            let digits: Option<Vec<u8>> = value.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-            hints.description = digits
-                .filter(|digits| digits.len().is_multiple_of(2))
-                .map(|digits| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect());
-        }
-        _ => {}
-    }
-}
-
-fn named(name: &str, view: TensorView) -> Result<(String, Arc<dyn Tensor>)> {
-    Ok((name.to_owned(), Arc::new(FileTensor::new(view))))
-}
-
-/// A tensor in a file, read as f32.
-struct FileTensor {
-    view: TensorView,
-    /// The values stand in the file as this machine holds them, so that they need no copy (unless the file is badly aligned).
-    in_place: bool,
-}
-
-impl FileTensor {
-    fn new(view: TensorView) -> Self {
-        let mut step = 1usize;
-        let dense = view.shape().iter().zip(view.stride()).rev().all(|(&size, &stride)| {
-            let fits = size <= 1 || stride == step;
-            step = step.saturating_mul(size.max(1));
-            fits
-        });
-        let in_place = dense && view.dtype() == DType::F32 && !view.is_big_endian() && !view.shape().is_empty();
-        Self { view, in_place }
-    }
-
-    /// The rows around the wanted values (for vectors a row is one value), and how many values precede them there.
-    fn rows_around(&self, values: Range<usize>) -> Result<(Range<usize>, usize)> {
-        let columns: usize = self.view.shape().iter().skip(1).product();
-        if values.end > self.view.numel() || values.start > values.end || columns == 0 {
-            return Err(past_the_end());
-        }
-        let rows = values.start / columns..values.end.div_ceil(columns);
-        let skip = values.start - rows.start * columns;
-        Ok((rows, skip))
-    }
-}
-
-fn past_the_end() -> Error {
-    Error::new("a read past the end of a tensor")
-}
-
-impl Tensor for FileTensor {
-    fn shape(&self) -> &[usize] {
-        self.view.shape()
-    }
-
-    fn read(&self, start: usize, out: &mut [f32]) -> Result<()> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        let (rows, skip) = self.rows_around(start..start.checked_add(out.len()).ok_or_else(past_the_end)?)?;
-        let values = if self.view.shape().is_empty() { self.view.to_f32()? } else { self.view.rows_f32(rows)? };
-        out.copy_from_slice(values.get(skip..skip + out.len()).ok_or_else(past_the_end)?);
-        Ok(())
-    }
-
-    fn borrow(&self, values: Range<usize>) -> Result<Option<&[f32]>> {
-        if !self.in_place || values.is_empty() {
-            return Ok(None);
-        }
-        let (rows, skip) = self.rows_around(values.clone())?;
-        match self.view.rows_f32(rows)? {
-            Cow::Borrowed(found) => found.get(skip..skip + values.len()).map(Some).ok_or_else(past_the_end),
-            Cow::Owned(_) => Ok(None),
-        }
-    }
+/// Reads a permutation file.
+///
+/// # Errors
+/// When it cannot be read or does not hold a permutation; the message names it.
+pub fn load_permutation(path: &Path) -> Result<Permutation> {
+    read_permutation(&Bytes::map(path)?).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
 }

@@ -11,16 +11,8 @@ use crate::net::{
     BlockWeights, Coalesced, Dense, FloatBlock, FtBlock, LAYER_NAMES, LayerStack, Network, OverflowBehaviour, Quantization,
     QuantizedNetwork, padded,
 };
+use crate::stage::Quantized;
 pub use crate::words::Overflow;
-
-/// What quantizing changed beyond rounding.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct QuantizeReport {
-    /// Per tensor: dense weights beyond the generation's clamp, which its trainer clamped as well.
-    pub clamped: Vec<(String, usize)>,
-    /// Per tensor: values that did not fit and were wrapped or clamped as asked.
-    pub overflowed: Vec<(String, usize)>,
-}
 
 /// An integer type that weights are narrowed to.
 pub(super) trait Target: Copy + Default + PartialEq + Send + Sync {
@@ -185,7 +177,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Turns a tally into the report's lines, or into the error.
-    fn settle<T: Target>(&self, tally: Tally, rule: &Rule, report: &mut QuantizeReport) -> Result<()> {
+    fn settle<T: Target>(&self, tally: Tally, rule: &Rule, report: &mut Quantized) -> Result<()> {
         let name = match self.stack {
             Some(stack) => format!("{} of layer stack {stack}", self.tensor),
             None => self.tensor.to_owned(),
@@ -241,10 +233,10 @@ impl Rules {
 ///
 /// # Errors
 /// When a value does not fit and `overflow` is [`Overflow::Error`], when the rows cannot be read, or on cancellation.
-pub fn quantize(network: &Network<Coalesced>, overflow: Overflow, ctx: &Ctx) -> Result<(QuantizedNetwork, QuantizeReport)> {
+pub fn quantize(network: &Network<Coalesced>, overflow: Overflow, ctx: &Ctx) -> Result<(QuantizedNetwork, Quantized)> {
     let architecture = &network.architecture;
     let rules = Rules::new(architecture.quantization, overflow);
-    let mut report = QuantizeReport::default();
+    let mut report = Quantized::default();
     let bias_place = Place { tensor: "ft.bias", stack: None, columns: architecture.l1 };
     let ft_bias = narrow_all(&network.ft_bias, &rules.ft, &bias_place, &mut report)?;
     let mut blocks = Vec::with_capacity(network.blocks.len());
@@ -281,7 +273,7 @@ pub fn quantize(network: &Network<Coalesced>, overflow: Overflow, ctx: &Ctx) -> 
     Ok((network, report))
 }
 
-fn narrow_all<T: Target>(values: &[f32], rule: &Rule, place: &Place<'_>, report: &mut QuantizeReport) -> Result<Vec<T>> {
+fn narrow_all<T: Target>(values: &[f32], rule: &Rule, place: &Place<'_>, report: &mut Quantized) -> Result<Vec<T>> {
     let mut tally = Tally::default();
     let narrowed = values.iter().enumerate().map(|(index, value)| rule.narrow(*value, index, &mut tally)).collect();
     place.settle::<T>(tally, rule, report)?;
@@ -291,7 +283,7 @@ fn narrow_all<T: Target>(values: &[f32], rule: &Rule, place: &Place<'_>, report:
 /// Rows of a block that one task reads, coalesces and narrows: few enough to stay in the cache.
 const ROWS_A_TASK: usize = 64;
 
-fn quantize_block(block: &FloatBlock, l1: usize, narrow: bool, rules: &Rules, report: &mut QuantizeReport, ctx: &Ctx) -> Result<FtBlock> {
+fn quantize_block(block: &FloatBlock, l1: usize, narrow: bool, rules: &Rules, report: &mut Quantized, ctx: &Ctx) -> Result<FtBlock> {
     if narrow {
         let (weights, psqt) = quantize_rows::<i8>(block, l1, rules, report, ctx)?;
         Ok(FtBlock { block: block.block, weights: BlockWeights::I8(weights), psqt })
@@ -305,7 +297,7 @@ fn quantize_rows<T: Target + FromLowBits>(
     block: &FloatBlock,
     l1: usize,
     rules: &Rules,
-    report: &mut QuantizeReport,
+    report: &mut Quantized,
     ctx: &Ctx,
 ) -> Result<(Vec<T>, Vec<i32>)> {
     let rows = block.block.rows();
@@ -348,7 +340,7 @@ mod tests {
     use crate::net::QUANTIZATIONS;
     use crate::random::SplitMix;
 
-    /// Values around every tie and every limit, values that are no numbers, and random ones of all magnitudes.
+    /// Values around every tie and every limit, values that are not numbers, and random ones of all magnitudes.
     fn values(scale: f32) -> Vec<f32> {
         let mut values = vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, f32::MIN_POSITIVE, 0.0, -0.0, 1e-45];
         for halves in -66_000i32..=66_000 {

@@ -155,7 +155,7 @@ fn convert_goes_through_floats_and_back_without_loss() {
     nnue(work.path(), ["convert", "m.pt", "back.nnue", "-q"]).ok();
     assert_eq!(read(work.path(), "back.nnue"), bytes);
     let ran = nnue(work.path(), ["convert", "a.nnue", "g.npz", "--ft_compression", "none", "-q", "--json"]).ok();
-    assert_eq!(ran.json()["warnings"], json!(["`--ft_compression` has no effect on a target that is no `.nnue` file"]));
+    assert_eq!(ran.json()["warnings"], json!(["`--ft_compression` has no effect on a target that is not a `.nnue` file"]));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn convert_names_files_by_their_digest() {
     let result = nnue(work.path(), ["convert", "a.nnue", "new/sub", "--out-sha", "--json"]).ok().json();
     assert_eq!(result["output"]["path"], format!("new/sub/{name}"));
     assert_eq!(names(&work.path().join("new/sub")), [name]);
-    nnue(work.path(), ["convert", "a.nnue", "a.nnue", "--out_sha"]).fails(2, &["`a.nnue` is no folder"]);
+    nnue(work.path(), ["convert", "a.nnue", "a.nnue", "--out_sha"]).fails(2, &["`a.nnue` is not a folder"]);
     nnue(work.path(), ["convert", "a.nnue", "new"]).fails(2, &["`new` is a folder", "--out-sha"]);
 }
 
@@ -215,9 +215,9 @@ fn convert_refuses_options_that_contradict_each_other_before_it_reads() {
     run(&["b.ckpt"]).fails(2, &["cannot convert into .ckpt"]);
     run(&["b.bin"]).fails(2, &["`.nnue`, `.pt`, `.safetensors` and `.npz`"]);
     run(&["b"]).fails(2, &["`b` has no ending"]);
-    run(&["b.nnue", "--ft_compression", "zip"]).fails(2, &["invalid value 'zip'", "none, leb128"]);
+    run(&["b.nnue", "--ft_compression", "zip"]).fails(2, &["invalid value 'zip'", "leb128, none"]);
     run(&["b.nnue", "--l1", "0"]).fails(2, &["--l1"]);
-    run(&["b.nnue", "--features", "HalfKB"]).fails(2, &["`HalfKB` is no feature block"]);
+    run(&["b.nnue", "--features", "HalfKB"]).fails(2, &["`HalfKB` is not a feature block"]);
     run(&["b.nnue", "--architecture", "SFNNv99"]).fails(2, &["known are T0, SFNNv1"]);
     run(&["b.nnue", "--quantization", "ft1"]).fails(2, &["ft127, ft255, ft256"]);
     run(&["b.nnue", "--pc_y3", "1e9"]).fails(2, &["`pc_y3` is out of range", "from -1000000 to 1000000"]);

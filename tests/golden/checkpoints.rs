@@ -11,10 +11,11 @@ use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::state_dict::{self, Values};
 use nnue::net::{Factorized, Network, Permutation, QuantizedNetwork, generation, quantization, read_all};
 use nnue::permutation::read_permutation;
+use nnue::stage::Quantized;
 use nnue::stages::dequantize::dequantize;
 use nnue::stages::load::{Loaded, load_bytes};
 use nnue::stages::permute::permute;
-use nnue::stages::quantize::{Overflow, QuantizeReport, quantize};
+use nnue::stages::quantize::{Overflow, quantize};
 use nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 use serde_json::Value as Json;
 
@@ -38,7 +39,7 @@ fn float(bytes: Vec<u8>, expected: &Expectation) -> Result<Network<Factorized>> 
     }
 }
 
-fn integers(network: Network<Factorized>, overflow: Overflow) -> Result<(QuantizedNetwork, QuantizeReport)> {
+fn integers(network: Network<Factorized>, overflow: Overflow) -> Result<(QuantizedNetwork, Quantized)> {
     quantize(&network.coalesce(), overflow, &Ctx::silent())
 }
 

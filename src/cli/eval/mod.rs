@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::data::{Positions, positions};
-use super::network::{IntegerSource, SourceArgs, into_integers, warn_assumed_scales};
+use super::network::SourceArgs;
 use super::word::word;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -16,8 +16,10 @@ use crate::error::Result;
 use crate::evaluate::{self, Evaluator, FloatTrace, QuantizationError, Raw, UNITS, forward_all, quantization_error};
 use crate::net::{Architecture, Coalesced, Network, QuantizedNetwork};
 use crate::positions::Filters;
+use crate::stage::Quantize;
 use crate::stages::dequantize::dequantize;
 use crate::stages::load::{Loaded, load};
+use crate::stages::pipeline::{Integers, counts, integers, note_assumed_scales};
 use crate::words::Overflow;
 
 /// Evaluate positions as the engine of the network's generation does, to the integer
@@ -143,9 +145,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 /// Loads the network in the forms that are wanted, each made from the other where the file has only that.
 fn load_forms(args: &Args, ctx: &Ctx) -> Result<Forms> {
-    let expected = args.source_is.expectation();
+    let params = args.source_is.load();
     let (integer_wanted, float_wanted) = (!args.float, args.float || args.both);
-    let loaded = load(&args.net, &expected)?;
+    let loaded = load(&args.net, &params.expected)?;
     let trained = match &loaded {
         Loaded::Float(network) => Some((**network).clone()),
         Loaded::Quantized(_) => None,
@@ -153,16 +155,15 @@ fn load_forms(args: &Args, ctx: &Ctx) -> Result<Forms> {
     let integer = match (trained.is_some(), integer_wanted) {
         (true, false) => None,
         _ => {
-            let IntegerSource { network, clamped, .. } = into_integers(loaded, &args.net, args.overflow, ctx)?;
-            if let Some(clamped) = clamped {
-                ctx.warn(format!("{} limits dense weights: {clamped}", network.architecture.generation.name));
+            let how = Quantize { overflow: args.overflow };
+            let Integers { network, scales_are_known, outcome, .. } = integers(loaded, &args.net, &params, how, ctx)?;
+            if !outcome.clamped.is_empty() {
+                ctx.warn(format!("{} limits dense weights: {}", network.architecture.generation.name, counts(&outcome.clamped)));
             }
+            note_assumed_scales(&network, scales_are_known, "the evaluation", ctx);
             Some(network)
         }
     };
-    if let (Some(network), None) = (&integer, &trained) {
-        warn_assumed_scales(network, &expected, ctx);
-    }
     let float = match (trained, &integer) {
         (Some(network), _) if float_wanted => Some(network.coalesce()),
         (None, Some(network)) if float_wanted => Some(dequantize(&Arc::new(network.clone()), ctx)?.coalesce()),

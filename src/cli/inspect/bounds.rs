@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::data::positions;
-use crate::cli::network::load_integers;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::evaluate::{Range, bounds, largest_seen};
-use crate::format::nnue::Expectation;
 use crate::net::LAYER_NAMES;
 use crate::positions::Filters;
-use crate::stages::quantize::Overflow;
+use crate::stage::{Load, Quantize};
+use crate::stages::pipeline::load_integers;
 
 /// Sums of a network.
 #[derive(Serialize)]
@@ -55,7 +54,7 @@ struct Layer {
 
 /// Bounds of the network of `path`, and what its sums are in the positions of `data`.
 pub(super) fn report(path: &Path, data: &[PathBuf], count: Option<u64>, ctx: &Ctx) -> Result<BoundsReport> {
-    let network = load_integers(path, &Expectation::default(), Overflow::Error, ctx)?.network;
+    let network = load_integers(path, &Load::default(), Quantize::default(), ctx)?.network;
     let bounds = bounds(&network, ctx)?;
     let overflowing = |ranges: &[Range]| ranges.iter().filter(|range| !range.fits_i16()).count();
     let (neuron, worst) = bounds.worst().unwrap_or((0, Range { low: 0, high: 0 }));

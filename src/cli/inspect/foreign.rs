@@ -1,12 +1,12 @@
-//! What is no file of tensors: NumPy arrays, positions, and everything that is mistaken for a network.
+//! What is not a file of tensors: NumPy arrays, positions, and everything that is mistaken for a network.
 
 use std::path::{Path, PathBuf};
 
 use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::format::identify::{FileKind, not_a_network};
 use crate::format::npy::{self, DType};
+use crate::format::sources::{FileKind, not_a_network};
 use crate::permutation::{read_matrix, read_permutation};
 use crate::positions::Stream;
 use serde_json::Value;
@@ -34,11 +34,11 @@ pub(super) fn array(bytes: &[u8]) -> Inspected {
                 report.notes.push(format!("the permutation of {n} neuron pairs (L1={}) that moves nothing", 2 * n))
             }
             Ok(_) => report.notes.push(format!("a permutation of {n} neuron pairs (L1={})", 2 * n)),
-            Err(error) => report.notes.push(format!("no permutation: {error}")),
+            Err(error) => report.notes.push(format!("not a permutation: {error}")),
         },
         (DType::Bool, &[positions, width]) => match read_matrix(bytes, None) {
             Ok(_) => report.notes.push(format!("an activation matrix of {positions} positions at L1={width}")),
-            Err(error) => report.notes.push(format!("no activation matrix: {error}")),
+            Err(error) => report.notes.push(format!("not an activation matrix: {error}")),
         },
         (DType::U8, &[positions, width]) => {
             let most = width.saturating_mul(8);
@@ -62,25 +62,23 @@ const fn dtype_name(dtype: DType) -> &'static str {
     }
 }
 
-/// Positions, or something else altogether.
-pub(super) fn other(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> Result<Inspected> {
+/// Training data that says so itself.
+pub(super) fn training_data(path: &Path, kind: FileKind, ctx: &Ctx) -> Inspected {
     let report = Report::named(kind.name());
-    if kind == FileKind::Binpack {
-        return Ok(match Stream::open(&[path.to_owned()], ctx) {
-            Ok(stream) => Report { notes: vec![format!("training data in {} chunks", stream.chunk_count())], ..report }.good(),
-            Err(error) => report.bad(error),
-        });
+    match Stream::open(&[path.to_owned()], ctx) {
+        Ok(stream) => Report { notes: vec![format!("training data in {} chunks", stream.chunk_count())], ..report }.good(),
+        Err(error) => report.bad(error),
     }
-    if matches!(kind, FileKind::Text | FileKind::Unknown)
-        && let Some(inspected) = positions(path, bytes, kind, ctx)?
-    {
-        return Ok(inspected);
-    }
-    let fault = not_a_network(bytes).unwrap_or_else(|| {
-        let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Error::new("this is nothing that is known").because(format!("it begins with the bytes {}", first.join(" ")))
-    });
-    Ok(report.bad(fault))
+}
+
+/// Positions without a mark, or something else altogether.
+pub(super) fn unmarked(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> Result<Inspected> {
+    Ok(positions(path, bytes, kind, ctx)?.unwrap_or_else(|| other(bytes, kind)))
+}
+
+/// What this tool has no use for.
+pub(super) fn other(bytes: &[u8], kind: FileKind) -> Inspected {
+    Report::named(kind.name()).bad(not_a_network(bytes))
 }
 
 /// Lines of FEN, or records of 40 bytes: what begins with a position.
@@ -89,7 +87,7 @@ fn positions(path: &Path, bytes: &[u8], kind: FileKind, ctx: &Ctx) -> Result<Opt
         ctx.check()?;
         return Ok(None);
     };
-    // Only the first entry is asked for; what ends the reading after it is no fault.
+    // Only the first entry is asked for; what ends the reading after it is not a fault.
     let mut first = false;
     let _ = stream.read_chunk(0, ctx, |_, _| {
         first = true;

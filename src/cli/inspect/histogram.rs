@@ -6,7 +6,7 @@ use serde::Serialize;
 /// Bins from the smallest to the largest value.
 pub(super) const BINS: usize = 24;
 
-/// Counts of values. Values that are no numbers are not counted.
+/// Counts of values. Values that are not numbers are not counted.
 #[derive(Serialize, Clone, Copy)]
 pub(super) struct Histogram {
     low: f64,

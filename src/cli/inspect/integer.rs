@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::histogram::{Histogram, histogram};
 use super::{Inspected, Report, Tensor};
-use crate::cli::network::assumed_scales;
 use crate::error::Error;
 use crate::files::Reader;
-use crate::format::identify::FileKind;
 use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
+use crate::format::sources::FileKind;
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
+use crate::stages::pipeline::other_scales;
 
 /// A `.nnue` file, good or damaged.
 pub(super) fn network(bytes: &[u8], histograms: bool) -> Inspected {
@@ -82,7 +82,12 @@ fn fill(report: &mut Report, parsed: &Parsed, base: usize, histograms: bool) -> 
         report.notes.push("the tensors of the feature transformer are partly compressed".to_owned());
     }
     report.set_description(&network.description);
-    report.notes.extend(assumed_scales(network));
+    let others = other_scales(architecture);
+    if !others.is_empty() {
+        let assumed = architecture.quantization.name;
+        let also = others.join(", ");
+        report.notes.push(format!("the quantization is not recorded in the file; {assumed} is assumed (also possible: {also})"));
+    }
     report.notes.extend(padding_notes(network));
     let ranges = parsed.ranges()?;
     let tensors = parsed.entries.iter().zip(&ranges).map(|(entry, range)| Tensor {

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::global::Verbosity;
+use super::terminal::Verbosity;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, hash_bytes_sha256};
-use crate::format::identify::{FileKind, identify};
+use crate::format::sources::{Holds, identify, unpacked};
 use crate::net::Architecture;
 use histogram::Histogram;
 
@@ -75,7 +75,7 @@ struct Tensor {
     name: String,
     dtype: String,
     shape: Vec<usize>,
-    /// Null where there are no values, or some that are no numbers.
+    /// Null where there are no values, or some that are not numbers.
     min: Value,
     max: Value,
     /// Of its first stored byte; null where it is packed.
@@ -173,12 +173,22 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 fn inspect(path: &Path, bytes: &Bytes, histograms: bool, ctx: &Ctx) -> Result<Inspected> {
     ctx.check()?;
-    let kind = identify(bytes);
-    match kind {
-        FileKind::Nnue => Ok(integer::network(bytes, histograms)),
-        kind if kind.is_executable() => Ok(integer::engine(bytes, kind, histograms)),
-        FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => tensors::inspect(bytes, kind, histograms, ctx),
-        FileKind::Npy => Ok(foreign::array(bytes)),
-        kind => foreign::other(path, bytes, kind, ctx),
+    let (bytes, packing) = match unpacked(bytes.clone()) {
+        Ok(unpacked) => unpacked,
+        Err(error) => return Ok(Report::named(identify(bytes).name()).bad(error)),
+    };
+    let kind = identify(&bytes);
+    let mut inspected = match kind.holds() {
+        Holds::Integers => integer::network(&bytes, histograms),
+        Holds::Program => integer::engine(&bytes, kind, histograms),
+        Holds::Tensors(_) => tensors::inspect(&bytes, kind, histograms, ctx)?,
+        Holds::Array => foreign::array(&bytes),
+        Holds::Positions => foreign::training_data(path, kind, ctx),
+        Holds::Unmarked => foreign::unmarked(path, &bytes, kind, ctx)?,
+        Holds::Packed(_) | Holds::Nothing => foreign::other(&bytes, kind),
+    };
+    if let Some(packing) = packing {
+        inspected.report.notes.push(format!("packed with {}; unpacked it has {} bytes", packing.name(), bytes.len()));
     }
+    Ok(inspected)
 }

@@ -8,21 +8,21 @@ use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Bytes;
-use crate::format::identify::FileKind;
+use crate::format::checkpoint::METADATA_PREFIX;
 use crate::format::nnue::Expectation;
 use crate::format::npz::Npz;
 use crate::format::safetensors;
+use crate::format::sources::FileKind;
 use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::TorchFile;
 use crate::net::{Factorized, GENERATIONS, Network, QUANTIZATIONS};
-use crate::stages::load::{Loaded, METADATA_PREFIX, load_bytes};
+use crate::stages::load::{Loaded, load_bytes};
 
 /// A tensor, or why it cannot be read.
 type Named = (String, Result<TensorView>);
 
 /// What the container holds.
 struct Contents {
-    format: &'static str,
     tensors: Vec<Named>,
     notes: Vec<String>,
 }
@@ -33,7 +33,7 @@ pub(super) fn inspect(bytes: &Bytes, kind: FileKind, histograms: bool, ctx: &Ctx
         Ok(contents) => contents,
         Err(error) => return Ok(Report::named(kind.name()).bad(error)),
     };
-    let mut report = Report { notes: contents.notes, ..Report::named(contents.format) };
+    let mut report = Report { notes: contents.notes, ..Report::named(kind.name()) };
     let described: Vec<(Tensor, Option<String>)> = contents
         .tensors
         .into_par_iter()
@@ -57,7 +57,7 @@ pub(super) fn inspect(bytes: &Bytes, kind: FileKind, histograms: bool, ctx: &Ctx
         Err(error) if empty => Ok(report.bad(error)),
         Err(error) => {
             ctx.check()?;
-            report.notes.push(format!("no network that can be converted: {error}"));
+            report.notes.push(format!("cannot be converted: {error}"));
             Ok(report.good())
         }
     }
@@ -67,23 +67,17 @@ fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
     if kind == FileKind::Safetensors {
         let file = safetensors::read(bytes.clone())?;
         let notes = file.metadata.iter().map(|(key, value)| format!("metadata `{key}` = `{}`", shortened(value))).collect();
-        return Ok(Contents {
-            format: kind.name(),
-            tensors: file.tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(),
-            notes,
-        });
+        return Ok(Contents { tensors: file.tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(), notes });
     }
-    // An `.npz` is a zip archive of nothing but `.npy` members.
-    if kind == FileKind::TorchZip
-        && let Ok(npz) = Npz::open(bytes.clone())
-    {
+    if kind == FileKind::Npz {
+        let npz = Npz::open(bytes.clone())?;
         let (texts, names): (Vec<&str>, Vec<&str>) = npz.names().partition(|name| name.starts_with(METADATA_PREFIX));
         let notes = texts.iter().map(|name| {
             let value = npz.array(name).and_then(|array| Ok(String::from_utf8_lossy(&array.contiguous_le_bytes()?).into_owned()));
             format!("metadata `{}` = `{}`", name.trim_start_matches(METADATA_PREFIX), shortened(&value.unwrap_or_default()))
         });
         let notes = notes.collect();
-        return Ok(Contents { format: "npz", tensors: names.into_iter().map(|name| (name.to_owned(), npz.array(name))).collect(), notes });
+        return Ok(Contents { tensors: names.into_iter().map(|name| (name.to_owned(), npz.array(name))).collect(), notes });
     }
     let file = TorchFile::open(bytes.clone())?;
     let mut notes = Vec::new();
@@ -94,7 +88,7 @@ fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
         Ok(tensors) if !tensors.is_empty() => tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(),
         _ => file.tensors()?,
     };
-    Ok(Contents { format: kind.name(), tensors, notes })
+    Ok(Contents { tensors, notes })
 }
 
 /// Long values, such as a description in hex, are cut.
@@ -131,7 +125,7 @@ fn describe(name: String, view: Result<TensorView>, histograms: bool) -> (Tensor
     tensor.offset = Some((view.storage().range().start as u64).saturating_add((view.storage_offset() as u64).saturating_mul(size)));
     let note = match fill_range(&mut tensor, &view, histograms) {
         Ok(0) => None,
-        Ok(wrong) => Some(format!("tensor `{}` has {wrong} values that are infinite or no numbers", tensor.name)),
+        Ok(wrong) => Some(format!("tensor `{}` has {wrong} values that are infinite or not numbers", tensor.name)),
         Err(error) => Some(format!("the values of tensor `{}` cannot be read: {error}", tensor.name)),
     };
     (tensor, note)
@@ -148,7 +142,7 @@ fn short_name(dtype: DType) -> String {
     name.to_owned()
 }
 
-/// Smallest and largest value; returns how many are no finite numbers.
+/// Smallest and largest value; returns how many are not finite.
 fn fill_range(tensor: &mut Tensor, view: &TensorView, histograms: bool) -> Result<usize> {
     match view.dtype() {
         DType::F32 | DType::F64 | DType::F16 | DType::BF16 => {

@@ -1,17 +1,18 @@
 //! `nnue perm apply`: a network with its neurons reordered.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::build::net_name;
-use crate::cli::convert::load_permutation;
-use crate::cli::network::{Place, SourceArgs, check_folder_of, load_integers, write_file};
+use crate::cli::network::SourceArgs;
+use crate::cli::output::{Place, check_folder_of, write_file};
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::{Error, Result};
-use crate::format::nnue::Compression;
+use crate::stage::Quantize;
+use crate::stages::load::load_permutation;
 use crate::stages::permute::permute;
-use crate::stages::quantize::Overflow;
-use crate::stages::write::write_nnue;
+use crate::stages::pipeline::{Content, Target, Weights, load_integers};
 
 /// Apply a permutation to a network; description and compression stay
 #[derive(clap::Args)]
@@ -38,11 +39,12 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     }
     check_folder_of(&args.out)?;
     let permutation = load_permutation(&args.perm)?;
-    let mut source = load_integers(&args.net, &args.source_is.expectation(), Overflow::Error, &ctx)?;
+    let mut source = load_integers(&args.net, &args.source_is.load(), Quantize::default(), &ctx)?;
     permute(&mut source.network, &permutation).map_err(|error| error.context(format!("cannot apply `{}`", args.perm.display())))?;
     // Checkpoints have no compression of their own.
-    let compression = source.compression.unwrap_or(Compression::Leb128);
-    let written = write_file(Place::File(&args.out), &ctx, |out| write_nnue(out, &source.network, None, compression))?;
+    let target = Target::Nnue(source.compression.unwrap_or_default());
+    let content = Content::of(Weights::Integers(Arc::new(source.network)), target, None, &ctx)?;
+    let written = write_file(Place::File(&args.out), &ctx, |out| content.write(out, &ctx))?;
     global.print_summary(&format!(
         "wrote `{}`, {} bytes, {}\nsha256 {}\n",
         written.path.display(),

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::load_matrix;
-use crate::cli::convert::load_permutation;
 use crate::cli::{Exit, Global};
 use crate::error::Result;
 use crate::net::Permutation;
 use crate::permutation::zero_blocks;
+use crate::stages::load::load_permutation;
 
 /// Print the percentage of zero blocks of four, without and with a permutation
 #[derive(clap::Args)]

@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{check_array_target, load_matrix, save};
-use crate::cli::network::check_folder_of;
+use crate::cli::output::check_folder_of;
 use crate::cli::word::word;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::{Error, Result};
-use crate::permutation::{Algorithm, SearchParams, search, write_permutation};
+use crate::permutation::{Algorithm, write_permutation};
+use crate::stage::Search;
+use crate::stages::pipeline::search;
 
 /// Find a permutation of the neurons under which more blocks of four are zero
 #[derive(clap::Args)]
@@ -47,7 +49,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend);
-    let params = SearchParams { algorithm: args.algorithm, seed: args.seed, moves: args.moves, time_limit: args.seconds };
+    let params = Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves };
     if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
         return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")
             .because("the greedy search ends by itself")
@@ -56,7 +58,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     check_array_target(&args.out, &[&args.data])?;
     check_folder_of(&args.out)?;
     let matrix = load_matrix(&args.data, args.l1)?;
-    let found = search(&matrix, &params, &ctx)?;
+    let found = search(&matrix, None, &params, args.seconds, &ctx)?.found;
     save(&args.out, &ctx, |mut out| write_permutation(&found.permutation, &mut out))?;
     if args.json {
         let zero = json!({"positions": found.before.positions, "before": found.before.fraction(), "after": found.after.fraction()});

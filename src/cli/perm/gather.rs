@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use super::{check_array_target, save};
 use crate::cli::data::positions;
 use crate::cli::filters::FilterArgs;
-use crate::cli::network::{SourceArgs, check_folder_of, load_integers, warn_assumed_scales};
+use crate::cli::network::SourceArgs;
+use crate::cli::output::check_folder_of;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::Result;
 use crate::net::ZeroRule;
 use crate::permutation::write_matrix;
+use crate::stage::Quantize;
 use crate::stages::gather::gather;
-use crate::stages::quantize::Overflow;
+use crate::stages::pipeline::{Integers, load_integers, note_assumed_scales};
 
 /// Write the activation matrix of a network over positions
 ///
@@ -68,11 +70,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     check_array_target(&args.out, &inputs)?;
     check_folder_of(&args.out)?;
     let filters = args.filters.filters()?;
-    let expected = args.source_is.expectation();
-    let network = load_integers(&args.net, &expected, Overflow::Error, &ctx)?.network;
+    let Integers { network, scales_are_known, .. } = load_integers(&args.net, &args.source_is.load(), Quantize::default(), &ctx)?;
     let rule = match args.zero_rule {
         Rule::Engine => {
-            warn_assumed_scales(&network, &expected, &ctx);
+            note_assumed_scales(&network, scales_are_known, "the zero rule", &ctx);
             None
         }
         Rule::Given(rule) => Some(rule),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::network::check_folder_of;
+use super::output::check_folder_of;
 use super::{Exit, Global};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};

@@ -26,7 +26,6 @@ pub use embedded::{Embedded, find_embedded};
 pub use layout::{DType, Entry};
 
 use crate::error::{Error, Result};
-use crate::format::identify;
 use crate::net::{Architecture, BlockWeights, GENERATIONS, Generation, Quantization, QuantizedNetwork};
 pub use crate::words::Compression;
 
@@ -88,14 +87,9 @@ pub fn is_nnue(bytes: &[u8]) -> bool {
 /// Reads a whole file.
 ///
 /// # Errors
-/// When the bytes are no `.nnue` file (the error says what they are), when not every byte is accounted for, a hash or a value is
-/// wrong, or the user expected something else.
+/// When the bytes are not a `.nnue` file, when not every byte is accounted for, a hash or a value is wrong, or the user expected something
+/// else.
 pub fn read(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
-    if !is_nnue(bytes)
-        && let Some(error) = identify::not_a_network(bytes)
-    {
-        return Err(error);
-    }
     read::read(bytes, expected, read::Extent::Whole)
 }
 

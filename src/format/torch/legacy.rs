@@ -47,7 +47,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Ranges)> {
     let object = next(Persistent::Legacy)?;
     let keys = next(Persistent::None)?;
     let Some(Node::List(list)) = root(&keys) else {
-        return Err(Error::new("the file's list of storages is no list"));
+        return Err(Error::new("the file's list of storages is not a list"));
     };
 
     let mut wanted: HashMap<&str, (usize, usize)> = HashMap::new();
@@ -63,7 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Ranges)> {
     let mut found = HashMap::new();
     for &id in list {
         let Some(Node::Str(key)) = keys.nodes.get(id as usize) else {
-            return Err(Error::new("a storage key is no text"));
+            return Err(Error::new("a storage key is not text"));
         };
         let &(numel, size) = wanted.get(&**key).ok_or_else(|| Error::new(format!("no tensor uses storage `{}`", show(key))))?;
         let stated = Reader::new(bytes).at(at).u64().map_err(|_| cut_off(bytes.len(), key, 8))?;
@@ -91,7 +91,7 @@ fn root(pickle: &Pickle) -> Option<&Node> {
 }
 
 fn not_torch(cause: Error) -> Error {
-    Error::new("this is a pickle, but no PyTorch file").because(cause).help("expected a file that `torch.save` wrote")
+    Error::new("this is a pickle, but not a PyTorch file").because(cause).help("expected a file that `torch.save` wrote")
 }
 
 fn cut_off(len: usize, key: &str, needed: usize) -> Error {

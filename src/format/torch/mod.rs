@@ -95,20 +95,20 @@ impl TorchFile {
             let storages = ranges.into_iter().map(storage).collect::<Result<_>>()?;
             Ok(Self { container: Container::Legacy, big_endian: false, pickle, storages })
         } else {
-            Err(Error::new(format!("this is no PyTorch file but {}", guess(&bytes))).help("expected a file that `torch.save` wrote"))
+            Err(Error::new(format!("this is not a PyTorch file but {}", guess(&bytes))).help("expected a file that `torch.save` wrote"))
         }
     }
 
     fn open_zip(bytes: Bytes) -> Result<Self> {
         let entries = zip::read(&bytes)?;
         let root = entries.first().and_then(|entry| entry.name.split_once('/')).map(|(root, _)| format!("{root}/"));
-        let root = root.ok_or_else(|| Error::new("the zip archive is no PyTorch file").because("its first entry lies in no folder"))?;
+        let root = root.ok_or_else(|| Error::new("the zip archive is not a PyTorch file").because("its first entry lies in no folder"))?;
         let mut records: HashMap<&str, &zip::Entry> = HashMap::new();
         let mut storages = HashMap::new();
         for entry in &entries {
             let name = entry.name.as_str();
             let Some(inner) = name.strip_prefix(&root) else {
-                return Err(Error::new("the zip archive is no PyTorch file").because(format!(
+                return Err(Error::new("the zip archive is not a PyTorch file").because(format!(
                     "entry `{}` is not in the folder `{}`",
                     name.escape_debug(),
                     root.escape_debug()
@@ -153,7 +153,7 @@ impl TorchFile {
             }
         };
         let data = record("data.pkl").ok_or_else(|| {
-            Error::new("the zip archive is no PyTorch file").because(format!("it has no entry `{}data.pkl`", root.escape_debug()))
+            Error::new("the zip archive is not a PyTorch file").because(format!("it has no entry `{}data.pkl`", root.escape_debug()))
         })?;
         let pickle = pickle::run(data, 0, Persistent::Zip)?;
         if pickle.len != data.len() {
@@ -208,7 +208,7 @@ impl TorchFile {
     /// as [`write_archive`] can write it.
     ///
     /// # Errors
-    /// When the file is none of these, a name occurs twice, an entry is an object that is no tensor, or one of the tensors
+    /// When the file is none of these, a name occurs twice, an entry is an object that is not a tensor, or one of the tensors
     /// cannot be read.
     pub fn state_dict(&self) -> Result<Vec<(String, TensorView)>> {
         let root = self.root();
@@ -517,7 +517,7 @@ fn key_text(key: Value) -> String {
     }
 }
 
-/// What bytes that are no PyTorch file seem to be.
+/// What bytes that are not a PyTorch file seem to be.
 fn guess(bytes: &[u8]) -> &'static str {
     let head = bytes.get(..bytes.len().min(512)).unwrap_or_default();
     let text = head.trim_ascii_start().to_ascii_lowercase();

@@ -285,7 +285,7 @@ impl Emitter<'_> {
 
     fn global(&mut self, module: &str, name: &str) -> Result<()> {
         if [module, name].iter().any(|part| part.is_empty() || part.contains('\n')) {
-            return Err(Error::new(format!("`{}.{}` is no name of a class or function", module.escape_debug(), name.escape_debug())));
+            return Err(Error::new(format!("`{}.{}` is not the name of a class or function", module.escape_debug(), name.escape_debug())));
         }
         self.out.push(b'c');
         for part in [module, name] {

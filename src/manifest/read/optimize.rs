@@ -9,7 +9,7 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    positions::{DEFAULT_COUNT, Filters},
+    positions::{DEFAULT_POSITIONS, Filters},
     words::Algorithm,
 };
 
@@ -44,7 +44,7 @@ impl Reader<'_> {
             self.undefined("data", &key, &name, &names, "; files are named in a `[data.NAME]` table: `path = [\"file.binpack\"]`");
             None
         });
-        let positions = self.integer(&fields, "positions").unwrap_or_else(|| fields.default(DEFAULT_COUNT));
+        let positions = self.integer(&fields, "positions").unwrap_or_else(|| fields.default(DEFAULT_POSITIONS));
         let seed = self.integer(&fields, "seed").unwrap_or_else(|| fields.default(0));
         let algorithm = self.word::<Algorithm>(&fields, "algorithm");
         let greedy = match &algorithm {

@@ -1,0 +1,37 @@
+//! `nnue convert`: one file into another, without a manifest.
+//!
+//! What was typed (`options`) → what is asked for (`request`) → the way of the net (`stages::pipeline`) → the file → what is said of it
+//! (`summary`).
+
+mod options;
+mod request;
+mod summary;
+
+use super::output::{Place, write_file};
+use super::{Exit, Global, lc0};
+use crate::error::Result;
+use crate::files::create_dir_all;
+use crate::stages::pipeline;
+pub(crate) use options::Args;
+use request::Request;
+
+pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    if let Some(exit) = lc0::convert(&args.source, &args.target, &args.lc0, args.json, global)? {
+        return Ok(exit);
+    }
+    let ctx = global.ctx(args.backend);
+    let Request { place, job } = Request::of(&args, &ctx)?;
+    // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
+    let product = pipeline::run(&job, &ctx)?;
+    if let Place::Folder(folder) = place {
+        // Not before everything that can fail has gone well.
+        create_dir_all(folder)?;
+    }
+    let written = write_file(place, &ctx, |out| product.content.write(out, &ctx))?;
+    if args.json {
+        global.print_json(&summary::json(&written, &product, &global.warnings()))?;
+    } else {
+        global.print_summary(&summary::text(&written, &product, job.target))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,93 @@
+//! What can be typed behind `nnue convert`: the options of the trainer's `serialize.py`, under their own names.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cli::filters::FilterArgs;
+use crate::cli::lc0::ConvertArgs;
+use crate::cli::network::SourceArgs;
+use crate::cli::word::word;
+use crate::ctx::Backend;
+use crate::stages::write_float::{FloatTarget, ModuleProfile};
+use crate::words::{Algorithm, Compression, Overflow};
+
+/// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz
+///
+/// The options of the trainer's serialize.py are accepted under their own names, also with `-` for `_`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file that holds the network
+    pub(super) source: PathBuf,
+    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz (of lc0: .pb, .pb.gz, .onnx); with --out-sha a folder
+    pub(super) target: PathBuf,
+    /// Name the file nn-<first 12 digits of its SHA-256>.nnue, in the folder TARGET
+    #[arg(long = "out-sha", alias = "out_sha")]
+    pub(super) out_sha: bool,
+    /// Text for the file's header; by default the source's own stays
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(super) description: Option<String>,
+    /// How the feature transformer is stored in a .nnue file [default: leb128]
+    #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW", value_parser = word::<Compression>())]
+    pub(super) compression: Option<Compression>,
+    /// Apply a permutation of the neurons, as ftperm.py saves it (.npy)
+    #[arg(long = "ft_perm", alias = "ft-perm", value_name = "FILE")]
+    pub(super) perm: Option<PathBuf>,
+    /// Find and apply a permutation that makes the engine faster
+    #[arg(long = "ft_optimize", alias = "ft-optimize")]
+    pub(super) optimize: bool,
+    /// Positions for that: .binpack, .bin, .fen or .epd files
+    #[arg(long = "ft_optimize_data", alias = "ft-optimize-data", value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append)]
+    pub(super) data: Vec<PathBuf>,
+    /// How many of them, exactly [default: 10000]
+    #[arg(long = "ft_optimize_count", alias = "ft-optimize-count", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// Fixes which positions are taken, and the random numbers of `anneal`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// How to search for the permutation
+    #[arg(long, value_name = "NAME", default_value = "greedy", value_parser = word::<Algorithm>())]
+    pub(super) algorithm: Algorithm,
+    /// How many moves `anneal` tries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) moves: Option<u64>,
+    /// What computes the search; the result is the same
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = word::<Backend>())]
+    pub(super) backend: Backend,
+    /// What a .pt file holds
+    #[arg(long = "pt-profile", alias = "pt_profile", value_name = "KIND", default_value = "state-dict")]
+    pub(super) pt_profile: PtProfile,
+    /// What to do with weights that do not fit their integer type
+    #[arg(long, value_name = "HOW", default_value = "error", value_parser = word::<Overflow>())]
+    pub(super) overflow: Overflow,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) lc0: ConvertArgs,
+    #[command(flatten)]
+    pub(super) filters: FilterArgs,
+    #[command(flatten)]
+    pub(super) source_is: SourceArgs,
+}
+
+/// `--pt-profile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PtProfile {
+    /// Tensors by name, for `torch.load(weights_only=True)` and every tool
+    StateDict,
+    /// The whole module of the trainer of January 2026, to train on from
+    Seed,
+    /// The whole module of the trainer of July 2026
+    Head,
+}
+
+impl From<PtProfile> for FloatTarget {
+    fn from(profile: PtProfile) -> Self {
+        match profile {
+            PtProfile::StateDict => Self::StateDict,
+            PtProfile::Seed => Self::Module(ModuleProfile::Seed),
+            PtProfile::Head => Self::Module(ModuleProfile::Head),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The options checked against each other, before any network is read, and what they come to.
+
+use std::path::Path;
+
+use super::options::{Args, PtProfile};
+use crate::cli::output::{Place, check_folder_of};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::format::nnue::MAX_DESCRIPTION;
+use crate::positions::{DEFAULT_POSITIONS, Filters};
+use crate::stage::{Gather, Quantize, Search};
+use crate::stages::load::load_permutation;
+use crate::stages::pipeline::{Job, Order, Target};
+use crate::stages::write_float::FloatTarget;
+use crate::words::{Algorithm, Compression, FileFormat};
+
+/// What the options come to.
+pub(super) struct Request<'a> {
+    /// Where the file goes.
+    pub(super) place: Place<'a>,
+    /// How it is made.
+    pub(super) job: Job<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Checks the options. Of the files only the permutation is read.
+    ///
+    /// # Errors
+    /// Options that exclude each other or cannot be; a permutation that cannot be read.
+    pub(super) fn of(args: &'a Args, ctx: &Ctx) -> Result<Self> {
+        check(args)?;
+        let filters = args.filters.filters()?;
+        warn_of_idle_options(args, &filters, ctx);
+        let (place, target) = place_and_target(args)?;
+        if args.compression.is_some() && matches!(target, Target::Floats(_)) {
+            ctx.warn("`--ft_compression` has no effect on a target that is not a `.nnue` file");
+        }
+        let order = match &args.perm {
+            Some(path) => Order::Given { path, permutation: load_permutation(path)? },
+            None if args.optimize => Order::Found {
+                data: &args.data,
+                gather: Gather { positions: args.count.unwrap_or(DEFAULT_POSITIONS), seed: args.seed, filters },
+                search: Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves },
+            },
+            None => Order::Kept,
+        };
+        let job = Job {
+            source: &args.source,
+            load: args.source_is.load(),
+            quantize: Quantize { overflow: args.overflow },
+            order,
+            target,
+            description: args.description.as_deref(),
+        };
+        Ok(Self { place, job })
+    }
+}
+
+/// Refuses options that exclude each other, or lack what they need.
+fn check(args: &Args) -> Result<()> {
+    if args.perm.is_some() && args.optimize {
+        return Err(Error::usage("`--ft_perm` and `--ft_optimize` are mutually exclusive").help("apply a known permutation or find one"));
+    }
+    if args.optimize && args.data.is_empty() {
+        return Err(Error::usage("`--ft_optimize` needs positions").help("name files of positions: `--ft_optimize_data FILE…`"));
+    }
+    if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
+        return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
+    }
+    if args.moves.is_some() && args.algorithm == Algorithm::Greedy {
+        return Err(Error::usage("`--moves` is for `--algorithm anneal`").because("the greedy search ends by itself"));
+    }
+    Ok(())
+}
+
+/// Says which options of a search were given without one.
+fn warn_of_idle_options(args: &Args, filters: &Filters, ctx: &Ctx) {
+    if args.optimize {
+        return;
+    }
+    let idle = [
+        (!args.data.is_empty(), "`--ft_optimize_data` has"),
+        (args.count.is_some(), "`--ft_optimize_count` has"),
+        (*filters != Filters::default(), "filters of positions have"),
+    ];
+    for (_, what) in idle.into_iter().filter(|(given, _)| *given) {
+        ctx.warn(format!("{what} no effect without `--ft_optimize`"));
+    }
+}
+
+fn place_and_target(args: &Args) -> Result<(Place<'_>, Target)> {
+    let compression = args.compression.unwrap_or_default();
+    if !args.out_sha {
+        return Ok((Place::File(&args.target), target_of(&args.target, compression, args.pt_profile)?));
+    }
+    if args.target.exists() && !args.target.is_dir() {
+        return Err(Error::usage(format!("`{}` is not a folder", args.target.display())).help("with `--out-sha` the target is a folder"));
+    }
+    Ok((Place::Folder(&args.target), Target::Nnue(compression)))
+}
+
+/// What a target's ending asks for; the target is one file.
+fn target_of(target: &Path, compression: Compression, pt_profile: PtProfile) -> Result<Target> {
+    let shown = target.display();
+    if target.is_dir() {
+        return Err(
+            Error::usage(format!("`{shown}` is a folder")).help("name a file in it, or give `--out-sha` to have it named by its SHA-256")
+        );
+    }
+    let ending = target.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let format = match FileFormat::of_ending(&ending) {
+        Some(FileFormat::Nnue) => Target::Nnue(compression),
+        Some(FileFormat::Pt) => Target::Floats(pt_profile.into()),
+        Some(FileFormat::Safetensors) => Target::Floats(FloatTarget::Safetensors),
+        Some(FileFormat::Npz) => Target::Floats(FloatTarget::Npz),
+        None if ending == "ckpt" => {
+            return Err(Error::usage(format!("cannot convert into .ckpt: `{shown}`"))
+                .because("a checkpoint holds the state of a training run, which the source does not have")
+                .help("write `.pt` to train on from the weights"));
+        }
+        None => {
+            return Err(Error::usage(format!("`{shown}` has no ending that says what to write"))
+                .help("possible are `.nnue`, `.pt`, `.safetensors` and `.npz`; with `--out-sha` the target is a folder"));
+        }
+    };
+    check_folder_of(target)?;
+    Ok(format)
+}
