@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::execute::{Build, State, order};
+use super::execute::{Build, order};
+use super::state::State;
 use super::{Options, Workspace};
 use crate::cache::Preimage;
 use crate::ctx::Ctx;

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 
-use super::{Build, Settled, State, place, recorded_sha256};
+use super::execute::{Build, place, recorded_sha256};
+use super::state::{Settled, State};
 use crate::build::fishtest;
 use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;

@@ -1,0 +1,224 @@
+//! The first pass of a build: digests of files, keys, records. Says of each action whether its result is known, and if not, why.
+
+use std::path::Path;
+
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+use rayon::prelude::*;
+
+use super::Workspace;
+use super::execute::{Build, place, recorded_sha256};
+use super::state::{Settled, State};
+use crate::cache::record::ActionResult;
+use crate::cache::{OutputState, Preimage};
+use crate::error::{Kind, Result};
+use crate::files::Sha256;
+use crate::graph::{Node, Reason, compare};
+use crate::stage::{Role, Stage};
+
+impl Build<'_> {
+    /// First pass: digests of files, keys, records.
+    pub(super) fn resolve(&self, order: &[NodeIndex]) -> Vec<State> {
+        let mut states = vec![State::Open; self.graph.dag.node_count()];
+        let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.action(*node).is_none()).collect();
+        let digests: Vec<(NodeIndex, State)> = files.into_par_iter().map(|node| (node, self.resolve_file(node))).collect();
+        for (node, state) in digests {
+            states[node.index()] = state;
+        }
+        for level in self.levels(order) {
+            let resolved: Vec<State> = level.par_iter().with_min_len(16).map(|node| self.resolve_action(*node, &states)).collect();
+            for (node, state) in level.into_iter().zip(resolved) {
+                states[node.index()] = state;
+            }
+        }
+        for &node in order {
+            if let Some(stale) = self.needed_again(node, &states[node.index()], &states) {
+                states[node.index()] = stale;
+            }
+        }
+        states
+    }
+
+    /// The actions by the length of the longest way from a file: those of one level do not wait for each other.
+    pub(super) fn levels(&self, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+        let mut depths = vec![0; self.graph.dag.node_count()];
+        let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
+        for &node in order.iter().filter(|node| self.graph.action(**node).is_some()) {
+            let inputs = self.graph.dag.neighbors_directed(node, Direction::Incoming);
+            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.graph.action(input).is_some())).max().unwrap_or(0);
+            depths[node.index()] = depth;
+            if levels.len() <= depth {
+                levels.resize(depth + 1, Vec::new());
+            }
+            levels[depth].push(node);
+        }
+        levels
+    }
+
+    /// A settled action whose result is to be stored and is not, while a stale one will read it: a matrix that was left in the remote
+    /// cache. Made again as an action of its own it may come out otherwise than the remote said, and what comes after it gets the right
+    /// key.
+    pub(super) fn needed_again(&self, node: NodeIndex, state: &State, states: &[State]) -> Option<State> {
+        let State::Settled(settled) = state else { return None };
+        if settled.ran.is_some() || settled.result.stored || !self.graph.action(node)?.stage().is_stored() {
+            return None;
+        }
+        let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states[input.index()].digest() };
+        let will_read = |user: NodeIndex| {
+            let preimage = self.graph.preimage(user, digest).ok().flatten();
+            matches!(states[user.index()], State::Stale { .. })
+                && preimage.and_then(|preimage| self.workspace.stored_result(&preimage)).is_none()
+        };
+        let needed = self.graph.dag.neighbors_directed(node, Direction::Outgoing).any(will_read);
+        needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::of("blob_missing") })
+    }
+
+    pub(super) fn resolve_file(&self, node: NodeIndex) -> State {
+        let Node::File(file) = &self.graph.dag[node] else { return State::Open };
+        let path = &file.path.resolved;
+        let digest = self.workspace.files.blake3(path).and_then(|tracked| {
+            if let Some(pin) = &file.pin {
+                let found = self.workspace.files.sha256(path)?.digest.to_string();
+                if found != pin.value {
+                    return Err(self
+                        .workspace
+                        .manifest
+                        .diagnostic(
+                            pin.span,
+                            &format!("`{}` is not the file that is pinned: its SHA-256 is {found}", file.path.typed),
+                            &format!("the file has {found}"),
+                            "its content changed since the pin was written, or it is another file",
+                            "restore the file, or correct `sha256`",
+                        )
+                        .kind_is(Kind::Failed));
+                }
+            }
+            Ok(tracked.digest)
+        });
+        match digest {
+            Ok(digest) => State::File(digest),
+            Err(error) => {
+                let error = if error.report().is_some() {
+                    error
+                } else {
+                    error.help(format!("it is named in {}", self.workspace.manifest.line(file.span)))
+                };
+                for net in self.nets_after(node) {
+                    (self.on_error)(&self.graph.nets[net].name, &error);
+                }
+                State::Failed(error.to_string())
+            }
+        }
+    }
+
+    pub(super) fn resolve_action(&self, node: NodeIndex, states: &[State]) -> State {
+        let inputs = self.graph.inputs(node);
+        // A file that cannot be read fails the stage that reads it; what comes after a failed stage only waits.
+        let is_file = |input: NodeIndex| self.graph.action(input).is_none();
+        if let Some(message) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
+            State::Failed(message) if is_file(*input) => Some(message.clone()),
+            _ => None,
+        }) {
+            return State::Failed(message);
+        }
+        let preimage = match self.graph.preimage(node, |input| states[input.index()].digest()) {
+            Ok(preimage) => preimage,
+            Err(error) => return State::Failed(error.to_string()),
+        };
+        let Some(preimage) = preimage else {
+            let waiting = inputs.iter().find(|(_, input)| states[input.index()].digest().is_none());
+            let upstream = waiting.and_then(|(_, input)| self.graph.action(*input)).map_or("an input", |op| op.stage().name());
+            return State::Stale { preimage: None, reason: Reason::about("upstream_stale", upstream) };
+        };
+        match self.find(node, &preimage) {
+            Ok(result) => State::Settled(Box::new(Settled { preimage, result, ran: None })),
+            Err(reason) => State::Stale { preimage: Some(preimage), reason },
+        }
+    }
+
+    /// The recorded result of an action that need not run; else the reason why it has to.
+    pub(super) fn find(&self, node: NodeIndex, preimage: &Preimage) -> Result<ActionResult, Reason> {
+        if self.options.force {
+            return Err(Reason::of("forced"));
+        }
+        let Some(record) = self.workspace.cache.get_record(preimage.key()) else { return Err(self.reason(node, preimage)) };
+        let stage = self.graph.action(node).map(|action| action.stage());
+        let Workspace { cache, files, .. } = self.workspace;
+        if record.result.stored {
+            let was_there = cache.has_blob(record.result.output_digest);
+            if !cache.verify_blob(record.result.output_digest, files) {
+                return Err(Reason::of(if was_there { "blob_corrupt" } else { "blob_missing" }));
+            }
+        }
+        if stage == Some(Stage::Write) {
+            self.check_outputs(node, preimage, &record.result)?;
+        }
+        Ok(record.result)
+    }
+
+    /// Why an action without a record has to run: by the last build of the first net that uses it and had it.
+    pub(super) fn reason(&self, node: NodeIndex, preimage: &Preimage) -> Reason {
+        let old = self.users.get(&node).into_iter().flatten().find_map(|net| self.last_preimage(*net, node));
+        self.difference(node, old.as_ref(), preimage)
+    }
+
+    /// The reason of an action as the net of this index sees it: what is news to one net may be known to another that shares the action.
+    pub(super) fn reason_of(&self, index: usize, node: NodeIndex, preimage: &Preimage, reason: &Reason) -> Reason {
+        let is_shared = self.users.get(&node).is_some_and(|users| users.len() > 1);
+        let by_difference =
+            ["never_built", "input_changed", "upstream_changed", "param_changed", "stage_version_changed", "record_missing"];
+        if !is_shared || !by_difference.contains(&reason.kind.as_str()) {
+            return reason.clone();
+        }
+        self.difference(node, self.last_preimage(index, node).as_ref(), preimage)
+    }
+
+    pub(super) fn difference(&self, node: NodeIndex, old: Option<&Preimage>, preimage: &Preimage) -> Reason {
+        let Some(old) = old else { return Reason::of("never_built") };
+        if old == preimage {
+            return Reason::of("record_missing");
+        }
+        let file = |name: &str| match Role::named(name).and_then(|role| self.graph.input(node, role)).map(|input| &self.graph.dag[input]) {
+            Some(Node::File(file)) => Some(file.path.typed.clone()),
+            _ => None,
+        };
+        compare(old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::of("record_missing"))
+    }
+    /// Whether all published files of a write action are there with the recorded content.
+    pub(super) fn check_outputs(&self, node: NodeIndex, preimage: &Preimage, result: &ActionResult) -> Result<(), Reason> {
+        let expected = recorded_sha256(result);
+        for output in self.writes.get(&node).into_iter().flatten() {
+            let path = place(output, expected.as_ref());
+            let shown = self.shown(output, &path);
+            if !path.is_file() {
+                return Err(Reason::about("output_missing", shown));
+            }
+            match self.workspace.files.sha256(&path) {
+                Ok(found) if Some(found.digest) == expected => {}
+                Ok(found) if self.is_of_last_build(node, &shown, &found.digest) => {
+                    // Nobody touched the file: it is what was asked for last time.
+                    return Err(self.reason(node, preimage));
+                }
+                Ok(found) => {
+                    return Err(Reason {
+                        kind: "output_modified".into(),
+                        name: Some(shown),
+                        old: expected.map(|sha256| sha256.short()),
+                        new: Some(found.digest.short()),
+                    });
+                }
+                Err(_) => return Err(Reason::about("output_missing", shown)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the last build of a net published this file, from another preimage than it would now.
+    pub(super) fn is_of_last_build(&self, node: NodeIndex, shown: &str, found: &Sha256) -> bool {
+        let nets = self.users.get(&node).into_iter().flatten();
+        nets.filter_map(|net| self.last[*net].as_ref()).any(|last| {
+            let is_this = |output: &OutputState| output.path == Path::new(shown) && output.sha256 == *found;
+            last.outputs.iter().any(is_this)
+        })
+    }
+}
