@@ -560,6 +560,20 @@ fn explain_shows_what_a_key_is_made_of_and_what_changed() {
 }
 
 #[test]
+fn explain_says_why_a_stage_cannot_run() {
+    let project = Project::new();
+    std::fs::remove_file(project.path.join("run.nnue")).unwrap();
+    let ran = project.nnue(&["explain", "big"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    let line = ran.out.lines().find(|line| line.trim_start().starts_with("load")).unwrap();
+    assert!(line.contains("failed: cannot") && line.contains("run.nnue") && line.contains("No such file"), "{line}");
+    let json = project.nnue(&["explain", "big", "--json"]);
+    let reason = &serde_json::from_str::<Value>(&json.out).unwrap()["stages"][0]["reason"];
+    assert_eq!(reason["kind"], "failed");
+    assert!(line.ends_with(reason["name"].as_str().unwrap()), "{line}: {reason}");
+}
+
+#[test]
 fn explain_compares_with_the_record_of_another_machine() {
     let (here, there) = (Project::new(), Project::in_folder("there"));
     let record = here.path.join("record.json");

@@ -144,7 +144,7 @@ fn stage_position(graph: &Graph, net: &NetPlan, node: NodeIndex) -> Option<(&'st
 }
 
 pub(super) fn recorded_sha256(result: &ActionResult) -> Option<Sha256> {
-    result.extra["sha256"].as_str()?.parse().ok()
+    result.outcome()?.written().map(|written| written.sha256)
 }
 
 /// Where an output's file is.

@@ -126,7 +126,7 @@ impl<'a> Workspace<'a> {
     /// The result of an action that the local cache has, with its blob.
     fn stored_result(&self, preimage: &Preimage) -> Option<ActionResult> {
         let result = self.cache.get_record(preimage.key())?.result;
-        (result.stored && self.cache.has_blob(result.output_digest)).then_some(result)
+        (result.stored && result.outcome().is_some() && self.cache.has_blob(result.output_digest)).then_some(result)
     }
 
     /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).

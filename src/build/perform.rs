@@ -1,7 +1,7 @@
 //! One stale action: its result from elsewhere or from running its stage, its record, and the checks before a file gets its name.
 
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
@@ -12,7 +12,7 @@ use super::run::{Ran, Runner};
 use super::schedule::Shared;
 use super::state::{Settled, State};
 use super::values::Values;
-use crate::cache::record::ActionResult;
+use crate::cache::record::{ActionResult, Said};
 use crate::cache::{ActionRecord, Key, Preimage};
 use crate::error::{Error, Kind, Result};
 use crate::files::Sha256;
@@ -53,19 +53,18 @@ impl Build<'_> {
             }
             let start = Instant::now();
             let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
-            let Ran { digest, bytes, stored, extra, value } = runner.run(node, outputs)?;
+            let Ran { digest, bytes, stored, outcome, value } = runner.run(node, outputs)?;
             let seconds = start.elapsed().as_secs_f64();
             if let Some(value) = &value {
                 values.put(node, value);
             }
             let result = ActionResult {
-                stage: stage.name().to_owned(),
+                said: Said::Known(outcome),
                 output_digest: digest,
                 stored,
                 bytes,
                 duration_s: seconds,
                 created_by: env!("CARGO_PKG_VERSION").to_owned(),
-                extra,
             };
             if let Some(twin) = &mut twin {
                 **twin = Some(result.clone());
@@ -90,7 +89,7 @@ impl Build<'_> {
                         (self.on_error)(&self.graph.nets[net].name, &error);
                     }
                 }
-                State::Failed(error.to_string())
+                State::Failed(Arc::new(error))
             }
         }
     }

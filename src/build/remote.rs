@@ -30,7 +30,7 @@ impl Runner<'_> {
     pub(super) fn remote_result(&self, node: NodeIndex, preimage: &Preimage) -> Result<Option<ActionResult>> {
         let Some(remote) = &self.workspace.remote else { return Ok(None) };
         let Some(action) = self.graph.action(node) else { return Ok(None) };
-        let found = remote.find(preimage, action.stage().name());
+        let found = remote.find(preimage, action.stage());
         self.ctx.check()?;
         let Some(found) = found else { return Ok(None) };
         // A matrix is large. Where everything that would be made of it is there, it stays where it is.
@@ -47,7 +47,7 @@ impl Runner<'_> {
         let (Some(action), Some(preimage)) = (self.graph.action(node), self.graph.preimage(node, self.digest)?) else {
             return Ok(None);
         };
-        let found = remote.find(&preimage, action.stage().name());
+        let found = remote.find(&preimage, action.stage());
         self.ctx.check()?;
         let Some(found) = found.filter(|found| Some(found.digest()) == (self.digest)(node)) else { return Ok(None) };
         let Some((value, stored)) = self.fetch(remote, node, &found)? else { return Ok(None) };
@@ -65,7 +65,7 @@ impl Runner<'_> {
                 continue;
             }
             let Some(stage) = self.graph.action(user).map(Action::stage) else { return Ok(false) };
-            let found = remote.find(&preimage, stage.name());
+            let found = remote.find(&preimage, stage);
             self.ctx.check()?;
             let Some(found) = found else { return Ok(false) };
             // Without a local cache it would be lost until its own turn comes.

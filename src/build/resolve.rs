@@ -1,6 +1,7 @@
 //! The first pass of a build: digests of files, keys, records. Says of each action whether its result is known, and if not, why.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -13,7 +14,7 @@ use crate::cache::record::ActionResult;
 use crate::cache::{OutputState, Preimage};
 use crate::error::{Kind, Result};
 use crate::files::Sha256;
-use crate::graph::{Node, Reason, compare};
+use crate::graph::{Change, Node, Reason, compare};
 use crate::stage::{Role, Stage};
 
 impl Build<'_> {
@@ -70,7 +71,7 @@ impl Build<'_> {
                 && preimage.and_then(|preimage| self.workspace.stored_result(&preimage)).is_none()
         };
         let needed = self.graph.dag.neighbors_directed(node, Direction::Outgoing).any(will_read);
-        needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::of("blob_missing") })
+        needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::BlobMissing })
     }
 
     pub(super) fn resolve_file(&self, node: NodeIndex) -> State {
@@ -106,7 +107,7 @@ impl Build<'_> {
                 for net in self.nets_after(node) {
                     (self.on_error)(&self.graph.nets[net].name, &error);
                 }
-                State::Failed(error.to_string())
+                State::Failed(Arc::new(error))
             }
         }
     }
@@ -115,20 +116,20 @@ impl Build<'_> {
         let inputs = self.graph.inputs(node);
         // A file that cannot be read fails the stage that reads it; what comes after a failed stage only waits.
         let is_file = |input: NodeIndex| self.graph.action(input).is_none();
-        if let Some(message) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
-            State::Failed(message) if is_file(*input) => Some(message.clone()),
-            _ => None,
+        if let Some(error) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
+            State::Failed(error) if is_file(*input) => Some(error.clone()),
+            State::Open | State::File(_) | State::Settled(_) | State::Stale { .. } | State::Failed(_) => None,
         }) {
-            return State::Failed(message);
+            return State::Failed(error);
         }
         let preimage = match self.graph.preimage(node, |input| states[input.index()].digest()) {
             Ok(preimage) => preimage,
-            Err(error) => return State::Failed(error.to_string()),
+            Err(error) => return State::Failed(Arc::new(error)),
         };
         let Some(preimage) = preimage else {
             let waiting = inputs.iter().find(|(_, input)| states[input.index()].digest().is_none());
             let upstream = waiting.and_then(|(_, input)| self.graph.action(*input)).map_or("an input", |op| op.stage().name());
-            return State::Stale { preimage: None, reason: Reason::about("upstream_stale", upstream) };
+            return State::Stale { preimage: None, reason: Reason::UpstreamStale(upstream.to_owned()) };
         };
         match self.find(node, &preimage) {
             Ok(result) => State::Settled(Box::new(Settled { preimage, result, ran: None })),
@@ -139,15 +140,19 @@ impl Build<'_> {
     /// The recorded result of an action that need not run; else the reason why it has to.
     pub(super) fn find(&self, node: NodeIndex, preimage: &Preimage) -> Result<ActionResult, Reason> {
         if self.options.force {
-            return Err(Reason::of("forced"));
+            return Err(Reason::Forced);
         }
         let Some(record) = self.workspace.cache.get_record(preimage.key()) else { return Err(self.reason(node, preimage)) };
+        // What another version of the program said is not understood: the stage runs again.
+        if record.result.outcome().is_none() {
+            return Err(Reason::RecordMissing);
+        }
         let stage = self.graph.action(node).map(|action| action.stage());
         let Workspace { cache, files, .. } = self.workspace;
         if record.result.stored {
             let was_there = cache.has_blob(record.result.output_digest);
             if !cache.verify_blob(record.result.output_digest, files) {
-                return Err(Reason::of(if was_there { "blob_corrupt" } else { "blob_missing" }));
+                return Err(if was_there { Reason::BlobCorrupt } else { Reason::BlobMissing });
             }
         }
         if stage == Some(Stage::Write) {
@@ -165,24 +170,22 @@ impl Build<'_> {
     /// The reason of an action as the net of this index sees it: what is news to one net may be known to another that shares the action.
     pub(super) fn reason_of(&self, index: usize, node: NodeIndex, preimage: &Preimage, reason: &Reason) -> Reason {
         let is_shared = self.users.get(&node).is_some_and(|users| users.len() > 1);
-        let by_difference =
-            ["never_built", "input_changed", "upstream_changed", "param_changed", "stage_version_changed", "record_missing"];
-        if !is_shared || !by_difference.contains(&reason.kind.as_str()) {
+        if !is_shared || !reason.is_by_comparison() {
             return reason.clone();
         }
         self.difference(node, self.last_preimage(index, node).as_ref(), preimage)
     }
 
     pub(super) fn difference(&self, node: NodeIndex, old: Option<&Preimage>, preimage: &Preimage) -> Reason {
-        let Some(old) = old else { return Reason::of("never_built") };
+        let Some(old) = old else { return Reason::NeverBuilt };
         if old == preimage {
-            return Reason::of("record_missing");
+            return Reason::RecordMissing;
         }
         let file = |name: &str| match Role::named(name).and_then(|role| self.graph.input(node, role)).map(|input| &self.graph.dag[input]) {
             Some(Node::File(file)) => Some(file.path.typed.clone()),
             _ => None,
         };
-        compare(old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::of("record_missing"))
+        compare(old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::RecordMissing)
     }
     /// Whether all published files of a write action are there with the recorded content.
     pub(super) fn check_outputs(&self, node: NodeIndex, preimage: &Preimage, result: &ActionResult) -> Result<(), Reason> {
@@ -191,7 +194,7 @@ impl Build<'_> {
             let path = place(output, expected.as_ref());
             let shown = self.shown(output, &path);
             if !path.is_file() {
-                return Err(Reason::about("output_missing", shown));
+                return Err(Reason::OutputMissing(shown));
             }
             match self.workspace.files.sha256(&path) {
                 Ok(found) if Some(found.digest) == expected => {}
@@ -200,14 +203,10 @@ impl Build<'_> {
                     return Err(self.reason(node, preimage));
                 }
                 Ok(found) => {
-                    return Err(Reason {
-                        kind: "output_modified".into(),
-                        name: Some(shown),
-                        old: expected.map(|sha256| sha256.short()),
-                        new: Some(found.digest.short()),
-                    });
+                    let (old, new) = (expected.map(|sha256| sha256.short()), Some(found.digest.short()));
+                    return Err(Reason::OutputModified(Change { name: shown, old, new }));
                 }
-                Err(_) => return Err(Reason::about("output_missing", shown)),
+                Err(_) => return Err(Reason::OutputMissing(shown)),
             }
         }
         Ok(())

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
-use serde_json::{Value as Json, json};
 
 use super::Workspace;
 use super::values::{Gathered, Value, Values};
@@ -20,7 +19,9 @@ use crate::manifest::{Output, OutputKind};
 use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, SearchParams, ZeroBlocks};
 use crate::positions::{Selection, held_out, select};
-use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write as WriteParams};
+use crate::stage::{
+    Action, Counts, Gather, Load, Outcome, Quantize, Quantized, Role, Sampled, Search, Searched, Write as WriteParams, Written,
+};
 use crate::stages::dequantize::dequantize;
 use crate::stages::load::{Loaded, load_file};
 use crate::stages::write_float::{FloatTarget, write_float};
@@ -32,8 +33,8 @@ pub(super) struct Ran {
     pub digest: Blake3,
     pub bytes: u64,
     pub stored: bool,
-    /// Small results that go into the record.
-    pub extra: Json,
+    /// What the stage says of it.
+    pub outcome: Outcome,
     pub value: Option<Value>,
 }
 
@@ -56,11 +57,11 @@ impl Runner<'_> {
         let Some(action) = self.graph.action(node) else {
             return Err(Error::new("a file is no action"));
         };
-        let plain = |digest: blake3::Hash, bytes: usize, extra: Json, value: Value| Ran {
+        let plain = |digest: blake3::Hash, bytes: usize, outcome: Outcome, value: Value| Ran {
             digest: Blake3(digest.into()),
             bytes: bytes as u64,
             stored: false,
-            extra,
+            outcome,
             value: Some(value),
         };
         match action {
@@ -74,11 +75,11 @@ impl Runner<'_> {
                     Loaded::Quantized(parsed) => {
                         let network = parsed.network;
                         let (digest, bytes) = (network.digest(), network.weight_bytes());
-                        plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network)))
+                        plain(digest, bytes, Outcome::Load, Value::Quantized(Arc::new(network)))
                     }
                     Loaded::Float(network) => {
                         let digest = network.digest()?;
-                        plain(digest, 0, json!({}), Value::Factorized(Arc::from(network)))
+                        plain(digest, 0, Outcome::Load, Value::Factorized(Arc::from(network)))
                     }
                 };
                 // Float rows are read when they are digested: only now the file has been read.
@@ -93,7 +94,7 @@ impl Runner<'_> {
                 // Rows are folded in when they are read: the result is named by what it is made of.
                 let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 coalesced network");
                 hasher.update(&self.input_digest(node, Role::Network)?.0);
-                Ok(plain(hasher.finalize(), 0, json!({}), Value::Coalesced(Arc::new(network))))
+                Ok(plain(hasher.finalize(), 0, Outcome::Coalesce, Value::Coalesced(Arc::new(network))))
             }
             Action::Quantize(Quantize { overflow }) => {
                 let Value::Coalesced(network) = self.value(node, Role::Network)? else { return Err(wrong_value("quantize")) };
@@ -103,10 +104,9 @@ impl Runner<'_> {
                     let how = overflow.name();
                     self.ctx.warn(format!("{count} values of `{tensor}` did not fit and were handled by overflow = \"{how}\""));
                 }
-                let counts = |list: &[(String, usize)]| list.iter().map(|(name, count)| json!([name, count])).collect::<Vec<_>>();
-                let extra = json!({"clamped": counts(&report.clamped), "overflowed": counts(&report.overflowed)});
+                let outcome = Outcome::Quantize(Quantized { clamped: report.clamped, overflowed: report.overflowed });
                 let (digest, bytes) = (network.digest(), network.weight_bytes());
-                Ok(plain(digest, bytes, extra, Value::Quantized(Arc::new(network))))
+                Ok(plain(digest, bytes, outcome, Value::Quantized(Arc::new(network))))
             }
             Action::Gather(params) => self.gather(node, params),
             Action::Search(params) => self.search(node, params),
@@ -121,7 +121,7 @@ impl Runner<'_> {
                 let mut network = Arc::unwrap_or_clone(network);
                 permute::permute(&mut network, &permutation)?;
                 let (digest, bytes) = (network.digest(), network.weight_bytes());
-                Ok(plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network))))
+                Ok(plain(digest, bytes, Outcome::Permute, Value::Quantized(Arc::new(network))))
             }
             Action::Write(params) => self.publish(node, params, outputs),
         }
@@ -148,15 +148,15 @@ impl Runner<'_> {
             .cache
             .put_blob(|out| gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error)))?;
         let stats = sampled.stats;
-        let extra = json!({
-            "entries": stats.entries,
-            "in_check": stats.in_check,
-            "filtered": stats.filtered,
-            "chunks_visited": stats.chunks_visited,
-            "chunks": stats.chunks,
+        let outcome = Outcome::Gather(Sampled {
+            entries: stats.entries,
+            in_check: stats.in_check,
+            filtered: stats.filtered,
+            chunks_visited: stats.chunks_visited,
+            chunks: stats.chunks,
         });
         let value = Some(Value::Gathered(Arc::new(gathered)));
-        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
+        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, outcome, value })
     }
 
     /// The matrix → a permutation, with its zero blocks on both samples.
@@ -167,24 +167,24 @@ impl Runner<'_> {
         let written = permutation::write_permutation(&found.permutation, &mut bytes);
         written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
         let stored = self.workspace.cache.put_bytes(&bytes);
-        let counts = |before: ZeroBlocks, after: ZeroBlocks| json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero});
+        let counts = |before: ZeroBlocks, after: ZeroBlocks| Counts {
+            positions: before.positions,
+            blocks: before.total,
+            zero_before: before.zero,
+            zero_after: after.zero,
+        };
         let held_out = match &gathered.held_out {
             Some(matrix) => {
                 let identity = Permutation::identity(matrix.half())?;
                 let after = permutation::zero_blocks(matrix, &found.permutation)?;
-                counts(permutation::zero_blocks(matrix, &identity)?, after)
+                Some(counts(permutation::zero_blocks(matrix, &identity)?, after))
             }
-            None => Json::Null,
+            None => None,
         };
-        let extra = json!({
-            "train": counts(found.before, found.after),
-            "held_out": held_out,
-            "swaps": found.swaps,
-            "cycles": found.cycles,
-            "moves": found.moves,
-        });
+        let train = counts(found.before, found.after);
+        let outcome = Outcome::Search(Box::new(Searched { train, held_out, swaps: found.swaps, cycles: found.cycles, moves: found.moves }));
         let value = Some(Value::Permutation(Arc::new(found.permutation)));
-        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
+        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, outcome, value })
     }
 
     /// Writes the network to every output of a write action.
@@ -236,7 +236,7 @@ impl Runner<'_> {
             written = Some((blake3, sha256, bytes));
         }
         let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action without an output")) };
-        Ok(Ran { digest, bytes, stored: false, extra: json!({"sha256": sha256.to_string()}), value: None })
+        Ok(Ran { digest, bytes, stored: false, outcome: Outcome::Write(Written { sha256 }), value: None })
     }
 
     /// Says which scales were taken, where the file records none and nobody said.

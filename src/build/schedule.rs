@@ -12,6 +12,7 @@ use super::execute::Build;
 use super::state::State;
 use super::values::Values;
 use crate::error::Result;
+use crate::graph::Reason;
 use crate::manifest::OutputKind;
 
 impl Build<'_> {
@@ -70,7 +71,7 @@ impl Build<'_> {
                 State::Stale { preimage: Some(preimage), reason } => {
                     let reason = match &queue.states[node.index()] {
                         // What was found out first is the better explanation, except that waiting explains nothing.
-                        State::Stale { reason: first, .. } if first.kind != "upstream_stale" => first.clone(),
+                        State::Stale { reason: first, .. } if !matches!(first, Reason::UpstreamStale(_)) => first.clone(),
                         _ => reason,
                     };
                     drop(queue);

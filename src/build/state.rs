@@ -1,7 +1,10 @@
 //! What a build knows of each node of its graph: the states that an action goes through.
 
+use std::sync::Arc;
+
 use crate::cache::Preimage;
 use crate::cache::record::ActionResult;
+use crate::error::Error;
 use crate::files::Blake3;
 use crate::graph::Reason;
 
@@ -16,8 +19,8 @@ pub(super) enum State {
     Settled(Box<Settled>),
     /// An action that has to run, and why.
     Stale { preimage: Option<Preimage>, reason: Reason },
-    /// It failed, with the message.
-    Failed(String),
+    /// It failed, or a file that it reads cannot be read.
+    Failed(Arc<Error>),
 }
 
 #[derive(Clone)]
@@ -33,7 +36,7 @@ impl State {
         match self {
             Self::File(digest) => Some(*digest),
             Self::Settled(settled) => Some(settled.result.output_digest),
-            _ => None,
+            Self::Open | Self::Stale { .. } | Self::Failed(_) => None,
         }
     }
 }

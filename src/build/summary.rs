@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::files::Signature;
 use crate::graph::{NetPlan, Node};
 use crate::manifest::{PROVENANCE_SUFFIX, provenance_path};
-use crate::stage::Stage;
+use crate::stage::{Action, Counts, Stage};
 
 impl Build<'_> {
     /// Puts the states into words, and remembers finished builds.
@@ -54,7 +54,7 @@ impl Build<'_> {
         let mut stages = Vec::with_capacity(net.actions.len());
         let mut error = None;
         for &node in &net.actions {
-            let stage = self.graph.action(node).map_or(Stage::Load, |action| action.stage()).name();
+            let stage = self.graph.action(node).map_or(Stage::Load, Action::stage);
             let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
             match &states[node.index()] {
                 State::Settled(settled) => {
@@ -80,9 +80,9 @@ impl Build<'_> {
                     report.key = preimage.as_ref().map(|preimage| preimage.key().to_string());
                     report.reason = Some(preimage.as_ref().map_or_else(|| reason.clone(), |new| self.reason_of(index, node, new, reason)));
                 }
-                State::Failed(message) => {
+                State::Failed(failure) => {
                     report.status = StageStatus::Failed;
-                    error.get_or_insert_with(|| message.clone());
+                    error.get_or_insert_with(|| failure.to_string());
                 }
                 State::Open | State::File(_) => {}
             }
@@ -169,7 +169,7 @@ impl Build<'_> {
         let mut stages = Vec::with_capacity(net.actions.len());
         for node in &net.actions {
             let settled = settled(node)?;
-            let stage = settled.result.stage.clone();
+            let stage = settled.result.stage_name().to_owned();
             stages.push(StageState { stage, preimage: settled.preimage.clone(), output_digest: settled.result.output_digest });
         }
         let mut outputs = Vec::with_capacity(net.outputs.len());
@@ -187,16 +187,18 @@ impl Build<'_> {
 }
 
 fn zero_blocks(result: &ActionResult) -> Option<ZeroBlocksReport> {
-    let ShareReport { positions, before, after, mean_nonzero } = share(&result.extra["train"])?;
-    Some(ZeroBlocksReport { positions, before, after, mean_nonzero, held_out: share(&result.extra["held_out"]) })
+    let found = result.outcome()?.searched()?;
+    let ShareReport { positions, before, after, mean_nonzero } = share(&found.train)?;
+    Some(ZeroBlocksReport { positions, before, after, mean_nonzero, held_out: found.held_out.as_ref().and_then(share) })
 }
 
-/// Shares from recorded counts.
-fn share(counts: &serde_json::Value) -> Option<ShareReport> {
-    let number = |name: &str| counts[name].as_u64();
-    let (positions, blocks) = (number("positions")?, number("blocks").filter(|blocks| *blocks > 0)?);
-    let (before, after) = (number("zero_before")?, number("zero_after")?);
+/// Shares from counts; `None` where nothing was counted.
+fn share(counts: &Counts) -> Option<ShareReport> {
+    let Counts { positions, blocks, zero_before, zero_after } = *counts;
+    if blocks == 0 {
+        return None;
+    }
     let share = |zero: u64| zero as f64 / blocks as f64;
-    let mean_nonzero = blocks.saturating_sub(after) as f64 / positions as f64;
-    Some(ShareReport { positions, before: share(before), after: share(after), mean_nonzero })
+    let mean_nonzero = blocks.saturating_sub(zero_after) as f64 / positions as f64;
+    Some(ShareReport { positions, before: share(zero_before), after: share(zero_after), mean_nonzero })
 }

@@ -233,9 +233,9 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
 
 /// The first stage that gave another result than the recorded one; a stage that gave none says nothing of what it would give.
 fn first_different_stage(stages: &[StageReport], last: &[(String, String)]) -> Option<String> {
-    let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage == name);
+    let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage.name() == name);
     let mut known = compared.filter_map(|(stage, (_, last))| Some((stage, stage.digest.as_ref()?, last)));
-    known.find(|(_, digest, last)| digest != last).map(|(stage, _, _)| stage.stage.to_owned())
+    known.find(|(_, digest, last)| digest != last).map(|(stage, _, _)| stage.stage.name().to_owned())
 }
 
 /// Where the file is that is reported as `path`, if it is this output's.
@@ -265,11 +265,12 @@ pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<(Vec<Op
 mod tests {
     use super::*;
     use crate::build::StageStatus;
+    use crate::stage::Stage;
 
     #[test]
     fn a_stage_that_gave_nothing_is_no_difference() {
-        let stage = |stage: &'static str, digest: Option<&str>| StageReport {
-            stage,
+        let stage = |stage: &str, digest: Option<&str>| StageReport {
+            stage: Stage::named(stage).unwrap(),
             status: StageStatus::Ran,
             seconds: None,
             key: None,

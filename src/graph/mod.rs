@@ -8,7 +8,7 @@ mod reason;
 mod render;
 
 pub use plan::{NetPlan, plan};
-pub use reason::{Reason, compare};
+pub use reason::{Change, Reason, compare};
 pub use render::{Format, render};
 
 use petgraph::Direction;
