@@ -31,6 +31,7 @@ pub mod format;
 pub mod graph;
 pub mod manifest;
 pub mod net;
+mod panics;
 pub mod permutation;
 pub mod positions;
 pub mod stage;

@@ -37,7 +37,7 @@ pub(super) fn execute(
     // A source that is missing is a failure like any other: without `keep_going` nothing runs after it.
     let stopped = !options.keep_going && states.iter().any(|state| matches!(state, State::Failed(_)));
     if !options.dry_run && !stopped {
-        states = build.run_stale(&order, states)?;
+        states = build.run_stale(states)?;
     }
     ctx.check()?;
     let refused = std::mem::take(&mut *build.refused.lock().unwrap_or_else(PoisonError::into_inner));
@@ -81,11 +81,11 @@ pub(super) struct Build<'a> {
     /// The nets that use an action.
     pub(super) users: HashMap<NodeIndex, Vec<usize>>,
     /// Expensive actions that ran in this build, or run.
-    pub(super) twins: Mutex<HashMap<Key, Twin>>,
+    pub(super) in_flight: Mutex<HashMap<Key, InFlight>>,
 }
 
 /// The result of an action, once it has one; locked while it runs.
-pub(super) type Twin = Arc<Mutex<Option<ActionResult>>>;
+pub(super) type InFlight = Arc<Mutex<Option<ActionResult>>>;
 
 impl<'a> Build<'a> {
     pub(super) fn new(
@@ -106,7 +106,19 @@ impl<'a> Build<'a> {
                 writes.entry(*write).or_default().push(output.clone());
             }
         }
-        Self { workspace, graph, options, locked, refused: Mutex::default(), ctx, on_error, last, writes, users, twins: Mutex::default() }
+        Self {
+            workspace,
+            graph,
+            options,
+            locked,
+            refused: Mutex::default(),
+            ctx,
+            on_error,
+            last,
+            writes,
+            users,
+            in_flight: Mutex::default(),
+        }
     }
 
     /// The nets that an error of this node concerns.

@@ -217,7 +217,7 @@ impl<'a> Workspace<'a> {
             Node::File(file) => {
                 let now = self.files.blake3(&file.path.resolved).ok().map(|tracked| tracked.digest);
                 // A path that led to another file in between may have given that one's SHA-256.
-                let is_steady = self.files.answered(&file.path.resolved).is_some();
+                let is_steady = self.files.stable_signature(&file.path.resolved).is_some();
                 (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(file)
             }
             Node::Action(_) => None,

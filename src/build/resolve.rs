@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::Workspace;
 use super::execute::{Build, place, recorded_sha256};
-use super::state::{Settled, State};
+use super::state::{Settled, State, States};
 use crate::cache::record::ActionResult;
 use crate::cache::{OutputState, Preimage};
 use crate::error::{Kind, Result};
@@ -20,24 +20,18 @@ use crate::stage::{Role, Stage};
 impl Build<'_> {
     /// First pass: digests of files, keys, records.
     pub(super) fn resolve(&self, order: &[NodeIndex]) -> Vec<State> {
-        let mut states = vec![State::Open; self.graph.dag.node_count()];
+        let states = States::open(self.graph.dag.node_count());
         let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.action(*node).is_none()).collect();
-        let digests: Vec<(NodeIndex, State)> = files.into_par_iter().map(|node| (node, self.resolve_file(node))).collect();
-        for (node, state) in digests {
-            states[node.index()] = state;
-        }
+        files.into_par_iter().for_each(|node| states.set(node, self.resolve_file(node)));
         for level in self.levels(order) {
-            let resolved: Vec<State> = level.par_iter().with_min_len(16).map(|node| self.resolve_action(*node, &states)).collect();
-            for (node, state) in level.into_iter().zip(resolved) {
-                states[node.index()] = state;
-            }
+            level.par_iter().with_min_len(16).for_each(|node| states.set(*node, self.resolve_action(*node, &states)));
         }
         for &node in order {
-            if let Some(stale) = self.needed_again(node, &states[node.index()], &states) {
-                states[node.index()] = stale;
+            if let Some(stale) = self.restale_unfetched(node, &states.get(node), &states) {
+                states.set(node, stale);
             }
         }
-        states
+        states.into_vec()
     }
 
     /// The actions by the length of the longest way from a file: those of one level do not wait for each other.
@@ -59,16 +53,15 @@ impl Build<'_> {
     /// A settled action whose result is to be stored and is not, while a stale one will read it: a matrix that was left in the remote
     /// cache. Made again as an action of its own it may come out otherwise than the remote said, and what comes after it gets the right
     /// key.
-    pub(super) fn needed_again(&self, node: NodeIndex, state: &State, states: &[State]) -> Option<State> {
+    pub(super) fn restale_unfetched(&self, node: NodeIndex, state: &State, states: &States) -> Option<State> {
         let State::Settled(settled) = state else { return None };
         if settled.ran.is_some() || settled.result.stored || !self.graph.action(node)?.stage().is_stored() {
             return None;
         }
-        let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states[input.index()].digest() };
+        let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states.digest(input) };
         let will_read = |user: NodeIndex| {
             let preimage = self.graph.preimage(user, digest).ok().flatten();
-            matches!(states[user.index()], State::Stale { .. })
-                && preimage.and_then(|preimage| self.workspace.stored_result(&preimage)).is_none()
+            states.is_stale(user) && preimage.and_then(|preimage| self.workspace.stored_result(&preimage)).is_none()
         };
         let needed = self.graph.dag.neighbors_directed(node, Direction::Outgoing).any(will_read);
         needed.then(|| State::Stale { preimage: Some(settled.preimage.clone()), reason: Reason::BlobMissing })
@@ -112,22 +105,19 @@ impl Build<'_> {
         }
     }
 
-    pub(super) fn resolve_action(&self, node: NodeIndex, states: &[State]) -> State {
+    pub(super) fn resolve_action(&self, node: NodeIndex, states: &States) -> State {
         let inputs = self.graph.inputs(node);
         // A file that cannot be read fails the stage that reads it; what comes after a failed stage only waits.
         let is_file = |input: NodeIndex| self.graph.action(input).is_none();
-        if let Some(error) = inputs.iter().find_map(|(_, input)| match &states[input.index()] {
-            State::Failed(error) if is_file(*input) => Some(error.clone()),
-            State::Open | State::File(_) | State::Settled(_) | State::Stale { .. } | State::Failed(_) => None,
-        }) {
+        if let Some(error) = inputs.iter().filter(|(_, input)| is_file(*input)).find_map(|(_, input)| states.failure(*input)) {
             return State::Failed(error);
         }
-        let preimage = match self.graph.preimage(node, |input| states[input.index()].digest()) {
+        let preimage = match self.graph.preimage(node, |input| states.digest(input)) {
             Ok(preimage) => preimage,
             Err(error) => return State::Failed(Arc::new(error)),
         };
         let Some(preimage) = preimage else {
-            let waiting = inputs.iter().find(|(_, input)| states[input.index()].digest().is_none());
+            let waiting = inputs.iter().find(|(_, input)| states.digest(*input).is_none());
             let upstream = waiting.and_then(|(_, input)| self.graph.action(*input)).map_or("an input", |op| op.stage().name());
             return State::Stale { preimage: None, reason: Reason::UpstreamStale(upstream.to_owned()) };
         };

@@ -322,7 +322,7 @@ impl Runner<'_> {
             match &self.graph.dag[input] {
                 Node::File(file) => {
                     let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
-                    if (self.digest)(input) != Some(now) || self.workspace.files.answered(&file.path.resolved).is_none() {
+                    if (self.digest)(input) != Some(now) || self.workspace.files.stable_signature(&file.path.resolved).is_none() {
                         return Err(changed(file));
                     }
                 }
@@ -337,7 +337,7 @@ impl Runner<'_> {
     fn guarded(&self, files: &[&FileNode]) -> Result<Ctx> {
         let mut digested = HashMap::with_capacity(files.len());
         for file in files {
-            let signature = self.workspace.files.answered(&file.path.resolved).ok_or_else(|| changed(file))?;
+            let signature = self.workspace.files.stable_signature(&file.path.resolved).ok_or_else(|| changed(file))?;
             digested.insert(file.path.resolved.clone(), (signature, (*file).clone()));
         }
         Ok(self.ctx.guarded(Arc::new(move |path, opened| {

@@ -117,7 +117,7 @@ impl Build<'_> {
             match (&self.graph.dag[node], state) {
                 (Node::File(file), _) => {
                     let path = &file.path.resolved;
-                    rests_on.push((Witnessed::Path(path.clone()), files.answered(path)?));
+                    rests_on.push((Witnessed::Path(path.clone()), files.stable_signature(path)?));
                 }
                 (Node::Action(_), State::Settled(settled)) => {
                     let key = settled.preimage.key();
@@ -129,7 +129,7 @@ impl Build<'_> {
                     let sha256 = recorded_sha256(&settled.result);
                     for output in self.writes.get(&node).into_iter().flatten() {
                         let path = place(output, sha256.as_ref());
-                        let signature = files.answered(&path)?;
+                        let signature = files.stable_signature(&path)?;
                         rests_on.push((Witnessed::Path(path), signature));
                     }
                 }
