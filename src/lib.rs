@@ -26,6 +26,7 @@ pub mod cache;
 pub mod cli;
 pub mod ctx;
 pub mod error;
+mod exec;
 pub mod files;
 pub mod format;
 pub mod graph;

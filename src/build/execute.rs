@@ -1,11 +1,9 @@
 //! One build: its parts in their order (resolve, run, release, report), and what all of them look up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use petgraph::Direction;
-use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
@@ -31,7 +29,7 @@ pub(super) fn execute(
     ctx: &Ctx,
     on_error: &(dyn Fn(&str, &Error) + Sync),
 ) -> Result<Executed> {
-    let order = order(graph)?;
+    let order = graph.order()?;
     let build = Build::new(workspace, graph, options, locked, ctx, on_error);
     let mut states = build.resolve(&order);
     // A source that is missing is a failure like any other: without `keep_going` nothing runs after it.
@@ -58,11 +56,6 @@ pub(super) struct Executed {
     pub(super) digests: Vec<Option<Blake3>>,
     /// Of a build that found everything fresh: all files that this was found from, as they were.
     pub(super) rests_on: Option<Vec<Signed>>,
-}
-
-/// Inputs before those that use them.
-pub(super) fn order(graph: &Graph) -> Result<Vec<NodeIndex>> {
-    toposort(&graph.dag, None).map_err(|_| Error::new("the graph has a cycle: this is a bug in nnue, please report it"))
 }
 
 pub(super) struct Build<'a> {
@@ -121,18 +114,11 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The nets that an error of this node concerns.
+    /// The nets that an error of this node concerns: those that use what can be reached from it.
     pub(super) fn nets_after(&self, node: NodeIndex) -> Vec<usize> {
-        let mut nets: Vec<usize> = match self.graph.action(node) {
-            Some(_) => self.users.get(&node).cloned().unwrap_or_default(),
-            None => {
-                let actions = self.graph.dag.neighbors_directed(node, Direction::Outgoing);
-                actions.flat_map(|action| self.users.get(&action).cloned().unwrap_or_default()).collect()
-            }
-        };
-        nets.sort_unstable();
-        nets.dedup();
-        nets
+        let after = self.graph.after(node).into_iter();
+        let nets: BTreeSet<usize> = after.flat_map(|node| self.users.get(&node).into_iter().flatten().copied()).collect();
+        nets.into_iter().collect()
     }
 
     /// The preimage that this stage of the net had in its last build.
@@ -163,7 +149,7 @@ pub(super) fn recorded_sha256(result: &ActionResult) -> Option<Sha256> {
 pub(super) fn place(output: &Output, sha256: Option<&Sha256>) -> PathBuf {
     let path = &output.path.value.resolved;
     match (output.kind, sha256) {
-        (OutputKind::Folder, Some(sha256)) => path.join(super::run::net_name(sha256)),
+        (OutputKind::Folder, Some(sha256)) => path.join(super::publish::net_name(sha256)),
         _ => path.clone(),
     }
 }

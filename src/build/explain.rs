@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::execute::{Build, order};
+use super::execute::Build;
 use super::state::State;
 use super::{Options, StageStatus, Workspace};
 use crate::cache::Preimage;
@@ -65,7 +65,7 @@ impl Workspace<'_> {
         let graph: Graph = graph::plan(self.manifest, &[net])?;
         let plan = graph.nets.first().ok_or_else(|| Error::new("a graph without its net: this is a bug in nnue, please report it"))?;
         let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
-        let states = build.resolve(&order(&graph)?);
+        let states = build.resolve(&graph.order()?);
         ctx.check()?;
         let mut stages = Vec::with_capacity(plan.actions.len());
         for &node in &plan.actions {

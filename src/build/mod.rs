@@ -10,6 +10,7 @@ mod fishtest;
 pub mod lock;
 mod perform;
 pub mod provenance;
+mod publish;
 mod release;
 mod remote;
 mod report;
@@ -28,8 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
+pub(crate) use publish::net_name;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
-pub(crate) use run::net_name;
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 

@@ -19,6 +19,7 @@ use super::values::Values;
 use crate::cache::record::{ActionResult, Said};
 use crate::cache::{ActionRecord, Key, Preimage};
 use crate::error::{Error, Kind, Result};
+use crate::exec::Local;
 use crate::files::Sha256;
 use crate::graph::Reason;
 use crate::manifest::{Output, OutputKind};
@@ -141,7 +142,15 @@ impl Build<'_> {
         }
         let digest = |input: NodeIndex| states.digest(input);
         let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);
-        let runner = Runner { workspace: self.workspace, graph: self.graph, values, ctx: self.ctx, digest: &digest, accept: &accept };
+        let runner = Runner {
+            workspace: self.workspace,
+            graph: self.graph,
+            values,
+            ctx: self.ctx,
+            executor: &Local,
+            digest: &digest,
+            accept: &accept,
+        };
         if stage.is_stored()
             && let Some(result) = runner.remote_result(node, &preimage)?
         {

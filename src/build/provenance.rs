@@ -40,7 +40,7 @@
 //! # Limitations
 //! The lock file is no dependency: it says what came out before, and nothing is made from it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -116,11 +116,7 @@ impl Facts<'_> {
 
     /// The net's actions on which `write` depends, itself included, in their order.
     fn actions_for(&self, write: NodeIndex) -> Vec<NodeIndex> {
-        let mut needed = HashSet::from([write]);
-        let mut open = vec![write];
-        while let Some(node) = open.pop() {
-            open.extend(self.graph.inputs(node).into_iter().map(|(_, input)| input).filter(|input| needed.insert(*input)));
-        }
+        let needed = self.graph.before(write);
         self.plan.actions.iter().copied().filter(|action| needed.contains(action)).collect()
     }
 

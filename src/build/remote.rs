@@ -10,11 +10,11 @@ use petgraph::graph::NodeIndex;
 
 use super::Workspace;
 use super::run::Runner;
-use super::values::{Gathered, Value};
 use crate::cache::record::ActionResult;
 use crate::cache::remote::{Found, Traffic};
 use crate::cache::{ActionRecord, Preimage, Remote};
 use crate::error::{Error, Result};
+use crate::exec::{Gathered, Value};
 use crate::permutation;
 use crate::positions::held_out;
 use crate::stage::{Action, Role, Stage};

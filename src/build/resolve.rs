@@ -23,7 +23,7 @@ impl Build<'_> {
         let states = States::open(self.graph.dag.node_count());
         let files: Vec<NodeIndex> = order.iter().copied().filter(|node| self.graph.action(*node).is_none()).collect();
         files.into_par_iter().for_each(|node| states.set(node, self.resolve_file(node)));
-        for level in self.levels(order) {
+        for level in self.graph.levels(order) {
             level.par_iter().with_min_len(16).for_each(|node| states.set(*node, self.resolve_action(*node, &states)));
         }
         for &node in order {
@@ -32,22 +32,6 @@ impl Build<'_> {
             }
         }
         states.into_vec()
-    }
-
-    /// The actions by the length of the longest way from a file: those of one level do not wait for each other.
-    pub(super) fn levels(&self, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
-        let mut depths = vec![0; self.graph.dag.node_count()];
-        let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
-        for &node in order.iter().filter(|node| self.graph.action(**node).is_some()) {
-            let inputs = self.graph.dag.neighbors_directed(node, Direction::Incoming);
-            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.graph.action(input).is_some())).max().unwrap_or(0);
-            depths[node.index()] = depth;
-            if levels.len() <= depth {
-                levels.resize(depth + 1, Vec::new());
-            }
-            levels[depth].push(node);
-        }
-        levels
     }
 
     /// A settled action whose result is to be stored and is not, while a stale one will read it: a matrix that was left in the remote
