@@ -17,8 +17,8 @@ use crate::cache::{BuildState, Key, Preimage};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::{Blake3, Sha256};
-use crate::graph::{Graph, NetPlan};
 use crate::manifest::{Output, OutputKind};
+use crate::plan::{Graph, NetPlan};
 
 /// Builds, or only resolves.
 pub(super) fn execute(

@@ -10,8 +10,8 @@ use crate::cache::Preimage;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Blake3;
-use crate::graph::{self, Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason, compare};
 use crate::manifest::ResolvedNet;
+use crate::plan::{self, Change, Facts, Graph, KEY_SCHEMA, NetPlan, Node, Reason, compare};
 use crate::stage::Stage;
 
 /// Version of [`Explanation`] as JSON.
@@ -62,7 +62,7 @@ impl Workspace<'_> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn explain(&self, net: &ResolvedNet, options: &Options, ctx: &Ctx) -> Result<Explanation> {
-        let graph: Graph = graph::plan(self.manifest, &[net])?;
+        let graph: Graph = plan::plan(self.manifest, &[net], &Facts::probe(&[net]))?;
         let plan = graph.nets.first().ok_or_else(|| Error::new("a graph without its net: this is a bug in nnue, please report it"))?;
         let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
         let states = build.resolve(&graph.order()?);

@@ -43,8 +43,8 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, named};
-use crate::graph::{self, Graph, NetPlan, Node};
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
+use crate::plan::{self, Facts, Graph, NetPlan, Node};
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
@@ -137,7 +137,7 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
-        let graph: Graph = graph::plan(self.manifest, nets)?;
+        let graph: Graph = plan::plan(self.manifest, nets, &Facts::probe(nets))?;
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {

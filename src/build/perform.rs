@@ -21,8 +21,8 @@ use crate::cache::{ActionRecord, Key, Preimage};
 use crate::error::{Error, Kind, Result};
 use crate::exec::Local;
 use crate::files::Sha256;
-use crate::graph::Reason;
 use crate::manifest::{Output, OutputKind};
+use crate::plan::Reason;
 use crate::stage::Stage;
 
 /// The second pass: what is known of the nodes, and the results that are in memory.

@@ -52,8 +52,8 @@ use crate::cache::Key;
 use crate::cache::record::ActionResult;
 use crate::error::{Error, Result};
 use crate::files::Sha256;
-use crate::graph::{Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
+use crate::plan::{Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::positions::{SELECTION_RULE, filter_members, held_out};
 use crate::stage::{Action, Counts, Gather, Outcome, Quantized, Role, Sampled, Searched};
 

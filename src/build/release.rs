@@ -17,8 +17,8 @@ use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;
 use crate::error::{Error, Result};
 use crate::files::{self, Sha256};
-use crate::graph::{Change, NetPlan, Node, Reason};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
+use crate::plan::{Change, NetPlan, Node, Reason};
 
 /// What was found and done for one net.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Reason;
+use crate::plan::Reason;
 use crate::stage::Stage;
 
 /// Version of the JSON below; raised when a member changes its meaning or goes.

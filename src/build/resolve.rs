@@ -14,7 +14,7 @@ use crate::cache::record::ActionResult;
 use crate::cache::{OutputState, Preimage};
 use crate::error::{Kind, Result};
 use crate::files::Sha256;
-use crate::graph::{Change, Node, Reason, compare};
+use crate::plan::{Change, Node, Reason, compare};
 use crate::stage::{Role, Stage};
 
 impl Build<'_> {

@@ -12,10 +12,10 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::exec::{Executor, Inputs, Product, Value, read_stored};
 use crate::files::{Blake3, Sha256, Signature};
-use crate::graph::{FileNode, Graph, Node};
 use crate::manifest::Output;
 use crate::net::Permutation;
 use crate::permutation;
+use crate::plan::{FileNode, Graph, Node};
 use crate::stage::{Action, Load, Outcome, Role};
 
 /// What came of running an action.

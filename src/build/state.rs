@@ -8,7 +8,7 @@ use crate::cache::Preimage;
 use crate::cache::record::ActionResult;
 use crate::error::Error;
 use crate::files::Blake3;
-use crate::graph::Reason;
+use crate::plan::Reason;
 
 /// What is known of a node.
 #[derive(Clone)]

@@ -15,8 +15,8 @@ use crate::cache::witness::Signed;
 use crate::cache::{BuildState, OutputState, StageState, Witnessed};
 use crate::error::{Error, Result};
 use crate::files::Signature;
-use crate::graph::{NetPlan, Node};
 use crate::manifest::{PROVENANCE_SUFFIX, provenance_path};
+use crate::plan::{NetPlan, Node};
 use crate::stage::{Action, Counts, Stage};
 
 impl Build<'_> {

@@ -12,8 +12,8 @@ use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::files::{Sha256, hash_file_sha256};
-use crate::graph::{self, Graph};
 use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
+use crate::plan::{self, Facts, Graph};
 
 /// How the files of one net stand to its block in the lock.
 #[derive(Debug, Clone, Serialize)]
@@ -207,7 +207,8 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
             net
         })
         .collect();
-    let graph: Graph = graph::plan(manifest, &moved.iter().collect::<Vec<_>>())?;
+    let nets: Vec<&ResolvedNet> = moved.iter().collect();
+    let graph: Graph = plan::plan(manifest, &nets, &Facts::probe(&nets))?;
     let report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
     for (net, report) in moved.iter().zip(&report.nets) {

@@ -1,13 +1,15 @@
-//! Manifest → DAG of actions: which stage runs on which inputs with which parameters, and what the key of each action is made of.
+//! Manifest and facts about its sources → DAG of actions: which stage runs on which inputs with which parameters, and what the key of each action is made of.
 //!
 //! Actions are shared: two nets that load one source, or gather over the same positions, meet in one node. Nothing here runs a stage or
 //! asks the cache.
 
-mod plan;
+mod facts;
+mod make;
 mod reason;
 mod render;
 
-pub use plan::{NetPlan, plan};
+pub use facts::{Facts, SourceFacts};
+pub use make::{NetPlan, plan};
 pub use reason::{Change, Reason, compare};
 pub use render::{Format, render};
 

@@ -1,13 +1,11 @@
 //! From resolved nets to nodes and edges.
 
 use std::collections::HashMap;
-use std::io::Read;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::{FileNode, Graph, Node};
+use super::{Facts, FileNode, Graph, Node};
 use crate::error::{Kind, Result};
-use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::net;
@@ -31,13 +29,13 @@ pub struct NetPlan {
     pub release: Option<Box<ResolvedNet>>,
 }
 
-/// Makes the graph of `nets`.
+/// Makes the graph of `nets` from what is known of their sources. Looks at no file.
 ///
 /// # Errors
 /// When a net asks for what no file can hold, such as a permuted float network; as a diagnostic in the manifest.
-pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Graph> {
-    let mut planner =
-        Planner { manifest, graph: Graph { dag: DiGraph::new(), nets: Vec::new() }, known: HashMap::new(), kinds: HashMap::new() };
+pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet], facts: &Facts) -> Result<Graph> {
+    let graph = Graph { dag: DiGraph::new(), nets: Vec::new() };
+    let mut planner = Planner { manifest, facts, graph, known: HashMap::new() };
     for net in nets {
         planner.add(net)?;
     }
@@ -46,11 +44,10 @@ pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Graph> {
 
 struct Planner<'a> {
     manifest: &'a Manifest,
+    facts: &'a Facts,
     graph: Graph,
     /// Nodes by what they are: equal actions on equal inputs are one node.
     known: HashMap<String, NodeIndex>,
-    /// Whether a source holds float weights, by path.
-    kinds: HashMap<std::path::PathBuf, bool>,
 }
 
 impl Planner<'_> {
@@ -60,7 +57,7 @@ impl Planner<'_> {
         let file = self.file(&source.path.value, source.path.span, source.sha256.clone());
         let loaded =
             self.action(&mut actions, Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
-        let is_float = self.is_float(&source.path.value);
+        let is_float = self.facts.of(&source.path.value.resolved).is_some_and(|facts| facts.is_float);
         let quantized = if is_float {
             let coalesced = self.action(&mut actions, Action::Coalesce, &[(Role::Network, loaded)]);
             self.action(&mut actions, Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, coalesced)])
@@ -163,25 +160,6 @@ impl Planner<'_> {
             actions.push(node);
         }
         node
-    }
-
-    /// Whether the source has to be coalesced and quantized. The content says; a file that cannot be read fails later, with a reason.
-    fn is_float(&mut self, path: &FilePath) -> bool {
-        *self.kinds.entry(path.resolved.clone()).or_insert_with(|| {
-            let mut head = [0u8; 512];
-            // A pipe would keep us waiting; hashing refuses it later, with its name.
-            let is_file = std::fs::metadata(&path.resolved).is_ok_and(|metadata| metadata.is_file());
-            if !is_file {
-                return !path.typed.ends_with(".nnue");
-            }
-            let read = std::fs::File::open(&path.resolved).and_then(|mut file| file.read(&mut head));
-            match read {
-                Ok(length) => {
-                    matches!(identify(&head[..length]), FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors)
-                }
-                Err(_) => !path.typed.ends_with(".nnue"),
-            }
-        })
     }
 }
 
