@@ -137,7 +137,8 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
-        let graph: Graph = plan::plan(self.manifest, nets, &Facts::probe(nets))?;
+        let facts = Facts::probe(nets);
+        let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
@@ -154,6 +155,11 @@ impl<'a> Workspace<'a> {
             built_from = digests;
             report
         });
+        if let (true, Ok(report)) = (options.dry_run, &report) {
+            // What would only be said once it runs can be decided now.
+            let stale = nets.iter().zip(&report.nets).filter(|(_, report)| report.status == NetStatus::Stale);
+            plan::open_scales(stale.map(|(net, _)| *net), &facts).iter().for_each(|line| ctx.warn(line));
+        }
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();

@@ -221,10 +221,7 @@ struct Pass {
 
 impl<'a> Net<'a> {
     fn settled(&self, node: NodeIndex) -> Option<&'a Settled> {
-        match &self.states[node.index()] {
-            State::Settled(settled) => Some(settled),
-            _ => None,
-        }
+        self.states[node.index()].settled()
     }
 }
 

@@ -88,6 +88,14 @@ impl From<Vec<State>> for States {
 }
 
 impl State {
+    /// The key and the result of an action whose result is known.
+    pub(super) fn settled(&self) -> Option<&Settled> {
+        match self {
+            Self::Settled(settled) => Some(settled),
+            Self::Open | Self::File(_) | Self::Stale { .. } | Self::Failed(_) => None,
+        }
+    }
+
     pub(super) fn digest(&self) -> Option<Blake3> {
         match self {
             Self::File(digest) => Some(*digest),

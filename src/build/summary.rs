@@ -102,10 +102,7 @@ impl Build<'_> {
         } else {
             NetStatus::Fresh
         };
-        let zero_blocks = net.search.and_then(|search| match &states[search.index()] {
-            State::Settled(settled) => zero_blocks(&settled.result),
-            _ => None,
-        });
+        let zero_blocks = net.search.and_then(|search| zero_blocks(&states[search.index()].settled()?.result));
         NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
     }
 
@@ -148,23 +145,21 @@ impl Build<'_> {
     }
 
     pub(super) fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {
-        let known = net.outputs.iter().filter_map(|(output, write)| match &states[write.index()] {
-            State::Settled(settled) => {
-                let sha256 = recorded_sha256(&settled.result)?;
-                let path = self.shown(output, &place(output, Some(&sha256)));
-                let has_provenance = net.release.as_ref().is_some_and(|net| net.release.provenance.value);
-                let provenance = has_provenance.then(|| format!("{path}{PROVENANCE_SUFFIX}"));
-                Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes, provenance })
-            }
-            _ => None,
+        let known = net.outputs.iter().filter_map(|(output, write)| {
+            let settled = states[write.index()].settled()?;
+            let sha256 = recorded_sha256(&settled.result)?;
+            let path = self.shown(output, &place(output, Some(&sha256)));
+            let has_provenance = net.release.as_ref().is_some_and(|net| net.release.provenance.value);
+            let provenance = has_provenance.then(|| format!("{path}{PROVENANCE_SUFFIX}"));
+            Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes, provenance })
         });
         known.collect()
     }
 
     pub(super) fn build_state(&self, net: &NetPlan, states: &[State], released: Option<&Released>) -> Result<BuildState> {
-        let settled = |node: &NodeIndex| match &states[node.index()] {
-            State::Settled(settled) => Ok(settled),
-            _ => Err(Error::new("a finished net has an unsettled stage: this is a bug in nnue, please report it")),
+        let settled = |node: &NodeIndex| {
+            let bug = "a finished net has an unsettled stage: this is a bug in nnue, please report it";
+            states[node.index()].settled().ok_or_else(|| Error::new(bug))
         };
         let mut stages = Vec::with_capacity(net.actions.len());
         for node in &net.actions {

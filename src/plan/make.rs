@@ -163,7 +163,7 @@ impl Planner<'_> {
     }
 }
 
-fn expectation(claims: &Claims) -> Expectation {
+pub(super) fn expectation(claims: &Claims) -> Expectation {
     let size = |size: &Option<Located<u32>>| size.as_ref().map(|size| size.value as usize);
     Expectation {
         features: claims.features.as_ref().map(|features| features.value.clone()),
@@ -184,7 +184,7 @@ fn search_params(optimize: &manifest::ResolvedOptimize) -> Search {
     }
 }
 
-const fn format_of(kind: OutputKind) -> FileFormat {
+pub(super) const fn format_of(kind: OutputKind) -> FileFormat {
     match kind {
         OutputKind::Folder | OutputKind::Nnue => FileFormat::Nnue,
         OutputKind::Pt => FileFormat::Pt,
