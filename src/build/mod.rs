@@ -1,8 +1,19 @@
-//! The executor: walks the graph, asks the cache, runs what is stale, publishes outputs, says what it did and why.
+//! Builds: what of the graph is known, what has to run and why, and what comes of it.
 //!
-//! A build has two passes. *Resolve* goes through the graph in topological order on one thread: it digests files, forms keys and
-//! looks up records, and is all that a build without changes does. *Execute* runs what was not found, each action once its inputs are
-//! settled, several at a time. A stage that gives the digest it gave before leaves everything after it fresh.
+//! A build has two passes. *Resolve* goes through the graph level by level: it digests files, forms keys and looks up records, and is all
+//! that a build without changes does. *Perform* brings what was not found: each action once its inputs are settled, several at a time,
+//! through an executor. A stage that gives the digest it gave before leaves everything after it fresh.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `execute` | one build: its parts in their order |
+//! | `resolve`, `state` | what is known of each node; reasons |
+//! | `schedule` | which task runs when; knows no domain type |
+//! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
+//! | `publish`, `release` | files under their public names; what goes with them |
+//! | `summary`, `report` | states → report |
+//!
+//! Knows no format of files and runs no stage itself.
 
 mod execute;
 mod explain;

@@ -26,7 +26,8 @@ impl Build<'_> {
         for level in self.graph.levels(order) {
             level.par_iter().with_min_len(16).for_each(|node| states.set(*node, self.resolve_action(*node, &states)));
         }
-        for &node in order {
+        let is_stored = |node: &&NodeIndex| self.graph.action(**node).is_some_and(|action| action.stage().is_stored());
+        for &node in order.iter().filter(is_stored) {
             if let Some(stale) = self.restale_unfetched(node, &states.get(node), &states) {
                 states.set(node, stale);
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Facts, FileNode, Graph, Node};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::net;
@@ -64,26 +64,10 @@ impl Planner<'_> {
         } else {
             loaded
         };
-        let mut permutation = None;
-        let mut search = None;
-        if let Some(path) = &net.permutation {
-            permutation = Some(self.file(&path.value, path.span, None));
-        } else if let Some(optimize) = &net.optimize {
-            let mut inputs = vec![(Role::Network, quantized)];
-            for (place, (index, path)) in (0..).zip(optimize.data.paths.iter().enumerate()) {
-                let pin = optimize.data.sha256.get(index).cloned();
-                inputs.push((Role::Data(place), self.file(&path.value, path.span, pin)));
-            }
-            let gather = Action::Gather(Box::new(Gather {
-                positions: optimize.positions.value,
-                seed: optimize.seed.value,
-                filters: optimize.filters.value.clone(),
-            }));
-            let matrix = self.action(&mut actions, gather, &inputs);
-            let found = self.action(&mut actions, Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)]);
-            permutation = Some(found);
-            search = Some(found);
-        }
+        let search =
+            net.optimize.as_ref().filter(|_| net.permutation.is_none()).map(|optimize| self.search(&mut actions, optimize, quantized));
+        let given = net.permutation.as_ref().map(|path| self.file(&path.value, path.span, None));
+        let permutation = given.or(search);
         let permuted = match permutation {
             Some(permutation) => {
                 self.action(&mut actions, Action::Permute, &[(Role::Network, quantized), (Role::Permutation, permutation)])
@@ -93,22 +77,11 @@ impl Planner<'_> {
         let mut outputs = Vec::new();
         for output in &net.outputs {
             let format = format_of(output.kind);
-            let from = match format {
-                FileFormat::Nnue => permuted,
-                _ if permutation.is_some() => {
-                    return Err(self
-                        .manifest
-                        .diagnostic(
-                            output.path.span,
-                            &format!("net `{}` is permuted, but `{}` holds float weights", net.name, output.path.value.typed),
-                            "a permutation is applied to integer weights only",
-                            "the trainer's tool ignores the permutation here, which gives another network than the `.nnue` file beside it",
-                            "give the float file a net of its own, without `permutation` and `optimize`",
-                        )
-                        .kind_is(Kind::Usage));
-                }
+            let from = match (format, permutation) {
+                (FileFormat::Nnue, _) => permuted,
+                (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, Some(_)) => return Err(self.permuted_floats(net, output)),
                 // Float weights are carried over as they were trained.
-                _ => loaded,
+                (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, None) => loaded,
             };
             let description = net.description.as_ref().map(|text| text.value.clone());
             let write =
@@ -119,6 +92,34 @@ impl Planner<'_> {
         let release = has_more.then(|| Box::new(net.clone()));
         self.graph.nets.push(NetPlan { name: net.name.clone(), span: net.span, actions, outputs, search, release });
         Ok(())
+    }
+
+    /// Gather and search; the search's node.
+    fn search(&mut self, actions: &mut Vec<NodeIndex>, optimize: &manifest::ResolvedOptimize, network: NodeIndex) -> NodeIndex {
+        let mut inputs = vec![(Role::Network, network)];
+        for (place, (index, path)) in (0..).zip(optimize.data.paths.iter().enumerate()) {
+            let pin = optimize.data.sha256.get(index).cloned();
+            inputs.push((Role::Data(place), self.file(&path.value, path.span, pin)));
+        }
+        let gather = Action::Gather(Box::new(Gather {
+            positions: optimize.positions.value,
+            seed: optimize.seed.value,
+            filters: optimize.filters.value.clone(),
+        }));
+        let matrix = self.action(actions, gather, &inputs);
+        self.action(actions, Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)])
+    }
+
+    fn permuted_floats(&self, net: &ResolvedNet, output: &Output) -> Error {
+        self.manifest
+            .diagnostic(
+                output.path.span,
+                &format!("net `{}` is permuted, but `{}` holds float weights", net.name, output.path.value.typed),
+                "a permutation is applied to integer weights only",
+                "the trainer's tool ignores the permutation here, which gives another network than the `.nnue` file beside it",
+                "give the float file a net of its own, without `permutation` and `optimize`",
+            )
+            .kind_is(Kind::Usage)
     }
 
     /// The node of a file; one for each path and pin.
