@@ -136,7 +136,7 @@ impl Build<'_> {
         let _lock = if stage.is_stored() { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
         if stage.is_stored()
             && !self.options.force
-            && let Some(result) = self.workspace.stored_result(&preimage)
+            && let Some(result) = self.workspace.stored_result(preimage)
         {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }
@@ -152,7 +152,7 @@ impl Build<'_> {
             accept: &accept,
         };
         if stage.is_stored()
-            && let Some(result) = runner.remote_result(node, &preimage)?
+            && let Some(result) = runner.remote_result(node, preimage)?
         {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }

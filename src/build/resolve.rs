@@ -160,8 +160,9 @@ impl Build<'_> {
             Some(Node::File(file)) => Some(file.path.typed.clone()),
             _ => None,
         };
-        compare(old, preimage, file).into_iter().next().unwrap_or_else(|| Reason::RecordMissing)
+        compare(old, preimage, file).into_iter().next().unwrap_or(Reason::RecordMissing)
     }
+
     /// Whether all published files of a write action are there with the recorded content.
     pub(super) fn check_outputs(&self, node: NodeIndex, preimage: &Preimage, result: &ActionResult) -> Result<(), Reason> {
         let expected = recorded_sha256(result);

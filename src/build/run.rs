@@ -120,11 +120,10 @@ impl Runner<'_> {
         if action.stage().is_stored()
             && self.workspace.cache.has_blob(digest)
             && let Some(blob) = self.workspace.cache.get_blob(digest)
+            && let Ok(value) = read_stored(action, &blob)
         {
-            if let Ok(value) = read_stored(action, &blob) {
-                self.values.put(input, &value);
-                return Ok(value);
-            }
+            self.values.put(input, &value);
+            return Ok(value);
         }
         if action.stage().is_stored() {
             if let Some(value) = self.remote_value(input)? {
