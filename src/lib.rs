@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {evaluate, permutation} → {accumulator, format} → positions → net → files → {ctx, error, cpu, random}
+//! cli → build → {plan, exec, cache} → {stages, stage, manifest} → {evaluate, permutation} → {accumulator, format} → positions → net → files → {ctx, error, cpu, random, words}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -16,11 +16,12 @@
 //! * [`evaluate`]: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
-//! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.
 //! * [`random`]: chance from seeds.
+//! * [`plan`]: manifest and facts about its sources → petgraph DAG of actions, keys, stale reasons, drawings.
+//! * `exec`: runs an action: here, by the stages, or elsewhere.
 //! * [`files`]: the only door to the file system: open safely, replace atomically, hash, lock, map.
 //! * [`cache`]: content-addressed store, action records, stat cache.
-//! * [`build`]: walks the DAG, asks the cache, runs stages, publishes outputs.
+//! * [`build`]: walks the DAG, asks the cache, lets actions run, publishes outputs.
 //! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 //! * [`cli`]: the command line over all of it.
 #![deny(missing_docs)]
@@ -33,13 +34,15 @@ mod cpu;
 pub mod ctx;
 pub mod error;
 pub mod evaluate;
+mod exec;
 pub mod family;
 pub mod files;
 pub mod format;
-pub mod graph;
 pub mod manifest;
 pub mod net;
+mod panics;
 pub mod permutation;
+pub mod plan;
 pub mod positions;
 pub mod random;
 pub mod stage;

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::execute::{Build, State, order};
-use super::{Options, Workspace};
+use super::execute::Build;
+use super::state::State;
+use super::{Options, StageStatus, Workspace};
 use crate::cache::Preimage;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Blake3;
-use crate::graph::{self, Graph, KEY_SCHEMA, NetPlan, Node, Reason, compare};
 use crate::manifest::ResolvedNet;
+use crate::plan::{self, Change, Facts, Graph, KEY_SCHEMA, NetPlan, Node, Reason, compare};
 use crate::stage::Stage;
 
 /// Version of [`Explanation`] as JSON.
@@ -39,8 +40,8 @@ pub struct Explanation {
 pub struct StageExplanation {
     /// The stage's name.
     pub stage: String,
-    /// `fresh`, `stale` or `failed`.
-    pub status: String,
+    /// Fresh, stale or failed.
+    pub status: StageStatus,
     /// The action's key, once all inputs are known.
     pub key: Option<String>,
     /// All that the key depends on; an input is null while the stage that makes it is stale.
@@ -61,20 +62,20 @@ impl Workspace<'_> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn explain(&self, net: &ResolvedNet, options: &Options, ctx: &Ctx) -> Result<Explanation> {
-        let graph: Graph = graph::plan(self.manifest, &[net])?;
+        let graph: Graph = plan::plan(self.manifest, &[net], &Facts::probe(&[net]))?;
         let plan = graph.nets.first().ok_or_else(|| Error::new("a graph without its net: this is a bug in nnue, please report it"))?;
         let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
-        let states = build.resolve(&order(&graph)?);
+        let states = build.resolve(&graph.order()?);
         ctx.check()?;
         let mut stages = Vec::with_capacity(plan.actions.len());
         for &node in &plan.actions {
             let stage = graph.action(node).map_or(Stage::Load, |action| action.stage());
             let state = &states[node.index()];
             let (status, reason) = match state {
-                State::Settled(_) => ("fresh", None),
-                State::Stale { reason, .. } => ("stale", Some(reason.clone())),
-                State::Failed(message) => ("failed", Some(Reason::about("failed", message.clone()))),
-                State::Open | State::File(_) => ("stale", None),
+                State::Settled(_) => (StageStatus::Fresh, None),
+                State::Stale { reason, .. } => (StageStatus::Stale, Some(reason.clone())),
+                State::Failed(error) => (StageStatus::Failed, Some(Reason::Failed(error.to_string()))),
+                State::Open | State::File(_) => (StageStatus::Stale, None),
             };
             let preimage = graph.partial_preimage(node, |input| states[input.index()].digest())?;
             let files = graph.inputs(node).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
@@ -84,7 +85,7 @@ impl Workspace<'_> {
             let is_whole = graph.inputs(node).iter().all(|(_, input)| states[input.index()].digest().is_some());
             stages.push(StageExplanation {
                 stage: stage.name().to_owned(),
-                status: status.to_owned(),
+                status,
                 key: is_whole.then(|| preimage.key().to_string()),
                 preimage: preimage.to_value(),
                 digest: state.digest().map(|digest| digest.to_string()),
@@ -109,7 +110,7 @@ impl Workspace<'_> {
             key: Some(stage.key().to_string()),
             preimage: stage.preimage.to_value(),
             stage: stage.stage,
-            status: "fresh".to_owned(),
+            status: StageStatus::Fresh,
             digest: Some(stage.output_digest.to_string()),
             files: serde_json::Map::new(),
             reason: None,
@@ -151,18 +152,20 @@ impl Explanation {
             let position = seen.iter().filter(|name| **name == stage.stage).count();
             seen.push(stage.stage.clone());
             let Some(old) = other.stages.iter().filter(|old| old.stage == stage.stage).nth(position) else {
-                stage.changes = vec![Reason::of("never_built")];
+                stage.changes = vec![Reason::NeverBuilt];
                 continue;
             };
             let file = |name: &str| stage.files.get(name).and_then(Value::as_str).map(str::to_owned);
             let mut changes = compare(&Preimage::of(&old.preimage)?, &Preimage::of(&stage.preimage)?, file);
-            for change in changes.iter_mut().filter(|change| change.kind == "upstream_changed" && change.new.is_none()) {
-                *change = Reason::about("upstream_stale", change.name.clone().unwrap_or_default());
+            for change in &mut changes {
+                if let Reason::UpstreamChanged(Change { name, new: None, .. }) = change {
+                    *change = Reason::UpstreamStale(std::mem::take(name));
+                }
             }
             let short =
                 |digest: &Option<String>| digest.as_ref().and_then(|digest| digest.parse::<Blake3>().ok()).map(|it| format!("{it:.12}"));
             if stage.key.is_some() && stage.key == old.key && stage.digest.is_some() && old.digest.is_some() && stage.digest != old.digest {
-                changes.push(Reason { kind: "result_changed".to_owned(), name: None, old: short(&old.digest), new: short(&stage.digest) });
+                changes.push(Reason::ResultChanged { old: short(&old.digest), new: short(&stage.digest) });
             }
             stage.changes = changes;
         }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::files;
-use crate::graph::KEY_SCHEMA;
 use crate::manifest::Manifest;
+use crate::plan::KEY_SCHEMA;
 
 /// Name of the file, beside the manifest.
 pub const FILE_NAME: &str = "nnue.lock";

@@ -1,19 +1,37 @@
-//! The executor: walks the graph, asks the cache, runs what is stale, publishes outputs, says what it did and why.
+//! Builds: what of the graph is known, what has to run and why, and what comes of it.
 //!
-//! A build has two passes. *Resolve* goes through the graph in topological order on one thread: it digests files, forms keys and
-//! looks up records, and is all that a build without changes does. *Execute* runs what was not found, each action once its inputs are
-//! settled, several at a time. A stage that gives the digest it gave before leaves everything after it fresh.
+//! A build has two passes. *Resolve* goes through the graph level by level: it digests files, forms keys and looks up records, and is all
+//! that a build without changes does. *Perform* brings what was not found: each action once its inputs are settled, several at a time,
+//! through an executor. A stage that gives the digest it gave before leaves everything after it fresh.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `execute` | one build: its parts in their order |
+//! | `resolve`, `state` | what is known of each node; reasons |
+//! | `schedule` | which task runs when; knows no domain type |
+//! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
+//! | `publish`, `release` | files under their public names; what goes with them |
+//! | `summary`, `report` | states → report |
+//!
+//! Knows no format of files and runs no stage itself.
 
 mod execute;
 mod explain;
 mod fishtest;
 pub mod lock;
+mod perform;
 pub mod provenance;
+mod publish;
 #[cfg(test)]
 mod readings;
+mod release;
 mod remote;
 mod report;
+mod resolve;
 mod run;
+mod schedule;
+mod state;
+mod summary;
 mod unchanged;
 mod values;
 mod verify;
@@ -24,8 +42,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
+pub(crate) use publish::net_name;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
-pub(crate) use run::net_name;
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
@@ -38,8 +56,8 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, named};
-use crate::graph::{self, Graph, NetPlan, Node};
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
+use crate::plan::{self, Facts, Graph, NetPlan, Node};
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
@@ -122,7 +140,7 @@ impl<'a> Workspace<'a> {
     /// The result of an action that the local cache has, with its blob.
     fn stored_result(&self, preimage: &Preimage) -> Option<ActionResult> {
         let result = self.cache.get_record(preimage.key())?.result;
-        (result.stored && self.cache.has_blob(result.output_digest)).then_some(result)
+        (result.stored && result.outcome().is_some() && self.cache.has_blob(result.output_digest)).then_some(result)
     }
 
     /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).
@@ -132,7 +150,8 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
-        let graph: Graph = graph::plan(self.manifest, nets)?;
+        let facts = Facts::probe(nets);
+        let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
@@ -149,6 +168,11 @@ impl<'a> Workspace<'a> {
             built_from = digests;
             Ok(report)
         });
+        if let (true, Ok(report)) = (options.dry_run, &report) {
+            // What would only be said once it runs can be decided now.
+            let stale = nets.iter().zip(&report.nets).filter(|(_, report)| report.status == NetStatus::Stale);
+            plan::open_scales(stale.map(|(net, _)| *net), &facts).iter().for_each(|line| ctx.warn(line));
+        }
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();
@@ -231,7 +255,7 @@ impl<'a> Workspace<'a> {
                     Err(_) => None,
                 };
                 // A path that led to another file in between may have given that one's SHA-256.
-                let is_steady = self.files.answered(&file.path.resolved).is_some();
+                let is_steady = self.files.stable_signature(&file.path.resolved).is_some();
                 (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(Ok(file))
             }
             Node::Action(_) => None,

@@ -40,7 +40,7 @@
 //! # Limitations
 //! The lock file is no dependency: it says what came out before, and nothing is made from it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -52,10 +52,10 @@ use crate::cache::Key;
 use crate::cache::record::ActionResult;
 use crate::error::{Error, Result};
 use crate::files::Sha256;
-use crate::graph::{Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
+use crate::plan::{Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::positions::{SELECTION_RULE, filter_members, held_out};
-use crate::stage::{Action, Gather, Role};
+use crate::stage::{Action, Counts, Gather, Outcome, Quantized, Role, Sampled, Searched};
 
 /// Type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -116,11 +116,7 @@ impl Facts<'_> {
 
     /// The net's actions on which `write` depends, itself included, in their order.
     fn actions_for(&self, write: NodeIndex) -> Vec<NodeIndex> {
-        let mut needed = HashSet::from([write]);
-        let mut open = vec![write];
-        while let Some(node) = open.pop() {
-            open.extend(self.graph.inputs(node).into_iter().map(|(_, input)| input).filter(|input| needed.insert(*input)));
-        }
+        let needed = self.graph.before(write);
         self.plan.actions.iter().copied().filter(|action| needed.contains(action)).collect()
     }
 
@@ -218,10 +214,11 @@ impl Facts<'_> {
         }
         let (_, result) = self.settled(gather)?;
         let is_only = self.graph.inputs(gather).iter().filter(|(role, _)| matches!(role, Role::Data(_))).count() == 1;
-        if let (true, Some(entries)) =
-            (is_only && result.extra["chunks"] == result.extra["chunks_visited"], result.extra["entries"].as_u64())
+        if let Some(sampled) = result.outcome().and_then(Outcome::sampled)
+            && is_only
+            && sampled.chunks == sampled.chunks_visited
         {
-            members.insert("entries".into(), json!(entries));
+            members.insert("entries".into(), json!(sampled.entries));
         }
         Ok(Json::Object(members))
     }
@@ -232,7 +229,7 @@ impl Facts<'_> {
             let mut descriptor = Map::new();
             descriptor.insert("name".into(), json!(performed.stage().name()));
             descriptor.insert("digest".into(), json!({"blake3": result.output_digest.to_string()}));
-            let annotations = small_results(performed, &result.extra);
+            let annotations = result.outcome().map(small_results).unwrap_or_default();
             if !annotations.is_empty() {
                 descriptor.insert("annotations".into(), Json::Object(annotations));
             }
@@ -264,43 +261,45 @@ fn source(source: &Source) -> Json {
     Json::Object(members)
 }
 
-/// What a record keeps of a stage besides its digest, member by member: records of other versions may hold more.
-fn small_results(action: &Action, extra: &Json) -> Map<String, Json> {
-    let numbers = |from: &Json, names: &[(&str, &str)]| -> Map<String, Json> {
-        let known = names.iter().filter_map(|(name, theirs)| Some(((*name).to_owned(), json!(from[theirs].as_u64()?))));
-        known.collect()
-    };
-    match action {
-        Action::Gather(_) => {
-            let names = ["entries", "in_check", "filtered", "chunks_visited", "chunks"];
-            numbers(extra, &["entries", "inCheck", "filtered", "chunksVisited", "chunks"].into_iter().zip(names).collect::<Vec<_>>())
+/// What a stage says of its result, as annotations; members without a value are left out.
+fn small_results(outcome: &Outcome) -> Map<String, Json> {
+    match outcome {
+        Outcome::Gather(Sampled { entries, in_check, filtered, chunks_visited, chunks }) => object([
+            ("entries", Some(json!(entries))),
+            ("inCheck", Some(json!(in_check))),
+            ("filtered", Some(json!(filtered))),
+            ("chunksVisited", Some(json!(chunks_visited))),
+            ("chunks", Some(json!(chunks))),
+        ]),
+        Outcome::Search(searched) => {
+            let Searched { train, held_out, swaps, cycles, moves } = &**searched;
+            object([
+                ("train", Some(counts(train))),
+                ("heldOut", held_out.as_ref().map(counts)),
+                ("swaps", Some(json!(swaps))),
+                ("cycles", Some(json!(cycles))),
+                ("moves", Some(json!(moves))),
+            ])
         }
-        Action::Search(_) => {
-            let mut members = Map::new();
-            for (name, theirs) in [("train", "train"), ("heldOut", "held_out")] {
-                let counts = [("positions", "positions"), ("blocks", "blocks"), ("zeroBefore", "zero_before"), ("zeroAfter", "zero_after")];
-                let counts = numbers(&extra[theirs], &counts);
-                if !counts.is_empty() {
-                    members.insert(name.to_owned(), Json::Object(counts));
-                }
-            }
-            members.extend(numbers(extra, &[("swaps", "swaps"), ("cycles", "cycles"), ("moves", "moves")]));
-            members
+        Outcome::Quantize(Quantized { clamped, overflowed }) => {
+            let by_tensor = |counts: &[(String, usize)]| {
+                let members: Map<String, Json> = counts.iter().map(|(tensor, count)| (tensor.clone(), json!(count))).collect();
+                (!members.is_empty()).then_some(Json::Object(members))
+            };
+            object([("clamped", by_tensor(clamped)), ("overflowed", by_tensor(overflowed))])
         }
-        Action::Quantize(_) => {
-            let mut members = Map::new();
-            for name in ["clamped", "overflowed"] {
-                let pairs = extra[name].as_array().into_iter().flatten();
-                let counts: Map<String, Json> =
-                    pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), json!(pair[1].as_u64()?)))).collect();
-                if !counts.is_empty() {
-                    members.insert(name.to_owned(), Json::Object(counts));
-                }
-            }
-            members
-        }
-        _ => Map::new(),
+        Outcome::Load | Outcome::Coalesce | Outcome::Permute | Outcome::Write(_) => Map::new(),
     }
+}
+
+fn counts(counts: &Counts) -> Json {
+    let Counts { positions, blocks, zero_before, zero_after } = counts;
+    json!({"positions": positions, "blocks": blocks, "zeroBefore": zero_before, "zeroAfter": zero_after})
+}
+
+/// An object of the members that have a value.
+fn object<const N: usize>(members: [(&str, Option<Json>); N]) -> Map<String, Json> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// A path of the manifest as a URI: relative ones stay relative to the manifest's folder.
@@ -338,11 +337,11 @@ pub(super) fn change(found: &str, expected: &str) -> Option<Reason> {
     let names: BTreeSet<&String> = [old_params, new_params].into_iter().filter_map(Json::as_object).flat_map(Map::keys).collect();
     if let Some(name) = names.into_iter().find(|name| old_params[name.as_str()] != new_params[name.as_str()]) {
         let (old, new) = (show(&old_params[name.as_str()]), show(&new_params[name.as_str()]));
-        return Some(Reason { kind: "param_changed".into(), name: Some(name.clone()), old, new });
+        return Some(Reason::ParamChanged(Change { name: name.clone(), old, new }));
     }
     let version = |predicate: &Json| show(&predicate["runDetails"]["builder"]["version"]["nnue"]);
     if version(old) != version(new) {
-        return Some(Reason { kind: "param_changed".into(), name: Some("nnue".into()), old: version(old), new: version(new) });
+        return Some(Reason::ParamChanged(Change { name: "nnue".into(), old: version(old), new: version(new) }));
     }
     let short = |file: &Json| file["digest"]["sha256"].as_str().map(|digest| digest.chars().take(SHOWN_DIGITS).collect::<String>());
     let files = |predicate: &Json| predicate["buildDefinition"]["resolvedDependencies"].as_array().cloned().unwrap_or_default();
@@ -350,12 +349,8 @@ pub(super) fn change(found: &str, expected: &str) -> Option<Reason> {
     // The manifest stands first and changes most often: it explains only what nothing else does.
     new.iter().rev().find_map(|file| {
         let before = old.iter().find(|before| before["name"] == file["name"])?;
-        (before["digest"] != file["digest"]).then(|| Reason {
-            kind: "input_changed".into(),
-            name: show(&file["name"]),
-            old: short(before),
-            new: short(file),
-        })
+        let name = show(&file["name"]).unwrap_or_default();
+        (before["digest"] != file["digest"]).then(|| Reason::InputChanged(Change { name, old: short(before), new: short(file) }))
     })
 }
 
@@ -470,7 +465,7 @@ mod tests {
         let change = |edit: &dyn Fn(&mut Json)| {
             let mut new = statement("bb");
             edit(&mut new);
-            change(&statement("bb").to_string(), &new.to_string()).map(|reason| (reason.kind.clone(), reason.text()))
+            change(&statement("bb").to_string(), &new.to_string()).map(|reason| (reason.kind().to_owned(), reason.text()))
         };
         let definition = |new: &mut Json, pointer: &str, value: Json| {
             *new.pointer_mut(&format!("/predicate/{pointer}")).unwrap() = value;

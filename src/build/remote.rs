@@ -3,19 +3,16 @@
 //! What the remote says of itself is checked in [`crate::cache::remote`]; here is checked what only a build knows: that a matrix has
 //! the positions and neurons, a permutation the length of the network at hand.
 
-use std::sync::Arc;
-
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
 use super::Workspace;
 use super::run::Runner;
-use super::values::{Gathered, Value};
 use crate::cache::record::ActionResult;
 use crate::cache::remote::{Found, Traffic};
 use crate::cache::{ActionRecord, Preimage, Remote};
 use crate::error::{Error, Result};
-use crate::permutation;
+use crate::exec::{Gathered, Value, read_stored};
 use crate::positions::held_out;
 use crate::stage::{Action, Role, Stage};
 
@@ -30,7 +27,7 @@ impl Runner<'_> {
     pub(super) fn remote_result(&self, node: NodeIndex, preimage: &Preimage) -> Result<Option<ActionResult>> {
         let Some(remote) = &self.workspace.remote else { return Ok(None) };
         let Some(action) = self.graph.action(node) else { return Ok(None) };
-        let found = remote.find(preimage, action.stage().name());
+        let found = remote.find(preimage, action.stage());
         self.ctx.check()?;
         let Some(found) = found else { return Ok(None) };
         // A matrix is large. Where everything that would be made of it is there, it stays where it is.
@@ -47,7 +44,7 @@ impl Runner<'_> {
         let (Some(action), Some(preimage)) = (self.graph.action(node), self.graph.preimage(node, self.digest)?) else {
             return Ok(None);
         };
-        let found = remote.find(&preimage, action.stage().name());
+        let found = remote.find(&preimage, action.stage());
         self.ctx.check()?;
         let Some(found) = found.filter(|found| Some(found.digest()) == (self.digest)(node)) else { return Ok(None) };
         let Some((value, stored)) = self.fetch(remote, node, &found)? else { return Ok(None) };
@@ -65,7 +62,7 @@ impl Runner<'_> {
                 continue;
             }
             let Some(stage) = self.graph.action(user).map(Action::stage) else { return Ok(false) };
-            let found = remote.find(&preimage, stage.name());
+            let found = remote.find(&preimage, stage);
             self.ctx.check()?;
             let Some(found) = found else { return Ok(false) };
             // Without a local cache it would be lost until its own turn comes.
@@ -86,13 +83,8 @@ impl Runner<'_> {
         let bytes = remote.fetch(found, self.most_bytes(node, half));
         self.ctx.check()?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let value = match self.graph.action(node) {
-            Some(Action::Gather(gather)) => fitting_matrices(&bytes, gather.positions, half),
-            _ => permutation::read_permutation(&bytes).and_then(|permutation| {
-                permutation.check_len(half)?;
-                Ok(Value::Permutation(Arc::new(permutation)))
-            }),
-        };
+        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is no action"))?;
+        let value = read_stored(action, &bytes).and_then(|value| check_fits(action, &value, half).map(|()| value));
         let value = match value {
             Ok(value) => value,
             Err(error) => {
@@ -139,22 +131,36 @@ impl Runner<'_> {
                 let columns = column(*positions).saturating_add(column(held_out(*positions)));
                 columns.saturating_mul(half as u64).saturating_add(HEADERS)
             }
-            _ => (half as u64).saturating_mul(8).saturating_add(HEADERS),
+            Some(Action::Search(_)) => (half as u64).saturating_mul(8).saturating_add(HEADERS),
+            Some(Action::Load(_) | Action::Coalesce | Action::Quantize(_) | Action::Permute | Action::Write(_)) | None => 0,
         }
     }
 }
 
-/// What gather gives for so many positions of a network with this L1/2.
-fn fitting_matrices(bytes: &[u8], positions: u64, half: usize) -> Result<Value> {
-    let gathered = Gathered::read(bytes)?;
+/// Whether a result is one that this action gives for a network with this L1/2.
+fn check_fits(action: &Action, value: &Value, half: usize) -> Result<()> {
+    match (action, value) {
+        (Action::Gather(gather), Value::Gathered(gathered)) => check_matrices(gathered, gather.positions, half),
+        (Action::Search(_), Value::Permutation(permutation)) => permutation.check_len(half),
+        (
+            Action::Load(_)
+            | Action::Coalesce
+            | Action::Quantize(_)
+            | Action::Gather(_)
+            | Action::Search(_)
+            | Action::Permute
+            | Action::Write(_),
+            Value::Factorized(_) | Value::Coalesced(_) | Value::Quantized(_) | Value::Gathered(_) | Value::Permutation(_),
+        ) => Err(Error::new(format!("it is not a result of {}", action.stage()))),
+    }
+}
+
+fn check_matrices(gathered: &Gathered, positions: u64, half: usize) -> Result<()> {
     let judged_on = gathered.held_out.as_ref();
     let fits = gathered.matrix.half() == half
         && gathered.matrix.positions() as u64 == positions
         && judged_on.is_none_or(|matrix| matrix.half() == half && matrix.positions() as u64 <= held_out(positions));
-    if !fits {
-        return Err(Error::new(format!("its matrices are not of {positions} positions and {half} neurons")));
-    }
-    Ok(Value::Gathered(Arc::new(gathered)))
+    if fits { Ok(()) } else { Err(Error::new(format!("its matrices are not of {positions} positions and {half} neurons"))) }
 }
 
 impl Workspace<'_> {

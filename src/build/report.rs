@@ -1,8 +1,8 @@
 //! What a build or a status check found: the documented JSON (`schema` 1), filled by the executor, rendered by the command line.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
-use crate::graph::Reason;
+use crate::plan::Reason;
 use crate::stage::Stage;
 
 /// Version of the JSON below; raised when a member changes its meaning or goes.
@@ -45,6 +45,19 @@ pub enum StageStatus {
     Stale,
     /// It failed.
     Failed,
+}
+
+impl StageStatus {
+    /// The word in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::Cached => "cached",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// One net.
@@ -105,15 +118,11 @@ pub struct ShareReport {
     pub mean_nonzero: f64,
 }
 
-/// [`Stage::name`]. An alias, since `serde` takes a reference that it sees in a struct for one into the text that is read.
-pub type StageName = &'static str;
-
 /// One stage of a net.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StageReport {
     /// The design's word.
-    #[serde(deserialize_with = "stage_name")]
-    pub stage: StageName,
+    pub stage: Stage,
     /// How it stands.
     pub status: StageStatus,
     /// How long it ran in this build; null if it did not.
@@ -124,11 +133,4 @@ pub struct StageReport {
     pub digest: Option<String>,
     /// Why it ran or has to run: the most telling reason.
     pub reason: Option<Reason>,
-}
-
-/// Reads to one of the design's words.
-fn stage_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
-    let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    let known = Stage::ALL.iter().map(|stage| stage.name()).find(|known| *known == name);
-    known.ok_or_else(|| de::Error::custom(format!("no stage is named `{name}`")))
 }

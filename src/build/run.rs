@@ -1,38 +1,31 @@
-//! Running one action: inputs from memory, from the cache or made again, the stage, and its result's digest.
+//! Running one action: its inputs from memory, from the cache or made again, an executor, and the place of what comes out.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
-use serde_json::{Value as Json, json};
 
 use super::Workspace;
-use super::values::{Gathered, Value, Values};
+use super::values::Values;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::{self, Blake3, Bytes, HashingWriter, Sha256, Signature};
-use crate::format::nnue::Compression;
-use crate::graph::{FileNode, Graph, Node};
-use crate::manifest::{Output, OutputKind};
-use crate::net::{Factorized, Network, Permutation, QuantizedNetwork};
-use crate::permutation::{self, SearchParams, ZeroBlocks};
-use crate::positions::{Selection, held_out, select};
-use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write as WriteParams};
-use crate::stages::dequantize::dequantize;
-use crate::stages::load::{Loaded, load_file};
-use crate::stages::write_float::{FloatTarget, write_float};
-use crate::stages::{gather, permute, quantize, write};
-use crate::words::FileFormat;
+use crate::exec::{Executor, Inputs, Product, Value, read_stored};
+use crate::files::{Blake3, Sha256, Signature};
+use crate::manifest::Output;
+use crate::net::Permutation;
+use crate::permutation;
+use crate::plan::{FileNode, Graph, Node};
+use crate::stage::{Action, Load, Outcome, Role};
 
 /// What came of running an action.
 pub(super) struct Ran {
     pub digest: Blake3,
     pub bytes: u64,
     pub stored: bool,
-    /// Small results that go into the record.
-    pub extra: Json,
+    /// What the stage says of it.
+    pub outcome: Outcome,
+    /// The result; `None` for published files.
     pub value: Option<Value>,
 }
 
@@ -42,214 +35,75 @@ pub(super) struct Runner<'a> {
     pub graph: &'a Graph,
     pub values: &'a Values,
     pub ctx: &'a Ctx,
+    pub executor: &'a dyn Executor,
     /// Digests of files and of settled actions.
     pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
     /// Whether a file of this digest, complete at the path, may be published as that output; asked before it gets its name.
     pub accept: &'a (dyn Fn(&Output, &Sha256, &Path) -> Result<()> + Sync),
 }
 
+/// The inputs of one action of a build.
+pub(super) struct NodeInputs<'a> {
+    runner: &'a Runner<'a>,
+    node: NodeIndex,
+}
+
+impl Inputs for NodeInputs<'_> {
+    fn files(&self) -> Vec<(Role, &Path)> {
+        self.runner.files(self.node).into_iter().map(|(role, file)| (role, file.path.resolved.as_path())).collect()
+    }
+
+    fn guarded(&self) -> Result<Ctx> {
+        self.runner.guarded(&self.runner.files(self.node).into_iter().map(|(_, file)| file).collect::<Vec<_>>())
+    }
+
+    fn value(&self, role: Role) -> Result<Value> {
+        self.runner.value(self.node, role)
+    }
+
+    fn digest(&self, role: Role) -> Result<Blake3> {
+        self.runner.input_digest(self.node, role)
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        self.runner.check_unchanged(self.node)
+    }
+
+    fn loaded_by(&self) -> Option<&Load> {
+        let graph = self.runner.graph;
+        match graph.input(self.node, Role::Network).and_then(|input| graph.action(input)) {
+            Some(Action::Load(load)) => Some(load),
+            Some(Action::Coalesce | Action::Quantize(_) | Action::Gather(_) | Action::Search(_) | Action::Permute | Action::Write(_))
+            | None => None,
+        }
+    }
+}
+
 impl Runner<'_> {
-    /// Runs an action. A write action writes to `outputs`.
+    /// Runs an action, stores or publishes what comes out. A write action is published as `outputs`.
     pub(super) fn run(&self, node: NodeIndex, outputs: &[Output]) -> Result<Ran> {
         self.ctx.check()?;
         let Some(action) = self.graph.action(node) else {
             return Err(Error::new("a file is no action"));
         };
-        let plain = |digest: blake3::Hash, bytes: usize, extra: Json, value: Value| Ran {
-            digest: Blake3(digest.into()),
-            bytes: bytes as u64,
-            stored: false,
-            extra,
-            value: Some(value),
-        };
-        match action {
-            Action::Load(load) => {
-                let Load { expected } = &**load;
-                let file = self.file(node, Role::Source)?;
-                let path = &file.path.resolved;
-                let bytes = Bytes::input(path, &self.guarded(&[file])?)?;
-                let ran = match load_file(bytes, path, expected)? {
-                    Loaded::Quantized(parsed) => {
-                        let network = parsed.network;
-                        let (digest, bytes) = (network.digest(), network.weight_bytes());
-                        plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network)))
-                    }
-                    Loaded::Float(network) => {
-                        let digest = network.digest()?;
-                        plain(digest, 0, json!({}), Value::Factorized(Arc::from(network)))
-                    }
-                };
-                // Float rows are read when they are digested: only now the file has been read.
-                self.check_unchanged(node)?;
-                Ok(ran)
+        let inputs = NodeInputs { runner: self, node };
+        match self.executor.execute(action, &inputs, self.ctx)? {
+            Product::Value { digest, bytes, value, outcome } => Ok(Ran { digest, bytes, stored: false, outcome, value: Some(value) }),
+            Product::Stored { value, outcome } => {
+                let (stored, ()) = self.workspace.cache.put_blob(|out| value.write(out))?;
+                Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, outcome, value: Some(value) })
             }
-            Action::Coalesce => {
-                let network = match self.value(node, Role::Network)? {
-                    Value::Factorized(network) => Arc::unwrap_or_clone(network).coalesce(),
-                    _ => return Err(wrong_value("coalesce")),
-                };
-                // Rows are folded in when they are read: the result is named by what it is made of.
-                let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 coalesced network");
-                hasher.update(&self.input_digest(node, Role::Network)?.0);
-                Ok(plain(hasher.finalize(), 0, json!({}), Value::Coalesced(Arc::new(network))))
-            }
-            Action::Quantize(Quantize { overflow }) => {
-                let Value::Coalesced(network) = self.value(node, Role::Network)? else { return Err(wrong_value("quantize")) };
-                let (network, report) = quantize::quantize(&network, *overflow, self.ctx)?;
-                self.check_unchanged(node)?;
-                for (tensor, count) in &report.overflowed {
-                    let how = overflow.name();
-                    self.ctx.warn(format!("{count} values of `{tensor}` did not fit and were handled by overflow = \"{how}\""));
-                }
-                let counts = |list: &[(String, usize)]| list.iter().map(|(name, count)| json!([name, count])).collect::<Vec<_>>();
-                let extra = json!({"clamped": counts(&report.clamped), "overflowed": counts(&report.overflowed)});
-                let (digest, bytes) = (network.digest(), network.weight_bytes());
-                Ok(plain(digest, bytes, extra, Value::Quantized(Arc::new(network))))
-            }
-            Action::Gather(params) => self.gather(node, params),
-            Action::Search(params) => self.search(node, params),
-            Action::Permute => {
-                let permutation = match self.value(node, Role::Permutation) {
-                    Ok(Value::Permutation(permutation)) => permutation,
-                    Ok(_) => return Err(wrong_value("permute")),
-                    Err(error) => return Err(error),
-                };
-                let Value::Quantized(network) = self.value(node, Role::Network)? else { return Err(wrong_value("permute")) };
-                // The last user owns the network; only a shared one is copied.
-                let mut network = Arc::unwrap_or_clone(network);
-                permute::permute(&mut network, &permutation)?;
-                let (digest, bytes) = (network.digest(), network.weight_bytes());
-                Ok(plain(digest, bytes, json!({}), Value::Quantized(Arc::new(network))))
-            }
-            Action::Write(params) => self.publish(node, params, outputs),
+            Product::File(content) => self.publish(&*content, &inputs, outputs),
         }
     }
 
-    /// Positions of the data files → the matrices of the search and of its judgement.
-    fn gather(&self, node: NodeIndex, params: &Gather) -> Result<Ran> {
-        let Gather { positions, seed, ref filters } = *params;
-        let data = self.data(node);
-        let paths: Vec<PathBuf> = data.iter().map(|file| file.path.resolved.clone()).collect();
-        let selection = Selection { count: Some(positions), held_out: held_out(positions), seed, filters: filters.clone() };
-        let sampled = select(&paths, &selection, &self.guarded(&data)?)?;
-        let Value::Quantized(network) = self.value(node, Role::Network)? else { return Err(wrong_value("gather")) };
-        self.warn_assumed_scales(node, &network, "the zero rule");
-        let matrix = gather::gather(&network, &sampled.positions, None, self.ctx)?;
-        let held_out = match sampled.held_out.as_slice() {
-            [] => None,
-            positions => Some(gather::gather(&network, positions, None, self.ctx)?),
+    /// The input files of an action, in order.
+    fn files(&self, node: NodeIndex) -> Vec<(Role, &FileNode)> {
+        let file = |(role, input): (Role, NodeIndex)| match &self.graph.dag[input] {
+            Node::File(file) => Some((role, file)),
+            Node::Action(_) => None,
         };
-        self.check_unchanged(node)?;
-        let gathered = Gathered { matrix, held_out };
-        let (stored, ()) = self
-            .workspace
-            .cache
-            .put_blob(|out| gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error)))?;
-        let stats = sampled.stats;
-        let extra = json!({
-            "entries": stats.entries,
-            "in_check": stats.in_check,
-            "filtered": stats.filtered,
-            "chunks_visited": stats.chunks_visited,
-            "chunks": stats.chunks,
-        });
-        let value = Some(Value::Gathered(Arc::new(gathered)));
-        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
-    }
-
-    /// The matrix → a permutation, with its zero blocks on both samples.
-    fn search(&self, node: NodeIndex, params: &Search) -> Result<Ran> {
-        let Value::Gathered(gathered) = self.value(node, Role::Matrix)? else { return Err(wrong_value("search")) };
-        let found = permutation::search(&gathered.matrix, &search_params(params), self.ctx)?;
-        let mut bytes = Vec::new();
-        let written = permutation::write_permutation(&found.permutation, &mut bytes);
-        written.map_err(|error| Error::new("cannot store the permutation").because(error))?;
-        let stored = self.workspace.cache.put_bytes(&bytes);
-        let counts = |before: ZeroBlocks, after: ZeroBlocks| json!({"positions": before.positions, "blocks": before.total, "zero_before": before.zero, "zero_after": after.zero});
-        let held_out = match &gathered.held_out {
-            Some(matrix) => {
-                let identity = Permutation::identity(matrix.half())?;
-                let after = permutation::zero_blocks(matrix, &found.permutation)?;
-                counts(permutation::zero_blocks(matrix, &identity)?, after)
-            }
-            None => Json::Null,
-        };
-        let extra = json!({
-            "train": counts(found.before, found.after),
-            "held_out": held_out,
-            "swaps": found.swaps,
-            "cycles": found.cycles,
-            "moves": found.moves,
-        });
-        let value = Some(Value::Permutation(Arc::new(found.permutation)));
-        Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, extra, value })
-    }
-
-    /// Writes the network to every output of a write action.
-    fn publish(&self, node: NodeIndex, params: &WriteParams, outputs: &[Output]) -> Result<Ran> {
-        let description = params.description.as_deref();
-        let content = match (self.value(node, Role::Network)?, params.format) {
-            (Value::Quantized(network), FileFormat::Nnue) => Content::Integers(network, params.compression),
-            (Value::Quantized(network), format) => {
-                self.warn_assumed_scales(node, &network, "the float weights");
-                Content::Floats(Box::new(described(dequantize(&network, self.ctx)?, description)), float_target(format))
-            }
-            (Value::Factorized(network), format) if format != FileFormat::Nnue => {
-                Content::Floats(Box::new(described(Arc::unwrap_or_clone(network), description)), float_target(format))
-            }
-            _ => return Err(wrong_value("write")),
-        };
-        let mut written: Option<(Blake3, Sha256, u64)> = None;
-        for output in outputs {
-            let mut last = (Blake3([0; 32]), Sha256([0; 32]), 0);
-            let mut write = |out: &mut dyn Write| {
-                let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
-                match &content {
-                    Content::Integers(network, compression) => write::write_nnue(&mut out, network, description, *compression)?,
-                    Content::Floats(network, target) => {
-                        write_float(&mut out, network, *target, self.ctx)?;
-                        self.check_unchanged(node)?;
-                    }
-                }
-                self.ctx.check()?;
-                let (_, (blake3, sha256), bytes) = out.finish();
-                last = (blake3, sha256, bytes);
-                Ok(sha256)
-            };
-            let path = &output.path.value.resolved;
-            let accept = |sha256: &Sha256, content: &Path| (self.accept)(output, sha256, content);
-            if output.kind == OutputKind::Folder {
-                files::create_dir_all(path)?;
-                files::write_named_if_accepted(path, &mut write, net_name, accept)?;
-            } else {
-                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    files::create_dir_all(folder)?;
-                }
-                files::write_if_accepted(path, &mut write, accept)?;
-            }
-            let (blake3, sha256, bytes) = last;
-            if written.is_some_and(|(other, _, _)| other != blake3) {
-                return Err(Error::new("two writings of one network differ: this is a bug in nnue, please report it"));
-            }
-            written = Some((blake3, sha256, bytes));
-        }
-        let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action without an output")) };
-        Ok(Ran { digest, bytes, stored: false, extra: json!({"sha256": sha256.to_string()}), value: None })
-    }
-
-    /// Says which scales were taken, where the file records none and nobody said.
-    fn warn_assumed_scales(&self, node: NodeIndex, network: &QuantizedNetwork, purpose: &str) {
-        let source = self.graph.input(node, Role::Network).and_then(|input| self.graph.action(input));
-        let Some(Action::Load(load)) = source else { return };
-        let (assumed, possible) = (network.architecture.quantization.name, network.architecture.generation.quantizations);
-        let others: Vec<&str> = possible.iter().map(|scales| scales.name).filter(|name| *name != assumed).collect();
-        if load.expected.quantization.is_none() && !others.is_empty() {
-            self.ctx.warn(format!(
-                "a `.nnue` file does not record its scales: {assumed} is assumed for {purpose} (also possible: {}); \
-                 `quantization` in the source's table says which",
-                others.join(", ")
-            ));
-        }
+        self.graph.inputs(node).into_iter().filter_map(file).collect()
     }
 
     /// The result of an input: from memory, from the cache, or by running its stage again.
@@ -266,15 +120,10 @@ impl Runner<'_> {
         if action.stage().is_stored()
             && self.workspace.cache.has_blob(digest)
             && let Some(blob) = self.workspace.cache.get_blob(digest)
+            && let Ok(value) = read_stored(action, &blob)
         {
-            let value = match action {
-                Action::Gather(_) => Gathered::read(&blob).map(|gathered| Value::Gathered(Arc::new(gathered))),
-                _ => permutation::read_permutation(&blob).map(|permutation| Value::Permutation(Arc::new(permutation))),
-            };
-            if let Ok(value) = value {
-                self.values.put(input, &value);
-                return Ok(value);
-            }
+            self.values.put(input, &value);
+            return Ok(value);
         }
         if action.stage().is_stored() {
             if let Some(value) = self.remote_value(input)? {
@@ -298,20 +147,6 @@ impl Runner<'_> {
         input.ok_or_else(|| Error::new(format!("the input `{role}` has no digest yet")))
     }
 
-    /// The file behind an input.
-    fn file(&self, node: NodeIndex, role: Role) -> Result<&FileNode> {
-        match self.graph.input(node, role).map(|input| &self.graph.dag[input]) {
-            Some(Node::File(file)) => Ok(file),
-            _ => Err(Error::new(format!("the input `{role}` is not a file"))),
-        }
-    }
-
-    /// The files of positions, in order.
-    fn data(&self, node: NodeIndex) -> Vec<&FileNode> {
-        let inputs = self.graph.inputs(node).into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
-        inputs.filter_map(|(_, input)| if let Node::File(file) = &self.graph.dag[input] { Some(file) } else { None }).collect()
-    }
-
     /// What was read must be what was digested: a file that is being written to makes no record.
     ///
     /// Float networks are read from their file until they are quantized or written, so the files behind them are looked at, too.
@@ -320,7 +155,7 @@ impl Runner<'_> {
             match &self.graph.dag[input] {
                 Node::File(file) => {
                     let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
-                    if (self.digest)(input) != Some(now) || self.workspace.files.answered(&file.path.resolved).is_none() {
+                    if (self.digest)(input) != Some(now) || self.workspace.files.stable_signature(&file.path.resolved).is_none() {
                         return Err(changed(file));
                     }
                 }
@@ -335,7 +170,7 @@ impl Runner<'_> {
     fn guarded(&self, files: &[&FileNode]) -> Result<Ctx> {
         let mut digested = HashMap::with_capacity(files.len());
         for file in files {
-            let signature = self.workspace.files.answered(&file.path.resolved).ok_or_else(|| changed(file))?;
+            let signature = self.workspace.files.stable_signature(&file.path.resolved).ok_or_else(|| changed(file))?;
             digested.insert(file.path.resolved.clone(), (signature, (*file).clone()));
         }
         Ok(self.ctx.guarded(Arc::new(move |path, opened| {
@@ -361,41 +196,4 @@ impl Runner<'_> {
 fn changed(file: &FileNode) -> Error {
     Error::new(format!("`{}` changed while it was read", file.path.typed))
         .help("wait until whoever writes it is done, then run the same command again")
-}
-
-/// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
-pub(crate) fn net_name(sha256: &Sha256) -> String {
-    format!("nn-{}.nnue", sha256.short())
-}
-
-/// What a write action writes.
-enum Content {
-    Integers(Arc<QuantizedNetwork>, Compression),
-    Floats(Box<Network<Factorized>>, FloatTarget),
-}
-
-/// The network with the manifest's description, if there is one.
-fn described(mut network: Network<Factorized>, description: Option<&str>) -> Network<Factorized> {
-    if let Some(description) = description {
-        network.description = description.as_bytes().to_vec();
-    }
-    network
-}
-
-fn float_target(format: FileFormat) -> FloatTarget {
-    match format {
-        FileFormat::Safetensors => FloatTarget::Safetensors,
-        FileFormat::Npz => FloatTarget::Npz,
-        FileFormat::Pt | FileFormat::Nnue => FloatTarget::StateDict,
-    }
-}
-
-fn search_params(params: &Search) -> SearchParams {
-    let Search { algorithm, seed, moves } = *params;
-    SearchParams { algorithm, seed, moves, time_limit: None }
-}
-
-fn wrong_value(stage: &str) -> Error {
-    Error::new(format!("{stage} got a result of another kind: the source changed its kind while it was read"))
-        .help("run the same command again")
 }

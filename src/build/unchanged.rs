@@ -10,8 +10,8 @@ use super::{CACHE_VARIABLE, Workspace, cache_folder, lock, state_folder};
 use crate::cache::witness::{self, Signed};
 use crate::cache::{Witnessed, remote};
 use crate::files::{Blake3, Clock, Signature, folder_of};
-use crate::graph::KEY_SCHEMA;
 use crate::manifest::OutputKind;
+use crate::plan::KEY_SCHEMA;
 
 /// Variables of the environment that a build checks before it does anything.
 const VARIABLES: [&str; 3] = [remote::KEY_VARIABLE, remote::TIMEOUT_VARIABLE, "SSL_CERT_FILE"];

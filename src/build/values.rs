@@ -1,58 +1,11 @@
 //! Results of stages while a build needs them: kept from the action that made them to the last one that uses them, and no longer.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use petgraph::graph::NodeIndex;
 
-use crate::error::{Error, Result};
-use crate::files::{CountingWriter, Reader};
-use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
-use crate::permutation::ActivationMatrix;
-
-/// A stage's result.
-#[derive(Clone)]
-pub(super) enum Value {
-    Factorized(Arc<Network<Factorized>>),
-    Coalesced(Arc<Network<Coalesced>>),
-    Quantized(Arc<QuantizedNetwork>),
-    Gathered(Arc<Gathered>),
-    Permutation(Arc<Permutation>),
-}
-
-/// What gather gives.
-pub(super) struct Gathered {
-    /// Over the positions that the search uses.
-    pub(super) matrix: ActivationMatrix,
-    /// Over others, on which the result is judged; `None` where the data has no more.
-    pub(super) held_out: Option<ActivationMatrix>,
-}
-
-impl Gathered {
-    /// The artifact: the length of the first matrix in 8 bytes, the first matrix, the second if there is one.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut out = io::BufWriter::with_capacity(1 << 20, out);
-        let mut counted = CountingWriter::new(io::sink());
-        self.matrix.write(&mut counted)?;
-        out.write_all(&counted.written().to_le_bytes())?;
-        self.matrix.write(&mut out)?;
-        if let Some(held_out) = &self.held_out {
-            held_out.write(&mut out)?;
-        }
-        out.flush()
-    }
-
-    /// Reads an artifact.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
-        let mut reader = Reader::failing(bytes, |_| Error::new("a gathered artifact is cut off"));
-        let length = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
-        let matrix = ActivationMatrix::read(reader.take(length)?)?;
-        let rest = reader.rest();
-        let held_out = if rest.is_empty() { None } else { Some(ActivationMatrix::read(rest)?) };
-        Ok(Self { matrix, held_out })
-    }
-}
+use crate::exec::Value;
 
 /// The results that are in memory.
 pub(super) struct Values {

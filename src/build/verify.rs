@@ -12,8 +12,8 @@ use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
 use crate::error::{Kind, Result};
 use crate::files::{Sha256, hash_file_sha256};
-use crate::graph::{self, Graph};
 use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
+use crate::plan::{self, Facts, Graph};
 
 /// How the files of one net stand to its block in the lock.
 #[derive(Debug, Clone, Serialize)]
@@ -217,7 +217,8 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
             net
         })
         .collect();
-    let graph: Graph = graph::plan(manifest, &moved.iter().collect::<Vec<_>>())?;
+    let nets: Vec<&ResolvedNet> = moved.iter().collect();
+    let graph: Graph = plan::plan(manifest, &nets, &Facts::probe(&nets))?;
     let report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
     for (net, report) in moved.iter().zip(&report.nets) {
@@ -243,9 +244,9 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
 
 /// The first stage that gave another result than the recorded one; a stage that gave none says nothing of what it would give.
 fn first_different_stage(stages: &[StageReport], last: &[(String, String)]) -> Option<String> {
-    let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage == name);
+    let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage.name() == name);
     let mut known = compared.filter_map(|(stage, (_, last))| Some((stage, stage.digest.as_ref()?, last)));
-    known.find(|(_, digest, last)| digest != last).map(|(stage, _, _)| stage.stage.to_owned())
+    known.find(|(_, digest, last)| digest != last).map(|(stage, _, _)| stage.stage.name().to_owned())
 }
 
 /// Where the file is that is reported as `path`, if it is this output's.
@@ -275,11 +276,12 @@ pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<(Vec<Op
 mod tests {
     use super::*;
     use crate::build::StageStatus;
+    use crate::stage::Stage;
 
     #[test]
     fn a_stage_that_gave_nothing_is_no_difference() {
-        let stage = |stage: &'static str, digest: Option<&str>| StageReport {
-            stage,
+        let stage = |stage: &str, digest: Option<&str>| StageReport {
+            stage: Stage::named(stage).unwrap(),
             status: StageStatus::Ran,
             seconds: None,
             key: None,

@@ -169,7 +169,7 @@ pub fn stats(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<C
         match &record.result {
             Err(_) => stats.damaged_records += 1,
             Ok(result) => {
-                let stage = stats.by_stage.entry(result.stage.clone()).or_default();
+                let stage = stats.by_stage.entry(result.stage_name().to_owned()).or_default();
                 stage.records += 1;
                 stage.saves_s += result.duration_s;
                 if let Some(blob) = contents.blobs.get(&result.output_digest).filter(|_| result.stored) {

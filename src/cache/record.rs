@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::files::digest::{Blake3, digest_type, hex, unhex};
+use crate::stage::{Outcome, Stage};
 
 digest_type!(
     /// Names an action: BLAKE3, under a context of its own, of the canonical preimage.
@@ -183,9 +184,10 @@ pub struct ActionRecord {
 
 /// The part of a record that the key does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Members", into = "Members")]
 pub struct ActionResult {
-    /// The stage's name, for statistics.
-    pub stage: String,
+    /// The stage, and what it says of its result.
+    pub said: Said,
     /// BLAKE3 of the artifact.
     pub output_digest: Blake3,
     /// Whether the artifact was put into the cache, or is cheap to compute again.
@@ -196,8 +198,78 @@ pub struct ActionResult {
     pub duration_s: f64,
     /// Version of the program.
     pub created_by: String,
-    /// The stage's small results, for example the share of zero blocks.
-    pub extra: Value,
+}
+
+/// What a record says of a result besides its digest.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// What a stage of this program says.
+    Known(Outcome),
+    /// What another version of the program said. It is counted and kept, and never taken for a result.
+    Foreign {
+        /// The stage's name.
+        stage: String,
+        /// What it said.
+        extra: Value,
+    },
+}
+
+impl Said {
+    /// Reads what stands in a record.
+    fn of(stage: String, extra: Value) -> Self {
+        match Stage::named(&stage).and_then(|stage| Outcome::from_json(stage, &extra).ok()) {
+            Some(outcome) => Self::Known(outcome),
+            None => Self::Foreign { stage, extra },
+        }
+    }
+}
+
+impl ActionResult {
+    /// The stage's name, for statistics and progress.
+    pub fn stage_name(&self) -> &str {
+        match &self.said {
+            Said::Known(outcome) => outcome.stage().name(),
+            Said::Foreign { stage, .. } => stage,
+        }
+    }
+
+    /// What the stage said, if this program understands it.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.said {
+            Said::Known(outcome) => Some(outcome),
+            Said::Foreign { .. } => None,
+        }
+    }
+}
+
+/// A result as it stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Members {
+    stage: String,
+    output_digest: Blake3,
+    stored: bool,
+    bytes: u64,
+    duration_s: f64,
+    created_by: String,
+    extra: Value,
+}
+
+impl From<Members> for ActionResult {
+    fn from(members: Members) -> Self {
+        let Members { stage, output_digest, stored, bytes, duration_s, created_by, extra } = members;
+        Self { said: Said::of(stage, extra), output_digest, stored, bytes, duration_s, created_by }
+    }
+}
+
+impl From<ActionResult> for Members {
+    fn from(result: ActionResult) -> Self {
+        let ActionResult { said, output_digest, stored, bytes, duration_s, created_by } = result;
+        let (stage, extra) = match said {
+            Said::Known(outcome) => (outcome.stage().name().to_owned(), outcome.to_json()),
+            Said::Foreign { stage, extra } => (stage, extra),
+        };
+        Self { stage, output_digest, stored, bytes, duration_s, created_by, extra }
+    }
 }
 
 impl ActionRecord {
@@ -290,13 +362,12 @@ pub(in crate::cache) mod tests {
             preimage: Preimage::of(&json!({"schema": 1, "stage": stage, "params": {"positions": n, "seed": 0}, "inputs": [output]}))
                 .unwrap(),
             result: ActionResult {
-                stage: stage.into(),
+                said: Said::of(stage.into(), json!({"entries": 9, "in_check": 1, "filtered": 2, "chunks_visited": 3, "chunks": 4})),
                 output_digest: output,
                 stored: true,
                 bytes: 3,
                 duration_s: 0.25,
                 created_by: "0.1.0".into(),
-                extra: json!({"zero_blocks": {"before": 0.5, "after": 0.65}}),
             },
         }
     }
@@ -345,5 +416,18 @@ pub(in crate::cache) mod tests {
         }
         assert!(ActionRecord::decode(record.key(), &[&file[..], b"\n"].concat()).is_err());
         assert!(ActionRecord::decode(Key::of(&json!(1)).unwrap(), &file).is_err(), "another action's record");
+    }
+
+    #[test]
+    fn what_another_version_said_is_kept_and_is_not_a_result() {
+        for (stage, extra) in [("gather", json!({"entries": "many"})), ("write", json!({})), ("digest", json!({"a": [1, null]}))] {
+            let mut record = record("gather", 1, Blake3::of(b"abc"));
+            record.result.said = Said::Foreign { stage: stage.into(), extra: extra.clone() };
+            let file = record.encode().unwrap();
+            let read = ActionRecord::decode(record.key(), &file).unwrap();
+            assert_eq!((read.result.outcome(), read.result.stage_name()), (None, stage));
+            assert_eq!(read.encode().unwrap(), file, "its bytes stay");
+        }
+        assert!(record("gather", 1, Blake3::of(b"abc")).result.outcome().is_some());
     }
 }

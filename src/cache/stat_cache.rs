@@ -197,7 +197,7 @@ impl StatCache {
 
     /// The signature under which all digests of the file at `path` were told; `None` where none was, or where it was another file, or in
     /// another state, from one time to the next.
-    pub fn answered(&self, path: &Path) -> Option<Signature> {
+    pub fn stable_signature(&self, path: &Path) -> Option<Signature> {
         self.answers().get(&path_hash(path))?.signature
     }
 

@@ -343,7 +343,7 @@ impl Cache {
 
     /// The signature under which `files` told of the blob of this digest.
     pub fn blob_signature(&self, digest: Blake3, files: &StatCache) -> Option<Signature> {
-        files.answered(&self.layout.blob(digest))
+        files.stable_signature(&self.layout.blob(digest))
     }
 
     /// Where that is noted.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::build::{ManifestArgs, load_manifest, printable};
 use super::{Exit, Global};
-use crate::build::{Explanation, Options, StageExplanation, Workspace, select_nets};
+use crate::build::{Explanation, Options, StageExplanation, StageStatus, Workspace, select_nets};
 use crate::ctx::Backend;
 use crate::error::{Error, Kind, Result};
 
@@ -52,7 +52,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     } else {
         global.print(&text(&explanation, args.against.is_some()))?;
     }
-    let failed = explanation.stages.iter().any(|stage| stage.status == "failed");
+    let failed = explanation.stages.iter().any(|stage| stage.status == StageStatus::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
@@ -79,7 +79,7 @@ fn stage_text(stage: &StageExplanation, against: bool, text: &mut String) {
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:<15} {}", printable(value));
     };
-    line(&stage.stage, &format!("{}{reason}", stage.status));
+    line(&stage.stage, &format!("{}{reason}", stage.status.name()));
     line("  key", stage.key.as_deref().unwrap_or(unknown));
     line("  stage version", &stage.preimage["stage_version"].to_string());
     for (name, value) in stage.preimage["params"].as_object().into_iter().flatten() {

@@ -7,7 +7,7 @@ use super::{Exit, Global};
 use crate::build::select_nets;
 use crate::ctx::Backend;
 use crate::error::Result;
-use crate::graph;
+use crate::plan::{self, Facts};
 
 /// Show the graph of actions
 #[derive(clap::Args)]
@@ -41,14 +41,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
     let nets = select_nets(&manifest, &args.nets)?;
-    let graph = graph::plan(&manifest, &nets)?;
+    let graph = plan::plan(&manifest, &nets, &Facts::probe(&nets))?;
     let format = match args.format {
-        _ if args.json => graph::Format::Json,
-        Format::Text => graph::Format::Text,
-        Format::Dot => graph::Format::Dot,
-        Format::Mermaid => graph::Format::Mermaid,
-        Format::Json => graph::Format::Json,
+        _ if args.json => plan::Format::Json,
+        Format::Text => plan::Format::Text,
+        Format::Dot => plan::Format::Dot,
+        Format::Mermaid => plan::Format::Mermaid,
+        Format::Json => plan::Format::Json,
     };
-    global.print(&graph::render(&graph, format))?;
+    global.print(&plan::render(&graph, format))?;
     Ok(Exit::Done)
 }

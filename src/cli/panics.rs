@@ -1,24 +1,18 @@
 //! Panics: a bug in this program, said as such, without a backtrace in the user's face.
 
-use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::RefCell;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 
 use super::log::LogFormat;
-use crate::error::{Error, Result};
-
-thread_local! {
-    /// Where this thread panicked last.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-}
+use crate::error::Result;
+use crate::panics;
 
 /// Replaces the report that Rust prints. Must run before any other room wraps the hook.
 ///
 /// With `RUST_BACKTRACE` set the backtrace is printed, for those who hunt the bug.
 pub(super) fn install_hook(format: LogFormat) {
     panic::set_hook(Box::new(move |info| {
-        let place = info.location().map(ToString::to_string);
+        panics::note(info);
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             let text = format!("{info}\n{}", Backtrace::force_capture());
             super::terminal::to_stderr(&match format {
@@ -26,24 +20,15 @@ pub(super) fn install_hook(format: LogFormat) {
                 LogFormat::Text => text,
             });
         }
-        PLACE.set(place);
     }));
 }
 
 /// Runs `work` and makes an error of a panic in it.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        let mut error = Error::new("this is a bug in nnue").because(message(&*payload));
-        if let Some(place) = PLACE.take() {
-            error = error.because(format!("at {place}"));
-        }
+    panics::caught(work).unwrap_or_else(|panic| {
+        let error = panic.into_error("this is a bug in nnue");
         Err(error.help("please report it with the command and, if you can, the file; `RUST_BACKTRACE=1` shows more"))
     })
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

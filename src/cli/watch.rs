@@ -17,8 +17,8 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Bytes, Signature};
 use crate::format::nnue::Expectation;
-use crate::graph;
 use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
+use crate::plan::{self, Facts};
 use crate::stage::Action;
 use crate::stages::load::load_file;
 
@@ -291,7 +291,7 @@ impl Watcher<'_> {
     fn bring_up_to_date(&mut self, manifest: &Manifest, ready: Vec<(&ResolvedNet, Fingerprint)>) -> Result<()> {
         let mut plans = Vec::with_capacity(ready.len());
         for (net, fingerprint) in ready {
-            match graph::plan(manifest, &[net]) {
+            match plan::plan(manifest, &[net], &Facts::probe(&[net])) {
                 Ok(plan) => plans.push((net, fingerprint, plan)),
                 Err(error) => {
                     print_net_error(self.global, &net.name, &error);
@@ -433,7 +433,7 @@ fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
 }
 
 /// The source of a net with what is expected of it.
-fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n graph::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
+fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n plan::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
     let actions = plan.nets.iter().flat_map(|net| &net.actions);
     actions.filter_map(|action| match plan.action(*action) {
         Some(Action::Load(load)) => Some((&net.source.path.value, &load.expected)),

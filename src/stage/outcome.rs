@@ -100,6 +100,30 @@ impl Outcome {
         }
     }
 
+    /// Of a file that was written.
+    pub const fn written(&self) -> Option<&Written> {
+        match self {
+            Self::Write(written) => Some(written),
+            Self::Load | Self::Coalesce | Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute => None,
+        }
+    }
+
+    /// Of a search.
+    pub fn searched(&self) -> Option<&Searched> {
+        match self {
+            Self::Search(searched) => Some(searched),
+            Self::Load | Self::Coalesce | Self::Quantize(_) | Self::Gather(_) | Self::Permute | Self::Write(_) => None,
+        }
+    }
+
+    /// Of a sample of positions.
+    pub const fn sampled(&self) -> Option<&Sampled> {
+        match self {
+            Self::Gather(sampled) => Some(sampled),
+            Self::Load | Self::Coalesce | Self::Quantize(_) | Self::Search(_) | Self::Permute | Self::Write(_) => None,
+        }
+    }
+
     /// As records keep it.
     pub fn to_json(&self) -> Value {
         match self {

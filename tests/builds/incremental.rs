@@ -85,7 +85,7 @@ impl Library {
 /// Stages that ran, with the kind of reason.
 fn ran(net: &NetReport) -> Vec<(&'static str, String)> {
     let ran = net.stages.iter().filter(|stage| stage.status == StageStatus::Ran);
-    ran.map(|stage| (stage.stage, stage.reason.as_ref().unwrap().kind.clone())).collect()
+    ran.map(|stage| (stage.stage.name(), stage.reason.as_ref().unwrap().kind().to_owned())).collect()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn nets_that_share_an_action_have_their_own_reasons_and_leave_nothing_behind() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&source, bytes).unwrap();
     let report = project.run(&Options::default());
-    let reasons: Vec<String> = report.nets.iter().map(|net| net.stages[0].reason.as_ref().unwrap().kind.clone()).collect();
+    let reasons: Vec<String> = report.nets.iter().map(|net| net.stages[0].reason.as_ref().unwrap().kind().to_owned()).collect();
     assert_eq!(reasons, ["input_changed", "never_built"]);
     let states = || common::files_below(&project.at(".nnue/state/nets")).len();
     assert_eq!(states(), 2);
@@ -112,7 +112,7 @@ fn nets_that_share_an_action_have_their_own_reasons_and_leave_nothing_behind() {
 fn the_first_build_runs_everything_and_the_second_nothing() {
     let project = Library::new();
     let first = project.build();
-    let names: Vec<&str> = first.stages.iter().map(|stage| stage.stage).collect();
+    let names: Vec<&str> = first.stages.iter().map(|stage| stage.stage.name()).collect();
     assert_eq!(names, ["load", "gather", "search", "permute", "write"]);
     assert_eq!(ran(&first).len(), 5);
     assert!(ran(&first).iter().all(|(_, reason)| reason == "never_built" || reason == "upstream_stale"), "{:?}", ran(&first));
@@ -142,10 +142,7 @@ fn a_new_description_reruns_only_write() {
     let net = project.build();
     assert_eq!(ran(&net), [("write", "param_changed".to_owned())]);
     let reason = net.stages.last().unwrap().reason.clone().unwrap();
-    assert_eq!(
-        (reason.name.as_deref(), reason.old.as_deref(), reason.new.as_deref()),
-        (Some("description"), Some("first"), Some("second"))
-    );
+    assert_eq!((reason.name(), reason.change().0, reason.change().1), (Some("description"), Some("first"), Some("second")));
 }
 
 #[test]
@@ -167,7 +164,7 @@ fn more_positions_rerun_gather_and_everything_after() {
     assert_eq!(stages, ["gather", "search", "permute", "write"]);
     assert_eq!(net.zero_blocks.unwrap().positions, 300);
     let reason = net.stages[1].reason.clone().unwrap();
-    assert_eq!((reason.kind.as_str(), reason.old.as_deref(), reason.new.as_deref()), ("param_changed", Some("200"), Some("300")));
+    assert_eq!((reason.kind(), reason.change()), ("param_changed", (Some("200"), Some("300"))));
 }
 
 #[test]
@@ -190,11 +187,11 @@ fn a_filter_reruns_gather_and_everything_after() {
     let net = filtered("random_fen_skipping = 1");
     assert_eq!(stages(&net), ["gather", "search", "permute", "write"]);
     let reason = net.stages[1].reason.clone().unwrap();
-    assert_eq!((reason.kind.as_str(), reason.name.as_deref()), ("param_changed", Some("filters")));
-    assert_eq!((reason.old.as_deref(), reason.new.as_deref()), (None, Some("{\"random_fen_skipping\":1}")));
+    assert_eq!((reason.kind(), reason.name()), ("param_changed", Some("filters")));
+    assert_eq!(reason.change(), (None, Some("{\"random_fen_skipping\":1}")));
     let net = filtered("random_fen_skipping = 1\npc_y1 = 0.5");
     let reason = net.stages[1].reason.clone().unwrap();
-    assert_eq!(reason.new.as_deref(), Some("{\"pc_y1\":\"0.5\",\"random_fen_skipping\":1}"));
+    assert_eq!(reason.change().1, Some("{\"pc_y1\":\"0.5\",\"random_fen_skipping\":1}"));
     // Another spelling of the same number is the same filter.
     assert_eq!(filtered("random_fen_skipping = 0x1\npc_y1 = 5e-1").status, NetStatus::Fresh);
 }
@@ -289,10 +286,10 @@ fn a_dry_run_says_what_is_stale_and_changes_nothing() {
     assert_eq!(project.run(&options).nets[0].status, NetStatus::Fresh);
     project.manifest(&MANIFEST.replace("200", "201"));
     let report = project.run(&options);
-    let states: Vec<(&str, StageStatus)> = report.nets[0].stages.iter().map(|stage| (stage.stage, stage.status)).collect();
+    let states: Vec<(&str, StageStatus)> = report.nets[0].stages.iter().map(|stage| (stage.stage.name(), stage.status)).collect();
     use StageStatus::{Fresh, Stale};
     assert_eq!(states, [("load", Fresh), ("gather", Stale), ("search", Stale), ("permute", Stale), ("write", Stale)]);
-    assert_eq!(report.nets[0].stages[2].reason.as_ref().unwrap().kind, "upstream_stale");
+    assert_eq!(report.nets[0].stages[2].reason.as_ref().unwrap().kind(), "upstream_stale");
 }
 
 #[test]

@@ -99,3 +99,17 @@ fn explain_says_that_nothing_differs_and_takes_no_record_of_another_net() {
     assert!(ran.out.contains("gather          only the record has this stage"), "{}", ran.transcript());
     assert!(!ran.out.contains("nothing differs"), "{}", ran.out);
 }
+
+#[test]
+fn explain_says_why_a_stage_cannot_run() {
+    let project = project();
+    std::fs::remove_file(project.path.join("run.nnue")).unwrap();
+    let ran = project.nnue(&["explain", "big"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    let line = ran.out.lines().find(|line| line.trim_start().starts_with("load")).unwrap();
+    assert!(line.contains("failed: cannot") && line.contains("run.nnue") && line.contains("No such file"), "{line}");
+    let json = project.nnue(&["explain", "big", "--json"]);
+    let reason = &serde_json::from_str::<Value>(&json.out).unwrap()["stages"][0]["reason"];
+    assert_eq!(reason["kind"], "failed");
+    assert!(line.ends_with(reason["name"].as_str().unwrap()), "{line}: {reason}");
+}

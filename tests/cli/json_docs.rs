@@ -228,7 +228,7 @@ fn kinds_of_reasons() {
         let table = rows.skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with('|'));
         table.map(|line| line.split('`').nth(1).unwrap().to_owned()).collect()
     };
-    let mut expected = kinds(include_str!("../../src/graph/reason.rs"), "/// One reason.");
+    let mut expected = kinds(include_str!("../../src/plan/reason.rs"), "/// One reason.");
     expected.insert("failed".to_owned());
     assert_eq!(kinds(&page(), "### Kinds of reasons"), expected);
 }

@@ -25,6 +25,26 @@ fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+fn scales_that_are_assumed_are_said_before_anything_runs_and_once_per_source() {
+    let second = MANIFEST.split_once("[net.big]").unwrap().1.replace("net.big", "net.other").replace("big.nnue", "other.nnue");
+    let second = second.replace("positions = 100", "positions = 120");
+    let project = project(&format!("{MANIFEST}[net.other]{second}"));
+    let assumed = |args: &[&str]| {
+        let ran = project.nnue(args).ok();
+        let messages =
+            of_kind(&events(&ran), "warning").iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        messages.into_iter().filter(|message| message.contains("does not record its scales")).collect::<Vec<_>>()
+    };
+    for args in [&["build", "-n"][..], &["status"]] {
+        let lines = assumed(args);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("`run.nnue` does not") && lines[0].contains("is assumed for the zero rule"), "{lines:?}");
+    }
+    project.nnue(&["build"]).ok();
+    assert_eq!(assumed(&["status"]), Vec::<String>::new(), "nothing is to be decided any more");
+}
+
+#[test]
 fn a_build_says_what_it_does() {
     let project = project(MANIFEST);
     let ran = project.nnue(&["build", "--json"]).ok();

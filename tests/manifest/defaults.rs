@@ -5,15 +5,15 @@ use crate::*;
 /// All that a build makes of a manifest's nets: names, files, and the parameters of each stage, which are what keys are made of.
 fn plans(manifest: &Manifest) -> Vec<String> {
     let nets: Vec<_> = manifest.nets.iter().collect();
-    let graph = graph::plan(manifest, &nets).unwrap();
-    let plan = |net: &graph::NetPlan| {
+    let graph = plan::plan(manifest, &nets, &plan::Facts::probe(&nets)).unwrap();
+    let plan = |net: &plan::NetPlan| {
         let mut lines = vec![net.name.clone()];
         for &action in &net.actions {
             let operation = graph.action(action).unwrap();
             lines.push(format!("{} {}", operation.stage().name(), serde_json::Value::Object(operation.params())));
             lines.extend(graph.inputs(action).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
-                graph::Node::File(file) => Some(format!("{name} = {}", file.path.typed)),
-                graph::Node::Action(_) => None,
+                plan::Node::File(file) => Some(format!("{name} = {}", file.path.typed)),
+                plan::Node::Action(_) => None,
             }));
         }
         lines.extend(net.outputs.iter().map(|(output, _)| output.path.value.typed.clone()));

@@ -17,8 +17,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use nnue::{
     build,
     error::{Error, Kind},
-    graph,
     manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},
+    plan,
     positions::Filters,
 };
 

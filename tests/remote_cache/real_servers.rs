@@ -94,13 +94,12 @@ fn moves_blobs(url: &str) {
         let stored = cache.put_bytes(&bytes);
         let preimage = Preimage::of(&serde_json::json!({"stage": "gather", "size": size})).unwrap();
         let result = ActionResult {
-            stage: "gather".to_owned(),
+            said: Said::Known(Outcome::Gather(Sampled::default())),
             output_digest: stored.digest,
             stored: true,
             bytes: stored.bytes,
             duration_s: 0.5,
             created_by: "test".to_owned(),
-            extra: Value::Null,
         };
         let record = ActionRecord { preimage: preimage.clone(), result };
         let open = || Remote::open(url, RemoteOptions { reads: true, writes: true }, &cache, &ctx).unwrap();
@@ -109,11 +108,11 @@ fn moves_blobs(url: &str) {
         writer.finish().unwrap();
         assert_eq!(writer.traffic_so_far().uploaded, 1);
         let reader = open();
-        let found = reader.find(&preimage, "gather").unwrap();
+        let found = reader.find(&preimage, Stage::Gather).unwrap();
         assert_eq!(found.record, record);
         assert!(reader.fetch(&found, u64::from(size)).unwrap() == bytes, "{size}");
         assert!(size == 0 || reader.fetch(&found, u64::from(size) - 1).is_none(), "{size}");
-        assert!(reader.find(&preimage, "search").is_none());
+        assert!(reader.find(&preimage, Stage::Search).is_none());
     }
 }
 

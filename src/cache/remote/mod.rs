@@ -32,6 +32,7 @@ use super::store::{Cache, blake3_of};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::{Blake3, Sha256};
+use crate::stage::{Outcome, Stage};
 use action_result::{Entry, MacKey};
 use client::Client;
 use transport::Failure;
@@ -111,15 +112,19 @@ impl Remote {
     }
 
     /// The record of `stage` for this preimage, if the remote has one that is whole.
-    pub fn find(&self, preimage: &Preimage, stage: &str) -> Option<Found> {
+    pub fn find(&self, preimage: &Preimage, stage: Stage) -> Option<Found> {
         if !self.options.reads || self.client.is_off() {
             return None;
         }
         let name = entry_name(preimage);
         let found = self.client.get(&name, MAX_ENTRY).and_then(|bytes| {
             let entry = action_result::decode(&bytes, preimage, self.key.as_ref()).map_err(Failure::Refused)?;
-            let same_stage = entry.record.result.stage == stage;
-            if same_stage { Ok(entry) } else { Err(Failure::Refused("its action record is of another stage".into())) }
+            let of = entry.record.result.outcome().map(Outcome::stage);
+            match of {
+                Some(of) if of == stage => Ok(entry),
+                Some(_) => Err(Failure::Refused("its action record is of another stage".into())),
+                None => Err(Failure::Refused("its action record is of another version of nnue".into())),
+            }
         });
         match found {
             Ok(Entry { record, blob }) => Some(Found { record, blob }),
@@ -138,7 +143,7 @@ impl Remote {
             if size > limit {
                 return Err(Failure::Refused(format!("it should have {size} bytes, and no such result has more than {limit}")));
             }
-            let task = format!("{} (remote)", found.record.result.stage);
+            let task = format!("{} (remote)", found.record.result.stage_name());
             let bytes = self.client.download(&name, size, &task)?;
             let wrong = if bytes.len() as u64 != size {
                 Some(format!("it has {} bytes instead of {size}", bytes.len()))
@@ -178,7 +183,7 @@ impl Remote {
 
     /// Counts a result that was taken.
     pub fn accept(&self, found: &Found) {
-        self.traffic().taken.push(found.record.result.stage.clone());
+        self.traffic().taken.push(found.record.result.stage_name().to_owned());
     }
 
     /// Uploads a record and its blob from the local cache, in the background.

@@ -435,6 +435,13 @@ fn assert_expected(layouts: Vec<Layout>, expected: &Expectation) -> Result<Layou
     Ok(layout)
 }
 
+/// What the file of a network is, without its weights; see [`super::architecture`].
+pub(super) fn architecture(bytes: &[u8], expected: &Expectation) -> Result<Architecture> {
+    let header = header(bytes)?;
+    let layouts = choose(bytes, layouts(bytes, &header, Extent::Whole)?);
+    Ok(assert_expected(layouts, expected)?.architecture)
+}
+
 /// Reads a network; see [`super::read`].
 pub(super) fn read(bytes: &[u8], expected: &Expectation, extent: Extent) -> Result<Parsed> {
     let header = header(bytes)?;

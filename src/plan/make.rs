@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::{FileNode, Graph, Node};
-use crate::error::{Kind, Result};
+use super::{Facts, FileNode, Graph, Node};
+use crate::error::{Error, Kind, Result};
 use crate::format::nnue::Expectation;
-use crate::format::sources;
 use crate::manifest::{self, Claims, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, Span};
 use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
@@ -29,13 +28,13 @@ pub struct NetPlan {
     pub release: Option<Box<ResolvedNet>>,
 }
 
-/// Makes the graph of `nets`.
+/// Makes the graph of `nets` from what is known of their sources. Looks at no file.
 ///
 /// # Errors
 /// When a net asks for what no file can hold, such as a permuted float network; as a diagnostic in the manifest.
-pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Graph> {
-    let mut planner =
-        Planner { manifest, graph: Graph { dag: DiGraph::new(), nets: Vec::new() }, known: HashMap::new(), kinds: HashMap::new() };
+pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet], facts: &Facts) -> Result<Graph> {
+    let graph = Graph { dag: DiGraph::new(), nets: Vec::new() };
+    let mut planner = Planner { manifest, facts, graph, known: HashMap::new() };
     for net in nets {
         planner.add(net)?;
     }
@@ -44,11 +43,10 @@ pub fn plan(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<Graph> {
 
 struct Planner<'a> {
     manifest: &'a Manifest,
+    facts: &'a Facts,
     graph: Graph,
     /// Nodes by what they are: equal actions on equal inputs are one node.
     known: HashMap<String, NodeIndex>,
-    /// Whether a source holds float weights, by path.
-    kinds: HashMap<std::path::PathBuf, bool>,
 }
 
 impl Planner<'_> {
@@ -58,33 +56,17 @@ impl Planner<'_> {
         let file = self.file(&source.path.value, source.path.span, source.sha256.clone());
         let loaded =
             self.action(&mut actions, Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
-        let is_float = self.is_float(&source.path.value);
+        let is_float = self.facts.of(&source.path.value.resolved).is_some_and(|facts| facts.is_float);
         let quantized = if is_float {
             let coalesced = self.action(&mut actions, Action::Coalesce, &[(Role::Network, loaded)]);
             self.action(&mut actions, Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, coalesced)])
         } else {
             loaded
         };
-        let mut permutation = None;
-        let mut search = None;
-        if let Some(path) = &net.permutation {
-            permutation = Some(self.file(&path.value, path.span, None));
-        } else if let Some(optimize) = &net.optimize {
-            let mut inputs = vec![(Role::Network, quantized)];
-            for (place, (index, path)) in (0..).zip(optimize.data.paths.iter().enumerate()) {
-                let pin = optimize.data.sha256.get(index).cloned();
-                inputs.push((Role::Data(place), self.file(&path.value, path.span, pin)));
-            }
-            let gather = Action::Gather(Box::new(Gather {
-                positions: optimize.positions.value,
-                seed: optimize.seed.value,
-                filters: optimize.filters.value.clone(),
-            }));
-            let matrix = self.action(&mut actions, gather, &inputs);
-            let found = self.action(&mut actions, Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)]);
-            permutation = Some(found);
-            search = Some(found);
-        }
+        let search =
+            net.optimize.as_ref().filter(|_| net.permutation.is_none()).map(|optimize| self.search(&mut actions, optimize, quantized));
+        let given = net.permutation.as_ref().map(|path| self.file(&path.value, path.span, None));
+        let permutation = given.or(search);
         let permuted = match permutation {
             Some(permutation) => {
                 self.action(&mut actions, Action::Permute, &[(Role::Network, quantized), (Role::Permutation, permutation)])
@@ -94,22 +76,11 @@ impl Planner<'_> {
         let mut outputs = Vec::new();
         for output in &net.outputs {
             let format = format_of(output.kind);
-            let from = match format {
-                FileFormat::Nnue => permuted,
-                _ if permutation.is_some() => {
-                    return Err(self
-                        .manifest
-                        .diagnostic(
-                            output.path.span,
-                            &format!("net `{}` is permuted, but `{}` holds float weights", net.name, output.path.value.typed),
-                            "a permutation is applied to integer weights only",
-                            "the trainer's tool ignores the permutation here, which gives another network than the `.nnue` file beside it",
-                            "give the float file a net of its own, without `permutation` and `optimize`",
-                        )
-                        .kind_is(Kind::Usage));
-                }
+            let from = match (format, permutation) {
+                (FileFormat::Nnue, _) => permuted,
+                (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, Some(_)) => return Err(self.permuted_floats(net, output)),
                 // Float weights are carried over as they were trained.
-                _ => loaded,
+                (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, None) => loaded,
             };
             let description = net.description.as_ref().map(|text| text.value.clone());
             let write =
@@ -120,6 +91,34 @@ impl Planner<'_> {
         let release = has_more.then(|| Box::new(net.clone()));
         self.graph.nets.push(NetPlan { name: net.name.clone(), span: net.span, actions, outputs, search, release });
         Ok(())
+    }
+
+    /// Gather and search; the search's node.
+    fn search(&mut self, actions: &mut Vec<NodeIndex>, optimize: &manifest::ResolvedOptimize, network: NodeIndex) -> NodeIndex {
+        let mut inputs = vec![(Role::Network, network)];
+        for (place, (index, path)) in (0..).zip(optimize.data.paths.iter().enumerate()) {
+            let pin = optimize.data.sha256.get(index).cloned();
+            inputs.push((Role::Data(place), self.file(&path.value, path.span, pin)));
+        }
+        let gather = Action::Gather(Box::new(Gather {
+            positions: optimize.positions.value,
+            seed: optimize.seed.value,
+            filters: optimize.filters.value.clone(),
+        }));
+        let matrix = self.action(actions, gather, &inputs);
+        self.action(actions, Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)])
+    }
+
+    fn permuted_floats(&self, net: &ResolvedNet, output: &Output) -> Error {
+        self.manifest
+            .diagnostic(
+                output.path.span,
+                &format!("net `{}` is permuted, but `{}` holds float weights", net.name, output.path.value.typed),
+                "a permutation is applied to integer weights only",
+                "the trainer's tool ignores the permutation here, which gives another network than the `.nnue` file beside it",
+                "give the float file a net of its own, without `permutation` and `optimize`",
+            )
+            .kind_is(Kind::Usage)
     }
 
     /// The node of a file; one for each path and pin.
@@ -162,17 +161,9 @@ impl Planner<'_> {
         }
         node
     }
-
-    /// Whether the source has to be coalesced and quantized. The content says; a file that cannot be read fails later, with a reason.
-    fn is_float(&mut self, path: &FilePath) -> bool {
-        *self
-            .kinds
-            .entry(path.resolved.clone())
-            .or_insert_with(|| sources::probe(&path.resolved).map_or(!path.typed.ends_with(".nnue"), |found| found.kind.holds_floats()))
-    }
 }
 
-fn expectation(claims: &Claims) -> Expectation {
+pub(super) fn expectation(claims: &Claims) -> Expectation {
     let size = |size: &Option<Located<u32>>| size.as_ref().map(|size| size.value as usize);
     Expectation {
         features: claims.features.as_ref().map(|features| features.value.clone()),
@@ -193,7 +184,7 @@ fn search_params(optimize: &manifest::ResolvedOptimize) -> Search {
     }
 }
 
-const fn format_of(kind: OutputKind) -> FileFormat {
+pub(super) const fn format_of(kind: OutputKind) -> FileFormat {
     match kind {
         OutputKind::Folder | OutputKind::Nnue => FileFormat::Nnue,
         OutputKind::Pt => FileFormat::Pt,

@@ -1,19 +1,26 @@
-//! Manifest → DAG of actions: which stage runs on which inputs with which parameters, and what the key of each action is made of.
+//! Manifest and facts about its sources → DAG of actions: which stage runs on which inputs with which parameters, and what the key of each action is made of.
 //!
 //! Actions are shared: two nets that load one source, or gather over the same positions, meet in one node. Nothing here runs a stage or
 //! asks the cache.
 
-mod plan;
+mod facts;
+mod make;
+mod open;
 mod reason;
 mod render;
 
-pub use plan::{NetPlan, plan};
-pub use reason::{Reason, compare};
+pub use facts::{Facts, SourceFacts};
+pub use make::{NetPlan, plan};
+pub use open::open_scales;
+pub use reason::{Change, Reason, compare};
 pub use render::{Format, render};
 
+use std::collections::HashSet;
+
 use petgraph::Direction;
+use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
+use petgraph::visit::{Dfs, EdgeRef, Reversed, Walker};
 use serde_json::{Map, Value, json};
 
 use crate::cache::Preimage;
@@ -65,6 +72,42 @@ impl Graph {
     /// The input in that role.
     pub fn input(&self, node: NodeIndex, role: Role) -> Option<NodeIndex> {
         self.inputs(node).into_iter().find(|(other, _)| *other == role).map(|(_, input)| input)
+    }
+
+    /// All nodes, inputs before those that use them.
+    ///
+    /// # Errors
+    /// Never for a graph that [`plan`] made.
+    pub fn order(&self) -> Result<Vec<NodeIndex>> {
+        toposort(&self.dag, None).map_err(|_| Error::new("the graph has a cycle: this is a bug in nnue, please report it"))
+    }
+
+    /// The actions by the length of the longest way from a file: those of one level do not wait for each other. `order` is
+    /// [`Self::order`].
+    pub fn levels(&self, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+        let mut depths = vec![0; self.dag.node_count()];
+        let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
+        for &node in order.iter().filter(|node| self.action(**node).is_some()) {
+            let inputs = self.dag.neighbors_directed(node, Direction::Incoming);
+            let depth = inputs.map(|input| depths[input.index()] + usize::from(self.action(input).is_some())).max().unwrap_or(0);
+            depths[node.index()] = depth;
+            if levels.len() <= depth {
+                levels.resize(depth + 1, Vec::new());
+            }
+            levels[depth].push(node);
+        }
+        levels
+    }
+
+    /// All that depends on a node, itself included.
+    pub fn after(&self, node: NodeIndex) -> HashSet<NodeIndex> {
+        Dfs::new(&self.dag, node).iter(&self.dag).collect()
+    }
+
+    /// All that a node depends on, itself included.
+    pub fn before(&self, node: NodeIndex) -> HashSet<NodeIndex> {
+        let reversed = Reversed(&self.dag);
+        Dfs::new(reversed, node).iter(reversed).collect()
     }
 
     /// The action of a node; `None` for files.

@@ -10,14 +10,15 @@ use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 
-use super::{Build, Settled, State, place, recorded_sha256};
+use super::execute::{Build, place, recorded_sha256};
+use super::state::{Settled, State};
 use crate::build::fishtest;
 use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;
 use crate::error::{Error, Result};
 use crate::files::{self, Sha256};
-use crate::graph::{NetPlan, Node, Reason};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
+use crate::plan::{Change, NetPlan, Node, Reason};
 
 /// What was found and done for one net.
 #[derive(Default)]
@@ -77,7 +78,7 @@ impl Build<'_> {
                     let license = this.net.release.license.as_ref().map(|license| license.value.as_str());
                     fishtest::check(&shown, &path, license, self.ctx).map_err(|error| (*write, error))?;
                 }
-                reason = Some(Reason::about("unchecked", shown.clone()));
+                reason = Some(Reason::Unchecked(shown.clone()));
             }
             if this.net.release.provenance.value {
                 let provenance = self.provenance(this, output, *write, &sha256, pass, writes).map_err(|error| (*write, error))?;
@@ -129,7 +130,7 @@ impl Build<'_> {
         let reason = match provenance::read(&path) {
             Ok(found) if found == text.as_bytes() => None,
             Ok(found) => Some(self.why_other(this.index, &self.shown(output, &published), &shown, &found, &text)),
-            Err(_) => Some(Reason::about("output_missing", shown)),
+            Err(_) => Some(Reason::OutputMissing(shown)),
         };
         if writes && reason.is_some() {
             files::write_over_link(&path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &path, error)))?;
@@ -142,11 +143,12 @@ impl Build<'_> {
         let digest = Sha256::of(found);
         let is_ours = self.last_output(net, output).is_some_and(|last| last.provenance == Some(digest));
         let change = std::str::from_utf8(found).ok().filter(|_| is_ours).and_then(|found| provenance::change(found, expected));
-        change.unwrap_or_else(|| Reason {
-            kind: "output_modified".into(),
-            name: Some(shown.to_owned()),
-            old: Some(Sha256::of(expected.as_bytes()).short()),
-            new: Some(digest.short()),
+        change.unwrap_or_else(|| {
+            Reason::OutputModified(Change {
+                name: shown.to_owned(),
+                old: Some(Sha256::of(expected.as_bytes()).short()),
+                new: Some(digest.short()),
+            })
         })
     }
 
@@ -219,10 +221,7 @@ struct Pass {
 
 impl<'a> Net<'a> {
     fn settled(&self, node: NodeIndex) -> Option<&'a Settled> {
-        match &self.states[node.index()] {
-            State::Settled(settled) => Some(settled),
-            _ => None,
-        }
+        self.states[node.index()].settled()
     }
 }
 

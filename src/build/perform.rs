@@ -1,0 +1,229 @@
+//! The second pass of a build: every stale action gets its result, from elsewhere or from running its stage, its record, and the checks
+//! before a file gets its name. When each runs is [`super::schedule`]'s.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
+
+use super::execute::{Build, InFlight, place};
+use super::lock::LockedFile;
+use super::run::{Ran, Runner};
+use super::schedule::{Limits, Tasks, Work};
+use super::state::{Settled, State, States};
+use super::values::Values;
+use crate::cache::record::{ActionResult, Said};
+use crate::cache::{ActionRecord, Key, Preimage};
+use crate::error::{Error, Kind, Result};
+use crate::exec::Local;
+use crate::files::Sha256;
+use crate::manifest::{Output, OutputKind};
+use crate::plan::Reason;
+use crate::stage::Stage;
+
+/// The second pass: what is known of the nodes, and the results that are in memory.
+struct Pass<'b, 'a> {
+    build: &'b Build<'a>,
+    /// The open actions; a task's number is its place here.
+    open: Vec<NodeIndex>,
+    states: States,
+    values: Values,
+}
+
+impl Work for Pass<'_, '_> {
+    fn run(&self, task: usize) -> Result<()> {
+        let (build, node) = (self.build, self.open[task]);
+        let resolved = build.resolve_action(node, &self.states);
+        let resolved = build.restale_unfetched(node, &resolved, &self.states).unwrap_or(resolved);
+        let result = match resolved {
+            State::Stale { preimage: Some(preimage), reason } => {
+                let reason = match self.states.get(node) {
+                    // What was found out first is the better explanation, except that waiting explains nothing.
+                    State::Stale { reason: first, .. } if !matches!(first, Reason::UpstreamStale(_)) => first,
+                    State::Stale { .. } | State::Open | State::File(_) | State::Settled(_) | State::Failed(_) => reason,
+                };
+                build.run_action(node, &preimage, &reason, &self.states, &self.values).map(|settled| State::Settled(Box::new(settled)))
+            }
+            State::Failed(error) => {
+                // It was said where the file was looked at.
+                self.states.set(node, State::Failed(error));
+                self.release_inputs(node);
+                return Ok(());
+            }
+            other @ (State::Stale { .. } | State::Open | State::File(_) | State::Settled(_)) => Ok(other),
+        };
+        let result = result.map(|state| self.states.set(node, state));
+        self.release_inputs(node);
+        result
+    }
+
+    fn failed(&self, task: usize, error: Error) {
+        let (build, node) = (self.build, self.open[task]);
+        let error = build.located(node, error);
+        if !matches!(error.kind(), Kind::Interrupted | Kind::Difference) {
+            for net in build.nets_after(node) {
+                (build.on_error)(&build.graph.nets[net].name, &error);
+            }
+        }
+        self.states.set(node, State::Failed(Arc::new(error)));
+    }
+
+    fn panicked(&self, task: usize) -> String {
+        let stage = self.build.graph.action(self.open[task]).map_or("a stage", |action| action.stage().name());
+        format!("{stage} panicked: this is a bug in nnue, please report it")
+    }
+}
+
+impl Pass<'_, '_> {
+    fn release_inputs(&self, node: NodeIndex) {
+        for (_, input) in self.build.graph.inputs(node) {
+            self.values.release(input);
+        }
+    }
+}
+
+impl Build<'_> {
+    /// Runs what is stale, each action once its inputs are settled.
+    pub(super) fn run_stale(&self, states: Vec<State>) -> Result<Vec<State>> {
+        let states = States::from(states);
+        // In the order of the manifest, in which the nodes were made.
+        let open: Vec<NodeIndex> = self.graph.dag.node_indices().filter(|node| states.is_stale(*node)).collect();
+        if open.is_empty() {
+            return Ok(states.into_vec());
+        }
+        let of_outputs = self.writes.values().flatten().filter_map(|output| {
+            let path = &output.path.value.resolved;
+            if output.kind == OutputKind::Folder { Some(path.clone()) } else { path.parent().map(Path::to_owned) }
+        });
+        super::sweep(&of_outputs.collect());
+        let numbers: HashMap<NodeIndex, usize> = open.iter().enumerate().map(|(number, node)| (*node, number)).collect();
+        let edges = self.graph.dag.edge_references();
+        let edges = edges.filter_map(|edge| Some((*numbers.get(&edge.source())?, *numbers.get(&edge.target())?)));
+        let tasks = Tasks::new(open.len(), edges);
+        let users = self.graph.dag.node_indices().map(|node| {
+            let users = self.graph.dag.neighbors_directed(node, Direction::Outgoing);
+            (node, users.filter(|user| numbers.contains_key(user)).count())
+        });
+        let values = Values::new(users);
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        // Stages use all processors themselves, through rayon; more actions at a time would only cost memory.
+        let limits = Limits { workers: self.options.jobs.unwrap_or(processors), keep_going: self.options.keep_going };
+        let pass = Pass { build: self, open, states, values };
+        tasks.run(limits, self.ctx, &pass);
+        self.ctx.check()?;
+        Ok(pass.states.into_vec())
+    }
+
+    /// The place for the result of the action of this key.
+    pub(super) fn in_flight(&self, key: Key) -> InFlight {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+    }
+
+    /// The result of an action: of another node or process that had the same one, from the remote cache, or from running its stage.
+    fn run_action(&self, node: NodeIndex, preimage: &Preimage, reason: &Reason, states: &States, values: &Values) -> Result<Settled> {
+        let stage = self.graph.action(node).map_or(Stage::Load, |action| action.stage());
+        // Another node may be the same expensive action, such as that of a copy of the source: it is run once.
+        let place = stage.is_stored().then(|| self.in_flight(preimage.key()));
+        let mut in_flight = place.as_ref().map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(result) = in_flight.as_ref().and_then(|known| known.as_ref()).filter(|result| result.stored) {
+            return Ok(Settled { preimage: preimage.clone(), result: result.clone(), ran: None });
+        }
+        // Another process may be at it: then its result is there once it is done.
+        let _lock = if stage.is_stored() { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
+        if stage.is_stored()
+            && !self.options.force
+            && let Some(result) = self.workspace.stored_result(preimage)
+        {
+            return Ok(Settled { preimage: preimage.clone(), result, ran: None });
+        }
+        let digest = |input: NodeIndex| states.digest(input);
+        let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);
+        let runner = Runner {
+            workspace: self.workspace,
+            graph: self.graph,
+            values,
+            ctx: self.ctx,
+            executor: &Local,
+            digest: &digest,
+            accept: &accept,
+        };
+        if stage.is_stored()
+            && let Some(result) = runner.remote_result(node, preimage)?
+        {
+            return Ok(Settled { preimage: preimage.clone(), result, ran: None });
+        }
+        let start = Instant::now();
+        let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
+        let Ran { digest, bytes, stored, outcome, value } = runner.run(node, outputs)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if let Some(value) = &value {
+            values.put(node, value);
+        }
+        let result = ActionResult {
+            said: Said::Known(outcome),
+            output_digest: digest,
+            stored,
+            bytes,
+            duration_s: seconds,
+            created_by: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        if let Some(known) = &mut in_flight {
+            **known = Some(result.clone());
+        }
+        let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };
+        self.workspace.cache.put_record(&record);
+        if stage.is_stored()
+            && let Some(remote) = &self.workspace.remote
+        {
+            remote.upload(&record);
+        }
+        Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
+    }
+
+    /// Whether a write action may give `content`, a complete file with this digest, the name of `output`.
+    pub(super) fn accept(&self, node: NodeIndex, output: &Output, sha256: &Sha256, content: &Path) -> Result<()> {
+        self.accept_locked(node, sha256)?;
+        self.accept_for_publication(node, output, sha256, content)
+    }
+
+    /// Whether the lock has a result with this digest; what a locked build refuses is noted for its report.
+    pub(super) fn accept_locked(&self, node: NodeIndex, sha256: &Sha256) -> Result<()> {
+        let Some(locked) = self.locked else { return Ok(()) };
+        let mut lines = Vec::new();
+        for net in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
+            let outputs = net
+                .outputs
+                .iter()
+                .filter(|(_, write)| *write == node)
+                .map(|(output, _)| LockedFile { path: self.shown(output, &place(output, Some(sha256))), sha256: sha256.to_string() });
+            let known = locked.nets.get(&net.name);
+            lines.extend(outputs.filter(|output| known.is_none_or(|net| !net.outputs.contains(output))).map(|output| {
+                match known.and_then(|net| net.outputs.iter().find(|other| other.path == output.path)) {
+                    Some(old) => format!("net `{}`: output `{}`: sha256 {} is locked, now {sha256}", net.name, old.path, old.sha256),
+                    None => format!("net `{}`: output `{}` (sha256 {sha256}) is not locked", net.name, output.path),
+                }
+            }));
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).extend(lines);
+        Err(Error::with_kind(Kind::Difference, "the result is not the locked one"))
+    }
+
+    /// An error about a value of the manifest, with the place where the value stands.
+    pub(super) fn located(&self, node: NodeIndex, error: Error) -> Error {
+        let manifest = self.workspace.manifest;
+        let place = error.key().and_then(|key| {
+            let name = &self.graph.nets.get(*self.users.get(&node)?.first()?)?.name;
+            manifest.nets.iter().find(|net| net.name == *name)?.source.claims.place_of(key)
+        });
+        let (Some(span), Some((label, causes))) = (place, error.causes().split_first()) else { return error };
+        let message = format!("{}: {label}", error.message());
+        manifest.diagnostic(span, &message, label, &causes.join("; "), error.help_text().unwrap_or_default()).kind_is(error.kind())
+    }
+}

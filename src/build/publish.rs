@@ -1,0 +1,60 @@
+//! Publishing: what a write action made becomes a file under its public name, once the checks before that are passed.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::run::{NodeInputs, Ran, Runner};
+use crate::error::{Error, Result};
+use crate::exec::{Content, Inputs};
+use crate::files::{self, Blake3, HashingWriter, Sha256};
+use crate::manifest::{Output, OutputKind};
+use crate::stage::{Outcome, Written};
+
+impl Runner<'_> {
+    /// Writes `content` to every output of a write action.
+    pub(super) fn publish(&self, content: &dyn Content, inputs: &NodeInputs<'_>, outputs: &[Output]) -> Result<Ran> {
+        let mut written: Option<(Blake3, Sha256, u64)> = None;
+        for output in outputs {
+            let (blake3, sha256, bytes) = self.publish_as(output, content, inputs)?;
+            if written.is_some_and(|(other, _, _)| other != blake3) {
+                return Err(Error::new("two writings of one network differ: this is a bug in nnue, please report it"));
+            }
+            written = Some((blake3, sha256, bytes));
+        }
+        let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action without an output")) };
+        Ok(Ran { digest, bytes, stored: false, outcome: Outcome::Write(Written { sha256 }), value: None })
+    }
+
+    /// Writes one output, unless the checks refuse it; its digests and size.
+    fn publish_as(&self, output: &Output, content: &dyn Content, inputs: &NodeInputs<'_>) -> Result<(Blake3, Sha256, u64)> {
+        let mut last = (Blake3([0; 32]), Sha256([0; 32]), 0);
+        let mut write = |out: &mut dyn Write| {
+            let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
+            content.write(&mut out, self.ctx)?;
+            if content.reads_late() {
+                inputs.check_unchanged()?;
+            }
+            self.ctx.check()?;
+            let (_, (blake3, sha256), bytes) = out.finish();
+            last = (blake3, sha256, bytes);
+            Ok(sha256)
+        };
+        let path = &output.path.value.resolved;
+        let accept = |sha256: &Sha256, content: &Path| (self.accept)(output, sha256, content);
+        if output.kind == OutputKind::Folder {
+            files::create_dir_all(path)?;
+            files::write_named_if_accepted(path, &mut write, net_name, accept)?;
+        } else {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                files::create_dir_all(folder)?;
+            }
+            files::write_if_accepted(path, &mut write, accept)?;
+        }
+        Ok(last)
+    }
+}
+
+/// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
+pub(crate) fn net_name(sha256: &Sha256) -> String {
+    format!("nn-{}.nnue", sha256.short())
+}

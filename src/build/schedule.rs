@@ -1,0 +1,268 @@
+//! A scheduler of tasks that wait for each other: which may run, in which order, by how many threads, and when to stop.
+//!
+//! Knows nothing of what a task is. Tasks are numbers; what they do and what their inputs left is [`Work`]'s. Nothing polls: a thread
+//! that has nothing to do sleeps until another one is done with a task. Whoever waits does so for a running task, which notices a
+//! cancellation itself and wakes the others by ending.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::panics;
+
+/// Which tasks wait for which.
+pub(super) struct Tasks {
+    /// How many others each waits for.
+    inputs: Vec<usize>,
+    /// Which others wait for each, in the order in which they are to run.
+    users: Vec<Vec<usize>>,
+}
+
+/// What tasks do.
+pub(super) trait Work: Sync {
+    /// Runs a task. All its inputs are over, whether they succeeded or not.
+    ///
+    /// # Errors
+    /// Its failure; [`Work::failed`] gets it.
+    fn run(&self, task: usize) -> Result<()>;
+
+    /// Hears of the failure of a task, a panic in it included, before anything that waits for it runs.
+    fn failed(&self, task: usize, error: Error);
+
+    /// What a panic in this task is called.
+    fn panicked(&self, task: usize) -> String;
+}
+
+/// How to run.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Threads; at least 1.
+    pub(super) workers: usize,
+    /// Whether to start more tasks after one failed.
+    pub(super) keep_going: bool,
+}
+
+impl Tasks {
+    /// So many tasks; an edge leads from an input to a task that waits for it.
+    pub(super) fn new(count: usize, edges: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let mut tasks = Self { inputs: vec![0; count], users: vec![Vec::new(); count] };
+        for (input, user) in edges {
+            tasks.users[input].push(user);
+            tasks.inputs[user] += 1;
+        }
+        tasks
+    }
+
+    /// Runs each task once after its inputs. Of those that may run the youngest goes first: what waited for a task that just ended runs
+    /// before tasks that have nothing to do with it, so that little is kept between them. Returns when all ran, or when a failure or
+    /// a cancellation stopped the rest and what was running is over.
+    pub(super) fn run(&self, limits: Limits, ctx: &Ctx, work: &impl Work) {
+        let ready: Vec<usize> = (0..self.inputs.len()).rev().filter(|task| self.inputs[*task] == 0).collect();
+        let queue = Queue { waiting: self.inputs.clone(), ready, left: self.inputs.len(), stop: false };
+        let shared = Shared { queue: Mutex::new(queue), changed: Condvar::new() };
+        std::thread::scope(|scope| {
+            for _ in 0..limits.workers.clamp(1, self.inputs.len().max(1)) {
+                scope.spawn(|| self.work(&shared, limits, ctx, work));
+            }
+        });
+    }
+
+    /// One worker: takes ready tasks until none is left.
+    fn work(&self, shared: &Shared, limits: Limits, ctx: &Ctx, work: &impl Work) {
+        while let Some(task) = shared.next(ctx) {
+            let error = match panics::caught(|| work.run(task)) {
+                Ok(result) => result.err(),
+                // A panic must not leave the other workers waiting for this one.
+                Err(panic) => Some(panic.into_error(work.panicked(task))),
+            };
+            let stop = error.is_some() && !limits.keep_going;
+            if let Some(error) = error {
+                work.failed(task, error);
+            }
+            shared.over(&self.users[task], stop);
+        }
+    }
+}
+
+/// What the workers share.
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+struct Queue {
+    /// How many inputs of each task are not over.
+    waiting: Vec<usize>,
+    /// Tasks that may run, the next one last.
+    ready: Vec<usize>,
+    /// Tasks that are not over.
+    left: usize,
+    stop: bool,
+}
+
+impl Shared {
+    /// The lock is held for a few instructions only, never while anything is read or computed.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next task, once there is one; `None` at the end.
+    fn next(&self, ctx: &Ctx) -> Option<usize> {
+        let mut queue = self.lock();
+        loop {
+            if queue.stop || queue.left == 0 || ctx.check().is_err() {
+                queue.stop = true;
+                self.changed.notify_all();
+                return None;
+            }
+            if let Some(task) = queue.ready.pop() {
+                return Some(task);
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A task is over that `users` wait for.
+    fn over(&self, users: &[usize], stop: bool) {
+        let mut queue = self.lock();
+        queue.left -= 1;
+        queue.stop |= stop;
+        for &user in users.iter().rev() {
+            queue.waiting[user] -= 1;
+            if queue.waiting[user] == 0 {
+                queue.ready.push(user);
+            }
+        }
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ctx::{Backend, Silent};
+
+    /// Notes which tasks ran in which order.
+    struct Fake<F> {
+        run: F,
+        ran: Mutex<Vec<usize>>,
+        failed: Mutex<Vec<(usize, String)>>,
+    }
+
+    impl<F: Fn(usize) -> Result<()> + Sync> Work for Fake<F> {
+        fn run(&self, task: usize) -> Result<()> {
+            let result = (self.run)(task);
+            self.ran.lock().unwrap().push(task);
+            result
+        }
+
+        fn failed(&self, task: usize, error: Error) {
+            self.failed.lock().unwrap().push((task, error.to_string()));
+        }
+
+        fn panicked(&self, task: usize) -> String {
+            format!("task {task} panicked")
+        }
+    }
+
+    fn run_in(ctx: &Ctx, tasks: &Tasks, limits: Limits, run: impl Fn(usize) -> Result<()> + Sync) -> (Vec<usize>, Vec<(usize, String)>) {
+        let fake = Fake { run, ran: Mutex::default(), failed: Mutex::default() };
+        tasks.run(limits, ctx, &fake);
+        (fake.ran.into_inner().unwrap(), fake.failed.into_inner().unwrap())
+    }
+
+    fn run(
+        tasks: &Tasks,
+        workers: usize,
+        keep_going: bool,
+        run: impl Fn(usize) -> Result<()> + Sync,
+    ) -> (Vec<usize>, Vec<(usize, String)>) {
+        run_in(&Ctx::silent(), tasks, Limits { workers, keep_going }, run)
+    }
+
+    /// Two nets of three stages: 0 → 1 → 2 and 3 → 4 → 5.
+    fn two_nets() -> Tasks {
+        Tasks::new(6, [(0, 1), (1, 2), (3, 4), (4, 5)])
+    }
+
+    #[test]
+    fn what_waits_for_a_task_runs_before_unrelated_tasks() {
+        assert_eq!(run(&two_nets(), 1, false, |_| Ok(())).0, [0, 1, 2, 3, 4, 5]);
+        let fan_out = Tasks::new(5, [(0, 1), (0, 2), (1, 3)]);
+        assert_eq!(run(&fan_out, 1, false, |_| Ok(())).0, [0, 1, 3, 2, 4]);
+        assert_eq!(run(&Tasks::new(0, []), 3, false, |_| Ok(())).0, [0; 0]);
+    }
+
+    #[test]
+    fn a_task_waits_for_all_its_inputs() {
+        let fan_in = Tasks::new(5, [(4, 0), (3, 0), (2, 0), (1, 4)]);
+        for workers in [1, 2, 8] {
+            let (ran, _) = run(&fan_in, workers, false, |_| Ok(()));
+            assert_eq!(ran.last(), Some(&0), "{ran:?}");
+            assert_eq!(ran.len(), 5);
+        }
+    }
+
+    #[test]
+    fn a_failure_stops_the_rest_unless_it_is_to_go_on() {
+        let fail = |task: usize| if task == 1 { Err(Error::new("no")) } else { Ok(()) };
+        let (ran, failed) = run(&two_nets(), 1, false, fail);
+        assert_eq!((ran, failed), (vec![0, 1], vec![(1, "no".to_owned())]));
+        let (ran, failed) = run(&two_nets(), 1, true, fail);
+        assert_eq!((ran, failed), (vec![0, 1, 2, 3, 4, 5], vec![(1, "no".to_owned())]), "it is told of a failed input's end");
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_that_keeps_its_message() {
+        let panic = |task: usize| if task == 3 { panic!("index {task} is out of bounds") } else { Ok(()) };
+        for workers in [1, 4] {
+            let (ran, failed) = run(&two_nets(), workers, true, panic);
+            assert_eq!(ran.len(), 5);
+            assert_eq!(failed.len(), 1);
+            assert!(failed[0].1.starts_with("task 3 panicked: index 3 is out of bounds"), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancellation_ends_the_run_and_nobody_keeps_waiting() {
+        for workers in [1, 4] {
+            let cancel = Arc::new(AtomicBool::new(false));
+            let ctx = Ctx::new(cancel.clone(), Arc::new(Silent), Backend::Cpu);
+            let chain = Tasks::new(4, [(0, 1), (1, 2), (2, 3)]);
+            let (ran, failed) = run_in(&ctx, &chain, Limits { workers, keep_going: true }, |task| {
+                if task == 1 {
+                    cancel.store(true, Ordering::Relaxed);
+                }
+                ctx.check()
+            });
+            assert_eq!(ran, [0, 1]);
+            assert_eq!(failed.len(), 1);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_task_of_any_graph_runs_once_after_its_inputs(
+            count in 1usize..40,
+            pairs in proptest::collection::vec((0usize..40, 0usize..40), 0..120),
+            workers in 1usize..5,
+        ) {
+            let edges: Vec<(usize, usize)> =
+                pairs.into_iter().filter(|(a, b)| a != b && *a < count && *b < count).map(|(a, b)| (a.min(b), a.max(b))).collect();
+            let (ran, failed) = run(&Tasks::new(count, edges.iter().copied()), workers, false, |_| Ok(()));
+            prop_assert!(failed.is_empty());
+            let mut sorted = ran.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, (0..count).collect::<Vec<_>>());
+            let place = |task: usize| ran.iter().position(|other| *other == task);
+            for (input, user) in edges {
+                prop_assert!(place(input) < place(user));
+            }
+        }
+    }
+}

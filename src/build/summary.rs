@@ -1,0 +1,199 @@
+//! The last pass of a build: puts the states into words, and remembers finished builds.
+
+use std::path::PathBuf;
+
+use super::Workspace;
+use petgraph::graph::NodeIndex;
+
+use super::execute::{Build, place, recorded_sha256};
+use super::fishtest;
+use super::release::{self, Released};
+use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+use super::state::State;
+use crate::cache::record::ActionResult;
+use crate::cache::witness::Signed;
+use crate::cache::{BuildState, OutputState, StageState, Witnessed};
+use crate::error::{Error, Result};
+use crate::files::Signature;
+use crate::manifest::{PROVENANCE_SUFFIX, provenance_path};
+use crate::plan::{NetPlan, Node};
+use crate::stage::{Action, Counts, Stage};
+
+impl Build<'_> {
+    /// Puts the states into words, and remembers finished builds.
+    pub(super) fn report(&self, states: &[State], released: &[Option<Released>]) -> Result<Report> {
+        let of = |index: usize| released.get(index).and_then(Option::as_ref);
+        let nets: Vec<NetReport> =
+            self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states, of(index))).collect();
+        if !self.options.dry_run && !self.options.frozen {
+            let finished = nets
+                .iter()
+                .zip(&self.graph.nets)
+                .enumerate()
+                .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
+            let is_noted = self.workspace.cache.has_root(&self.workspace.absolute_manifest());
+            let mut needs = Vec::new();
+            for (index, (_, net)) in finished {
+                let state = self.build_state(net, states, of(index))?;
+                let is_new = self.last[index].as_ref() != Some(&state);
+                if is_new && let Err(error) = self.workspace.log.save(&net.name, &state) {
+                    // The files are published; only the next build's reasons will be poorer.
+                    self.ctx.warn(format!("this build is not remembered: {error}"));
+                    break;
+                }
+                if is_new || !is_noted {
+                    needs.push((net.name.as_str(), state.stages.iter().map(StageState::key).collect()));
+                }
+            }
+            self.workspace.note_root(&needs);
+        }
+        Ok(Report { schema: SCHEMA, nets })
+    }
+
+    pub(super) fn net_report(&self, index: usize, net: &NetPlan, states: &[State], released: Option<&Released>) -> NetReport {
+        let mut stages = Vec::with_capacity(net.actions.len());
+        let mut error = None;
+        for &node in &net.actions {
+            let stage = self.graph.action(node).map_or(Stage::Load, Action::stage);
+            let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
+            match &states[node.index()] {
+                State::Settled(settled) => {
+                    let missing = released.and_then(|released| released.missing.iter().find(|(write, _, _)| *write == node));
+                    report.key = Some(settled.preimage.key().to_string());
+                    report.digest = Some(settled.result.output_digest.to_string());
+                    report.status = match (&settled.ran, missing) {
+                        (Some((seconds, reason)), _) => {
+                            report.seconds = Some(*seconds);
+                            report.reason = Some(self.reason_of(index, node, &settled.preimage, reason));
+                            StageStatus::Ran
+                        }
+                        (None, Some((_, reason, seconds))) => {
+                            report.reason = Some(reason.clone());
+                            report.seconds = (!self.options.dry_run).then_some(*seconds);
+                            if self.options.dry_run { StageStatus::Stale } else { StageStatus::Ran }
+                        }
+                        (None, None) if self.last_preimage(index, node).as_ref() == Some(&settled.preimage) => StageStatus::Fresh,
+                        (None, None) => StageStatus::Cached,
+                    };
+                }
+                State::Stale { preimage, reason } => {
+                    report.key = preimage.as_ref().map(|preimage| preimage.key().to_string());
+                    report.reason = Some(preimage.as_ref().map_or_else(|| reason.clone(), |new| self.reason_of(index, node, new, reason)));
+                }
+                State::Failed(failure) => {
+                    report.status = StageStatus::Failed;
+                    error.get_or_insert_with(|| failure.to_string());
+                }
+                State::Open | State::File(_) => {}
+            }
+            if let Some((_, message)) = released.and_then(|released| released.failed.as_ref()).filter(|(write, _)| *write == node) {
+                report.status = StageStatus::Failed;
+                error.get_or_insert_with(|| message.clone());
+            }
+            stages.push(report);
+        }
+        let any = |status: StageStatus| stages.iter().any(|stage| stage.status == status);
+        let status = if error.is_some() {
+            NetStatus::Failed
+        } else if any(StageStatus::Stale) {
+            NetStatus::Stale
+        } else if any(StageStatus::Ran) || (any(StageStatus::Cached) && !self.options.dry_run) {
+            NetStatus::Built
+        } else {
+            NetStatus::Fresh
+        };
+        let zero_blocks = net.search.and_then(|search| zero_blocks(&states[search.index()].settled()?.result));
+        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
+    }
+
+    /// All files that were looked at to find every net fresh, as they were then; `None` where one was not the same all the time.
+    pub(super) fn rests_on(&self, states: &[State]) -> Option<Vec<Signed>> {
+        let Workspace { files, cache, .. } = self.workspace;
+        let mut rests_on = Vec::with_capacity(states.len() * 2);
+        for (node, state) in self.graph.dag.node_indices().zip(states) {
+            match (&self.graph.dag[node], state) {
+                (Node::File(file), _) => {
+                    let path = &file.path.resolved;
+                    rests_on.push((Witnessed::Path(path.clone()), files.stable_signature(path)?));
+                }
+                (Node::Action(_), State::Settled(settled)) => {
+                    let key = settled.preimage.key();
+                    rests_on.push((Witnessed::Record(key), cache.record_signature(key)?));
+                    if settled.result.stored {
+                        let digest = settled.result.output_digest;
+                        rests_on.push((Witnessed::Blob(digest), cache.blob_signature(digest, files)?));
+                    }
+                    let sha256 = recorded_sha256(&settled.result);
+                    for output in self.writes.get(&node).into_iter().flatten() {
+                        let path = place(output, sha256.as_ref());
+                        let signature = files.stable_signature(&path)?;
+                        rests_on.push((Witnessed::Path(path), signature));
+                    }
+                }
+                (Node::Action(_), _) => {}
+            }
+        }
+        for net in self.graph.nets.iter().filter(|net| net.release.as_ref().is_some_and(|net| net.release.provenance.value)) {
+            for (output, write) in &net.outputs {
+                let State::Settled(settled) = &states[write.index()] else { continue };
+                let path = provenance_path(&place(output, recorded_sha256(&settled.result).as_ref()));
+                let signature = Signature::of(&path.metadata().ok()?);
+                rests_on.push((Witnessed::Path(path), signature));
+            }
+        }
+        Some(rests_on)
+    }
+
+    pub(super) fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {
+        let known = net.outputs.iter().filter_map(|(output, write)| {
+            let settled = states[write.index()].settled()?;
+            let sha256 = recorded_sha256(&settled.result)?;
+            let path = self.shown(output, &place(output, Some(&sha256)));
+            let has_provenance = net.release.as_ref().is_some_and(|net| net.release.provenance.value);
+            let provenance = has_provenance.then(|| format!("{path}{PROVENANCE_SUFFIX}"));
+            Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes, provenance })
+        });
+        known.collect()
+    }
+
+    pub(super) fn build_state(&self, net: &NetPlan, states: &[State], released: Option<&Released>) -> Result<BuildState> {
+        let settled = |node: &NodeIndex| {
+            let bug = "a finished net has an unsettled stage: this is a bug in nnue, please report it";
+            states[node.index()].settled().ok_or_else(|| Error::new(bug))
+        };
+        let mut stages = Vec::with_capacity(net.actions.len());
+        for node in &net.actions {
+            let settled = settled(node)?;
+            let stage = settled.result.stage_name().to_owned();
+            stages.push(StageState { stage, preimage: settled.preimage.clone(), output_digest: settled.result.output_digest });
+        }
+        let mut outputs = Vec::with_capacity(net.outputs.len());
+        for (index, (output, write)) in net.outputs.iter().enumerate() {
+            let result = &settled(write)?.result;
+            let Some(sha256) = recorded_sha256(result) else { continue };
+            let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
+            let is_checked = net.release.as_ref().is_some_and(|net| release::is_checked(net, output));
+            let checked = is_checked.then(|| fishtest::RULES.to_owned());
+            let provenance = released.and_then(|released| released.provenance.get(index).copied().flatten());
+            outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None, checked, provenance });
+        }
+        Ok(BuildState { net: net.name.clone(), tool_version: env!("CARGO_PKG_VERSION").to_owned(), stages, outputs })
+    }
+}
+
+fn zero_blocks(result: &ActionResult) -> Option<ZeroBlocksReport> {
+    let found = result.outcome()?.searched()?;
+    let ShareReport { positions, before, after, mean_nonzero } = share(&found.train)?;
+    Some(ZeroBlocksReport { positions, before, after, mean_nonzero, held_out: found.held_out.as_ref().and_then(share) })
+}
+
+/// Shares from counts; `None` where nothing was counted.
+fn share(counts: &Counts) -> Option<ShareReport> {
+    let Counts { positions, blocks, zero_before, zero_after } = *counts;
+    if blocks == 0 {
+        return None;
+    }
+    let share = |zero: u64| zero as f64 / blocks as f64;
+    let mean_nonzero = blocks.saturating_sub(zero_after) as f64 / positions as f64;
+    Some(ShareReport { positions, before: share(zero_before), after: share(zero_after), mean_nonzero })
+}

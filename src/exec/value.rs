@@ -1,0 +1,87 @@
+//! Results of stages in memory, and the artifacts of those that the cache stores.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::files::{CountingWriter, Reader};
+use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
+use crate::permutation::{self, ActivationMatrix};
+use crate::stage::Action;
+
+/// A stage's result.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Factorized(Arc<Network<Factorized>>),
+    Coalesced(Arc<Network<Coalesced>>),
+    Quantized(Arc<QuantizedNetwork>),
+    Gathered(Arc<Gathered>),
+    Permutation(Arc<Permutation>),
+}
+
+impl Value {
+    /// Writes the artifact of a result that is stored.
+    ///
+    /// # Errors
+    /// Those of `out`; and for results that are not stored.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Gathered(gathered) => {
+                gathered.write(out).map_err(|error| Error::new("cannot store the activation matrix").because(error))
+            }
+            Self::Permutation(permutation) => {
+                let mut out = out;
+                let written = permutation::write_permutation(permutation, &mut out);
+                written.map_err(|error| Error::new("cannot store the permutation").because(error))
+            }
+            Self::Factorized(_) | Self::Coalesced(_) | Self::Quantized(_) => Err(Error::new("networks between stages are not stored")),
+        }
+    }
+}
+
+/// What gather gives.
+pub(crate) struct Gathered {
+    /// Over the positions that the search uses.
+    pub(crate) matrix: ActivationMatrix,
+    /// Over others, on which the result is judged; `None` where the data has no more.
+    pub(crate) held_out: Option<ActivationMatrix>,
+}
+
+impl Gathered {
+    /// The artifact: the length of the first matrix in 8 bytes, the first matrix, the second if there is one.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut out = io::BufWriter::with_capacity(1 << 20, out);
+        let mut counted = CountingWriter::new(io::sink());
+        self.matrix.write(&mut counted)?;
+        out.write_all(&counted.written().to_le_bytes())?;
+        self.matrix.write(&mut out)?;
+        if let Some(held_out) = &self.held_out {
+            held_out.write(&mut out)?;
+        }
+        out.flush()
+    }
+
+    /// Reads an artifact.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::failing(bytes, |_| Error::new("a gathered artifact is cut off"));
+        let length = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
+        let matrix = ActivationMatrix::read(reader.take(length)?)?;
+        let rest = reader.rest();
+        let held_out = if rest.is_empty() { None } else { Some(ActivationMatrix::read(rest)?) };
+        Ok(Self { matrix, held_out })
+    }
+}
+
+/// Reads the artifact of a stored stage.
+///
+/// # Errors
+/// When it is damaged, or the stage is not one whose results are stored.
+pub(crate) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
+    match action {
+        Action::Gather(_) => Gathered::read(bytes).map(|gathered| Value::Gathered(Arc::new(gathered))),
+        Action::Search(_) => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
+        Action::Load(_) | Action::Coalesce | Action::Quantize(_) | Action::Permute | Action::Write(_) => {
+            Err(Error::new(format!("results of {} are not stored", action.stage())))
+        }
+    }
+}
