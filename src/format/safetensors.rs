@@ -294,7 +294,7 @@ mod tests {
         assert!(refusal(r#"{"__metadata__":{"k":"1","k":"2"}}"#, 0).contains("`k` occurs twice"));
         assert!(refusal(r#"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}"#, 4).contains("unknown field"));
         assert!(refusal(r#"{"a":{"dtype":"F32","shape":[9223372036854775807,3],"data_offsets":[0,4]}}"#, 4).contains("overflows"));
-        assert!(refusal("[]", 0).contains("no JSON object"));
+        assert!(refusal("[]", 0).contains("not a JSON object"));
         assert!(read(Bytes::from_vec(vec![0xff; 8])).unwrap_err().to_string().contains("the limit is 100000000"));
         assert!(read(Bytes::from_vec(vec![1; 7])).unwrap_err().to_string().contains("7 bytes"));
         assert!(read(file("{}", 0)).unwrap().tensors.is_empty());

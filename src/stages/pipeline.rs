@@ -222,7 +222,7 @@ impl From<&stage::Write> for Target {
 /// A network that can be written.
 pub enum Weights {
     /// Floats, as a trainer has them.
-    Floats(Network<Factorized>),
+    Floats(Box<Network<Factorized>>),
     /// Integers, as an engine has them.
     Integers(Arc<QuantizedNetwork>),
 }
@@ -253,17 +253,17 @@ impl Content {
     /// # Errors
     /// As [`dequantize`]; for floats that would have to be quantized first.
     pub fn of(weights: Weights, target: Target, description: Option<&str>, ctx: &Ctx) -> Result<Self> {
-        let floats = |mut network: Network<Factorized>, target| {
+        let floats = |mut network: Box<Network<Factorized>>, target| {
             if let Some(description) = description {
                 network.description = description.as_bytes().to_vec();
             }
-            Self::Floats { network: Box::new(network), target }
+            Self::Floats { network, target }
         };
         match (weights, target) {
             (Weights::Integers(network), Target::Nnue(compression)) => {
                 Ok(Self::Nnue { network, compression, description: description.map(str::to_owned) })
             }
-            (Weights::Integers(network), Target::Floats(target)) => Ok(floats(dequantize(&network, ctx)?, target)),
+            (Weights::Integers(network), Target::Floats(target)) => Ok(floats(Box::new(dequantize(&network, ctx)?), target)),
             (Weights::Floats(network), Target::Floats(target)) => Ok(floats(network, target)),
             (Weights::Floats(_), Target::Nnue(_)) => {
                 Err(Error::new("a `.nnue` file holds integers, but the network has float weights").help("quantize it first"))
@@ -343,12 +343,12 @@ pub struct Product {
 /// Those of the stages; for a permutation where floats stay floats.
 pub fn run(job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
     match (load_source(job)?, job.target) {
-        (Loaded::Float(network), Target::Floats(_)) => floats_to_floats(*network, job, ctx),
+        (Loaded::Float(network), Target::Floats(_)) => floats_to_floats(network, job, ctx),
         (loaded, _) => by_integers(loaded, job, ctx),
     }
 }
 
-fn floats_to_floats(network: Network<Factorized>, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
+fn floats_to_floats(network: Box<Network<Factorized>>, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
     if !matches!(job.order, Order::Kept) {
         // The trainer's tool ignores the permutation there. Reordering by way of integers would round the weights.
         return Err(Error::usage("floats cannot be permuted into floats")
