@@ -113,7 +113,7 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
             note_scales(inputs, &network, "the float weights", ctx);
             Weights::Integers(network)
         }
-        (Value::Factorized(network), Target::Floats(_)) => Weights::Floats(Arc::unwrap_or_clone(network)),
+        (Value::Factorized(network), Target::Floats(_)) => Weights::Floats(Box::new(Arc::unwrap_or_clone(network))),
         (Value::Factorized(_), Target::Nnue(_)) => return Err(wrong_value("write")),
         (Value::Coalesced(_) | Value::Gathered(_) | Value::Permutation(_), _) => return Err(wrong_value("write")),
     };
