@@ -24,6 +24,7 @@ pub mod cache;
 pub mod cli;
 pub mod ctx;
 pub mod error;
+pub mod family;
 pub mod format;
 pub mod graph;
 pub mod manifest;

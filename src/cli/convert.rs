@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde_json::json;
 
+use super::described;
 use super::filters::FilterArgs;
 use super::network::{
     BackendName, IntegerSource, OverflowName, Place, SourceArgs, Written, check_folder_of, into_integers, warn_assumed_scales, write_file,
@@ -16,6 +17,8 @@ use crate::cache::files::create_dir_all;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::format::bytes::Bytes;
+use crate::family::described::order;
+use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
 use crate::net::{Architecture, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{Algorithm, SearchParams, ZeroBlocks, read_permutation, search};
@@ -45,7 +48,7 @@ pub(crate) struct Args {
     /// How the feature transformer is stored in a .nnue file [default: leb128]
     #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW")]
     compression: Option<CompressionName>,
-    /// Apply a permutation of the neurons, as ftperm.py saves it (.npy)
+    /// Apply a permutation of the neurons, as ftperm.py saves it (.npy), or numbers in a text
     #[arg(long = "ft_perm", alias = "ft-perm", value_name = "FILE")]
     perm: Option<PathBuf>,
     /// Find and apply a permutation that makes the engine faster
@@ -82,6 +85,8 @@ pub(crate) struct Args {
     filters: FilterArgs,
     #[command(flatten)]
     source_is: SourceArgs,
+    #[command(flatten)]
+    layouts: described::LayoutArgs,
 }
 
 /// `--ft_compression`.
@@ -151,7 +156,7 @@ enum Format {
 }
 
 /// What happens to the order of the neurons.
-enum Order<'a> {
+pub(super) enum Order<'a> {
     Kept,
     Applied(&'a Path),
     Searched { data: &'a [PathBuf], selection: Selection, params: SearchParams },
@@ -162,6 +167,12 @@ type Summary = Vec<(&'static str, String)>;
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend.into());
+    if let Some(architecture) = args.source_is.described() {
+        let order = Order::of(&args, &ctx)?;
+        let job = described::Job { architecture, source: &args.source, target: &args.target, order, overflow: args.overflow, json: args.json };
+        return described::convert(&job, &args.layouts, global, &ctx);
+    }
+    args.layouts.refuse()?;
     let request = Request::of(&args, &ctx)?;
     let permutation = match request.order {
         Order::Applied(path) => Some(load_permutation(path)?),
@@ -285,6 +296,34 @@ fn make_folder(place: Place<'_>) -> Result<()> {
 impl<'a> Request<'a> {
     /// Checks the options against each other, before any file is read.
     fn of(args: &'a Args, ctx: &Ctx) -> Result<Self> {
+        if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
+            return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
+        }
+        let compression = match args.compression {
+            Some(CompressionName::None) => Compression::None,
+            Some(CompressionName::Leb128) | None => Compression::Leb128,
+        };
+        let (place, format) = if args.out_sha {
+            if args.target.exists() && !args.target.is_dir() {
+                return Err(
+                    Error::usage(format!("`{}` is no folder", args.target.display())).help("with `--out-sha` the target is a folder")
+                );
+            }
+            (Place::Folder(&args.target), Format::Nnue(compression))
+        } else {
+            (Place::File(&args.target), format_of(&args.target, compression, args.pt_profile)?)
+        };
+        if args.compression.is_some() && matches!(format, Format::Floats(_)) {
+            ctx.warn("`--ft_compression` has no effect on a target that is no `.nnue` file");
+        }
+        let order = Order::of(args, ctx)?;
+        Ok(Self { place, format, order, expected: args.source_is.expectation() })
+    }
+}
+
+impl<'a> Order<'a> {
+    /// Checks the options that are about it against each other.
+    fn of(args: &'a Args, ctx: &Ctx) -> Result<Self> {
         if args.perm.is_some() && args.optimize {
             return Err(
                 Error::usage("`--ft_perm` and `--ft_optimize` are mutually exclusive").help("apply a known permutation or find one")
@@ -304,30 +343,10 @@ impl<'a> Request<'a> {
                 ctx.warn(format!("{what} no effect without `--ft_optimize`"));
             }
         }
-        if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
-            return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
-        }
         if args.moves.is_some() && args.algorithm == AlgorithmName::Greedy {
             return Err(Error::usage("`--moves` is for `--algorithm anneal`").because("the greedy search ends by itself"));
         }
-        let compression = match args.compression {
-            Some(CompressionName::None) => Compression::None,
-            Some(CompressionName::Leb128) | None => Compression::Leb128,
-        };
-        let (place, format) = if args.out_sha {
-            if args.target.exists() && !args.target.is_dir() {
-                return Err(
-                    Error::usage(format!("`{}` is no folder", args.target.display())).help("with `--out-sha` the target is a folder")
-                );
-            }
-            (Place::Folder(&args.target), Format::Nnue(compression))
-        } else {
-            (Place::File(&args.target), format_of(&args.target, compression, args.pt_profile)?)
-        };
-        if args.compression.is_some() && matches!(format, Format::Floats(_)) {
-            ctx.warn("`--ft_compression` has no effect on a target that is no `.nnue` file");
-        }
-        let order = match &args.perm {
+        Ok(match &args.perm {
             Some(path) => Order::Applied(path),
             None if args.optimize => Order::Searched {
                 data: &args.data,
@@ -335,8 +354,7 @@ impl<'a> Request<'a> {
                 params: SearchParams { algorithm: args.algorithm.into(), seed: args.seed, moves: args.moves, time_limit: None },
             },
             None => Order::Kept,
-        };
-        Ok(Self { place, format, order, expected: args.source_is.expectation() })
+        })
     }
 }
 
@@ -368,9 +386,11 @@ fn format_of(target: &Path, compression: Compression, pt_profile: PtProfile) -> 
     Ok(format)
 }
 
-/// Reads a permutation file.
+/// Reads a permutation: a `.npy` file, or numbers in a text.
 pub(super) fn load_permutation(path: &Path) -> Result<Permutation> {
-    read_permutation(&Bytes::map(path)?).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
+    let bytes = Bytes::map(path)?;
+    let text = std::str::from_utf8(&bytes).ok().filter(|_| identify(&bytes) != FileKind::Npy);
+    text.map_or_else(|| read_permutation(&bytes), order::parse).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
 }
 
 /// What is said of the file.

@@ -11,10 +11,12 @@
 //! | 3 | `--locked` or `verify` found a difference |
 //! | 130 | interrupted |
 
+mod architecture;
 mod build;
 mod cache;
 mod completions;
 mod convert;
+mod described;
 mod diff;
 mod explain;
 mod filters;
@@ -86,6 +88,7 @@ enum Command {
     Inspect(inspect::Args),
     Diff(diff::Args),
     Perm(perm::Args),
+    Architecture(architecture::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -105,6 +108,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(args, global),
         Command::Diff(args) => diff::run(args, global),
         Command::Perm(args) => perm::run(args, global),
+        Command::Architecture(args) => architecture::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Schema(args) => schema::run(args, global),
         Command::Completions(args) => completions::run(args, global),

@@ -9,6 +9,7 @@ use crate::cache::files::{Durability, write_atomic, write_atomic_named};
 use crate::cache::{HashingWriter, Sha256};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
+use crate::family::described::{is_file_name, shipped};
 use crate::format::nnue::{Compression, Expectation};
 use crate::manifest::FEATURES;
 use crate::net::{Generation, QUANTIZATIONS, Quantization, QuantizedNetwork, generation, generation_names, quantization};
@@ -32,9 +33,9 @@ pub(crate) struct SourceArgs {
     /// Outputs of the second dense layer
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) l3: Option<usize>,
-    /// Generation, such as `SFNNv14`
-    #[arg(long, value_name = "NAME", value_parser = parse_generation)]
-    pub(crate) architecture: Option<&'static Generation>,
+    /// Generation, such as `SFNNv14`; or a described architecture (`nnue architecture list`), or a file of one (`mine.toml`)
+    #[arg(long, value_name = "NAME", value_parser = parse_architecture)]
+    pub(crate) architecture: Option<ArchitectureName>,
     /// Scales: ft127, ft255 or ft256
     #[arg(long, value_name = "NAME", value_parser = parse_quantization)]
     pub(crate) quantization: Option<&'static Quantization>,
@@ -48,10 +49,30 @@ impl SourceArgs {
             l1: self.l1,
             l2: self.l2,
             l3: self.l3,
-            architecture: self.architecture,
+            architecture: match self.architecture {
+                Some(ArchitectureName::Generation(generation)) => Some(generation),
+                _ => None,
+            },
             quantization: self.quantization,
         }
     }
+
+    /// The described architecture that was asked for: its name, or a file.
+    pub(crate) fn described(&self) -> Option<&str> {
+        match &self.architecture {
+            Some(ArchitectureName::Described(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// `--architecture`.
+#[derive(Debug, Clone)]
+pub(crate) enum ArchitectureName {
+    /// One of Stockfish's.
+    Generation(&'static Generation),
+    /// One that is described in TOML.
+    Described(String),
 }
 
 fn parse_features(text: &str) -> Result<String, String> {
@@ -70,8 +91,15 @@ fn parse_size(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_generation(text: &str) -> Result<&'static Generation, String> {
-    generation(text).ok_or_else(|| format!("known are {}", generation_names().join(", ")))
+fn parse_architecture(text: &str) -> Result<ArchitectureName, String> {
+    if let Some(generation) = generation(text) {
+        return Ok(ArchitectureName::Generation(generation));
+    }
+    if is_file_name(text) || shipped::find(text).is_some() {
+        return Ok(ArchitectureName::Described(text.to_owned()));
+    }
+    let described: Vec<&str> = shipped::ALL.iter().map(|shipped| shipped.name).collect();
+    Err(format!("known are {}; described are {}, or a file `NAME.toml`", generation_names().join(", "), described.join(", ")))
 }
 
 fn parse_quantization(text: &str) -> Result<&'static Quantization, String> {

@@ -1,0 +1,178 @@
+//! Networks of any engine, described in TOML: sizes, tensors, the layouts of files, and the steps between them.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | [`parse`], `tree`, `sizes`, `diagnose` | the text of an architecture file → [`Architecture`], all mistakes with their places |
+//! | `model` | what such a file says, as types |
+//! | `plan` | which steps lead from one layout to another |
+//! | `read`, `write`, `pack`, `zstd` | a file in a layout ↔ tensors |
+//! | `steps`, `quantize`, `tensor` | what is done to tensors |
+//! | [`features`] | rows of the inputs, output buckets |
+//! | [`order`] | permutations as engines write them |
+//! | [`shipped`] | the architectures that come with the program |
+//!
+//! Knows nothing of the command line, the manifest and the cache.
+
+mod diagnose;
+pub mod features;
+mod model;
+pub mod order;
+mod pack;
+mod parse;
+mod plan;
+mod quantize;
+mod read;
+pub mod shipped;
+mod sizes;
+mod steps;
+mod tensor;
+mod tree;
+mod write;
+mod zstd;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use features::Input;
+pub use model::{Architecture, DType};
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::format::bytes::Bytes;
+use crate::net::Permutation;
+use model::Layout;
+use read::Contents;
+
+impl Architecture {
+    /// Reads an architecture from text; `name` is for messages, `overrides` are `KEY=VALUE` as `--set` takes them, such as
+    /// `sizes.neuron=64`.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Usage`], with every mistake and its place.
+    pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self> {
+        parse::parse(name, text, overrides)
+    }
+
+    /// The architecture that ships under `name`, or the one in the file `name`.
+    ///
+    /// # Errors
+    /// When there is neither, and as [`Self::parse`].
+    pub fn load(name: &str, overrides: &[String]) -> Result<Self> {
+        if let Some(shipped) = shipped::find(name) {
+            return Self::parse(shipped.name, shipped.text, overrides);
+        }
+        if !is_file_name(name) {
+            let names: Vec<&str> = shipped::ALL.iter().map(|shipped| shipped.name).collect();
+            let near = diagnose::suggest(name, &names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            return Err(Error::usage(format!("no architecture is named `{name}`"))
+                .help(format!("{near}`nnue architecture list` shows those that ship; another is a file, such as `mine.toml`")));
+        }
+        let bytes = Bytes::map(Path::new(name))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| Error::usage(format!("`{name}` is no text")).because(error))?;
+        Self::parse(name, text.strip_prefix('\u{FEFF}').unwrap_or(text), overrides)
+    }
+
+    /// Reads a file and takes the steps that lead to the layout `to`.
+    ///
+    /// Without `from` the file must fit one layout only. `permutation` is what a `permute` step applies; without it the neurons stay.
+    ///
+    /// # Errors
+    /// When the file is not in the layout, fits several, holds values that do not fit, or no steps lead there.
+    pub fn convert<'a>(
+        &'a self,
+        file: &Bytes,
+        from: Option<&str>,
+        to: &str,
+        permutation: Option<&Permutation>,
+        ctx: &Ctx,
+    ) -> Result<Converted<'a>> {
+        let target = self.writable(to).ok_or_else(|| self.no_layout(to))?;
+        let source = match from {
+            Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name))?,
+            None => self.recognize(file)?,
+        };
+        let plan = plan::plan(self, source, target).map_err(|fault| {
+            let message = format!("no steps lead from the layout `{}` to `{}`", source.name.text, target.name.text);
+            Error::usage(message).because(fault.message).because(fault.why)
+        })?;
+        let mut contents = read::read(self, source, file)
+            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", source.name.text, self.name)))?;
+        let permuted = steps::run(self, &plan, &mut contents, permutation, ctx)?;
+        Ok(Converted { architecture: self, layout: target, source: &source.name.text, contents, permuted })
+    }
+
+    /// Names of the layouts that the file fits.
+    pub fn fitting(&self, file: &Bytes) -> Vec<&str> {
+        self.layouts.iter().filter(|layout| read::fits(self, layout, file).is_ok()).map(|layout| layout.name.text.as_str()).collect()
+    }
+
+    /// The only layout that the file fits. Layouts that are only written count where no other fits.
+    fn recognize(&self, file: &Bytes) -> Result<&Layout> {
+        let fit = |layout: &&Layout| read::fits(self, layout, file).is_ok();
+        let (read, written): (Vec<&Layout>, Vec<&Layout>) = self.layouts.iter().partition(|layout| layout.used != model::Use::Write);
+        let mut found: Vec<&Layout> = read.iter().copied().filter(fit).collect();
+        if found.is_empty() {
+            found = written.into_iter().filter(fit).collect();
+        }
+        match found[..] {
+            [one] => Ok(one),
+            [] => {
+                let mut error = Error::new(format!("the file fits no layout of `{}`", self.name));
+                for layout in read {
+                    if let Err(why) = read::fits(self, layout, file) {
+                        error = error.because(format!("`{}`: {why}", layout.name.text));
+                    }
+                }
+                Err(error.help("check the sizes; each can be given with `--set sizes.NAME=NUMBER`"))
+            }
+            _ => {
+                let names = found.iter().map(|layout| format!("`{}`", layout.name.text)).collect::<Vec<_>>().join(" and ");
+                Err(Error::usage(format!("the file fits the layouts {names}"))
+                    .because("it has no header that tells them apart")
+                    .help("say which it is: `--from LAYOUT`"))
+            }
+        }
+    }
+
+    fn no_layout(&self, name: &str) -> Error {
+        let names = self.layout_names();
+        let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let help = diagnose::suggest(name, &names).map_or(format!("layouts: {list}"), |near| format!("did you mean `{near}`?"));
+        Error::usage(format!("`{}` has no layout `{name}`", self.name)).help(help)
+    }
+}
+
+/// Whether an `--architecture` of this spelling means a file.
+pub fn is_file_name(name: &str) -> bool {
+    name.ends_with(".toml") || name.contains(['/', std::path::MAIN_SEPARATOR])
+}
+
+/// A network on the way to a layout.
+#[derive(Debug)]
+pub struct Converted<'a> {
+    architecture: &'a Architecture,
+    layout: &'a Layout,
+    source: &'a str,
+    contents: Contents,
+    permuted: bool,
+}
+
+impl Converted<'_> {
+    /// The layout that the file was in.
+    pub fn source(&self) -> &str {
+        self.source
+    }
+
+    /// Whether a step applied the permutation.
+    pub fn permuted(&self) -> bool {
+        self.permuted
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// Those of `out`, and of a header that the source has not.
+    pub fn write(&self, out: &mut dyn Write) -> Result<()> {
+        write::write(self.architecture, self.layout, &self.contents, out)
+    }
+}
