@@ -16,7 +16,22 @@ macro_rules! shipped {
     };
 }
 
-shipped![];
+shipped![
+    "alexandria",
+    "bullet",
+    "bullet-simple",
+    "fairy",
+    "integral",
+    "obsidian",
+    "plentychess",
+    "reckless",
+    "shogi",
+    "shogi-sfnn",
+    "stockfish-16x704",
+    "stockfish-768",
+    "stormphrax",
+    "viridithas",
+];
 
 /// The one of this name, whatever the case of its letters.
 pub fn find(name: &str) -> Option<&'static Shipped> {

@@ -7,6 +7,9 @@ use super::diagnose::{Name, Problem, Span, Texts};
 /// Levels of tables and lists: an architecture needs five.
 const DEPTH: usize = 16;
 
+/// Tables whose entries the author of the file names.
+const NAMED: [&str; 6] = ["sizes", "tensors", "step", "read", "write", "layout"];
+
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Text(String),
@@ -107,8 +110,17 @@ pub(crate) fn set(root: &mut Node, argument: &str, texts: &mut Texts, problems: 
         Err(_) => Node { value: Value::Text(raw.to_owned()), span },
     };
     let mut place = root;
-    for key in &keys {
+    for (level, key) in keys.iter().enumerate() {
         let kind = place.value.kind();
+        // What the user named is only changed: a new size or step would have no effect, so the name is a slip.
+        if let (1, Value::Table(entries), Some(first)) = (level, &place.value, keys.first())
+            && NAMED.contains(&first.as_str())
+            && !entries.iter().any(|(name, _)| name.text == *key)
+        {
+            let known: Vec<&str> = entries.iter().map(|(name, _)| name.text.as_str()).collect();
+            problems.push(Problem::unknown(first, &Name { text: key.clone(), span: all }, &known));
+            return;
+        }
         let next = match &mut place.value {
             Value::Table(entries) => {
                 let found = entries.iter().position(|(name, _)| name.text == *key);
@@ -180,7 +192,7 @@ mod tests {
         assert_eq!(integer(&root, &["sizes", "neuron"]), Some(64));
         assert_eq!(integer(&root, &["inputs", "0", "x", "1"]), Some(7));
         assert_eq!(integer(&root, &["tensors", "a.b"]), Some(9));
-        for argument in ["", "=1", "sizes", "sizes.neuron.deep=1", "inputs.5.x=1"] {
+        for argument in ["", "=1", "sizes", "sizes.neuron.deep=1", "sizes.nouron=1", "inputs.5.x=1"] {
             problems.clear();
             set(&mut root, argument, &mut texts, &mut problems);
             assert_eq!(problems.len(), 1, "{argument}");

@@ -21,20 +21,53 @@ struct Common {
 impl Reader<'_> {
     pub(super) fn layouts(&mut self, fields: &mut Fields<'_>, known: &Known<'_>) -> Vec<Layout> {
         let mut layouts: Vec<Layout> = Vec::new();
+        let mut all: Vec<(Name, Node)> = Vec::new();
+        // Where a layout is both read and written, `like` means how it is written.
+        for key in ["write", "layout", "read"] {
+            if let Some(Value::Table(entries)) = fields.get(key).map(|node| &node.value) {
+                all.extend(entries.iter().cloned());
+            }
+        }
         for (key, used) in [("read", Use::Read), ("layout", Use::Both), ("write", Use::Write)] {
             let Some(table) = fields.get(key).and_then(|node| self.table(key, node)) else { continue };
             for (name, node) in table.entries() {
                 if used == Use::Both && layouts.iter().any(|other| other.name.text == name.text) {
                     self.problem(Problem::new(format!("the layout `{}` is there twice", name.text), name.span, "the second"));
                 }
-                layouts.extend(self.layout(name, used, key, node, known));
+                match self.completed(name, node, &all) {
+                    Some(node) => layouts.extend(self.layout(name, used, key, &node, known)),
+                    None => layouts.extend(self.layout(name, used, key, node, known)),
+                }
             }
         }
         layouts
     }
 
+    /// A layout with `like = "OTHER"` has what OTHER has, but for the steps and their source, and for what it says itself.
+    fn completed(&mut self, name: &Name, node: &Node, all: &[(Name, Node)]) -> Option<Node> {
+        let Value::Table(own) = &node.value else { return None };
+        let like = &own.iter().find(|(key, _)| key.text == "like")?.1;
+        let like = self.text("like", like)?;
+        let others: Vec<&str> = all.iter().map(|(other, _)| other.text.as_str()).filter(|other| *other != name.text).collect();
+        let found = all.iter().filter(|(other, _)| other.text == like.text && other.span != name.span);
+        let Some(Value::Table(base)) = found.map(|(_, node)| &node.value).next() else {
+            self.problem(Problem::unknown("other layout", &like, &others));
+            return None;
+        };
+        if let Some((_, node)) = base.iter().find(|(key, _)| key.text == "like") {
+            let help = "name the layout that has the tensors";
+            self.problem(Problem::new(format!("`{}` is like another one itself", like.text), node.span, "this one").help(help));
+            return None;
+        }
+        let mut entries = own.clone();
+        let taken = |key: &Name| own.iter().any(|(other, _)| other.text == key.text) || matches!(key.text.as_str(), "from" | "steps");
+        entries.extend(base.iter().filter(|(key, _)| !taken(key)).cloned());
+        Some(Node { value: Value::Table(entries), span: node.span })
+    }
+
     fn layout(&mut self, name: &Name, used: Use, key: &str, node: &Node, known: &Known<'_>) -> Option<Layout> {
         let mut fields = self.table(&format!("{key}.{}", name.text), node)?;
+        fields.get("like");
         let from = fields.get("from").and_then(|node| self.text("from", node));
         let steps = fields.get("steps").map(|node| self.texts("steps", node)).unwrap_or_default();
         let encoding = fields.get("encoding").and_then(|node| self.choice("encoding", node, &["raw", "leb128", "bullet-checkpoint"]));
