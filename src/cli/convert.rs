@@ -87,6 +87,9 @@ pub(crate) struct Args {
     source_is: SourceArgs,
     #[command(flatten)]
     layouts: described::LayoutArgs,
+    /// The layout to write
+    #[arg(long, value_name = "LAYOUT", help_heading = "For described architectures")]
+    to: Option<String>,
 }
 
 /// `--ft_compression`.
@@ -169,17 +172,18 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend.into());
     if let Some(architecture) = args.source_is.described() {
         let order = Order::of(&args, &ctx)?;
-        let job = described::Job { architecture, source: &args.source, target: &args.target, order, overflow: args.overflow, json: args.json };
+        let (source, target, to) = (args.source.as_path(), args.target.as_path(), args.to.as_deref());
+        let job = described::Job { architecture, source, target, to, order, overflow: args.overflow, json: args.json };
         return described::convert(&job, &args.layouts, global, &ctx);
     }
-    args.layouts.refuse()?;
+    args.layouts.refuse(args.to.as_deref())?;
     let request = Request::of(&args, &ctx)?;
     let permutation = match request.order {
         Order::Applied(path) => Some(load_permutation(path)?),
         _ => None,
     };
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let loaded = load_source(&args.source, &request)?;
+    let loaded = load_source(&args.source, &request).map_err(|error| described::with_hint(error, &args.source))?;
     let mut summary = Summary::new();
     let mut zero_blocks = None;
     let written = match (loaded, request.format) {

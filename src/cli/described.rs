@@ -1,4 +1,4 @@
-//! Networks that an architecture file describes, for `nnue convert`: from one layout into another.
+//! Networks that an architecture file describes, for `nnue convert`: from one layout into another. And the options for them.
 
 use std::path::Path;
 
@@ -9,8 +9,10 @@ use super::network::{OverflowName, Place, check_folder_of, write_file};
 use super::{Exit, Global};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::family::described::Architecture;
+use crate::family::described::{Architecture, Gather, Neurons, foreign};
 use crate::format::bytes::Bytes;
+use crate::permutation::search;
+use crate::positions::select;
 
 /// Which layouts of a described architecture.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -19,18 +21,15 @@ pub(crate) struct LayoutArgs {
     /// The layout that the source is in [default: the only one that it fits]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) from: Option<String>,
-    /// The layout to write
-    #[arg(long, value_name = "LAYOUT")]
-    to: Option<String>,
     /// Change a value of the architecture file, such as `sizes.neuron=64`
     #[arg(long = "set", value_name = "KEY=VALUE", action = clap::ArgAction::Append, allow_hyphen_values = true)]
     pub(crate) set: Vec<String>,
 }
 
 impl LayoutArgs {
-    /// For architectures that are not described.
-    pub(super) fn refuse(&self) -> Result<()> {
-        let given = [("--from", self.from.is_some()), ("--to", self.to.is_some()), ("--set", !self.set.is_empty())];
+    /// For architectures that are not described; `to` is the layout to write.
+    pub(super) fn refuse(&self, to: Option<&str>) -> Result<()> {
+        let given = [("--from", self.from.is_some()), ("--to", to.is_some()), ("--set", !self.set.is_empty())];
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),
             Some((option, _)) => Err(Error::usage(format!("`{option}` is for described architectures"))
@@ -39,11 +38,23 @@ impl LayoutArgs {
     }
 }
 
+/// The largest sum that 16 bits hold.
+const MOST: u32 = 32_767;
+
+/// Says of a file that no table knows which described architecture it is of.
+pub(super) fn with_hint(error: Error, source: &Path) -> Error {
+    match Bytes::map(source).ok().and_then(|bytes| foreign::recognize(&bytes)) {
+        None => error,
+        Some(found) => Error::new(format!("`{}` is {}", source.display(), found.what)).help(format!("it can be converted: {}", found.options())),
+    }
+}
+
 /// What is to be converted.
 pub(super) struct Job<'a> {
     pub(super) architecture: &'a str,
     pub(super) source: &'a Path,
     pub(super) target: &'a Path,
+    pub(super) to: Option<&'a str>,
     pub(super) order: Order<'a>,
     pub(super) overflow: OverflowName,
     pub(super) json: bool,
@@ -55,7 +66,7 @@ pub(super) fn convert(job: &Job<'_>, layouts: &LayoutArgs, global: &Global, ctx:
     if job.overflow != OverflowName::Error {
         architecture.relax(job.overflow == OverflowName::Clamp);
     }
-    let Some(to) = layouts.to.as_deref() else {
+    let Some(to) = job.to else {
         let names = architecture.layout_names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(Error::usage("`--to` is missing: the layout to write").help(format!("layouts of `{}`: {names}", architecture.name())));
     };
@@ -68,21 +79,56 @@ pub(super) fn convert(job: &Job<'_>, layouts: &LayoutArgs, global: &Global, ctx:
     let about = |error: Error| {
         if error.kind() == Kind::Failed { error.context(format!("cannot convert `{}`", job.source.display())) } else { error }
     };
-    let converted = architecture.convert(&file, layouts.from.as_deref(), to, permutation.as_ref(), ctx).map_err(about)?;
-    if permutation.is_some() && !converted.permuted() {
-        ctx.warn(format!("`--ft_perm` has no effect: no step of the layout `{to}` reorders the neurons"));
+    let mut zero_blocks = None;
+    let mut search = |gather: &Gather<'_>| {
+        let Order::Searched { data, selection, params } = &job.order else {
+            return Err(Error::new("no positions were given"));
+        };
+        let sampled = select(data, selection, ctx)?;
+        let found = search(&gather(&sampled.positions)?, params, ctx)?;
+        zero_blocks = Some([found.before, found.after]);
+        Ok(found.permutation)
+    };
+    let neurons = match (&job.order, &permutation) {
+        (Order::Searched { .. }, _) => Neurons::Found(&mut search),
+        (_, Some(permutation)) => Neurons::Applied(permutation),
+        _ => Neurons::Kept,
+    };
+    let converted = architecture.convert(&file, layouts.from.as_deref(), to, neurons, ctx).map_err(about)?;
+    match job.order {
+        Order::Applied(_) if !converted.permuted() => {
+            ctx.warn(format!("`--ft_perm` has no effect: no step of the layout `{to}` reorders the neurons"));
+        }
+        Order::Searched { .. } if !converted.permuted() => {
+            return Err(Error::usage(format!("no step of the layout `{to}` reorders the neurons"))
+                .help("choose a layout whose steps hold one with `do = \"permute\"`"));
+        }
+        _ => {}
+    }
+    let largest_sum = converted.largest_sum();
+    if let Some(sum) = largest_sum.filter(|sum| converted.permuted() && *sum > MOST) {
+        ctx.warn(format!(
+            "on CPUs without VNNI the evaluation may change with the order of the neurons: four products of the first layer can \
+             reach {sum}, beyond {MOST}, if the engine adds two results of maddubs in 16 bits"
+        ));
     }
     let written = write_file(Place::File(job.target), ctx, |out| converted.write(out))?;
     if job.json {
         let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({
             "schema": 1, "output": output, "architecture": architecture.name(), "from": converted.source(), "to": to,
-            "zero_blocks": null, "warnings": global.warnings(),
+            "zero_blocks": zero_blocks.map(|[before, after]| {
+                json!({"positions": before.positions, "before": before.fraction(), "after": after.fraction()})
+            }),
+            "largest_sum": largest_sum, "warnings": global.warnings(),
         }))?;
     } else {
         let layouts = format!("{}, {} → {to}", architecture.name(), converted.source());
+        let zero = zero_blocks.map_or_else(String::new, |[before, after]| {
+            format!("zero blocks  {} % → {} % ({} positions)\n", before.percent(), after.percent(), before.positions)
+        });
         global.print_summary(&format!(
-            "wrote        {}\nsha256       {}\nbytes        {}\nnetwork      {layouts}\n",
+            "wrote        {}\nsha256       {}\nbytes        {}\nnetwork      {layouts}\n{zero}",
             written.path.display(),
             written.sha256,
             written.bytes

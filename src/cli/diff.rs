@@ -78,6 +78,7 @@ struct TensorDifference {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    args.source_is.refuse_described()?;
     let comparison = compare(&args.a, &args.b, &args.source_is.expectation(), &ctx)?;
     if args.json {
         global.print_json(&comparison)?;

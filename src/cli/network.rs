@@ -57,6 +57,18 @@ impl SourceArgs {
         }
     }
 
+    /// For commands that take networks of Stockfish only.
+    ///
+    /// # Errors
+    /// When a described architecture was asked for.
+    pub(crate) fn refuse_described(&self) -> Result<()> {
+        match self.described() {
+            None => Ok(()),
+            Some(name) => Err(Error::usage(format!("`{name}` is a described architecture, which this command does not take"))
+                .help("`nnue convert … --ft_optimize` or `--ft_perm` gathers, searches and reorders in one go")),
+        }
+    }
+
     /// The described architecture that was asked for: its name, or a file.
     pub(crate) fn described(&self) -> Option<&str> {
         match &self.architecture {

@@ -1,5 +1,6 @@
 //! `nnue inspect`: what a file is, by its content.
 
+mod described;
 mod foreign;
 mod histogram;
 mod integer;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::described::LayoutArgs;
 use super::global::Verbosity;
 use super::{Exit, Global};
 use crate::cache::Sha256;
@@ -34,6 +36,11 @@ pub(crate) struct Args {
     /// Show how the values of each tensor are distributed (also with -v)
     #[arg(long)]
     histogram: bool,
+    /// Read it as a described architecture: a name of `nnue architecture list`, or a file
+    #[arg(long, value_name = "NAME")]
+    architecture: Option<String>,
+    #[command(flatten)]
+    layouts: LayoutArgs,
 }
 
 /// What is known of a file. The keys are those of `--json`, and null where a format has no such value.
@@ -137,7 +144,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let bytes = Bytes::map(&args.file)?;
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
-    let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || Sha256::of(&bytes));
+    if args.architecture.is_none() {
+        args.layouts.refuse(None)?;
+    }
+    let look = || match &args.architecture {
+        Some(name) => described::network(name, &args.layouts, &bytes),
+        None => inspect(&args.file, &bytes, histograms, &ctx),
+    };
+    let (inspected, sha256) = rayon::join(look, || Sha256::of(&bytes));
     let Inspected { mut report, fault } = inspected?;
     report.bytes = bytes.len() as u64;
     report.sha256 = sha256.to_string();
@@ -156,7 +170,7 @@ fn inspect(path: &Path, bytes: &Bytes, histograms: bool, ctx: &Ctx) -> Result<In
     ctx.check()?;
     let kind = identify(bytes);
     match kind {
-        FileKind::Nnue => Ok(integer::network(bytes, histograms)),
+        FileKind::Nnue => Ok(described::or_foreign(integer::network(bytes, histograms), bytes)),
         kind if kind.is_executable() => Ok(integer::engine(bytes, kind, histograms)),
         FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => tensors::inspect(bytes, kind, histograms, ctx),
         FileKind::Npy => Ok(foreign::array(bytes)),

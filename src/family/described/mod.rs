@@ -7,14 +7,19 @@
 //! | `plan` | which steps lead from one layout to another |
 //! | `read`, `write`, `pack`, `zstd` | a file in a layout ↔ tensors |
 //! | `steps`, `quantize`, `tensor` | what is done to tensors |
-//! | [`features`] | rows of the inputs, output buckets |
+//! | [`features`], `gather` | rows of the inputs; which outputs are zero |
+//! | `bound` | whether sums of products can wrap on CPUs without VNNI |
 //! | [`order`] | permutations as engines write them |
+//! | [`foreign`] | networks in Stockfish's format that no table knows |
 //! | [`shipped`] | the architectures that come with the program |
 //!
 //! Knows nothing of the command line, the manifest and the cache.
 
+mod bound;
 mod diagnose;
 pub mod features;
+pub mod foreign;
+mod gather;
 mod model;
 pub mod order;
 mod pack;
@@ -40,6 +45,8 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::format::bytes::Bytes;
 use crate::net::Permutation;
+use crate::permutation::ActivationMatrix;
+use crate::positions::Position;
 use model::Layout;
 use read::Contents;
 
@@ -74,7 +81,7 @@ impl Architecture {
 
     /// Reads a file and takes the steps that lead to the layout `to`.
     ///
-    /// Without `from` the file must fit one layout only. `permutation` is what a `permute` step applies; without it the neurons stay.
+    /// Without `from` the file must fit one layout only. `neurons` is what a `permute` step does.
     ///
     /// # Errors
     /// When the file is not in the layout, fits several, holds values that do not fit, or no steps lead there.
@@ -83,7 +90,7 @@ impl Architecture {
         file: &Bytes,
         from: Option<&str>,
         to: &str,
-        permutation: Option<&Permutation>,
+        neurons: Neurons<'_>,
         ctx: &Ctx,
     ) -> Result<Converted<'a>> {
         let target = self.writable(to).ok_or_else(|| self.no_layout(to))?;
@@ -97,8 +104,39 @@ impl Architecture {
         })?;
         let mut contents = read::read(self, source, file)
             .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", source.name.text, self.name)))?;
-        let permuted = steps::run(self, &plan, &mut contents, permutation, ctx)?;
+        let permuted = match neurons {
+            Neurons::Kept => steps::run(self, &plan, &mut contents, steps::Neurons::Kept, ctx)?,
+            Neurons::Applied(permutation) => steps::run(self, &plan, &mut contents, steps::Neurons::Applied(permutation), ctx)?,
+            Neurons::Found(find) => {
+                let mut find =
+                    |tensors: &[Option<tensor::Tensor>]| find(&|positions: &[Position]| gather::gather(self, tensors, positions, ctx));
+                steps::run(self, &plan, &mut contents, steps::Neurons::Found(&mut find), ctx)?
+            }
+        };
         Ok(Converted { architecture: self, layout: target, source: &source.name.text, contents, permuted })
+    }
+
+    /// What a file holds, tensor by tensor, and which layout it is in.
+    ///
+    /// # Errors
+    /// As [`Self::convert`].
+    pub fn summary(&self, file: &Bytes, from: Option<&str>) -> Result<Summary> {
+        let layout = match from {
+            Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name))?,
+            None => self.recognize(file)?,
+        };
+        let contents = read::read(self, layout, file)
+            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", layout.name.text, self.name)))?;
+        let tensors = layout.tensors.iter().filter_map(|stored| {
+            let tensor = contents.tensors[stored.tensor].as_ref()?;
+            let (min, max) = tensor.limits();
+            Some(TensorSummary { role: stored.role.text.clone(), dtype: tensor.dtype, shape: tensor.shape.clone(), min, max })
+        });
+        Ok(Summary {
+            layout: layout.name.text.clone(),
+            tensors: tensors.collect(),
+            largest_sum: bound::largest_sum(self, &contents.tensors),
+        })
     }
 
     /// Names of the layouts that the file fits.
@@ -142,9 +180,49 @@ impl Architecture {
     }
 }
 
+/// Gathers the activations of a network over positions.
+pub type Gather<'a> = dyn Fn(&[Position]) -> Result<ActivationMatrix> + 'a;
+
+/// What a `permute` step does with the order of the neurons.
+pub enum Neurons<'a> {
+    /// They stay.
+    Kept,
+    /// They take this order.
+    Applied(&'a Permutation),
+    /// They take the order that is found from their activations, at that step.
+    Found(&'a mut dyn FnMut(&Gather<'_>) -> Result<Permutation>),
+}
+
 /// Whether an `--architecture` of this spelling means a file.
 pub fn is_file_name(name: &str) -> bool {
     name.ends_with(".toml") || name.contains(['/', std::path::MAIN_SEPARATOR])
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The layout it is in.
+    pub layout: String,
+    /// In the order of the file.
+    pub tensors: Vec<TensorSummary>,
+    /// The largest sum of four products in the first dense layer, where it is known: two maddubs results added. Above 32,767 an
+    /// engine that adds them in 16 bits may wrap, and which ones meet depends on the order of the neurons.
+    pub largest_sum: Option<u32>,
+}
+
+/// One tensor of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorSummary {
+    /// What it is.
+    pub role: String,
+    /// Of its values.
+    pub dtype: DType,
+    /// Sizes of its axes, in the architecture's order.
+    pub shape: Vec<usize>,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value; below `min` where there is none, not a number where a value is none.
+    pub max: f64,
 }
 
 /// A network on the way to a layout.
@@ -166,6 +244,11 @@ impl Converted<'_> {
     /// Whether a step applied the permutation.
     pub fn permuted(&self) -> bool {
         self.permuted
+    }
+
+    /// The largest sum of four products in the first dense layer: see [`Summary`].
+    pub fn largest_sum(&self) -> Option<u32> {
+        bound::largest_sum(self.architecture, &self.contents.tensors)
     }
 
     /// Writes the file.

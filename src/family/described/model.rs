@@ -289,6 +289,14 @@ impl Activation {
     }
 }
 
+/// One of `[[inputs]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct InputBlock {
+    pub input: Input,
+    /// Role of the tensor with its weights.
+    pub tensor: String,
+}
+
 /// How the number of pieces chooses an output bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Buckets {
@@ -303,7 +311,7 @@ pub struct Architecture {
     pub(crate) description: String,
     pub(crate) sizes: BTreeMap<String, usize>,
     pub(crate) tensors: Vec<TensorSpec>,
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) inputs: Vec<InputBlock>,
     pub(crate) activation: Option<Activation>,
     pub(crate) moves: Option<Moves>,
     pub(crate) buckets: Option<Buckets>,
@@ -338,6 +346,16 @@ impl Architecture {
             }
         }
         names
+    }
+
+    /// The blocks of inputs, in the order of the file.
+    pub fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().map(|block| &block.input)
+    }
+
+    /// The output bucket of a position with so many pieces; `None` where the file does not say how it is chosen.
+    pub fn output_bucket(&self, pieces: usize) -> Option<u32> {
+        self.buckets.as_ref().and_then(|buckets| buckets.table.get(pieces)).copied()
     }
 
     /// Its name: that of the file, or of the shipped architecture.

@@ -12,7 +12,16 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::net::Permutation;
 
-/// Takes all steps of a plan. Returns whether one of them took `permutation`.
+/// What a `permute` step does.
+pub(crate) enum Neurons<'a> {
+    /// They stay.
+    Kept,
+    Applied(&'a Permutation),
+    /// By the tensors as they are at that step.
+    Found(&'a mut dyn FnMut(&[Option<Tensor>]) -> Result<Permutation>),
+}
+
+/// Takes all steps of a plan. Returns whether one of them reordered the neurons.
 ///
 /// # Errors
 /// A value that does not fit, a permutation of another length, or cancellation.
@@ -20,7 +29,7 @@ pub(crate) fn run(
     architecture: &Architecture,
     plan: &Plan<'_>,
     contents: &mut Contents,
-    permutation: Option<&Permutation>,
+    mut neurons: Neurons<'_>,
     ctx: &Ctx,
 ) -> Result<bool> {
     for lanes in plan.undo.iter().rev() {
@@ -39,10 +48,15 @@ pub(crate) fn run(
                 }
             }
             Move::Permute => {
-                if let Some(permutation) = permutation {
-                    permute(architecture, &mut contents.tensors, permutation)?;
-                    applied = true;
+                match &mut neurons {
+                    Neurons::Kept => continue,
+                    Neurons::Applied(permutation) => permute(architecture, &mut contents.tensors, permutation)?,
+                    Neurons::Found(find) => {
+                        let permutation = find(&contents.tensors)?;
+                        permute(architecture, &mut contents.tensors, &permutation)?;
+                    }
                 }
+                applied = true;
             }
             Move::Lanes(lanes) => move_lanes(architecture, &mut contents.tensors, *lanes, false),
         }
@@ -126,7 +140,7 @@ fn merge_kings(architecture: &Architecture, tensor: Option<&mut Tensor>) -> Resu
     const OWN: usize = 5 * 64;
     const ENEMY: usize = 11 * 64;
     let Some(tensor) = tensor else { return Ok(()) };
-    let squares = architecture.inputs.iter().find_map(|input| match input {
+    let squares = architecture.inputs().find_map(|input| match input {
         Input::PieceSquares(squares) => Some(squares),
         _ => None,
     });

@@ -157,3 +157,21 @@ fn taken_wide(bytes: &[u8], indices: &[usize], wide: usize) -> Vec<u8> {
     }
     out
 }
+
+impl Tensor {
+    /// Smallest and largest value; not a number where one of them is none.
+    pub fn limits(&self) -> (f64, f64) {
+        let fold = |(low, high): (f64, f64), value: f64| {
+            if value.is_nan() { (f64::NAN, f64::NAN) } else { (if value < low { value } else { low }, if value > high { value } else { high }) }
+        };
+        let start = (f64::INFINITY, f64::NEG_INFINITY);
+        let bytes = &*self.bytes;
+        match self.dtype {
+            DType::F32 => bytes.as_chunks().0.iter().map(|value| f64::from(f32::from_le_bytes(*value))).fold(start, fold),
+            DType::I8 => bytes.iter().map(|value| f64::from(value.cast_signed())).fold(start, fold),
+            DType::U8 => bytes.iter().map(|value| f64::from(*value)).fold(start, fold),
+            DType::I16 => bytes.as_chunks().0.iter().map(|value| f64::from(i16::from_le_bytes(*value))).fold(start, fold),
+            DType::I32 => bytes.as_chunks().0.iter().map(|value| f64::from(i32::from_le_bytes(*value))).fold(start, fold),
+        }
+    }
+}

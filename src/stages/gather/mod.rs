@@ -45,6 +45,49 @@ pub fn gather(network: &QuantizedNetwork, positions: &[Position], rule: Option<Z
     gather_with(Kernel::detect(), network, positions, rule, ctx)
 }
 
+/// The rows of a block of features: what is active in a position.
+pub trait Features: Sync {
+    /// How many there are.
+    fn rows(&self) -> usize;
+
+    /// Appends the active ones as `perspective` sees `position`: numbers below [`Self::rows`], each once.
+    fn active(&self, position: &Position, perspective: Color, out: &mut Vec<u32>);
+}
+
+impl Features for Block {
+    fn rows(&self) -> usize {
+        Block::rows(*self)
+    }
+
+    fn active(&self, position: &Position, perspective: Color, out: &mut Vec<u32>) {
+        active_features(*self, position, perspective, out);
+    }
+}
+
+/// As [`gather`], of any feature transformer whose outputs are multiplied in pairs: its biases, and features with their weights.
+///
+/// # Errors
+/// When the rule is out of range, sizes differ, memory is short, or on cancellation.
+pub fn gather_features(
+    bias: &[i16],
+    blocks: &[(&dyn Features, &BlockWeights)],
+    rule: ZeroRule,
+    positions: &[Position],
+    ctx: &Ctx,
+) -> Result<ActivationMatrix> {
+    for (features, weights) in blocks {
+        let values = match weights {
+            BlockWeights::I8(weights) => weights.len(),
+            BlockWeights::I16(weights) => weights.len(),
+        };
+        if features.rows().checked_mul(bias.len()) != Some(values) {
+            return Err(Error::new(format!("a block of {} rows has {values} weights", features.rows()))
+                .because(format!("each row has {} neurons", bias.len())));
+        }
+    }
+    gather_blocks(Kernel::detect(), bias, blocks, checked(rule)?, positions, ctx)
+}
+
 fn gather_with(
     kernel: Kernel,
     network: &QuantizedNetwork,
@@ -62,11 +105,25 @@ fn gather_with(
                 .help("build this net without `optimize`"));
         }
     };
-    let half = architecture.l1 / 2;
     let narrowed: Vec<Option<BlockWeights>> = network.blocks.iter().map(engine_weights).collect();
-    let blocks: Vec<&BlockWeights> =
-        network.blocks.iter().zip(&narrowed).map(|(block, narrowed)| narrowed.as_ref().unwrap_or(&block.weights)).collect();
-    let weights = Weights { bias: &network.ft_bias, blocks: &blocks };
+    let weights = network.blocks.iter().zip(&narrowed);
+    let blocks: Vec<(&dyn Features, &BlockWeights)> =
+        weights.map(|(block, narrowed)| (&block.block as &dyn Features, narrowed.as_ref().unwrap_or(&block.weights))).collect();
+    gather_blocks(kernel, &network.ft_bias, &blocks, rule, positions, ctx)
+}
+
+fn gather_blocks(
+    kernel: Kernel,
+    bias: &[i16],
+    blocks: &[(&dyn Features, &BlockWeights)],
+    rule: ZeroRule,
+    positions: &[Position],
+    ctx: &Ctx,
+) -> Result<ActivationMatrix> {
+    let half = bias.len() / 2;
+    let features: Vec<&dyn Features> = blocks.iter().map(|(features, _)| *features).collect();
+    let blocks: Vec<&BlockWeights> = blocks.iter().map(|(_, weights)| *weights).collect();
+    let weights = Weights { bias, blocks: &blocks };
     let mut matrix = MatrixBuilder::new(positions.len(), half)?;
 
     let words = half.div_ceil(64);
@@ -80,7 +137,7 @@ fn gather_with(
         order.arrange(batch);
         zeros.resize(2 * batch.len() * words, 0u64);
         order.samples.par_chunks(SAMPLES_A_TASK).zip(zeros.par_chunks_mut(SAMPLES_A_TASK * words)).try_for_each_init(
-            || Accumulator::new(&network.blocks),
+            || Accumulator::new(&features),
             |accumulator, (samples, zeros)| {
                 ctx.check()?;
                 accumulator.follow(batch, samples);
@@ -164,14 +221,14 @@ impl Order {
 }
 
 /// Finds what leads from sample to sample. Knows which rows are active, not what is in them.
-struct Accumulator {
-    blocks: Vec<Active>,
+struct Accumulator<'a> {
+    blocks: Vec<Active<'a>>,
     script: Script,
 }
 
 /// The active rows of one block.
-struct Active {
-    block: Block,
+struct Active<'a> {
+    block: &'a dyn Features,
     /// Of the present sample.
     rows: Vec<u32>,
     /// Of the sample before.
@@ -182,13 +239,13 @@ struct Active {
     removed: Vec<u32>,
 }
 
-impl Accumulator {
-    fn new(blocks: &[FtBlock]) -> Self {
-        let active = |block: &FtBlock| Active {
-            block: block.block,
+impl<'a> Accumulator<'a> {
+    fn new(blocks: &[&'a dyn Features]) -> Self {
+        let active = |block: &&'a dyn Features| Active {
+            block: *block,
             rows: Vec::new(),
             before: Vec::new(),
-            is_before: vec![0; block.block.rows().div_ceil(64)],
+            is_before: vec![0; block.rows().div_ceil(64)],
             added: Vec::new(),
             removed: Vec::new(),
         };
@@ -221,12 +278,12 @@ impl Accumulator {
     }
 }
 
-impl Active {
+impl Active<'_> {
     /// Goes on to the next sample.
     fn advance(&mut self, position: &Position, color: Color) {
         std::mem::swap(&mut self.rows, &mut self.before);
         self.rows.clear();
-        active_features(self.block, position, color, &mut self.rows);
+        self.block.active(position, color, &mut self.rows);
         let place = |row: u32| (row as usize / 64, 1u64 << (row % 64));
         self.added.clear();
         for &row in &self.rows {

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use super::diagnose::{Name, Problem, Texts, report};
 use super::features::{Input, Mirror, PieceSquares};
-use super::model::{Activation, ActivationKind, Architecture, Buckets, Moves, TensorSpec};
+use super::model::{Activation, ActivationKind, Architecture, Buckets, InputBlock, Moves, TensorSpec};
 use super::tree::{self, Node, Value};
 use super::{plan, sizes};
 use crate::error::{Error, Result};
+use crate::net::Block;
 use fields::Fields;
 
 /// The only version of the vocabulary.
@@ -81,7 +82,7 @@ impl Reader<'_> {
         let sizes = fields.get("sizes").map(|node| self.sizes(node)).unwrap_or_default();
         let tensors = self.required(&mut fields, "tensors").map(|node| self.tensors(node, &sizes)).unwrap_or_default();
         let known = Known { sizes: &sizes, tensors: &tensors };
-        let inputs = fields.get("inputs").map(|node| self.inputs(node)).unwrap_or_default();
+        let inputs = fields.get("inputs").map(|node| self.inputs(node, &known)).unwrap_or_default();
         let activation = fields.get("activation").and_then(|node| self.activation(node));
         let moves = fields.get("permutation").and_then(|node| self.moves(node, &known));
         let buckets = fields.get("buckets").and_then(|node| self.buckets(node));
@@ -152,13 +153,29 @@ impl Reader<'_> {
         tensors
     }
 
-    fn inputs(&mut self, node: &Node) -> Vec<Input> {
+    fn inputs(&mut self, node: &Node, known: &Known<'_>) -> Vec<InputBlock> {
         let items = self.list("inputs", node);
-        items.iter().filter_map(|item| self.input(item)).collect()
+        items.iter().filter_map(|item| self.input_block(item, known)).collect()
     }
 
-    fn input(&mut self, node: &Node) -> Option<Input> {
+    /// The rows and the tensor with their weights: the one that `tensor` names, or that of the usual name.
+    fn input_block(&mut self, node: &Node, known: &Known<'_>) -> Option<InputBlock> {
         let mut fields = self.table("inputs", node)?;
+        let given = fields.get("tensor").and_then(|node| self.text("tensor", node));
+        if let Some(name) = &given {
+            self.role(name, known);
+        }
+        let input = self.input(fields)?;
+        let usual = match &input {
+            Input::PieceSquares(_) => "ft.psq",
+            Input::Known(Block::FullThreats(_)) => "ft.threats",
+            Input::Known(Block::Pp3Wide) => "ft.pairs",
+            Input::Known(_) | Input::Opaque(_) => "ft.rows",
+        };
+        Some(InputBlock { input, tensor: given.map_or_else(|| usual.to_owned(), |name| name.text) })
+    }
+
+    fn input(&mut self, mut fields: Fields<'_>) -> Option<Input> {
         let block = self.required(&mut fields, "block").and_then(|node| self.text("block", node))?;
         let opaque = fields.get("opaque").is_some_and(|node| self.truth("opaque", node));
         let mirrors = ["abcd", "efgh", "none"];

@@ -1,0 +1,63 @@
+//! Networks that an architecture file describes, and those in Stockfish's format that only such a file describes.
+
+use serde_json::Value;
+
+use super::{Inspected, Report, Tensor};
+use crate::cli::described::LayoutArgs;
+use crate::error::Result;
+use crate::family::described::{Architecture, foreign};
+use crate::format::bytes::Bytes;
+
+/// A file that is to be of the architecture `name`.
+pub(super) fn network(name: &str, layouts: &LayoutArgs, bytes: &Bytes) -> Result<Inspected> {
+    let architecture = Architecture::load(name, &layouts.set)?;
+    let mut report = Report::named("described");
+    report.architecture = Some(architecture.name().to_owned());
+    Ok(filled(report, &architecture, layouts.from.as_deref(), bytes))
+}
+
+/// What no table knows, as the described architecture that it is of.
+pub(super) fn or_foreign(inspected: Inspected, bytes: &Bytes) -> Inspected {
+    let Inspected { mut report, fault: Some(fault) } = inspected else { return inspected };
+    let Some(found) = foreign::recognize(bytes) else { return Inspected { report, fault: Some(fault) } };
+    report.notes = vec![format!("this is {}", found.what), format!("convert it with {}", found.options())];
+    match Architecture::load(found.architecture, &found.sets) {
+        Ok(architecture) => {
+            report.architecture = Some(found.architecture.to_owned());
+            filled(report, &architecture, None, bytes)
+        }
+        Err(error) => report.bad(error),
+    }
+}
+
+fn filled(mut report: Report, architecture: &Architecture, from: Option<&str>, bytes: &Bytes) -> Inspected {
+    let summary = match architecture.summary(bytes, from) {
+        Ok(summary) => summary,
+        Err(error) => return report.bad(error),
+    };
+    report.notes.push(format!("in the layout `{}`", summary.layout));
+    if let Some(sum) = summary.largest_sum {
+        let then = if sum > 32_767 { "; it may wrap, and then the evaluation depends on the order of the neurons" } else { "" };
+        report.notes.push(format!("two maddubs results, added in 16 bits on CPUs without VNNI, reach {sum} at most{then}"));
+    }
+    let tensors = summary.tensors.into_iter().map(|tensor| {
+        let is_float = tensor.dtype.name() == "f32";
+        let number = |value: f64| match (value.is_finite(), is_float) {
+            (false, _) => Value::Null,
+            (true, true) => Value::from(value),
+            (true, false) => Value::from(value as i64),
+        };
+        Tensor {
+            name: tensor.role,
+            dtype: tensor.dtype.name().to_owned(),
+            min: number(tensor.min),
+            max: number(tensor.max),
+            offset: None,
+            bytes: (tensor.shape.iter().product::<usize>() * tensor.dtype.size()) as u64,
+            shape: tensor.shape,
+            histogram: None,
+        }
+    });
+    report.tensors = Some(tensors.collect());
+    report.good()
+}
