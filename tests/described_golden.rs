@@ -45,10 +45,7 @@ const OUTPUTS: &[(&str, &[(&str, &str, &str, &str)])] = &[
     ),
     (
         "stormphrax",
-        &[
-            ("in.nnue", "published", "embed-avx2", "permuted.avx2.nnue"),
-            ("in.nnue", "published", "embed-avx512", "permuted.avx512.nnue"),
-        ],
+        &[("in.nnue", "published", "embed-avx2", "permuted.avx2.nnue"), ("in.nnue", "published", "embed-avx512", "permuted.avx512.nnue")],
     ),
     (
         "integral",
@@ -152,9 +149,7 @@ fn every_tools_outputs_come_from_the_shipped_architectures() {
 #[test]
 fn what_does_not_fit_is_an_error_that_leaves_no_file() {
     let Some(engines) = engines() else { return };
-    for (case, source, set) in
-        [("bullet-overflow", "weights.bin", None), ("plentychess-wrap", "raw.bin", Some("step.l1.overflow=error"))]
-    {
+    for (case, source, set) in [("bullet-overflow", "weights.bin", None), ("plentychess-wrap", "raw.bin", Some("step.l1.overflow=error"))] {
         let folder = unpacked(&engines, case);
         let _ = std::fs::remove_file(folder.path().join("quantised.bin"));
         let mut arguments = vec!["convert", source, "out", "--architecture", "net.toml", "--from", "raw", "--to", "quantised"];
@@ -248,4 +243,97 @@ fn architectures_are_listed_and_shown() {
         assert!(shown.status.success() && String::from_utf8_lossy(&shown.stdout).contains("schema = \"engine-net-1\""), "{name}");
     }
     assert_eq!(nnue(folder.path(), &["architecture", "show", "nothing"]).status.code(), Some(2));
+}
+
+#[test]
+fn features_are_numbered_as_the_engines_number_them() {
+    use nnue::family::described::Architecture;
+    use nnue::positions::{Color, Position};
+
+    let Some(engines) = engines() else { return };
+    let fens = std::fs::read_to_string(engines.join("features/fens.txt")).unwrap();
+    for block in ["threats-66864", "threats-59808", "pawn-pairs-4560"] {
+        let text = format!(
+            "schema = \"engine-net-1\"\n[sizes]\nn = 2\n[[inputs]]\nblock = \"{block}\"\nmirror = \"abcd\"\n[tensors]\nx = [\"n\"]\n\
+             [layout.file]\ntensors = [{{ role = \"x\", dtype = \"i8\" }}]\n"
+        );
+        let architecture = Architecture::parse(block, &text, &[]).unwrap();
+        let input = architecture.inputs().next().unwrap();
+        let expected = std::fs::read_to_string(engines.join(format!("features/{block}.txt"))).unwrap();
+        let mut lines = expected.lines();
+        let mut positions = 0;
+        for fen in fens.lines() {
+            let position = Position::from_fen(fen).unwrap();
+            for color in [Color::White, Color::Black] {
+                let mut rows = Vec::new();
+                input.active(&position, color, &mut rows);
+                rows.sort_unstable();
+                let rows: Vec<String> = rows.iter().map(u32::to_string).collect();
+                assert_eq!(rows.join(","), lines.next().unwrap(), "{block} {fen} {color:?}");
+            }
+            positions += 1;
+        }
+        assert_eq!(positions, 19);
+        assert_eq!(lines.next(), None);
+    }
+}
+
+#[test]
+fn foreign_networks_are_said_to_be_foreign() {
+    let Some(engines) = engines() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, words, good) in [
+        ("kp64.bin", "a network for shogi (K+P, 1710 rows, 64 neurons)", true),
+        ("sfnn.bin", "a network for shogi (K+A2, 1791 rows, 64 neurons)", true),
+        ("halfkp_256x2-32-32.head", "a network for shogi (HalfKP(Friend), 125388 rows, 256 neurons)", false),
+        ("nn-61e7af4bb97d.nnue", "768 rows", true),
+    ] {
+        std::fs::write(folder.path().join("net.nnue"), read_maybe_xz(&engines.join("foreign").join(name))).unwrap();
+        let inspected = nnue(folder.path(), &["inspect", "net.nnue"]);
+        let text = String::from_utf8_lossy(&inspected.stdout).into_owned();
+        assert!(text.contains(words), "{name}: {text}");
+        assert!(!text.contains("read as SFNNv1"), "{name}: {text}");
+        assert_eq!(inspected.status.success(), good, "{name}");
+        let refused = nnue(folder.path(), &["convert", "net.nnue", "out.npz"]);
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{name}");
+        assert!(message.contains(words) && message.contains("--architecture"), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_permutation_is_found_and_applied_on_the_way() {
+    let Some(engines) = engines() else { return };
+    let folder = unpacked(&engines, "bullet");
+    std::fs::copy(engines.join("features/fens.txt"), folder.path().join("positions.epd")).unwrap();
+    let sizes = ["--set", "sizes.neuron=16", "--set", "sizes.out=8", "--set", "sizes.l3=16", "--set", "sizes.head=2"];
+    let search = ["--ft_optimize", "--ft_optimize_data", "positions.epd", "--ft_optimize_count", "19", "--json"];
+    let shipped =
+        [&["convert", "weights.bin", "out", "--architecture", "bullet", "--from", "raw", "--to", "quantised"][..], &sizes].concat();
+    let output = nnue(folder.path(), &[&shipped[..], &search].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let zero = &result["zero_blocks"];
+    assert_eq!(zero["positions"], 19);
+    assert!(zero["after"].as_f64() >= zero["before"].as_f64(), "{result}");
+    // The described net of the test data has no step that reorders.
+    let described =
+        [&["convert", "weights.bin", "none", "--architecture", "net.toml", "--from", "raw", "--to", "quantised"][..], &search].concat();
+    assert_eq!(nnue(folder.path(), &described).status.code(), Some(2));
+    assert!(!folder.path().join("none").exists());
+}
+
+#[test]
+fn permutations_are_printed_for_pasting() {
+    let Some(engines) = engines() else { return };
+    let folder = unpacked(&engines, "plentychess");
+    let show = |arguments: &[&str]| String::from_utf8(nnue(folder.path(), &[&["perm", "show"], arguments].concat()).stdout).unwrap();
+    let order = std::fs::read_to_string(folder.path().join("order.txt")).unwrap();
+    assert_eq!(show(&["order.txt"]).trim(), order.trim());
+    // The tool sorts the counts stably.
+    assert_eq!(show(&["activations.txt", "--counts"]).trim(), order.trim());
+    let rust = show(&["order.txt", "--as", "rust", "--name", "ORDER"]);
+    assert!(rust.starts_with("const ORDER: [usize; 32] = [\n    2, 7, "), "{rust}");
+    std::fs::write(folder.path().join("order.rs"), rust).unwrap();
+    assert_eq!(show(&["order.rs"]).trim(), order.trim());
 }

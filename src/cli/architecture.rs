@@ -46,10 +46,8 @@ fn list(as_json: bool, global: &Global) -> Result<()> {
     let all: Vec<Architecture> =
         shipped::ALL.iter().map(|shipped| Architecture::parse(shipped.name, shipped.text, &[])).collect::<Result<_>>()?;
     if as_json {
-        let entries: Vec<serde_json::Value> = all
-            .iter()
-            .map(|one| json!({"name": one.name(), "description": one.description(), "layouts": one.layout_names()}))
-            .collect();
+        let entries: Vec<serde_json::Value> =
+            all.iter().map(|one| json!({"name": one.name(), "description": one.description(), "layouts": one.layout_names()})).collect();
         return global.print_json(&json!({"schema": 1, "architectures": entries}));
     }
     let width = all.iter().map(|one| one.name().len()).max().unwrap_or(0);

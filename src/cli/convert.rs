@@ -16,8 +16,8 @@ use crate::build::net_name;
 use crate::cache::files::create_dir_all;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::format::bytes::Bytes;
 use crate::family::described::order;
+use crate::format::bytes::Bytes;
 use crate::format::identify::{FileKind, identify};
 use crate::format::nnue::{Compression, Expectation, MAX_DESCRIPTION};
 use crate::net::{Architecture, Factorized, Network, Permutation, QuantizedNetwork};
@@ -394,7 +394,8 @@ fn format_of(target: &Path, compression: Compression, pt_profile: PtProfile) -> 
 pub(super) fn load_permutation(path: &Path) -> Result<Permutation> {
     let bytes = Bytes::map(path)?;
     let text = std::str::from_utf8(&bytes).ok().filter(|_| identify(&bytes) != FileKind::Npy);
-    text.map_or_else(|| read_permutation(&bytes), order::parse).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
+    text.map_or_else(|| read_permutation(&bytes), order::parse)
+        .map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
 }
 
 /// What is said of the file.

@@ -45,7 +45,9 @@ const MOST: u32 = 32_767;
 pub(super) fn with_hint(error: Error, source: &Path) -> Error {
     match Bytes::map(source).ok().and_then(|bytes| foreign::recognize(&bytes)) {
         None => error,
-        Some(found) => Error::new(format!("`{}` is {}", source.display(), found.what)).help(format!("it can be converted: {}", found.options())),
+        Some(found) => {
+            Error::new(format!("`{}` is {}", source.display(), found.what)).help(format!("it can be converted: {}", found.options()))
+        }
     }
 }
 

@@ -20,9 +20,10 @@ pub(crate) fn gather(
     ctx: &Ctx,
 ) -> Result<ActivationMatrix> {
     let no_search = || Error::new(format!("no activations can be gathered for `{}`", architecture.name));
-    let rule = architecture.activation.and_then(|activation| activation.zero_rule()).ok_or_else(|| {
-        no_search().because("its outputs are not products of pairs, so zero outputs do not come in blocks")
-    })?;
+    let rule = architecture
+        .activation
+        .and_then(|activation| activation.zero_rule())
+        .ok_or_else(|| no_search().because("its outputs are not products of pairs, so zero outputs do not come in blocks"))?;
     let Some(moves) = architecture.moves.as_ref().filter(|moves| moves.pairs) else {
         return Err(no_search().because("the file does not say which neurons are pairs: `[permutation]`"));
     };
@@ -53,7 +54,8 @@ fn weights(architecture: &Architecture, tensors: &[Option<Tensor>], block: &Inpu
     let rows = block.input.rows().ok_or_else(|| format!("it is not known how the rows of `{}` are numbered", block.tensor))?;
     let index = architecture.tensors.iter().position(|spec| spec.role.text == block.tensor);
     let tensor = index.and_then(|index| tensors[index].as_ref());
-    let tensor = tensor.ok_or_else(|| format!("there is no tensor `{}` for the inputs: name another with `tensor = \"…\"`", block.tensor))?;
+    let tensor =
+        tensor.ok_or_else(|| format!("there is no tensor `{}` for the inputs: name another with `tensor = \"…\"`", block.tensor))?;
     let has: usize = tensor.shape.split_last().map_or(0, |(_, outer)| outer.iter().product());
     if has != rows {
         return Err(format!("`{}` has {has} rows where the block has {rows}", block.tensor));

@@ -31,6 +31,8 @@ pub mod shipped;
 mod sizes;
 mod steps;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod write;
 mod zstd;
@@ -85,14 +87,7 @@ impl Architecture {
     ///
     /// # Errors
     /// When the file is not in the layout, fits several, holds values that do not fit, or no steps lead there.
-    pub fn convert<'a>(
-        &'a self,
-        file: &Bytes,
-        from: Option<&str>,
-        to: &str,
-        neurons: Neurons<'_>,
-        ctx: &Ctx,
-    ) -> Result<Converted<'a>> {
+    pub fn convert<'a>(&'a self, file: &Bytes, from: Option<&str>, to: &str, neurons: Neurons<'_>, ctx: &Ctx) -> Result<Converted<'a>> {
         let target = self.writable(to).ok_or_else(|| self.no_layout(to))?;
         let source = match from {
             Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name))?,

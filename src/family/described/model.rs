@@ -237,9 +237,15 @@ impl Lanes {
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
     /// `into += add`, broadcast over the axes that `add` has not. `None`: as the step that quantized `into`.
-    Merge { into: Name, add: Name, overflow: Option<Overflow> },
+    Merge {
+        into: Name,
+        add: Name,
+        overflow: Option<Overflow>,
+    },
     /// Own and enemy king planes become one.
-    MergeKings { into: Name },
+    MergeKings {
+        into: Name,
+    },
     Quantize(Quantize),
     /// Reorders the neurons, by the permutation that the caller gives.
     Permute,

@@ -5,7 +5,7 @@
 //! merged again. The order of lanes is undone when a file is read, so every plan starts from neurons in their own order.
 
 use super::diagnose::{Name, Problem};
-use super::model::{Action, Architecture, DType, Header, Lanes, Layout, Overflow, Quantize, Step, Use};
+use super::model::{Action, Architecture, DType, Header, Lanes, Layout, Overflow, Part, Quantize, Step, Use};
 
 /// Rows of a king bucket with a king plane for each side, and with one for both.
 pub(crate) const SEPARATE_ROWS: usize = 768;
@@ -37,13 +37,9 @@ pub(crate) enum Move<'a> {
 /// How a file in one layout becomes one in another.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
-    /// What the source holds.
-    pub source: State,
     /// Lanes that the source is in.
     pub undo: Vec<Lanes>,
     pub moves: Vec<Move<'a>>,
-    /// What the target is made of.
-    pub target: State,
 }
 
 /// Why there is no plan.
@@ -114,8 +110,7 @@ pub(crate) fn plan<'a>(architecture: &'a Architecture, from: &Layout, to: &'a La
     let direct = source_of(architecture, to).is_some_and(|source| source.name.text == from.name.text && source.used == from.used);
     let behind = behind(architecture, from);
     let undo: Vec<Lanes> = behind.iter().filter_map(|step| lanes_of(step)).collect();
-    let source = state_of(architecture, from);
-    let mut planner = Planner { architecture, direct, state: source.clone(), moves: Vec::new() };
+    let mut planner = Planner { architecture, direct, state: state_of(architecture, from), moves: Vec::new() };
     for name in &to.steps {
         let Some(step) = architecture.step(&name.text) else { continue };
         let done = !direct && behind.iter().any(|other| other.name.text == name.text);
@@ -127,7 +122,9 @@ pub(crate) fn plan<'a>(architecture: &'a Architecture, from: &Layout, to: &'a La
     for stored in &to.tensors {
         let role = &stored.role;
         match &state[stored.tensor] {
-            None => return Err(Fault::new(role, format!("the layout `{}` has no `{}` to write", to.name.text, role.text), absent(from, role))),
+            None => {
+                return Err(Fault::new(role, format!("the layout `{}` has no `{}` to write", to.name.text, role.text), absent(from, role)));
+            }
             Some((dtype, _)) if *dtype != stored.dtype => {
                 let message = format!("the layout `{}` cannot take `{}` as {}", to.name.text, role.text, stored.dtype.name());
                 return Err(Fault::new(role, message, format!("it is {} after the steps from `{}`", dtype.name(), from.name.text)));
@@ -135,7 +132,7 @@ pub(crate) fn plan<'a>(architecture: &'a Architecture, from: &Layout, to: &'a La
             Some(_) => {}
         }
     }
-    Ok(Plan { source, undo, moves, target: state })
+    Ok(Plan { undo, moves })
 }
 
 fn absent(from: &Layout, role: &Name) -> String {
@@ -177,7 +174,9 @@ impl<'a> Planner<'a> {
                         Some((dtype @ DType::F32, _)) => *dtype = how.dtype,
                         Some((dtype, _)) if *dtype == how.dtype && !self.direct => continue,
                         None if !self.direct => continue,
-                        Some((dtype, _)) => return fault(format!("`{}` cannot be quantized", role.text), &format!("it is {}", dtype.name())),
+                        Some((dtype, _)) => {
+                            return fault(format!("`{}` cannot be quantized", role.text), &format!("it is {}", dtype.name()));
+                        }
                         None => return fault(format!("`{}` cannot be quantized", role.text), "it is not there at this step"),
                     }
                     self.moves.push(Move::Quantize { tensor, how, step: &step.name.text });
@@ -192,7 +191,13 @@ impl<'a> Planner<'a> {
                         let message = format!("`{}` cannot be added to `{}`", add.text, into.text);
                         return fault(message, &format!("one is {}, the other {}", b.name(), a.name()));
                     }
-                    _ => return fault(format!("`{}` cannot be added to `{}`", add.text, into.text), "one of them is not there at this step"),
+                    _ => {
+                        return fault(format!("`{}` cannot be added to `{}`", add.text, into.text), "one of them is not there at this step");
+                    }
+                }
+                if !self.axes_agree(to, what) {
+                    let message = format!("`{}` cannot be added to `{}`", add.text, into.text);
+                    return fault(message, "an axis that both have is not of one size at this step");
                 }
                 self.state[what] = None;
                 let overflow = overflow.unwrap_or_else(|| self.overflow_of(to));
@@ -200,10 +205,21 @@ impl<'a> Planner<'a> {
             }
             Action::MergeKings { into } => {
                 let tensor = self.index(into)?;
+                let rows = self.architecture.tensors[tensor].axes.get(1);
+                if let Some(moves) = &self.architecture.moves
+                    && rows.is_some_and(|rows| *rows == moves.axis || moves.also.contains(rows))
+                {
+                    return fault(format!("the kings of `{}` cannot be merged", into.text), "its second axis is that of the neurons");
+                }
                 match &mut self.state[tensor] {
                     Some((_, shape)) if shape.len() == 3 && shape[1] == SEPARATE_ROWS => shape[1] = MERGED_ROWS,
                     Some((_, shape)) if !self.direct && shape.get(1) == Some(&MERGED_ROWS) => return Ok(()),
-                    _ => return fault(format!("the kings of `{}` cannot be merged", into.text), "its axes are not buckets, 768 rows, neurons"),
+                    _ => {
+                        return fault(
+                            format!("the kings of `{}` cannot be merged", into.text),
+                            "its axes are not buckets, 768 rows, neurons",
+                        );
+                    }
                 }
                 self.moves.push(Move::MergeKings { into: tensor });
             }
@@ -221,6 +237,15 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the axes that two tensors share have one size.
+    fn axes_agree(&self, a: usize, b: usize) -> bool {
+        let sizes = |tensor: usize| {
+            let shape = self.state[tensor].as_ref().map_or(&[][..], |(_, shape)| shape);
+            self.architecture.tensors[tensor].axes.iter().zip(shape)
+        };
+        sizes(b).all(|(axis, size)| sizes(a).any(|(other, wide)| axis == other && size == wide))
     }
 
     /// The rule of the step that made these integers; two sums that wrap belong together.
@@ -257,10 +282,12 @@ pub(crate) fn check(architecture: &Architecture, problems: &mut Vec<Problem>) {
             problems.push(Problem::unknown("other layout", from, &layout_names));
             known = false;
         }
+        check_parts(architecture, layout, problems);
         if layout.used == Use::Read {
             if !layout.steps.is_empty() || matches!(layout.header, Header::Keep) {
                 let help = "put it under `[layout]` or `[write]`";
-                problems.push(Problem::new(format!("`{}` is read only", layout.name.text), layout.name.span, "it has no source").help(help));
+                problems
+                    .push(Problem::new(format!("`{}` is read only", layout.name.text), layout.name.span, "it has no source").help(help));
             }
             continue;
         }
@@ -276,6 +303,24 @@ pub(crate) fn check(architecture: &Architecture, problems: &mut Vec<Problem>) {
                 problems.push(Problem::new(format!("`{}` has no source", layout.name.text), layout.name.span, label).help(help));
             }
             _ => {}
+        }
+    }
+}
+
+/// Merged kings change an axis that a layout may split.
+fn check_parts(architecture: &Architecture, layout: &Layout, problems: &mut Vec<Problem>) {
+    let state = state_of(architecture, layout);
+    for stored in &layout.tensors {
+        let Some((_, shape)) = &state[stored.tensor] else { continue };
+        for (axis, size) in architecture.tensors[stored.tensor].axes.iter().zip(shape) {
+            let divides = stored.order.iter().filter(|part| part.axis == *axis).all(|part| match part.part {
+                Part::Whole => true,
+                Part::Quotient(divisor) | Part::Remainder(divisor) => size % divisor == 0,
+            });
+            if !divides {
+                let message = format!("the axis `{axis}` of `{}` cannot be split so", stored.role.text);
+                problems.push(Problem::new(message, stored.role.span, format!("it has {size} entries in this layout")));
+            }
         }
     }
 }

@@ -66,7 +66,9 @@ fn unpacked(architecture: &Architecture, layout: &Layout, state: &State, file: &
     const MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
     match (layout.zstd, file.starts_with(MAGIC)) {
         (None, false) => Ok(file.clone()),
-        (None, true) => Err(Error::new("the file is compressed with zstd").because("the layout is not").help("decompress it first: `zstd -d FILE`")),
+        (None, true) => {
+            Err(Error::new("the file is compressed with zstd").because("the layout is not").help("decompress it first: `zstd -d FILE`"))
+        }
         (Some(_), false) => Err(Error::new("the file is not compressed with zstd").because("the layout is")),
         (Some(_), true) => super::zstd::decompress(file, most_bytes(architecture, layout, state)).map(Bytes::from_vec),
     }
@@ -168,6 +170,10 @@ impl<'a> Walker<'a> {
             (None, true) => (slices, count / slices),
             (None, false) => (1, count),
         };
+        // Each slice takes a byte at least: a file of a few bytes must not cost millions of steps.
+        if times > 1 && times > self.file.len().saturating_sub(self.at) {
+            return Err(Error::new(format!("the file ends inside `{}`", stored.role.text)));
+        }
         for _ in 0..times {
             self.at = aligned(self.at, stored.align);
             let length = self.packed_length(stored, *dtype, count)?;

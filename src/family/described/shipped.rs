@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn each_is_without_mistakes_and_says_what_it_is() {
         for shipped in ALL {
-            let architecture = Architecture::parse(shipped.name, shipped.text, &[]).unwrap_or_else(|error| panic!("{}: {error}", shipped.name));
+            let architecture =
+                Architecture::parse(shipped.name, shipped.text, &[]).unwrap_or_else(|error| panic!("{}: {error}", shipped.name));
             assert!(!architecture.description().is_empty(), "{}", shipped.name);
             assert!(!architecture.layout_names().is_empty(), "{}", shipped.name);
         }

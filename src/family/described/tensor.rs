@@ -126,8 +126,11 @@ fn copy<const N: usize>(values: &[[u8; N]], base: usize, axes: &[(usize, usize)]
 }
 
 impl Tensor {
-    /// Takes the entries `indices` of an axis, in their order.
+    /// Takes the entries `indices` of an axis, in their order: each of them once. An axis of another size stays.
     pub fn take(&mut self, axis: usize, indices: &[usize]) {
+        if self.shape[axis] != indices.len() {
+            return;
+        }
         let inner: usize = self.shape[axis + 1..].iter().product();
         let bytes = match inner * self.dtype.size() {
             1 => taken::<1>(&self.bytes, indices),
@@ -162,7 +165,11 @@ impl Tensor {
     /// Smallest and largest value; not a number where one of them is none.
     pub fn limits(&self) -> (f64, f64) {
         let fold = |(low, high): (f64, f64), value: f64| {
-            if value.is_nan() { (f64::NAN, f64::NAN) } else { (if value < low { value } else { low }, if value > high { value } else { high }) }
+            if value.is_nan() {
+                (f64::NAN, f64::NAN)
+            } else {
+                (if value < low { value } else { low }, if value > high { value } else { high })
+            }
         };
         let start = (f64::INFINITY, f64::NEG_INFINITY);
         let bytes = &*self.bytes;

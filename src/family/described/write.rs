@@ -45,7 +45,8 @@ fn write_plain(architecture: &Architecture, layout: &Layout, contents: &Contents
         (Header::Keep, _) => return Err(Error::new("there is no header to keep").because("the layout of the source has none")),
         _ => {}
     }
-    let in_file: Vec<Cow<'_, [u8]>> = layout.tensors.iter().map(|stored| in_file(architecture, layout, stored, contents)).collect::<Result<_>>()?;
+    let in_file: Vec<Cow<'_, [u8]>> =
+        layout.tensors.iter().map(|stored| in_file(architecture, layout, stored, contents)).collect::<Result<_>>()?;
     if layout.encoding == Encoding::Checkpoint {
         for (stored, bytes) in layout.tensors.iter().zip(&in_file) {
             writer.put(stored.id.as_deref().unwrap_or_default().as_bytes())?;
@@ -153,7 +154,8 @@ impl Writer<'_> {
                 Packing::Section => {
                     let pieces = pack::encode(bytes, stored.dtype);
                     let length: usize = pieces.iter().map(Vec::len).sum();
-                    let length = u32::try_from(length).map_err(|_| Error::new(format!("`{}` is too long for a section", stored.role.text)))?;
+                    let length =
+                        u32::try_from(length).map_err(|_| Error::new(format!("`{}` is too long for a section", stored.role.text)))?;
                     self.put(pack::SECTION)?;
                     self.put(&length.to_le_bytes())?;
                     pieces.iter().try_for_each(|piece| self.put(piece))?;

@@ -73,9 +73,10 @@ impl Reader<'_> {
         if let Some(schema) = self.required(&mut fields, "schema").and_then(|node| self.text("schema", node))
             && schema.text != SCHEMA
         {
-            self.problem(Problem::new(format!("schema `{}` is not known", schema.text), schema.span, "this text").help(format!(
-                "this `nnue` reads `schema = \"{SCHEMA}\"`"
-            )));
+            self.problem(
+                Problem::new(format!("schema `{}` is not known", schema.text), schema.span, "this text")
+                    .help(format!("this `nnue` reads `schema = \"{SCHEMA}\"`")),
+            );
             return None;
         }
         let description = fields.get("description").and_then(|node| self.text("description", node)).map_or_else(String::new, |it| it.text);
@@ -93,18 +94,7 @@ impl Reader<'_> {
             self.problem(Problem::new("the file has no layout", root.span, "here").help(help));
         }
         self.finish(fields);
-        Some(Architecture {
-            name: name.to_owned(),
-            description,
-            sizes,
-            tensors,
-            inputs,
-            activation,
-            moves,
-            buckets,
-            steps,
-            layouts,
-        })
+        Some(Architecture { name: name.to_owned(), description, sizes, tensors, inputs, activation, moves, buckets, steps, layouts })
     }
 
     /// `[sizes]`: numbers, or expressions over other sizes.
@@ -208,9 +198,7 @@ impl Reader<'_> {
         let squares = map.and_then(|node| {
             let numbers = self.numbers("buckets", node, 255);
             let map: Vec<u16> = numbers.iter().map(|number| *number as u16).collect();
-            PieceSquares::new(&map, mirror, merged)
-                .map_err(|why| self.problem(Problem::new("this is no bucket map", node.span, why)))
-                .ok()
+            PieceSquares::new(&map, mirror, merged).map_err(|why| self.problem(Problem::new("this is no bucket map", node.span, why))).ok()
         });
         self.finish(fields);
         squares.map(Input::PieceSquares)

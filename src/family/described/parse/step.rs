@@ -124,7 +124,9 @@ impl Reader<'_> {
     fn integer_type(&mut self, node: &Node) -> Option<DType> {
         let dtype = self.dtype(node)?;
         if dtype.limits().is_none() {
-            self.problem(Problem::new("`quantize` makes integers", node.span, "this is no integer type").help("`i8`, `i16`, `i32` or `u8`"));
+            self.problem(
+                Problem::new("`quantize` makes integers", node.span, "this is no integer type").help("`i8`, `i16`, `i32` or `u8`"),
+            );
             return None;
         }
         Some(dtype)
