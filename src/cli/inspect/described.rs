@@ -37,8 +37,8 @@ fn filled(mut report: Report, architecture: &Architecture, from: Option<&str>, b
     };
     report.notes.push(format!("in the layout `{}`", summary.layout));
     if let Some(sum) = summary.largest_sum {
-        let then = if sum > 32_767 { "; it may wrap, and then the evaluation depends on the order of the neurons" } else { "" };
-        report.notes.push(format!("two maddubs results, added in 16 bits on CPUs without VNNI, reach {sum} at most{then}"));
+        let then = if sum > 32_767 { ": beyond 32767 the evaluation may depend on the order of the neurons" } else { "" };
+        report.notes.push(format!("four products of the first layer reach {sum}, where an engine adds them in 16 bits{then}"));
     }
     let tensors = summary.tensors.into_iter().map(|tensor| {
         let is_float = tensor.dtype.name() == "f32";

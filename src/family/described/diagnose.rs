@@ -76,6 +76,8 @@ impl Problem {
 /// Turns all mistakes into one error.
 pub(crate) fn report(texts: &Texts, name: &str, mut problems: Vec<Problem>) -> Error {
     problems.sort_by_key(|problem| problem.span);
+    // What one layout has from another is read for both.
+    problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
     let count = problems.len();
     problems.truncate(SHOWN);
     let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, problem)).collect();

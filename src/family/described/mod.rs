@@ -8,6 +8,7 @@
 //! | `read`, `write`, `pack`, `zstd` | a file in a layout ↔ tensors |
 //! | `steps`, `quantize`, `tensor` | what is done to tensors |
 //! | [`features`], `gather` | rows of the inputs; which outputs are zero |
+//! | `compare` | how two files differ |
 //! | `bound` | whether sums of products can wrap on CPUs without VNNI |
 //! | [`order`] | permutations as engines write them |
 //! | [`foreign`] | networks in Stockfish's format that no table knows |
@@ -16,6 +17,7 @@
 //! Knows nothing of the command line, the manifest and the cache.
 
 mod bound;
+mod compare;
 mod diagnose;
 pub mod features;
 pub mod foreign;
@@ -40,6 +42,7 @@ mod zstd;
 use std::io::Write;
 use std::path::Path;
 
+pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
 
@@ -89,10 +92,7 @@ impl Architecture {
     /// When the file is not in the layout, fits several, holds values that do not fit, or no steps lead there.
     pub fn convert<'a>(&'a self, file: &Bytes, from: Option<&str>, to: &str, neurons: Neurons<'_>, ctx: &Ctx) -> Result<Converted<'a>> {
         let target = self.writable(to).ok_or_else(|| self.no_layout(to))?;
-        let source = match from {
-            Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name))?,
-            None => self.recognize(file)?,
-        };
+        let source = self.layout_of(file, from)?;
         let plan = plan::plan(self, source, target).map_err(|fault| {
             let message = format!("no steps lead from the layout `{}` to `{}`", source.name.text, target.name.text);
             Error::usage(message).because(fault.message).because(fault.why)
@@ -116,10 +116,7 @@ impl Architecture {
     /// # Errors
     /// As [`Self::convert`].
     pub fn summary(&self, file: &Bytes, from: Option<&str>) -> Result<Summary> {
-        let layout = match from {
-            Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name))?,
-            None => self.recognize(file)?,
-        };
+        let layout = self.layout_of(file, from)?;
         let contents = read::read(self, layout, file)
             .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", layout.name.text, self.name)))?;
         let tensors = layout.tensors.iter().filter_map(|stored| {
@@ -137,6 +134,14 @@ impl Architecture {
     /// Names of the layouts that the file fits.
     pub fn fitting(&self, file: &Bytes) -> Vec<&str> {
         self.layouts.iter().filter(|layout| read::fits(self, layout, file).is_ok()).map(|layout| layout.name.text.as_str()).collect()
+    }
+
+    /// The layout of this name, or the only one that the file fits.
+    fn layout_of(&self, file: &Bytes, from: Option<&str>) -> Result<&Layout> {
+        match from {
+            Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name)),
+            None => self.recognize(file),
+        }
     }
 
     /// The only layout that the file fits. Layouts that are only written count where no other fits.

@@ -192,7 +192,10 @@ impl<'a> Planner<'a> {
                         return fault(message, &format!("one is {}, the other {}", b.name(), a.name()));
                     }
                     _ => {
-                        return fault(format!("`{}` cannot be added to `{}`", add.text, into.text), "one of them is not there at this step");
+                        return fault(
+                            format!("`{}` cannot be added to `{}`", add.text, into.text),
+                            "one of them is not there at this step",
+                        );
                     }
                 }
                 if !self.axes_agree(to, what) {

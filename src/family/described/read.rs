@@ -255,5 +255,5 @@ fn values(stored: &Stored, order: &Order, ranges: &[Range<usize>], file: &Bytes,
             Storage::Owned(all)
         }
     };
-    if order.is_identity() { Ok(in_file) } else { Ok(Storage::Owned(order.from_file(&in_file, stored.dtype.size()))) }
+    if order.is_identity() { Ok(in_file) } else { Ok(Storage::Owned(order.to_tensor(&in_file, stored.dtype.size()))) }
 }

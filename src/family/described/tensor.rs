@@ -79,7 +79,7 @@ impl Order {
     }
 
     /// The file's values in the order of the tensor.
-    pub fn from_file(&self, bytes: &[u8], size: usize) -> Vec<u8> {
+    pub fn to_tensor(&self, bytes: &[u8], size: usize) -> Vec<u8> {
         let dims: Vec<usize> = self.file.iter().map(|index| self.dims[*index]).collect();
         let mut back = vec![0; self.file.len()];
         for (place, index) in self.file.iter().enumerate() {
