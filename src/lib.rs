@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {graph, cache, stages, manifest} → {net, format, positions, permutation} → {ctx, error, paths}
+//! cli → build → family → {graph, cache, stages, manifest} → {net, format, positions, permutation} → {ctx, error, paths}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -11,6 +11,7 @@
 //! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`permutation`]: activation matrix, objective, search, backends.
+//! * [`family`]: networks that are not Stockfish's own, such as those that an architecture file describes.
 //! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
 //! * [`manifest`]: `nnue.toml` → typed, spanned values.
 //! * [`graph`]: manifest → petgraph DAG of actions, keys, stale reasons.

@@ -5,13 +5,13 @@ use std::path::Path;
 use serde_json::json;
 
 use super::convert::{Order, load_permutation};
-use super::network::{OverflowName, Place, check_folder_of, write_file};
+use super::network::{OverflowName, Place, Written, check_folder_of, write_file};
 use super::{Exit, Global};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::family::described::{Architecture, Gather, Neurons, foreign};
+use crate::family::described::{Architecture, Converted, Gather, Neurons, foreign};
 use crate::format::bytes::Bytes;
-use crate::permutation::search;
+use crate::permutation::{ZeroBlocks, search};
 use crate::positions::select;
 
 /// Which layouts of a described architecture.
@@ -107,25 +107,35 @@ pub(super) fn convert(job: &Job<'_>, layouts: &LayoutArgs, global: &Global, ctx:
         }
         _ => {}
     }
-    let largest_sum = converted.largest_sum();
-    if let Some(sum) = largest_sum.filter(|sum| converted.permuted() && *sum > MOST) {
+    if let Some(sum) = converted.largest_sum().filter(|sum| converted.permuted() && *sum > MOST) {
         ctx.warn(format!(
             "on CPUs without VNNI the evaluation may change with the order of the neurons: four products of the first layer can \
              reach {sum}, beyond {MOST}, if the engine adds two results of maddubs in 16 bits"
         ));
     }
     let written = write_file(Place::File(job.target), ctx, |out| converted.write(out))?;
+    report(job, &converted, &written, zero_blocks, global)
+}
+
+/// Says what was written.
+fn report(
+    job: &Job<'_>,
+    converted: &Converted<'_>,
+    written: &Written,
+    zero_blocks: Option<[ZeroBlocks; 2]>,
+    global: &Global,
+) -> Result<Exit> {
     if job.json {
         let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({
-            "schema": 1, "output": output, "architecture": architecture.name(), "from": converted.source(), "to": to,
+            "schema": 1, "output": output, "architecture": converted.architecture(), "from": converted.source(), "to": job.to,
             "zero_blocks": zero_blocks.map(|[before, after]| {
                 json!({"positions": before.positions, "before": before.fraction(), "after": after.fraction()})
             }),
-            "largest_sum": largest_sum, "warnings": global.warnings(),
+            "largest_sum": converted.largest_sum(), "warnings": global.warnings(),
         }))?;
     } else {
-        let layouts = format!("{}, {} → {to}", architecture.name(), converted.source());
+        let layouts = format!("{}, {} → {}", converted.architecture(), converted.source(), job.to.unwrap_or_default());
         let zero = zero_blocks.map_or_else(String::new, |[before, after]| {
             format!("zero blocks  {} % → {} % ({} positions)\n", before.percent(), after.percent(), before.positions)
         });

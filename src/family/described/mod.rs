@@ -2,7 +2,7 @@
 //!
 //! | file | job |
 //! | --- | --- |
-//! | [`parse`], `tree`, `sizes`, `diagnose` | the text of an architecture file → [`Architecture`], all mistakes with their places |
+//! | `parse`, `tree`, `sizes`, `diagnose` | the text of an architecture file → [`Architecture`], all mistakes with their places |
 //! | `model` | what such a file says, as types |
 //! | `plan` | which steps lead from one layout to another |
 //! | `read`, `write`, `pack`, `zstd` | a file in a layout ↔ tensors |
@@ -236,6 +236,11 @@ pub struct Converted<'a> {
 }
 
 impl Converted<'_> {
+    /// Name of the architecture.
+    pub fn architecture(&self) -> &str {
+        &self.architecture.name
+    }
+
     /// The layout that the file was in.
     pub fn source(&self) -> &str {
         self.source

@@ -11,6 +11,9 @@ pub(crate) const SECTION: &[u8; 17] = b"COMPRESSED_LEB128";
 /// Values that one task encodes.
 const VALUES_A_TASK: usize = 256 << 10;
 
+/// Bytes that one task decodes.
+const BYTES_A_TASK: usize = 256 << 10;
+
 /// The length of `count` values at the beginning of `bytes`: each ends with the first byte below 128.
 pub(crate) fn length(bytes: &[u8], count: usize) -> Option<usize> {
     let mut left = count;
@@ -32,31 +35,58 @@ pub(crate) fn length(bytes: &[u8], count: usize) -> Option<usize> {
 /// # Errors
 /// The first value that is too long or does not fit, for people.
 pub(crate) fn decode(bytes: &[u8], dtype: DType, count: usize) -> Result<Vec<u8>, String> {
-    // Every value takes a byte at least: nothing is allocated for a count beyond that.
-    if count > bytes.len() {
-        return Err(format!("{} bytes cannot hold {count} values", bytes.len()));
+    decode_in_pieces(bytes, dtype, count, BYTES_A_TASK)
+}
+
+/// Pieces of about `piece` bytes, which end with a value, are decoded by the threads of the current rayon pool.
+fn decode_in_pieces(bytes: &[u8], dtype: DType, count: usize, piece: usize) -> Result<Vec<u8>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    while rest.len() > piece {
+        let end = rest[piece..].iter().position(|byte| *byte < 0x80).map_or(rest.len(), |more| piece + more + 1);
+        let (first, others) = rest.split_at(end);
+        pieces.push(first);
+        rest = others;
     }
-    let mut out = Vec::with_capacity(count.saturating_mul(dtype.size()));
+    pieces.push(rest);
+    let counts: Vec<usize> = pieces.par_iter().map(|piece| piece.iter().filter(|byte| **byte < 0x80).count()).collect();
+    let ends: usize = counts.iter().sum();
+    // Every value takes a byte at least, so nothing is allocated beyond a few times the input.
+    if ends != count || bytes.last().is_some_and(|byte| *byte >= 0x80) {
+        return Err(format!("{} bytes hold {ends} values, not {count}", bytes.len()));
+    }
+    let mut out = vec![0u8; count.saturating_mul(dtype.size())];
+    let mut tasks = Vec::with_capacity(pieces.len());
+    let (mut left, mut before) = (&mut out[..], 0);
+    for (piece, count) in pieces.into_iter().zip(counts) {
+        let (own, others) = left.split_at_mut(count * dtype.size());
+        tasks.push((piece, own, before));
+        (left, before) = (others, before + count);
+    }
+    tasks.into_par_iter().try_for_each(|(piece, out, before)| {
+        decode_piece(piece, dtype, out).map_err(|(index, why)| format!("value {} {why}", before + index))
+    })?;
+    Ok(out)
+}
+
+/// As many values as `out` has room for; they end where the piece does.
+fn decode_piece(bytes: &[u8], dtype: DType, out: &mut [u8]) -> Result<(), (usize, String)> {
     let mut at = 0;
-    for index in 0..count {
+    for (index, out) in out.chunks_exact_mut(dtype.size()).enumerate() {
         let (value, length) = match bytes.get(at) {
             // The sign bit of one byte is its seventh.
             Some(&byte) if byte < 0x80 && dtype != DType::F32 => (i64::from((byte << 1).cast_signed() >> 1), 1),
-            _ => decode_long(&bytes[at..], dtype).map_err(|why| format!("value {index} {why}"))?,
+            _ => decode_long(bytes.get(at..).unwrap_or_default(), dtype).map_err(|why| (index, why))?,
         };
         at += length;
         if let Some((low, high)) = dtype.limits()
             && !(low..=high).contains(&value)
         {
-            return Err(format!("value {index} is {value}, which does not fit {}", dtype.name()));
+            return Err((index, format!("is {value}, which does not fit {}", dtype.name())));
         }
-        match dtype.size() {
-            1 => out.push(value as u8),
-            2 => out.extend_from_slice(&(value as u16).to_le_bytes()),
-            _ => out.extend_from_slice(&(value as u32).to_le_bytes()),
-        }
+        out.copy_from_slice(&value.to_le_bytes()[..out.len()]);
     }
-    if at == bytes.len() { Ok(out) } else { Err(format!("{} bytes are left after the last value", bytes.len() - at)) }
+    Ok(())
 }
 
 fn decode_long(bytes: &[u8], dtype: DType) -> Result<(i64, usize), String> {
@@ -131,7 +161,8 @@ mod tests {
             let count = bytes.len() / dtype.size();
             let encoded = encode(&bytes, dtype).concat();
             prop_assert_eq!(length(&encoded, count), Some(encoded.len()));
-            prop_assert_eq!(decode(&encoded, dtype, count).unwrap(), bytes);
+            prop_assert_eq!(&decode(&encoded, dtype, count).unwrap(), &bytes);
+            prop_assert_eq!(decode_in_pieces(&encoded, dtype, count, 7).unwrap(), bytes);
         }
 
         #[test]
@@ -139,7 +170,8 @@ mod tests {
             let dtype = DType::named(DType::NAMES[kind]).unwrap();
             let count = bytes.iter().filter(|byte| **byte < 0x80).count();
             if let Ok(values) = decode(&bytes, dtype, count) {
-                prop_assert_eq!(encode(&values, dtype).concat(), bytes);
+                prop_assert_eq!(encode(&values, dtype).concat(), &bytes[..]);
+                prop_assert_eq!(decode_in_pieces(&bytes, dtype, count, 3).unwrap(), values);
             }
         }
     }

@@ -182,50 +182,8 @@ impl<'a> Planner<'a> {
                     self.moves.push(Move::Quantize { tensor, how, step: &step.name.text });
                 }
             }
-            Action::Merge { into, add, overflow } => {
-                let (to, what) = (self.index(into)?, self.index(add)?);
-                match (&self.state[to], &self.state[what]) {
-                    (Some(_), None) if !self.direct => return Ok(()),
-                    (Some((a, _)), Some((b, _))) if a == b => {}
-                    (Some((a, _)), Some((b, _))) => {
-                        let message = format!("`{}` cannot be added to `{}`", add.text, into.text);
-                        return fault(message, &format!("one is {}, the other {}", b.name(), a.name()));
-                    }
-                    _ => {
-                        return fault(
-                            format!("`{}` cannot be added to `{}`", add.text, into.text),
-                            "one of them is not there at this step",
-                        );
-                    }
-                }
-                if !self.axes_agree(to, what) {
-                    let message = format!("`{}` cannot be added to `{}`", add.text, into.text);
-                    return fault(message, "an axis that both have is not of one size at this step");
-                }
-                self.state[what] = None;
-                let overflow = overflow.unwrap_or_else(|| self.overflow_of(to));
-                self.moves.push(Move::Merge { into: to, add: what, overflow });
-            }
-            Action::MergeKings { into } => {
-                let tensor = self.index(into)?;
-                let rows = self.architecture.tensors[tensor].axes.get(1);
-                if let Some(moves) = &self.architecture.moves
-                    && rows.is_some_and(|rows| *rows == moves.axis || moves.also.contains(rows))
-                {
-                    return fault(format!("the kings of `{}` cannot be merged", into.text), "its second axis is that of the neurons");
-                }
-                match &mut self.state[tensor] {
-                    Some((_, shape)) if shape.len() == 3 && shape[1] == SEPARATE_ROWS => shape[1] = MERGED_ROWS,
-                    Some((_, shape)) if !self.direct && shape.get(1) == Some(&MERGED_ROWS) => return Ok(()),
-                    _ => {
-                        return fault(
-                            format!("the kings of `{}` cannot be merged", into.text),
-                            "its axes are not buckets, 768 rows, neurons",
-                        );
-                    }
-                }
-                self.moves.push(Move::MergeKings { into: tensor });
-            }
+            Action::Merge { into, add, overflow } => self.merge(place, into, add, *overflow)?,
+            Action::MergeKings { into } => self.merge_kings(place, into)?,
             Action::Permute => {
                 self.neurons(place)?;
                 self.moves.push(Move::Permute);
@@ -239,6 +197,50 @@ impl<'a> Planner<'a> {
                 self.moves.push(Move::Lanes(*lanes));
             }
         }
+        Ok(())
+    }
+
+    fn merge(&mut self, place: &Name, into: &Name, add: &Name, overflow: Option<Overflow>) -> Result<(), Fault> {
+        let fault = |message: String, why: &str| Err(Fault::new(place, message, why));
+        let (to, what) = (self.index(into)?, self.index(add)?);
+        match (&self.state[to], &self.state[what]) {
+            (Some(_), None) if !self.direct => return Ok(()),
+            (Some((a, _)), Some((b, _))) if a == b => {}
+            (Some((a, _)), Some((b, _))) => {
+                let message = format!("`{}` cannot be added to `{}`", add.text, into.text);
+                return fault(message, &format!("one is {}, the other {}", b.name(), a.name()));
+            }
+            _ => {
+                return fault(format!("`{}` cannot be added to `{}`", add.text, into.text), "one of them is not there at this step");
+            }
+        }
+        if !self.axes_agree(to, what) {
+            let message = format!("`{}` cannot be added to `{}`", add.text, into.text);
+            return fault(message, "an axis that both have is not of one size at this step");
+        }
+        self.state[what] = None;
+        let overflow = overflow.unwrap_or_else(|| self.overflow_of(to));
+        self.moves.push(Move::Merge { into: to, add: what, overflow });
+        Ok(())
+    }
+
+    fn merge_kings(&mut self, place: &Name, into: &Name) -> Result<(), Fault> {
+        let fault = |message: String, why: &str| Err(Fault::new(place, message, why));
+        let tensor = self.index(into)?;
+        let rows = self.architecture.tensors[tensor].axes.get(1);
+        if let Some(moves) = &self.architecture.moves
+            && rows.is_some_and(|rows| *rows == moves.axis || moves.also.contains(rows))
+        {
+            return fault(format!("the kings of `{}` cannot be merged", into.text), "its second axis is that of the neurons");
+        }
+        match &mut self.state[tensor] {
+            Some((_, shape)) if shape.len() == 3 && shape[1] == SEPARATE_ROWS => shape[1] = MERGED_ROWS,
+            Some((_, shape)) if !self.direct && shape.get(1) == Some(&MERGED_ROWS) => return Ok(()),
+            _ => {
+                return fault(format!("the kings of `{}` cannot be merged", into.text), "its axes are not buckets, 768 rows, neurons");
+            }
+        }
+        self.moves.push(Move::MergeKings { into: tensor });
         Ok(())
     }
 
