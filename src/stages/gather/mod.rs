@@ -424,7 +424,8 @@ mod tests {
                 let selection = crate::positions::Selection { count, held_out: 0, seed: 0, filters };
                 let positions = crate::positions::select(std::slice::from_ref(&path), &selection, &Ctx::silent()).unwrap().positions;
                 let mut order = Order::default();
-                let mut accumulator = Accumulator::new(&network.blocks);
+                let features: Vec<&dyn Features> = network.blocks.iter().map(|block| &block.block as &dyn Features).collect();
+                let mut accumulator = Accumulator::new(&features);
                 let (mut rows, mut all) = ([0; 2], [0; 2]);
                 for batch in positions.chunks(WORDS_A_BATCH / 16) {
                     order.arrange(batch);
