@@ -183,6 +183,23 @@ fn a_wrong_file_or_name_is_said_to_be_one() {
 }
 
 #[test]
+fn values_that_are_no_numbers_are_refused() {
+    let Some(engines) = engines() else { return };
+    let folder = unpacked(&engines, "plentychess");
+    let raw = std::fs::read(folder.path().join("raw.bin")).unwrap();
+    // The factoriser, which is quantized, and the last bias, which stays a float.
+    for (at, role) in [(400, "`ft.factor`"), (raw.len() - 4, "`l3.b`")] {
+        let mut bytes = raw.clone();
+        bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(folder.path().join("nan"), bytes).unwrap();
+        let output = nnue(folder.path(), &["convert", "nan", "out", "--architecture", "net.toml", "--from", "raw", "--to", "published"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains(role) && !folder.path().join("out").exists(), "{message}");
+    }
+}
+
+#[test]
 fn published_files_are_rewritten_as_they_are_and_permuted_as_their_tool_does() {
     let Some(engines) = engines() else { return };
     let folder = unpacked(&engines, "plentychess");
@@ -350,6 +367,19 @@ fn files_are_compared_up_to_the_order_of_the_neurons() {
         (&other["relation"], &other["tensors"][0]["name"], &other["tensors"][0]["differing"]),
         (&"different".into(), &"l3.b".into(), &1.into())
     );
+}
+
+#[test]
+fn a_file_without_a_header_is_known_by_its_length() {
+    let folder = tempfile::tempdir().unwrap();
+    // The floats of bullet's `simple`: 768 rows of 128 neurons, their biases, two sides of output weights, one bias.
+    let length = 4 * (768 * 128 + 128 + 2 * 128 + 1);
+    std::fs::write(folder.path().join("raw"), vec![0; length]).unwrap();
+    let inspected = nnue(folder.path(), &["inspect", "raw"]);
+    let text = String::from_utf8_lossy(&inspected.stdout).into_owned();
+    assert!(inspected.status.success() && text.contains("`bullet-simple`: `raw`") && text.contains("ft.psq"), "{text}");
+    std::fs::write(folder.path().join("raw"), vec![0; length + 4]).unwrap();
+    assert_eq!(nnue(folder.path(), &["inspect", "raw"]).status.code(), Some(1));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Inspected, Report, Tensor};
 use crate::cli::described::LayoutArgs;
 use crate::error::Result;
-use crate::family::described::{Architecture, foreign};
+use crate::family::described::{Architecture, foreign, shipped};
 use crate::format::bytes::Bytes;
 
 /// A file that is to be of the architecture `name`.
@@ -27,6 +27,26 @@ pub(super) fn or_foreign(inspected: Inspected, bytes: &Bytes) -> Inspected {
             filled(report, &architecture, None, bytes)
         }
         Err(error) => report.bad(error),
+    }
+}
+
+/// What is nothing else, as one of the described architectures that ship, where it has the length of one of their files.
+pub(super) fn or_shipped(inspected: Inspected, bytes: &Bytes) -> Inspected {
+    let Inspected { mut report, fault: Some(fault) } = inspected else { return inspected };
+    let architectures = shipped::ALL.iter().filter_map(|shipped| Architecture::parse(shipped.name, shipped.text, &[]).ok());
+    let fitting = |architecture: Architecture| {
+        let layouts = architecture.fitting(bytes).iter().map(|layout| format!("`{layout}`")).collect::<Vec<_>>().join(", ");
+        (!layouts.is_empty()).then_some((architecture, layouts))
+    };
+    let found: Vec<(Architecture, String)> = architectures.filter_map(fitting).collect();
+    if found.is_empty() {
+        return Inspected { report, fault: Some(fault) };
+    }
+    report.notes = found.iter().map(|(one, layouts)| format!("it has the length of a file of `{}`: {layouts}", one.name())).collect();
+    report.candidates = Some(found.iter().map(|(one, _)| one.name().to_owned()).collect());
+    match &found[..] {
+        [(one, _)] if one.summary(bytes, None).is_ok() => filled(report, one, None, bytes),
+        _ => report.good(),
     }
 }
 

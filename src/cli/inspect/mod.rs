@@ -174,6 +174,7 @@ fn inspect(path: &Path, bytes: &Bytes, histograms: bool, ctx: &Ctx) -> Result<In
         kind if kind.is_executable() => Ok(integer::engine(bytes, kind, histograms)),
         FileKind::TorchZip | FileKind::TorchLegacy | FileKind::Safetensors => tensors::inspect(bytes, kind, histograms, ctx),
         FileKind::Npy => Ok(foreign::array(bytes)),
+        FileKind::Unknown | FileKind::Zstd => Ok(described::or_shipped(foreign::other(path, bytes, kind, ctx)?, bytes)),
         kind => foreign::other(path, bytes, kind, ctx),
     }
 }

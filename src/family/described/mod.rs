@@ -89,7 +89,7 @@ impl Architecture {
     /// Without `from` the file must fit one layout only. `neurons` is what a `permute` step does.
     ///
     /// # Errors
-    /// When the file is not in the layout, fits several, holds values that do not fit, or no steps lead there.
+    /// When the file is not in the layout, fits several, holds values that do not fit or are no numbers, or no steps lead there.
     pub fn convert<'a>(&'a self, file: &Bytes, from: Option<&str>, to: &str, neurons: Neurons<'_>, ctx: &Ctx) -> Result<Converted<'a>> {
         let target = self.writable(to).ok_or_else(|| self.no_layout(to))?;
         let source = self.layout_of(file, from)?;
@@ -108,6 +108,13 @@ impl Architecture {
                 steps::run(self, &plan, &mut contents, steps::Neurons::Found(&mut find), ctx)?
             }
         };
+        for stored in &target.tensors {
+            if let Some(index) = contents.tensors[stored.tensor].as_ref().and_then(tensor::Tensor::first_nan) {
+                return Err(Error::new(format!("`{}` holds values that are no numbers", stored.role.text))
+                    .because(format!("the first is at index {index}"))
+                    .help("the training went wrong: take an earlier checkpoint"));
+            }
+        }
         Ok(Converted { architecture: self, layout: target, source: &source.name.text, contents, permuted })
     }
 

@@ -11,6 +11,9 @@ pub(crate) const SECTION: &[u8; 17] = b"COMPRESSED_LEB128";
 /// Values that one task encodes.
 const VALUES_A_TASK: usize = 256 << 10;
 
+/// Values whose encoding is in memory at once, where it need not be known as a whole.
+pub(crate) const VALUES_A_BATCH: usize = 16 * VALUES_A_TASK;
+
 /// Bytes that one task decodes.
 const BYTES_A_TASK: usize = 256 << 10;
 

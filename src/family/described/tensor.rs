@@ -162,6 +162,12 @@ fn taken_wide(bytes: &[u8], indices: &[usize], wide: usize) -> Vec<u8> {
 }
 
 impl Tensor {
+    /// Index of the first value that is no number.
+    pub fn first_nan(&self) -> Option<usize> {
+        let values: &[[u8; 4]] = if self.dtype == DType::F32 { self.bytes.as_chunks().0 } else { &[] };
+        values.par_iter().with_min_len(1 << 14).position_first(|value| f32::from_le_bytes(*value).is_nan())
+    }
+
     /// Smallest and largest value; not a number where one of them is none.
     pub fn limits(&self) -> (f64, f64) {
         let fold = |(low, high): (f64, f64), value: f64| {

@@ -150,7 +150,11 @@ impl Writer<'_> {
             let bytes = bytes.get(slice * length..(slice + 1) * length).unwrap_or_default();
             match stored.packing {
                 Packing::Raw => self.put(bytes)?,
-                Packing::Leb128 => pack::encode(bytes, stored.dtype).iter().try_for_each(|piece| self.put(piece))?,
+                Packing::Leb128 => {
+                    for batch in bytes.chunks(pack::VALUES_A_BATCH * stored.dtype.size()) {
+                        pack::encode(batch, stored.dtype).iter().try_for_each(|piece| self.put(piece))?;
+                    }
+                }
                 Packing::Section => {
                     let pieces = pack::encode(bytes, stored.dtype);
                     let length: usize = pieces.iter().map(Vec::len).sum();
