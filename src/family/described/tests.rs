@@ -244,7 +244,7 @@ fn all_mistakes_are_found_at_once() {
         .replace("dtype = \"i8\"", "dtype = \"i9\"")
         .replace("role = \"ft.bias\"", "role = \"ft.bais\"")
         .replace("out = 2", "out = \"in+\"");
-    assert_eq!(mistakes(&changed), "`small` has 5 errors");
+    assert_eq!(mistakes(&changed), "`small` has 6 errors");
     assert!(mistakes(&SMALL.replace("steps = [\"order\"]", "steps = [\"ordr\"]")).contains("no step is named `ordr`"));
     assert!(mistakes(&SMALL.replace("from = \"file\"", "from = \"fil\"")).contains("no other layout is named `fil`"));
     assert!(mistakes(&SMALL.replace("schema = \"engine-net-1\"", "schema = \"engine-net-9\"")).contains("is not known"));
