@@ -7,8 +7,11 @@ use std::process::{Command, Output};
 
 use common::{golden, json, read_maybe_xz, sha256};
 
-/// Source, layout and target of every output that an engine's tool made.
-const OUTPUTS: &[(&str, &[(&str, &str, &str, &str)])] = &[
+/// Source file, its layout, the layout to write, the tool's file.
+type Made = (&'static str, &'static str, &'static str, &'static str);
+
+/// Every output that an engine's tool made, by engine.
+const OUTPUTS: &[(&str, &[Made])] = &[
     (
         "plentychess",
         &[
