@@ -11,12 +11,14 @@
 //! | 3 | `--locked` or `verify` found a difference |
 //! | 130 | interrupted |
 
+mod architecture;
 mod build;
 mod cache;
 mod comparison;
 mod completions;
 mod convert;
 mod data;
+mod described;
 mod diff;
 mod eval;
 mod explain;
@@ -97,6 +99,7 @@ enum Command {
     Diff(diff::Args),
     Eval(Box<eval::Args>),
     Perm(perm::Args),
+    Architecture(architecture::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -117,6 +120,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Diff(args) => diff::run(args, global),
         Command::Eval(args) => eval::run(*args, global),
         Command::Perm(args) => perm::run(args, global),
+        Command::Architecture(args) => architecture::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Schema(args) => schema::run(args, global),
         Command::Completions(args) => completions::run(args, global),

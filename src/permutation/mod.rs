@@ -16,6 +16,7 @@ mod kernel;
 mod matrix;
 mod npy;
 mod objective;
+pub mod order;
 mod search;
 
 pub use crate::words::Algorithm;

@@ -150,6 +150,25 @@ fn pawn_pairs(boards: &Boards, perspective: Color, view: View, out: &mut Vec<u32
     }
 }
 
+/// The rows of a block of features: what is active in a position.
+pub trait Features: Sync {
+    /// How many there are.
+    fn rows(&self) -> usize;
+
+    /// Appends the active ones as `perspective` sees `position`: numbers below [`Self::rows`], each once.
+    fn active(&self, position: &Position, perspective: Color, out: &mut Vec<u32>);
+}
+
+impl Features for Block {
+    fn rows(&self) -> usize {
+        Block::rows(*self)
+    }
+
+    fn active(&self, position: &Position, perspective: Color, out: &mut Vec<u32>) {
+        active_features(*self, position, perspective, out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::BufReader;
