@@ -388,7 +388,7 @@ mod tests {
         let same = select(std::slice::from_ref(&path), &selection(Some(count), 0, 5), &ctx).unwrap();
         assert_eq!(same.positions, expected);
         let error = select(&[path], &selection(Some(count + 1), 0, 5), &ctx).unwrap_err();
-        assert!(error.message().starts_with(&format!("{} positions were asked for, {count} are there, in `", count + 1)), "{error}");
+        assert!(error.message().starts_with(&format!("asked for {} positions, found {count} in `", count + 1)), "{error}");
     }
 
     #[test]
