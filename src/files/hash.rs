@@ -335,7 +335,7 @@ mod tests {
         let failure = |path: &Path| hash_file(path, &Ctx::silent()).unwrap_err().to_string();
         assert!(failure(folder.path()).contains("it is a folder"));
         assert!(failure(&folder.path().join("missing")).contains("missing"));
-        assert!(failure(Path::new("/dev/zero")).contains("no regular file"));
+        assert!(failure(Path::new("/dev/zero")).contains("not a regular file"));
     }
 
     /// Cancels as soon as it hears that bytes were read, and keeps what it heard.

@@ -341,7 +341,7 @@ mod tests {
         let mut damaged = bytes;
         damaged[40 * 100 + 38] = 7;
         let error = folder.error("z.bin", &damaged);
-        assert_eq!(error, "`z.bin` is damaged in record 100, at byte 4000: result 7 is none of -1, 0 and 1");
+        assert_eq!(error, "`z.bin` is damaged in record 100, at byte 4000: result 7 is not -1, 0 or 1");
     }
 
     #[test]
