@@ -3,7 +3,7 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {plan, exec, cache} → {stages, stage, manifest} → {evaluate, permutation} → {accumulator, format} → positions → net → files → {ctx, error, cpu, random, words}
+//! cli → build → {plan, exec} → {cache, manifest, stages} → {stage, evaluate, permutation} → accumulator → positions → format → net → files → {ctx, cpu, error, panics, random, words}
 //! ```
 //!
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
@@ -19,7 +19,7 @@
 //! * [`random`]: chance from seeds.
 //! * [`plan`]: manifest and facts about its sources → petgraph DAG of actions, keys, stale reasons, drawings.
 //! * `exec`: runs an action: here, by the stages, or elsewhere.
-//! * [`files`]: the only door to the file system: open safely, replace atomically, hash, lock, map.
+//! * [`files`]: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * [`cache`]: content-addressed store, action records, stat cache.
 //! * [`build`]: walks the DAG, asks the cache, lets actions run, publishes outputs.
 //! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.

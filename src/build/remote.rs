@@ -83,7 +83,7 @@ impl Runner<'_> {
         let bytes = remote.fetch(found, self.most_bytes(node, half));
         self.ctx.check()?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is no action"))?;
+        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
         let value = read_stored(action, &bytes).and_then(|value| check_fits(action, &value, half).map(|()| value));
         let value = match value {
             Ok(value) => value,

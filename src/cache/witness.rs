@@ -4,7 +4,7 @@
 //! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of [`packed`](super::packed):
 //! the context (32 bytes), when it was made (seconds, i64), the list of files with their signatures, and the result to the end.
 //!
-//! A file that cannot be read, is damaged, of another version or of another context only means that the work is done again.
+//! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
 use std::{
     fs,

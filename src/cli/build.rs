@@ -79,7 +79,7 @@ pub(crate) struct ManifestArgs {
     /// Replace a value of the manifest, such as `net.big.optimize.positions=1000000`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Read every file anew, whatever its times say
+    /// Read every file again, whatever its times say
     #[arg(long)]
     pub(super) paranoid: bool,
     /// Give up waiting for other processes after this time, such as 30s or 10m

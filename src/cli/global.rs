@@ -56,7 +56,7 @@ impl Global {
     pub(super) fn start(args: GlobalArgs) -> Result<Self> {
         if let Some(folder) = &args.folder {
             std::env::set_current_dir(folder)
-                .map_err(|error| Error::io("cannot go to the folder", folder, error).kind_is(crate::error::Kind::Usage))?;
+                .map_err(|error| Error::io("cannot change to the folder", folder, error).kind_is(crate::error::Kind::Usage))?;
         }
         let verbosity = match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,

@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
         let architecture = &network.architecture;
         if largest_output(architecture) > ACTIVATION_MAX {
             return Err(Error::new(format!(
-                "{} has no engine that evaluates it with the quantization {}",
+                "no engine evaluates {} with the quantization {}",
                 architecture.generation.name, architecture.quantization.name
             )));
         }

@@ -135,7 +135,7 @@ impl Planner<'_> {
     }
 
     /// The node of a write action. Each net has its own, also where another writes the same bytes: a place that one net cannot write to, or
-    /// may not publish in, is no failure of the other.
+    /// may not publish in, is not a failure of the other.
     fn write(&mut self, actions: &mut Vec<NodeIndex>, net: &str, action: Action, network: NodeIndex) -> NodeIndex {
         let identity = format!("write {} of {net}", serde_json::Value::Object(action.params()));
         self.node(actions, identity, action, &[(Role::Network, network)])

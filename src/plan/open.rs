@@ -27,8 +27,8 @@ pub fn open_scales<'n>(nets: impl IntoIterator<Item = &'n ResolvedNet>, facts: &
         let others: Vec<&str> = possible.filter(|name| *name != assumed).collect();
         if !others.is_empty() && seen.insert(path.resolved.as_path()) {
             lines.push(format!(
-                "`{}` does not record its scales: {assumed} is assumed for {purpose} (also possible: {}); `quantization` in the source's \
-                 table says which",
+                "`{}` does not record its scales: {assumed} is assumed for {purpose} (also possible: {}); set `quantization` in the source's \
+                 table",
                 path.typed,
                 others.join(", ")
             ));

@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    /// The threat formula once more, in the plainest way: walks squares, counts attacks one by one.
+    /// The threat formula again, in the plainest way: walks squares, counts attacks one by one.
     fn plain_threats(table: ThreatTable, position: &Position, perspective: Color) -> Vec<u32> {
         const NONE: i32 = -1;
         let (counts, maps): ([u32; 6], [[i32; 6]; 6]) = {

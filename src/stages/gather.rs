@@ -7,8 +7,8 @@
 //! before. Each sample's zero bits go to a place of their own and are put into the matrix's order afterwards.
 //!
 //! # Cost
-//! Row reads bound it. Rows a sample (two samples a position; a 16-bit row has 2·L1 bytes, an 8-bit row L1), counted by the test
-//! `rows_read` on a file of 434,921 positions of real games:
+//! Row reads bound it. Rows a sample (two samples a position; a 16-bit row has 2·L1 bytes, an 8-bit row L1), counted once
+//! on a file of 434,921 positions of real games:
 //!
 //! | blocks | active | every 43rd position taken | every fourth | all |
 //! | --- | ---: | ---: | ---: | ---: |
@@ -191,7 +191,7 @@ mod tests {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
     }
 
-    /// Every kind of block, every variant, several numbers of threads, sizes that are no multiple of a tile or of a word, weights that
+    /// Every kind of block, every variant, several numbers of threads, sizes that are not multiples of a tile or of a word, weights that
     /// wrap around: the matrix is that of plain sums.
     #[test]
     fn no_order_variant_or_thread_changes_a_bit() {
