@@ -34,6 +34,7 @@ mod network;
 mod output;
 mod panics;
 mod perm;
+mod plain;
 mod progress;
 mod report;
 mod schema;
@@ -133,18 +134,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let format = LogFormat::asked_for(&arguments);
     panics::install_hook(format);
-    let command = Cli::command().color(clap_color(&arguments));
-    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match plain::parse(&arguments).map_or_else(|| parse(arguments), Ok) {
         Ok(cli) => cli,
-        Err(error) => {
-            if error.use_stderr() && format == LogFormat::Json {
-                terminal::to_stderr(&log::usage(&error.render().to_string()));
-            } else {
-                // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
-                let _ = error.print();
-            }
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+        Err(error) => return refuse(&error, format),
     };
     let style = Style::of_stderr(cli.global.color, cli.global.log_format);
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
@@ -158,6 +150,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// What clap makes of the command line.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let command = Cli::command().color(clap_color(&arguments));
+    command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches))
+}
+
+/// Says why a command line is not carried out: it is wrong, or asks for help or the version.
+fn refuse(error: &clap::Error, format: LogFormat) -> ExitCode {
+    if error.use_stderr() && format == LogFormat::Json {
+        terminal::to_stderr(&log::usage(&error.render().to_string()));
+    } else {
+        // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
 fn exit_code(error: &Error) -> u8 {
