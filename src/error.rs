@@ -17,7 +17,7 @@ pub enum Kind {
     Usage,
     /// `--locked` or `verify` found a difference (exit code 3).
     Difference,
-    /// Ctrl-C or a cancelled [`crate::stages::Ctx`] (exit code 130).
+    /// Ctrl-C or a cancelled [`crate::ctx::Ctx`] (exit code 130).
     Interrupted,
 }
 
