@@ -9,13 +9,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use nnue::ctx::Ctx;
+use nnue::family::nnue::stages::load::{Loaded, load};
+use nnue::family::nnue::stages::quantize::{Overflow, quantize};
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::tensor::{DType, Source, TensorOut};
 use nnue::format::torch::{PickleValue, write_archive};
 use nnue::net::FT255;
 use nnue::random::SplitMix;
-use nnue::stages::load::{Loaded, load};
-use nnue::stages::quantize::{Overflow, quantize};
 
 /// Rows of `Full_Threats^` with the virtual ones.
 const ROWS: usize = 79856 + 22528 + 768;

@@ -10,13 +10,13 @@ use divan::{Bencher, counter::ItemsCount};
 use nnue::{
     ctx::Ctx,
     evaluate::{Evaluator, bounds, prove, trace},
-    format::nnue::Expectation,
-    net::{QuantizedNetwork, random_network},
-    positions::{Filters, Position, Selection, generate, select},
-    stages::{
+    family::nnue::stages::{
         gather::gather,
         load::{Loaded, load},
     },
+    format::nnue::Expectation,
+    net::{QuantizedNetwork, random_network},
+    positions::{Filters, Position, Selection, generate, select},
 };
 
 fn main() {

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use divan::{Bencher, counter::ItemsCount};
 use nnue::{
     ctx::Ctx,
+    family::nnue::stages::gather::gather,
     format::nnue::{Expectation, read},
     net::{QuantizedNetwork, random_network},
     positions::{Filters, Position, Selection, generate, select},
-    stages::gather::gather,
 };
 
 fn main() {

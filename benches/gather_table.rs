@@ -11,9 +11,9 @@ use std::{
 
 use nnue::{
     ctx::Ctx,
+    family::nnue::stages::gather::gather,
     net::random_network,
     positions::{Filters, Position, Selection, generate, select},
-    stages::gather::gather,
 };
 use rayon::prelude::*;
 

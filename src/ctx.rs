@@ -111,6 +111,12 @@ impl Ctx {
         Self { progress: Arc::new(WarningsOnly(self.progress.clone())), ..self.clone() }
     }
 
+    /// The same context for a look ahead at work that will say everything itself: neither progress nor warnings.
+    #[must_use]
+    pub fn silenced(&self) -> Self {
+        Self { progress: Arc::new(Silent), ..self.clone() }
+    }
+
     /// The progress sink.
     pub fn progress(&self) -> &dyn Progress {
         &*self.progress

@@ -3,27 +3,28 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {plan, exec} → {cache, manifest, stages} → {stage, evaluate, permutation} → accumulator → positions → format → net → files → {ctx, cpu, error, panics, random, words}
+//! cli → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → {accumulator, format} → positions → net → files
+//!     → {ctx, error, cpu, random, words}
 //! ```
 //!
+//! * [`cli`]: the command line over all of it.
+//! * [`build`]: walks the graph, asks the cache, lets actions run, publishes outputs.
+//! * [`plan`]: manifest and facts about its sources → petgraph DAG of actions, keys, stale reasons, drawings.
+//! * `exec`: runs an action: here, by its family, or elsewhere.
+//! * [`cache`]: content-addressed store, action records, stat cache.
+//! * [`family`]: the kinds of networks. Each brings how its sources are recognized, its stages and its artifacts; the rooms above name none.
+//! * [`manifest`]: `nnue.toml` → typed, spanned values.
+//! * [`stage`]: the vocabulary of builds: stages, their parameters, the roles of inputs, what is said of results.
+//! * [`evaluate`]: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
+//! * [`permutation`]: activation matrix, objective, search, backends.
+//! * `accumulator`: sums of the feature transformer over many positions, for `family` and `evaluate`.
+//! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
+//! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
 //!   Knows no file format, no command line, no cache.
-//! * [`format`](mod@format): one module a file format, bytes ↔ `net` types.
-//! * [`family`]: networks of other kinds than the trainer's: formats, artifacts and operations of each.
-//! * [`positions`]: training data readers, deterministic sampling, feature indices.
-//! * [`permutation`]: activation matrix, objective, search, backends.
-//! * `accumulator`: sums of the feature transformer over many positions, for `stages` and `evaluate`.
-//! * [`evaluate`]: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
-//! * [`stages`]: one file a stage: pure functions `(inputs, parameters, &Ctx) -> Result<Output>`.
-//! * [`manifest`]: `nnue.toml` → typed, spanned values.
+//! * [`files`]: what is common to all use of files: open safely, replace atomically, hash, lock, map.
 //! * [`random`]: chance from seeds.
-//! * [`plan`]: manifest and facts about its sources → petgraph DAG of actions, keys, stale reasons, drawings.
-//! * `exec`: runs an action: here, by the stages, or elsewhere.
-//! * [`files`]: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
-//! * [`cache`]: content-addressed store, action records, stat cache.
-//! * [`build`]: walks the DAG, asks the cache, lets actions run, publishes outputs.
 //! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
-//! * [`cli`]: the command line over all of it.
 #![deny(missing_docs)]
 
 mod accumulator;
@@ -46,7 +47,6 @@ pub mod plan;
 pub mod positions;
 pub mod random;
 pub mod stage;
-pub mod stages;
 pub mod words;
 
 /// What the targets in `fuzz/` need beyond the public modules. Not for other users.

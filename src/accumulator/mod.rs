@@ -1,6 +1,6 @@
 //! Accumulators of many positions: in which order, by which differences of active rows, and the sums in the processor's widest form.
 //!
-//! What is made of the sums is the user's: `stages::gather` keeps which outputs are zero, `evaluate` the outputs themselves. Sums wrap in
+//! What is made of the sums is the user's: the stage `gather` keeps which outputs are zero, `evaluate` the outputs themselves. Sums wrap in
 //! 16 bits as engines' do, so any order of additions gives the same.
 
 mod kernel;

@@ -27,13 +27,18 @@ pub(super) fn execute(
     options: &Options,
     locked: Option<&Lock>,
     ctx: &Ctx,
-    on_error: &(dyn Fn(&str, &Error) + Sync),
+    said: &Said<'_>,
 ) -> Result<Executed> {
     let order = graph.order()?;
-    let build = Build::new(workspace, graph, options, locked, ctx, on_error);
+    let build = Build::new(workspace, graph, options, locked, ctx, said.on_error);
     let mut states = build.resolve(&order);
     // A source that is missing is a failure like any other: without `keep_going` nothing runs after it.
     let stopped = !options.keep_going && states.iter().any(|state| matches!(state, State::Failed(_)));
+    if !stopped {
+        let is_stale = |net: &NetPlan| net.actions.iter().any(|node| matches!(states[node.index()], State::Stale { .. }));
+        let stale = graph.nets.iter().enumerate().filter(|(_, net)| is_stale(net)).map(|(index, _)| index);
+        (said.assume)(&stale.collect::<Vec<_>>());
+    }
     if !options.dry_run && !stopped {
         states = build.run_stale(states)?;
     }
@@ -47,6 +52,14 @@ pub(super) fn execute(
     let is_fresh = report.nets.iter().all(|net| net.status == NetStatus::Fresh);
     let rests_on = if is_fresh && !options.dry_run { build.rests_on(&states) } else { None };
     Ok(Executed { report, digests: states.iter().map(State::digest).collect(), rests_on })
+}
+
+/// Who is told what during a build.
+pub(super) struct Said<'a> {
+    /// Gets each error as it happens, with the net's name.
+    pub(super) on_error: &'a (dyn Fn(&str, &Error) + Sync),
+    /// Gets the nets of which something is stale, by their places in the graph, before anything runs.
+    pub(super) assume: &'a dyn Fn(&[usize]),
 }
 
 /// What a build came to.

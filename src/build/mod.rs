@@ -21,7 +21,6 @@
 
 mod execute;
 mod explain;
-mod fishtest;
 pub mod lock;
 mod perform;
 pub mod provenance;
@@ -51,7 +50,7 @@ pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
-use execute::Executed;
+use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::record::ActionResult;
@@ -91,6 +90,12 @@ pub struct Options {
     /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it
     /// the next build looks at everything.
     pub began: Option<Clock>,
+}
+
+/// Warns of what is assumed for nets of which something is stale, by their places among `nets`: once per source, before anything runs.
+fn say_assumptions(stale: &[usize], nets: &[&ResolvedNet], facts: &Facts, ctx: &Ctx) {
+    let stale = stale.iter().filter_map(|net| nets.get(*net).copied());
+    plan::assumptions(stale, facts).iter().for_each(|line| ctx.warn(line));
 }
 
 /// A manifest with the places where its builds are remembered.
@@ -163,7 +168,8 @@ impl<'a> Workspace<'a> {
         }
         let locked = options.locked.then_some(&old);
         let (mut rests_on, mut built_from) = (None, Vec::new());
-        let report = execute::execute(self, &graph, options, locked, ctx, on_error).and_then(|executed| {
+        let assume = |stale: &[usize]| say_assumptions(stale, nets, &facts, ctx);
+        let report = execute::execute(self, &graph, options, locked, ctx, &Said { on_error, assume: &assume }).and_then(|executed| {
             let Executed { mut report, digests, .. } = executed;
             rests_on = executed.rests_on;
             if !options.dry_run {
@@ -172,11 +178,6 @@ impl<'a> Workspace<'a> {
             built_from = digests;
             Ok(report)
         });
-        if let (true, Ok(report)) = (options.dry_run, &report) {
-            // What would only be said once it runs can be decided now.
-            let stale = nets.iter().zip(&report.nets).filter(|(_, report)| report.status == NetStatus::Stale);
-            plan::open_scales(stale.map(|(net, _)| *net), &facts).iter().for_each(|line| ctx.warn(line));
-        }
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::run::{NodeInputs, Ran, Runner};
 use crate::error::{Error, Result};
-use crate::exec::{Content, Inputs};
+use crate::family::{Content, Inputs};
 use crate::files::{self, Blake3, HashingWriter, Sha256};
 use crate::manifest::{Output, OutputKind};
 use crate::stage::{Outcome, Written};

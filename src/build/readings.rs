@@ -14,10 +14,9 @@ use super::{Options, Workspace};
 use crate::{
     ctx::{Backend, Ctx, Progress, Silent},
     error::{Error, Kind},
+    family::testing::small_source,
     files::{Clock, Sha256, Signature, signature::Timestamp},
-    format::nnue::{Compression, write},
     manifest::{self, Manifest},
-    net::random_network,
 };
 
 /// A manifest with one net whose source is pinned.
@@ -45,8 +44,7 @@ fn settle(path: &Path) {
 #[test]
 fn a_first_build_reads_its_source_once_for_key_pin_and_lock() {
     let folder = tempfile::tempdir().unwrap();
-    let mut source = Vec::new();
-    write(&mut source, &random_network("small", 16, 1), Compression::None).unwrap();
+    let source = small_source();
     let manifest = project(folder.path(), &source);
     let path = &folder.path().join("run.nnue");
     settle(path);

@@ -12,10 +12,10 @@ use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place, recorded_sha256};
 use super::state::{Settled, State};
-use crate::build::fishtest;
 use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;
 use crate::error::{Error, Result};
+use crate::family::publication;
 use crate::files::{self, Sha256};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
 use crate::plan::{Change, NetPlan, Node, Reason};
@@ -73,10 +73,13 @@ impl Build<'_> {
             let start = Instant::now();
             let mut reason = None;
             // What was written just now was checked before it got its name.
-            if is_checked(this.net, output) && settled.ran.is_none() && !self.was_checked(this.index, &shown, &sha256) {
+            if let Some(at) = published_at(this.net, output)
+                && settled.ran.is_none()
+                && !self.was_checked(this.index, &shown, &sha256, at)
+            {
                 if writes {
                     let license = this.net.release.license.as_ref().map(|license| license.value.as_str());
-                    fishtest::check(&shown, &path, license, self.ctx).map_err(|error| (*write, error))?;
+                    publication(at).check(&shown, &path, license, self.ctx).map_err(|error| (*write, error))?;
                 }
                 reason = Some(Reason::Unchecked(shown.clone()));
             }
@@ -168,10 +171,10 @@ impl Build<'_> {
             .help("wait until nothing writes to it, then run the same command again"))
     }
 
-    /// Whether these very bytes passed the check in an earlier build.
-    fn was_checked(&self, net: usize, shown: &str, sha256: &Sha256) -> bool {
+    /// Whether these very bytes passed the check of that place in an earlier build.
+    fn was_checked(&self, net: usize, shown: &str, sha256: &Sha256, at: Publish) -> bool {
         let last = self.last_output(net, shown);
-        last.is_some_and(|last| last.sha256 == *sha256 && last.checked.as_deref() == Some(fishtest::RULES))
+        last.is_some_and(|last| last.sha256 == *sha256 && last.checked.as_deref() == Some(publication(at).rules()))
     }
 
     /// What is known of an output from the last build.
@@ -191,9 +194,11 @@ impl Build<'_> {
     pub(super) fn accept_for_publication(&self, node: NodeIndex, output: &Output, sha256: &Sha256, content: &Path) -> Result<()> {
         for plan in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
             let Some(net) = plan.release.as_deref() else { continue };
-            if is_checked(net, output) && net.outputs.contains(output) {
+            if let Some(at) = published_at(net, output)
+                && net.outputs.contains(output)
+            {
                 let license = net.release.license.as_ref().map(|license| license.value.as_str());
-                fishtest::check(&self.shown(output, &place(output, Some(sha256))), content, license, self.ctx)?;
+                publication(at).check(&self.shown(output, &place(output, Some(sha256))), content, license, self.ctx)?;
             }
         }
         Ok(())
@@ -232,10 +237,10 @@ struct Provenance {
     reason: Option<Reason>,
 }
 
-/// Whether the place of publication has a say about an output.
-pub(super) fn is_checked(net: &ResolvedNet, output: &Output) -> bool {
-    match net.release.publish.as_ref().map(|publish| publish.value) {
-        Some(Publish::Fishtest) => matches!(output.kind, OutputKind::Nnue | OutputKind::Folder),
-        None => false,
+/// The place of publication, where it has a say about this output.
+pub(super) fn published_at(net: &ResolvedNet, output: &Output) -> Option<Publish> {
+    let place = net.release.publish.as_ref().map(|publish| publish.value)?;
+    match place {
+        Publish::Fishtest => matches!(output.kind, OutputKind::Nnue | OutputKind::Folder).then_some(place),
     }
 }

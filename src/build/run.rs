@@ -10,13 +10,12 @@ use super::Workspace;
 use super::values::Values;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::exec::{Executor, Inputs, Product, Value, read_stored};
+use crate::exec::Executor;
+use crate::family::{self, Inputs, Product, Value};
 use crate::files::{Blake3, Sha256, Signature};
 use crate::manifest::Output;
-use crate::net::Permutation;
-use crate::permutation;
 use crate::plan::{FileNode, Graph, Node};
-use crate::stage::{Action, Load, Outcome, Role};
+use crate::stage::{Outcome, Role};
 
 /// What came of running an action.
 pub(super) struct Ran {
@@ -68,15 +67,6 @@ impl Inputs for NodeInputs<'_> {
     fn check_unchanged(&self) -> Result<()> {
         self.runner.check_unchanged(self.node)
     }
-
-    fn loaded_by(&self) -> Option<&Load> {
-        let graph = self.runner.graph;
-        match graph.input(self.node, Role::Network).and_then(|input| graph.action(input)) {
-            Some(Action::Load(load)) => Some(load),
-            Some(Action::Coalesce | Action::Quantize(_) | Action::Gather(_) | Action::Search(_) | Action::Permute | Action::Write(_))
-            | None => None,
-        }
-    }
 }
 
 impl Runner<'_> {
@@ -110,7 +100,7 @@ impl Runner<'_> {
     pub(super) fn value(&self, node: NodeIndex, role: Role) -> Result<Value> {
         let input = self.graph.input(node, role).ok_or_else(|| Error::new(format!("an action lacks its input `{role}`")))?;
         if let Node::File(file) = &self.graph.dag[input] {
-            return self.read_permutation(file, self.input_digest(node, role)?);
+            return self.read_file(node, role, file);
         }
         if let Some(value) = self.values.get(input) {
             return Ok(value);
@@ -120,7 +110,7 @@ impl Runner<'_> {
         if action.stage().is_stored()
             && self.workspace.cache.has_blob(digest)
             && let Some(blob) = self.workspace.cache.get_blob(digest)
-            && let Ok(value) = read_stored(action, &blob)
+            && let Ok(value) = family::stages(action).read_stored(action, &blob)
         {
             self.values.put(input, &value);
             return Ok(value);
@@ -159,7 +149,7 @@ impl Runner<'_> {
                         return Err(changed(file));
                     }
                 }
-                Node::Action(Action::Load(_) | Action::Coalesce) => self.check_unchanged(input)?,
+                Node::Action(action) if action.stage().reads_late() => self.check_unchanged(input)?,
                 Node::Action(_) => {}
             }
         }
@@ -180,16 +170,16 @@ impl Runner<'_> {
         })))
     }
 
-    /// A permutation file: the very bytes that were digested.
-    fn read_permutation(&self, file: &FileNode, digest: Blake3) -> Result<Value> {
+    /// A file that stands where a result could, such as a permutation: the very bytes that were digested.
+    fn read_file(&self, node: NodeIndex, role: Role, file: &FileNode) -> Result<Value> {
         let path = &file.path.resolved;
-        let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read the permutation", path, error))?;
-        if Blake3::of(&bytes) != digest {
+        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is no action"))?;
+        let bytes = std::fs::read(path).map_err(|error| Error::io(&format!("cannot read the {role}"), path, error))?;
+        if Blake3::of(&bytes) != self.input_digest(node, role)? {
             return Err(changed(file));
         }
-        let read: Result<Permutation> = permutation::read_permutation(&bytes);
-        let permutation = read.map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))?;
-        Ok(Value::Permutation(Arc::new(permutation)))
+        let read = family::stages(action).read_file(role, &bytes);
+        read.map_err(|error| error.context(format!("cannot use the {role} `{}`", path.display())))
     }
 }
 

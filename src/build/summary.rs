@@ -6,7 +6,6 @@ use super::Workspace;
 use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place, recorded_sha256};
-use super::fishtest;
 use super::release::{self, Released};
 use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::state::State;
@@ -14,6 +13,7 @@ use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
 use crate::cache::{BuildState, OutputState, StageState, Witnessed};
 use crate::error::{Error, Result};
+use crate::family::publication;
 use crate::files::Signature;
 use crate::manifest::{PROVENANCE_SUFFIX, provenance_path};
 use crate::plan::{NetPlan, Node};
@@ -172,8 +172,8 @@ impl Build<'_> {
             let result = &settled(write)?.result;
             let Some(sha256) = recorded_sha256(result) else { continue };
             let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
-            let is_checked = net.release.as_ref().is_some_and(|net| release::is_checked(net, output));
-            let checked = is_checked.then(|| fishtest::RULES.to_owned());
+            let at = net.release.as_ref().and_then(|net| release::published_at(net, output));
+            let checked = at.map(|at| publication(at).rules().to_owned());
             let provenance = released.and_then(|released| released.provenance.get(index).copied().flatten());
             outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None, checked, provenance });
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use petgraph::graph::NodeIndex;
 
-use crate::exec::Value;
+use crate::family::Value;
 
 /// The results that are in memory.
 pub(super) struct Values {

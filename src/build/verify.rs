@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::execute::Said;
 use super::lock::{self, LockedFile, LockedNet};
-use super::{Options, StageReport, Workspace, execute, fishtest, provenance};
+use super::{Options, StageReport, Workspace, execute, provenance};
 use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
 use crate::error::{Kind, Result};
+use crate::family::publication;
 use crate::files::{Sha256, hash_file_sha256};
-use crate::manifest::{Manifest, Output, OutputKind, Publish, ResolvedNet, provenance_path};
+use crate::manifest::{Manifest, Output, OutputKind, ResolvedNet, provenance_path};
 use crate::plan::{self, Facts, Graph};
 
 /// How the files of one net stand to its block in the lock.
@@ -156,12 +158,12 @@ fn check_provenance(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, 
 
 /// Checks every locked output that is to be published again.
 fn check_publication(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
-    let Some(Publish::Fishtest) = net.release.publish.as_ref().map(|publish| publish.value) else { return Ok(Vec::new()) };
+    let Some(place) = net.release.publish.as_ref().map(|publish| publish.value) else { return Ok(Vec::new()) };
     let license = net.release.license.as_ref().map(|license| license.value.as_str());
     let mut checked = Vec::new();
     for LockedFile { path, .. } in locked.outputs.iter().filter(|output| output.path.ends_with(".nnue")) {
         ctx.check()?;
-        let checking = unless_interrupted(fishtest::check(path, &manifest.folder.join(path), license, ctx))?;
+        let checking = unless_interrupted(publication(place).check(path, &manifest.folder.join(path), license, ctx))?;
         let problem = checking.err().map(|error| error.to_string());
         checked.push(CheckedClaim { path: path.clone(), problem });
     }
@@ -219,8 +221,10 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
         })
         .collect();
     let nets: Vec<&ResolvedNet> = moved.iter().collect();
-    let graph: Graph = plan::plan(manifest, &nets, &Facts::probe(&nets))?;
-    let report = execute::execute(&workspace, &graph, &options, None, ctx, &|_, _| {})?.report;
+    let facts = Facts::probe(&nets);
+    let graph: Graph = plan::plan(manifest, &nets, &facts)?;
+    let assume = |stale: &[usize]| super::say_assumptions(stale, &nets, &facts, ctx);
+    let report = execute::execute(&workspace, &graph, &options, None, ctx, &Said { on_error: &|_, _| {}, assume: &assume })?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
     for (net, report) in moved.iter().zip(&report.nets) {
         // Where a write action failed its outputs are not reported: the others are told by their paths.

@@ -9,9 +9,9 @@ use super::{Exit, Global};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::described::{Architecture, Converted, Gather, Neurons, foreign};
+use crate::family::nnue::stages::pipeline::{self, Order};
 use crate::files::Bytes;
 use crate::permutation::ZeroBlocks;
-use crate::stages::pipeline::{self, Order};
 use crate::words::Overflow;
 
 /// Which layouts of a described architecture.

@@ -16,13 +16,13 @@ use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
 use crate::evaluate::{self, Evaluator};
 use crate::family::described;
+use crate::family::nnue::stages::permute::permute;
+use crate::family::nnue::stages::pipeline::{Integers, load_integers};
 use crate::files::Bytes;
 use crate::format::nnue::Compression;
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
 use crate::positions::Filters;
 use crate::stage::{Load, Quantize};
-use crate::stages::permute::permute;
-use crate::stages::pipeline::{Integers, load_integers};
 
 /// Compare two networks: bytes, weights, weights up to a permutation, then tensor by tensor
 ///

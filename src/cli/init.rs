@@ -8,12 +8,12 @@ use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
 use crate::format::nnue::Expectation;
 use crate::format::sources::{Holds, identify, unpacked};
 use crate::manifest::{self, FILE_NAME};
 use crate::positions::{Filters, Selection, select};
-use crate::stages::load::{Loaded, load_bytes};
 
 /// Write a `nnue.toml` for a network, or for the networks and positions of a folder
 #[derive(clap::Args)]
@@ -53,8 +53,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         None => folder.join(FILE_NAME),
     };
     if target.symlink_metadata().is_ok() {
-        return Err(Error::new(format!("`{}` already exists", target.display()))
-            .help("remove or rename it first; `nnue init` overwrites nothing"));
+        return Err(
+            Error::new(format!("`{}` already exists", target.display())).help("remove or rename it first; `nnue init` overwrites nothing")
+        );
     }
     let mut names = BTreeSet::new();
     let (mut sources, mut data) = (Vec::new(), Vec::new());

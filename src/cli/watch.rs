@@ -15,12 +15,12 @@ use super::{Exit, Global};
 use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::family::nnue::stages::load::load_file;
 use crate::files::{Bytes, Signature};
 use crate::format::nnue::Expectation;
 use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
 use crate::plan::{self, Facts};
 use crate::stage::Action;
-use crate::stages::load::load_file;
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
 const NAP: Duration = Duration::from_millis(50);
@@ -373,7 +373,7 @@ impl Watcher<'_> {
     /// The names of the nets for which something has to be done, or cannot be.
     fn stale(&self, manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<HashSet<String>> {
         let options = self.options(true);
-        let report = Workspace::open(manifest, &options, &self.ctx)?.build(nets, &options, &self.ctx, &|_, _| {})?;
+        let report = Workspace::open(manifest, &options, &self.ctx)?.build(nets, &options, &self.ctx.silenced(), &|_, _| {})?;
         Ok(report.nets.into_iter().filter(|net| net.status != NetStatus::Fresh).map(|net| net.net).collect())
     }
 
@@ -437,6 +437,7 @@ fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n plan::Graph) -> impl Iterator<
     let actions = plan.nets.iter().flat_map(|net| &net.actions);
     actions.filter_map(|action| match plan.action(*action) {
         Some(Action::Load(load)) => Some((&net.source.path.value, &load.expected)),
-        _ => None,
+        Some(Action::Coalesce | Action::Quantize(_) | Action::Gather(_) | Action::Search(_) | Action::Permute | Action::Write(_))
+        | None => None,
     })
 }

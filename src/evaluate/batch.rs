@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::net::{ACTIVATION_MAX, Architecture, QuantizedNetwork};
 use crate::positions::Position;
 
-/// Samples that one task adds up: see `stages::gather`.
+/// Samples that one task adds up: see the stage `gather`.
 const SAMPLES_A_TASK: usize = 1024;
 /// Positions of which one task runs the dense layers.
 const POSITIONS_A_TASK: usize = 256;

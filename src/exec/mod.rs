@@ -1,21 +1,12 @@
-//! What runs an action: here by its stage ([`local`]), elsewhere by another implementation of [`Executor`].
+//! What runs an action: here by the stages of its family ([`Local`]), elsewhere by another implementation of [`Executor`].
 //!
 //! An executor gets an action and its inputs and gives what came of it. It knows neither graph, manifest, cache nor the places where
 //! files are published: whoever drives it stores and publishes.
 
-mod local;
-mod value;
-
-use std::io::Write;
-use std::path::Path;
-
-pub(crate) use local::Local;
-pub(crate) use value::{Gathered, Value, read_stored};
-
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::files::Blake3;
-use crate::stage::{Action, Load, Outcome, Role};
+use crate::family::{self, Inputs, Product};
+use crate::stage::Action;
 
 /// Runs actions.
 pub(crate) trait Executor: Sync {
@@ -26,71 +17,11 @@ pub(crate) trait Executor: Sync {
     fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product>;
 }
 
-/// The inputs of one action. Each is only fetched when it is asked for.
-pub(crate) trait Inputs {
-    /// Those that are files, in the order of their roles.
-    fn files(&self) -> Vec<(Role, &Path)>;
+/// This machine.
+pub(crate) struct Local;
 
-    /// A context in which these files are opened only as the ones whose digests are in the key.
-    ///
-    /// # Errors
-    /// When one changed since.
-    fn guarded(&self) -> Result<Ctx>;
-
-    /// A result, or what a file in this role holds.
-    ///
-    /// # Errors
-    /// When it is no longer available.
-    fn value(&self, role: Role) -> Result<Value>;
-
-    /// The digest in the key.
-    ///
-    /// # Errors
-    /// When there is no such input.
-    fn digest(&self, role: Role) -> Result<Blake3>;
-
-    /// Whether what was read is what was digested; asked once reading is over.
-    ///
-    /// # Errors
-    /// When a file changed while it was read.
-    fn check_unchanged(&self) -> Result<()>;
-
-    /// What loaded the network of this action, where nothing stands between: what its user said of the source.
-    fn loaded_by(&self) -> Option<&Load>;
-}
-
-/// What came of an action.
-pub(crate) enum Product {
-    /// A result that is cheap to make again: it stays in memory, and its digest is recorded.
-    Value {
-        /// Names it.
-        digest: Blake3,
-        /// Its size where it is known, else 0.
-        bytes: u64,
-        /// Itself.
-        value: Value,
-        /// What the stage says of it.
-        outcome: Outcome,
-    },
-    /// A result that is worth its place in a cache.
-    Stored {
-        /// Itself; [`Value::write`] gives the artifact.
-        value: Value,
-        /// What the stage says of it.
-        outcome: Outcome,
-    },
-    /// A file to be published; what is to be said of it is known once it was written.
-    File(Box<dyn Content>),
-}
-
-/// The content of a file that is to be published: it may be written several times.
-pub(crate) trait Content {
-    /// Writes it.
-    ///
-    /// # Errors
-    /// When it cannot be made, or those of `out`.
-    fn write(&self, out: &mut dyn Write, ctx: &Ctx) -> Result<()>;
-
-    /// Whether the files behind the inputs are read only while this is written.
-    fn reads_late(&self) -> bool;
+impl Executor for Local {
+    fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+        family::stages(action).execute(action, inputs, ctx)
+    }
 }

@@ -1,4 +1,236 @@
-//! Families of networks beside the trainer's own: one room each, which brings its formats, its artifacts and what can be done with them.
+//! The kinds of networks. A family is one folder: how its files are recognized, its stages, its artifacts, what can be done with them.
+//!
+//! Manifest, graph, build and cache name none of them. They ask here: [`of`] for what a family makes of a net, [`stages`] for what runs
+//! an action and reads its results, [`publication`] for what a place of publication asks of a file. Each is one `match`: a new family, a
+//! new action or a new place does not compile until it stands there.
+//!
+//! What families share lies below: positions, permutations, containers of tensors.
 
+mod artifact;
 pub mod described;
 pub mod lc0;
+pub mod nnue;
+
+use std::path::Path;
+
+use petgraph::graph::NodeIndex;
+
+pub(crate) use artifact::{Content, Inputs, Product, Value};
+
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::format::sources::{FileKind, probe};
+use crate::manifest::{FilePath, Located, Manifest, Output, Publish, ResolvedNet};
+use crate::stage::{Action, Role};
+
+/// Which family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The trainer's own: `.nnue` files and what they are made from.
+    Nnue,
+    /// lc0's.
+    Lc0,
+}
+
+impl Kind {
+    /// All of them. The first speaks for files that none knows.
+    pub const ALL: [Self; 2] = [Self::Nnue, Self::Lc0];
+}
+
+/// What is known of a source before anything runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Whose network it is.
+    pub family: Kind,
+    /// What its content is; `None` for what cannot be read: that fails later, with a reason.
+    pub content: Option<FileKind>,
+}
+
+/// A kind of networks, as the graph sees it.
+pub(crate) trait Family: Sync {
+    /// Whether the file at `path`, whose beginning says that it is `content`, holds a network of this family. Asked of every source of
+    /// every build, so it reads no more than it must.
+    fn recognizes(&self, content: FileKind, path: &FilePath) -> bool;
+
+    /// The actions of one net, in the order in which they are made here. Looks at no file.
+    ///
+    /// # Errors
+    /// When the net asks for what no file can hold, or what this family has not; as a diagnostic in the manifest.
+    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned>;
+
+    /// What the net's source leaves open, the net's result depends on, and a build would therefore assume: a line for the user. What
+    /// cannot be read says so when it is built.
+    fn assumption(&self, net: &ResolvedNet, facts: SourceFacts) -> Option<String>;
+}
+
+/// Makes nodes of the graph for one net; equal ones are shared with other nets.
+pub(crate) trait Steps {
+    /// A file, with the SHA-256 that it must have.
+    fn file(&mut self, path: &Located<FilePath>, pin: Option<&Located<String>>) -> NodeIndex;
+
+    /// An action on these inputs. Write actions are the net's own, also where another net writes the same bytes.
+    fn action(&mut self, action: Action, inputs: &[(Role, NodeIndex)]) -> NodeIndex;
+}
+
+/// What a family makes of a net.
+pub(crate) struct Planned {
+    /// The files that it publishes, with the write action that makes each.
+    pub(crate) outputs: Vec<(Output, NodeIndex)>,
+    /// The search whose result it uses, if it is optimized.
+    pub(crate) search: Option<NodeIndex>,
+}
+
+/// Runs actions, and knows their results.
+pub(crate) trait Stages: Sync {
+    /// Runs one action.
+    ///
+    /// # Errors
+    /// The stage's, and those of its inputs.
+    fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product>;
+
+    /// Reads the artifact of an action whose results are stored.
+    ///
+    /// # Errors
+    /// When it is damaged, or results of this action are not stored.
+    fn read_stored(&self, action: &Action, bytes: &[u8]) -> Result<Value>;
+
+    /// Reads a file of the user's that stands where a result could: a permutation, say.
+    ///
+    /// # Errors
+    /// When it is damaged, or no file is read in this role.
+    fn read_file(&self, role: Role, bytes: &[u8]) -> Result<Value>;
+
+    /// More bytes no artifact of this action has; `network` is the one that it, or what it depends on, works on.
+    ///
+    /// # Errors
+    /// When no such action works on such a network.
+    fn most_bytes(&self, action: &Action, network: &Value) -> Result<u64>;
+
+    /// Whether a result that was made elsewhere can be this action's, for this network.
+    ///
+    /// # Errors
+    /// When it cannot: why.
+    fn check_fits(&self, action: &Action, result: &Value, network: &Value) -> Result<()>;
+}
+
+/// What a place of publication asks of a file.
+pub(crate) trait Publication: Sync {
+    /// Names the rules. Builds remember which files passed them; other rules are another name.
+    fn rules(&self) -> &'static str;
+
+    /// Checks the file at `content`, which is or will be published as `shown`: a path as the manifest has it.
+    ///
+    /// # Errors
+    /// When the place would refuse the file; when it cannot be read, and when the work was interrupted.
+    fn check(&self, shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Result<()>;
+}
+
+/// The family.
+pub(crate) const fn of(kind: Kind) -> &'static dyn Family {
+    match kind {
+        Kind::Nnue => &nnue::Nnue,
+        Kind::Lc0 => &lc0::Lc0,
+    }
+}
+
+/// What runs this action.
+pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
+    match action {
+        Action::Load(_)
+        | Action::Coalesce
+        | Action::Quantize(_)
+        | Action::Gather(_)
+        | Action::Search(_)
+        | Action::Permute
+        | Action::Write(_) => &nnue::Nnue,
+    }
+}
+
+/// The place of publication.
+pub(crate) const fn publication(place: Publish) -> &'static dyn Publication {
+    match place {
+        Publish::Fishtest => &nnue::Fishtest,
+    }
+}
+
+/// Looks at the head of a source: whose network it is. What no family knows is left to the first, which says what it is instead.
+pub(crate) fn recognize(path: &FilePath) -> SourceFacts {
+    // What cannot be read, a pipe for example, is refused later, with its name.
+    let content = probe(&path.resolved).ok().map(|found| found.kind);
+    let knows = |kind: &Kind| content.is_some_and(|content| of(*kind).recognizes(content, path));
+    SourceFacts { family: Kind::ALL.into_iter().find(knows).unwrap_or(Kind::ALL[0]), content }
+}
+
+/// Nets for tests of the rooms above.
+#[cfg(test)]
+pub(crate) mod testing {
+    /// The bytes of a small source.
+    pub(crate) fn small_source() -> Vec<u8> {
+        super::nnue::small_source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn facts(folder: &Path, name: &str) -> SourceFacts {
+        recognize(&FilePath { typed: name.to_owned(), resolved: folder.join(name) })
+    }
+
+    #[test]
+    fn the_content_says_whose_a_source_is_and_the_name_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for (bytes, content, family) in [
+            (&b"PK\x03\x04 and more of a zip archive"[..], FileKind::TorchZip, Kind::Nnue),
+            (b"\x20\x2F\xF3\x7A", FileKind::Nnue, Kind::Nnue),
+            (b"\x0d\xc0\x01\0\0", FileKind::Unknown, Kind::Lc0),
+            (b"\x7FELF\x02", FileKind::Elf, Kind::Nnue),
+            (b"\x7fELF\x01\x02\x03\x04\0\0\0\0Lc0!", FileKind::Elf, Kind::Lc0),
+            (b"<!doctype html>", FileKind::Html, Kind::Nnue),
+            (b"hello\n", FileKind::Text, Kind::Nnue),
+        ] {
+            std::fs::write(folder.path().join("a.nnue"), bytes).unwrap();
+            assert_eq!(facts(folder.path(), "a.nnue"), SourceFacts { family, content: Some(content) }, "{bytes:?}");
+        }
+        for name in ["missing.nnue", ""] {
+            assert_eq!(facts(folder.path(), name), SourceFacts { family: Kind::Nnue, content: None });
+        }
+    }
+
+    /// Files that lie below a folder of the sources.
+    fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { sources(&path, into) } else { into.push(path) }
+        }
+    }
+
+    /// What else the rooms above need of the rooms of one family, they ask this room for.
+    #[test]
+    fn graph_build_and_cache_name_no_kind_of_net() {
+        let forbidden =
+            names_of(&["net", "format::nnue", "format::checkpoint", "format::state_dict", "permutation", "accumulator", "evaluate"]);
+        let mut files = Vec::new();
+        for room in ["plan", "build", "cache", "exec"] {
+            sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room), &mut files);
+        }
+        assert!(files.len() > 20, "{files:?}");
+        for file in files {
+            let text: String = std::fs::read_to_string(&file).unwrap().split_whitespace().collect();
+            for word in &forbidden {
+                assert!(!text.contains(word.as_str()), "{} uses `{word}`", file.display());
+            }
+        }
+    }
+
+    /// How code names these rooms, without its white space: as a path, first in a group, or later in one.
+    fn names_of(rooms: &[&str]) -> Vec<String> {
+        let families = ["family::nnue", "family::lc0", "family::Kind"].map(str::to_owned);
+        let named = rooms.iter().flat_map(|room| ["::", ";"].map(|end| format!("crate::{room}{end}")));
+        let grouped = rooms.iter().flat_map(|room| [format!("usecrate::{{{room}::"), format!(",{room}::")]);
+        families.into_iter().chain(named).chain(grouped).collect()
+    }
+}

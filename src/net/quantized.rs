@@ -150,7 +150,7 @@ impl QuantizedNetwork {
     /// Padding is cleared: a nonce hidden there was made for the old file's hash, and the trainer's writer clears it too.
     ///
     /// # Panics
-    /// When the permutation is not of L1/2 neurons, or the architecture has no pairs; `stages::permute` checks both.
+    /// When the permutation is not of L1/2 neurons, or the architecture has no pairs; the stage `permute` checks both.
     pub fn permute(&mut self, permutation: &[u32]) {
         let l1 = self.architecture.l1;
         let half = l1 / 2;

@@ -1,24 +1,15 @@
 //! What has to be known of sources before anything runs: a short look at the head of each, once per file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::format::sources::{FileKind, probe};
-use crate::manifest::{FilePath, ResolvedNet};
+use crate::family::{self, SourceFacts};
+use crate::manifest::ResolvedNet;
 
 /// What the sources of some nets are, by path.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     sources: HashMap<PathBuf, SourceFacts>,
-}
-
-/// What is known of one source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SourceFacts {
-    /// By its content; `None` for what cannot be read: that fails later, with a reason.
-    pub kind: Option<FileKind>,
-    /// Whether it holds float weights, which have to be coalesced and quantized; by its name where it cannot be read.
-    pub is_float: bool,
 }
 
 impl Facts {
@@ -28,7 +19,7 @@ impl Facts {
         for net in nets {
             let path = &net.source.path.value;
             if !facts.sources.contains_key(&path.resolved) {
-                facts.sources.insert(path.resolved.clone(), SourceFacts::of(path));
+                facts.sources.insert(path.resolved.clone(), family::recognize(path));
             }
         }
         facts
@@ -40,32 +31,17 @@ impl Facts {
     }
 }
 
-impl SourceFacts {
-    fn of(path: &FilePath) -> Self {
-        // What cannot be read, a pipe for example, is refused later, with its name.
-        match probe(&path.resolved) {
-            Ok(found) => Self { kind: Some(found.kind), is_float: found.kind.holds_floats() },
-            Err(_) => Self { kind: None, is_float: !path.typed.ends_with(".nnue") },
+/// One line for each source of these nets that leaves open what results depend on, so that a build assumes something.
+pub fn assumptions<'n>(nets: impl IntoIterator<Item = &'n ResolvedNet>, facts: &Facts) -> Vec<String> {
+    let mut said = HashSet::new();
+    let mut lines = Vec::new();
+    for net in nets {
+        let path = net.source.path.value.resolved.as_path();
+        let Some(facts) = facts.of(path).filter(|_| !said.contains(path)) else { continue };
+        if let Some(line) = family::of(facts.family).assumption(net, facts) {
+            said.insert(path);
+            lines.push(line);
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(folder: &Path, name: &str) -> SourceFacts {
-        SourceFacts::of(&FilePath { typed: name.to_owned(), resolved: folder.join(name) })
-    }
-
-    #[test]
-    fn the_content_says_what_a_source_is_and_the_name_only_without_it() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.nnue"), b"PK\x03\x04 and more of a zip archive").unwrap();
-        let zip = facts(folder.path(), "a.nnue");
-        assert_eq!((zip.kind, zip.is_float), (Some(FileKind::TorchZip), true));
-        assert_eq!(facts(folder.path(), "missing.nnue"), SourceFacts { kind: None, is_float: false });
-        assert_eq!(facts(folder.path(), "missing.ckpt"), SourceFacts { kind: None, is_float: true });
-        assert_eq!(facts(folder.path(), "").kind, None, "a folder");
-    }
+    lines
 }

@@ -5,13 +5,11 @@
 
 mod facts;
 mod make;
-mod open;
 mod reason;
 mod render;
 
-pub use facts::{Facts, SourceFacts};
+pub use facts::{Facts, assumptions};
 pub use make::{NetPlan, plan};
-pub use open::open_scales;
 pub use reason::{Change, Reason, compare};
 pub use render::{Format, render};
 

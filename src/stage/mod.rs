@@ -70,6 +70,14 @@ impl Stage {
             Self::Load | Self::Coalesce | Self::Quantize | Self::Permute | Self::Write => false,
         }
     }
+
+    /// Whether the result still reads the files that it was made from: float weights stay in their file until they are used.
+    pub const fn reads_late(self) -> bool {
+        match self {
+            Self::Load | Self::Coalesce => true,
+            Self::Quantize | Self::Gather | Self::Search | Self::Permute | Self::Write => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Stage {

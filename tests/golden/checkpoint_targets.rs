@@ -4,6 +4,11 @@ use std::sync::Arc;
 
 use nnue::ctx::Ctx;
 use nnue::error::Result;
+use nnue::family::nnue::stages::dequantize::dequantize;
+use nnue::family::nnue::stages::load::{Loaded, load_bytes};
+use nnue::family::nnue::stages::permute::permute;
+use nnue::family::nnue::stages::quantize::{Overflow, quantize};
+use nnue::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 use nnue::files::Bytes;
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::state_dict::{self, Values};
@@ -12,11 +17,6 @@ use nnue::net::{
     FT255, Factorized, FeatureSet, Network, Permutation, QuantizedNetwork, generation, generation_names, random_network, read_all,
 };
 use nnue::random::SplitMix;
-use nnue::stages::dequantize::dequantize;
-use nnue::stages::load::{Loaded, load_bytes};
-use nnue::stages::permute::permute;
-use nnue::stages::quantize::{Overflow, quantize};
-use nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 
 const DICTS: [FloatTarget; 3] = [FloatTarget::StateDict, FloatTarget::Safetensors, FloatTarget::Npz];
 const MODULES: [FloatTarget; 2] = [FloatTarget::Module(ModuleProfile::Seed), FloatTarget::Module(ModuleProfile::Head)];

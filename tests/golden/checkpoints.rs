@@ -6,17 +6,17 @@ use std::sync::Arc;
 use crate::common;
 use nnue::ctx::Ctx;
 use nnue::error::Result;
+use nnue::family::nnue::stages::dequantize::dequantize;
+use nnue::family::nnue::stages::load::{Loaded, load_bytes};
+use nnue::family::nnue::stages::permute::permute;
+use nnue::family::nnue::stages::quantize::{Overflow, quantize};
+use nnue::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 use nnue::files::Bytes;
 use nnue::format::nnue::{Compression, Expectation, write};
 use nnue::format::state_dict::{self, Values};
 use nnue::net::{Factorized, Network, Permutation, QuantizedNetwork, generation, quantization, read_all};
 use nnue::permutation::read_permutation;
 use nnue::stage::Quantized;
-use nnue::stages::dequantize::dequantize;
-use nnue::stages::load::{Loaded, load_bytes};
-use nnue::stages::permute::permute;
-use nnue::stages::quantize::{Overflow, quantize};
-use nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 use serde_json::Value as Json;
 
 /// What a user gives for the golden folder's era: the scales, which checkpoints do not record.

@@ -2,11 +2,11 @@
 
 use crate::common;
 use nnue::ctx::Ctx;
+use nnue::family::nnue::stages::gather::gather;
 use nnue::format::nnue::{Expectation, read};
 use nnue::net::{BlockWeights, QuantizedNetwork, ZeroRule};
 use nnue::permutation::{ActivationMatrix, read_matrix};
 use nnue::positions::{Color, Filters, Position, Selection, active_features, select};
-use nnue::stages::gather::gather;
 use std::path::Path;
 
 fn positions(path: &Path) -> Vec<Position> {

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use nnue::ctx::Ctx;
+use nnue::family::nnue::stages::dequantize::dequantize;
+use nnue::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 use nnue::net::random_network;
-use nnue::stages::dequantize::dequantize;
-use nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
 
 #[test]
 fn torch_reads_what_is_written() {

@@ -130,9 +130,12 @@ fn the_float_forward_of_the_real_net_is_the_trainers() {
     let (Some(golden), Some(engine)) = (common::golden(), stockfish()) else { return };
     for (file, scales) in [("sf151_trainer_of_its_time", &nnue::net::FT127), ("sf151", &nnue::net::FT255)] {
         let wanted = nnue::format::nnue::Expectation { quantization: Some(scales), ..Default::default() };
-        let Ok(nnue::stages::load::Loaded::Quantized(parsed)) = nnue::stages::load::load(&engine, &wanted) else { panic!("a net inside") };
+        let Ok(nnue::family::nnue::stages::load::Loaded::Quantized(parsed)) = nnue::family::nnue::stages::load::load(&engine, &wanted)
+        else {
+            panic!("a net inside")
+        };
         let ctx = nnue::ctx::Ctx::silent();
-        let float = nnue::stages::dequantize::dequantize(&std::sync::Arc::new(parsed.network), &ctx).unwrap().coalesce();
+        let float = nnue::family::nnue::stages::dequantize::dequantize(&std::sync::Arc::new(parsed.network), &ctx).unwrap().coalesce();
         let records = common::json(&golden.join(format!("public/E_outputs/{file}.json")));
         let mut largest = 0.0f64;
         for record in records.as_array().unwrap() {

@@ -1,6 +1,6 @@
 //! `nnue convert`: one file into another, without a manifest.
 //!
-//! What was typed (`options`) → what is asked for (`request`) → the way of the net (`stages::pipeline`) → the file → what is said of it
+//! What was typed (`options`) → what is asked for (`request`) → the way of the net (`family::nnue::stages::pipeline`) → the file → what is said of it
 //! (`summary`).
 
 mod options;
@@ -10,8 +10,8 @@ mod summary;
 use super::output::{Place, write_file};
 use super::{Exit, Global, described, lc0};
 use crate::error::Result;
+use crate::family::nnue::stages::pipeline;
 use crate::files::create_dir_all;
-use crate::stages::pipeline;
 pub(crate) use options::Args;
 use request::Request;
 

@@ -10,7 +10,7 @@ use crate::cli::lc0::ConvertArgs;
 use crate::cli::network::SourceArgs;
 use crate::cli::word::word;
 use crate::ctx::Backend;
-use crate::stages::write_float::{FloatTarget, ModuleProfile};
+use crate::family::nnue::stages::write_float::{FloatTarget, ModuleProfile};
 use crate::words::{Algorithm, Compression, Overflow};
 
 /// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz

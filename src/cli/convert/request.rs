@@ -6,12 +6,12 @@ use super::options::{Args, PtProfile};
 use crate::cli::output::{Place, check_folder_of};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::load::load_permutation;
+use crate::family::nnue::stages::pipeline::{Job, Order, Target};
+use crate::family::nnue::stages::write_float::FloatTarget;
 use crate::format::nnue::MAX_DESCRIPTION;
 use crate::positions::{DEFAULT_POSITIONS, Filters};
 use crate::stage::{Gather, Quantize, Search};
-use crate::stages::load::load_permutation;
-use crate::stages::pipeline::{Job, Order, Target};
-use crate::stages::write_float::FloatTarget;
 use crate::words::{Algorithm, Compression, FileFormat};
 
 /// What the options come to.

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::build::net_name;
 use crate::cli::output::Written;
+use crate::family::nnue::stages::pipeline::{Product, Target, counts};
 use crate::permutation::ZeroBlocks;
-use crate::stages::pipeline::{Product, Target, counts};
 
 /// The document of `--json`.
 pub(super) fn json(written: &Written, product: &Product, warnings: &[String]) -> Value {

@@ -14,12 +14,12 @@ use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
 use crate::evaluate::{self, Evaluator, FloatTrace, QuantizationError, Raw, UNITS, forward_all, quantization_error};
+use crate::family::nnue::stages::dequantize::dequantize;
+use crate::family::nnue::stages::load::{Loaded, load};
+use crate::family::nnue::stages::pipeline::{Integers, counts, integers, note_assumed_scales};
 use crate::net::{Architecture, Coalesced, Network, QuantizedNetwork};
 use crate::positions::Filters;
 use crate::stage::Quantize;
-use crate::stages::dequantize::dequantize;
-use crate::stages::load::{Loaded, load};
-use crate::stages::pipeline::{Integers, counts, integers, note_assumed_scales};
 use crate::words::Overflow;
 
 /// Evaluate positions as the engine of the network's generation does, to the integer

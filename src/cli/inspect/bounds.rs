@@ -9,10 +9,10 @@ use crate::cli::data::positions;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::evaluate::{Range, bounds, largest_seen};
+use crate::family::nnue::stages::pipeline::load_integers;
 use crate::net::LAYER_NAMES;
 use crate::positions::Filters;
 use crate::stage::{Load, Quantize};
-use crate::stages::pipeline::load_integers;
 
 /// Sums of a network.
 #[derive(Serialize)]

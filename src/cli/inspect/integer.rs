@@ -5,11 +5,11 @@ use serde_json::json;
 use super::histogram::{Histogram, histogram};
 use super::{Inspected, Report, Tensor};
 use crate::error::Error;
+use crate::family::nnue::stages::pipeline::other_scales;
 use crate::files::Reader;
 use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
 use crate::format::sources::FileKind;
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
-use crate::stages::pipeline::other_scales;
 
 /// A `.nnue` file, good or damaged.
 pub(super) fn network(bytes: &[u8], histograms: bool) -> Inspected {

@@ -7,6 +7,7 @@ use super::histogram::histogram;
 use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::Bytes;
 use crate::format::checkpoint::METADATA_PREFIX;
 use crate::format::nnue::Expectation;
@@ -16,7 +17,6 @@ use crate::format::sources::FileKind;
 use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::TorchFile;
 use crate::net::{Factorized, GENERATIONS, Network, QUANTIZATIONS};
-use crate::stages::load::{Loaded, load_bytes};
 
 /// A tensor, or why it cannot be read.
 type Named = (String, Result<TensorView>);

@@ -9,10 +9,10 @@ use crate::cli::output::{Place, check_folder_of, write_file};
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::load::load_permutation;
+use crate::family::nnue::stages::permute::permute;
+use crate::family::nnue::stages::pipeline::{Content, Target, Weights, load_integers};
 use crate::stage::Quantize;
-use crate::stages::load::load_permutation;
-use crate::stages::permute::permute;
-use crate::stages::pipeline::{Content, Target, Weights, load_integers};
 
 /// Apply a permutation to a network; description and compression stay
 #[derive(clap::Args)]

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::load_matrix;
 use crate::cli::{Exit, Global};
 use crate::error::Result;
+use crate::family::nnue::stages::load::load_permutation;
 use crate::net::Permutation;
 use crate::permutation::zero_blocks;
-use crate::stages::load::load_permutation;
 
 /// Print the percentage of zero blocks of four, without and with a permutation
 #[derive(clap::Args)]

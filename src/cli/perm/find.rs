@@ -11,9 +11,9 @@ use crate::cli::word::word;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::pipeline::search;
 use crate::permutation::{Algorithm, write_permutation};
 use crate::stage::Search;
-use crate::stages::pipeline::search;
 
 /// Find a permutation of the neurons under which more blocks of four are zero
 #[derive(clap::Args)]

@@ -10,11 +10,11 @@ use crate::cli::output::check_folder_of;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::Result;
+use crate::family::nnue::stages::gather::gather;
+use crate::family::nnue::stages::pipeline::{Integers, load_integers, note_assumed_scales};
 use crate::net::ZeroRule;
 use crate::permutation::write_matrix;
 use crate::stage::Quantize;
-use crate::stages::gather::gather;
-use crate::stages::pipeline::{Integers, load_integers, note_assumed_scales};
 
 /// Write the activation matrix of a network over positions
 ///

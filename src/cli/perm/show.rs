@@ -6,9 +6,9 @@ use clap::ValueEnum;
 
 use crate::cli::{Exit, Global};
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::load::load_permutation;
 use crate::files::Bytes;
 use crate::permutation::order::{self, Language};
-use crate::stages::load::load_permutation;
 
 /// Print a permutation as numbers, or as a constant of Rust or C++
 #[derive(clap::Args)]

@@ -4,10 +4,10 @@ use super::model::{Architecture, DType, InputBlock};
 use super::tensor::Tensor;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::family::nnue::stages::gather::gather_features;
 use crate::net::BlockWeights;
 use crate::permutation::ActivationMatrix;
 use crate::positions::{Features, Position};
-use crate::stages::gather::gather_features;
 
 /// Which outputs are zero, over `positions`; `tensors` are quantized.
 ///

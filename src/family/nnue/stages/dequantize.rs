@@ -300,8 +300,8 @@ mod tests {
     use std::ops::Range;
 
     use super::*;
+    use crate::family::nnue::stages::quantize::quantize;
     use crate::net::{QUANTIZATIONS, generation_names, random_network};
-    use crate::stages::quantize::quantize;
 
     fn requantized(network: &Arc<QuantizedNetwork>) -> QuantizedNetwork {
         let floats = dequantize(network, &Ctx::silent()).unwrap();

@@ -7,25 +7,29 @@ use std::path::Path;
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::family::Publication;
 use crate::files::{Bytes, hash_file_sha256};
 use crate::format::nnue::{self, Expectation};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
 
-/// Names the rules below. Builds remember which files passed them; changed rules get a new name.
-pub(super) const RULES: &str = "fishtest 1";
-
 /// Files of this many bytes or more are refused.
 const TOO_MANY_BYTES: u64 = 200_000_000;
 
-/// Checks the file at `content`, which is or will be published as `shown`: a path as the manifest has it, the file's name at its end.
-///
-/// # Errors
-/// When the server would refuse the file, or no engine would read it: what is wrong, why, and what to do. When it cannot be read, and when the work was interrupted.
-pub(super) fn check(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Result<()> {
-    judge(shown, content, license, ctx).map_err(|error| match error.kind() {
-        Kind::Interrupted => error,
-        _ => error.context(format!("fishtest would refuse `{shown}`")),
-    })
+/// The place.
+pub(crate) struct Fishtest;
+
+impl Publication for Fishtest {
+    fn rules(&self) -> &'static str {
+        "fishtest 1"
+    }
+
+    /// Fails also where no engine would read the file: what is wrong, why, and what to do.
+    fn check(&self, shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Result<()> {
+        judge(shown, content, license, ctx).map_err(|error| match error.kind() {
+            Kind::Interrupted => error,
+            Kind::Failed | Kind::Usage | Kind::Difference => error.context(format!("fishtest would refuse `{shown}`")),
+        })
+    }
 }
 
 fn judge(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Result<()> {
@@ -94,7 +98,7 @@ mod tests {
         nnue::write(&mut bytes, &random_network("small", 16, 1), Compression::Leb128).unwrap();
         let check_as = |bytes: &[u8], license: Option<&str>| {
             std::fs::write(&path, bytes).unwrap();
-            check(&format!("dist/nn-{}.nnue", Sha256::of(bytes).short()), &path, license, &Ctx::silent())
+            Fishtest.check(&format!("dist/nn-{}.nnue", Sha256::of(bytes).short()), &path, license, &Ctx::silent())
         };
         check_as(&bytes, Some("CC0-1.0")).unwrap();
 
@@ -107,11 +111,12 @@ mod tests {
         bytes.push(0);
         assert!(refusal(check_as(&bytes, Some("CC0-1.0"))).0.contains("cannot be read back"));
 
-        let (message, help) = refusal(check("dist/nn-000000000000.nnue", &path, Some("CC0-1.0"), &Ctx::silent()));
+        let (message, help) = refusal(Fishtest.check("dist/nn-000000000000.nnue", &path, Some("CC0-1.0"), &Ctx::silent()));
         assert!(message.contains(&Sha256::of(&bytes).to_string()) && help.contains("name a folder"), "{message}");
-        assert!(refusal(check("dist/latest.nnue", &path, Some("CC0-1.0"), &Ctx::silent())).0.contains("its name is not"));
+        assert!(refusal(Fishtest.check("dist/latest.nnue", &path, Some("CC0-1.0"), &Ctx::silent())).0.contains("its name is not"));
         assert!(
-            check("dist/nn-000000000000.nnue", &folder.path().join("none"), Some("CC0-1.0"), &Ctx::silent())
+            Fishtest
+                .check("dist/nn-000000000000.nnue", &folder.path().join("none"), Some("CC0-1.0"), &Ctx::silent())
                 .unwrap_err()
                 .to_string()
                 .contains("none")

@@ -1,35 +1,38 @@
-//! Runs stages on this machine.
+//! From the actions of a build to the stages: takes their inputs as the stages want them, names what comes out.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Executor, Gathered, Inputs, Product, Value};
+use super::stages::load::{Loaded, load_file};
+use super::stages::permute::permute as reorder;
+use super::stages::pipeline::{self, Content, Searched, Target, Weights};
+use super::value::{Gathered, Value};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::family::{self, Inputs, Product};
 use crate::files::{Blake3, Bytes};
 use crate::net::QuantizedNetwork;
 use crate::positions::held_out;
 use crate::stage::{Action, Gather, Load, Outcome, Quantize, Role, Search, Write as WriteParams};
-use crate::stages::load::{Loaded, load_file};
-use crate::stages::permute::permute as reorder;
-use crate::stages::pipeline::{self, Content, Searched, Target, Weights, note_assumed_scales};
 
-/// This machine.
-pub(crate) struct Local;
-
-impl Executor for Local {
-    fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-        match action {
-            Action::Load(params) => load(params, inputs),
-            Action::Coalesce => coalesce(inputs),
-            Action::Quantize(params) => quantize(*params, inputs, ctx),
-            Action::Gather(params) => gather(params, inputs, ctx),
-            Action::Search(params) => search(params, inputs, ctx),
-            Action::Permute => permute(inputs),
-            Action::Write(params) => content(params, inputs, ctx).map(|content| Product::File(Box::new(content))),
-        }
+/// As [`Stages::execute`](crate::family::Stages::execute).
+pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+    match action {
+        Action::Load(params) => load(params, inputs),
+        Action::Coalesce => coalesce(inputs),
+        Action::Quantize(params) => quantize(*params, inputs, ctx),
+        Action::Gather(params) => gather(params, inputs, ctx),
+        Action::Search(params) => search(params, inputs, ctx),
+        Action::Permute => permute(inputs),
+        Action::Write(params) => content(params, inputs, ctx).map(|content| Product::File(Box::new(content))),
     }
+}
+
+/// An input as this family's.
+fn value(inputs: &dyn Inputs, role: Role) -> Result<Value> {
+    let family::Value::Nnue(value) = inputs.value(role)?;
+    Ok(value)
 }
 
 /// A file → a network.
@@ -43,7 +46,7 @@ fn load(params: &Load, inputs: &dyn Inputs) -> Result<Product> {
         Loaded::Quantized(parsed) => in_memory(parsed.network, Outcome::Load),
         Loaded::Float(network) => {
             let digest = Blake3(network.digest()?.into());
-            Product::Value { digest, bytes: 0, value: Value::Factorized(Arc::from(network)), outcome: Outcome::Load }
+            Product::Value { digest, bytes: 0, value: family::Value::Nnue(Value::Factorized(Arc::from(network))), outcome: Outcome::Load }
         }
     };
     // Float rows are read when they are digested: only now the file has been read.
@@ -53,16 +56,16 @@ fn load(params: &Load, inputs: &dyn Inputs) -> Result<Product> {
 
 /// Rows are folded in when they are read: the result is named by what it is made of.
 fn coalesce(inputs: &dyn Inputs) -> Result<Product> {
-    let Value::Factorized(network) = inputs.value(Role::Network)? else { return Err(wrong_value("coalesce")) };
+    let Value::Factorized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("coalesce")) };
     let network = Arc::unwrap_or_clone(network).coalesce();
     let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 coalesced network");
     hasher.update(&inputs.digest(Role::Network)?.0);
     let digest = Blake3(hasher.finalize().into());
-    Ok(Product::Value { digest, bytes: 0, value: Value::Coalesced(Arc::new(network)), outcome: Outcome::Coalesce })
+    Ok(Product::Value { digest, bytes: 0, value: family::Value::Nnue(Value::Coalesced(Arc::new(network))), outcome: Outcome::Coalesce })
 }
 
 fn quantize(params: Quantize, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-    let Value::Coalesced(network) = inputs.value(Role::Network)? else { return Err(wrong_value("quantize")) };
+    let Value::Coalesced(network) = value(inputs, Role::Network)? else { return Err(wrong_value("quantize")) };
     let (network, quantized) = pipeline::quantize(&network, params, ctx)?;
     inputs.check_unchanged()?;
     Ok(in_memory(network, Outcome::Quantize(quantized)))
@@ -73,26 +76,25 @@ fn gather(params: &Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let data = inputs.files().into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
     let paths: Vec<PathBuf> = data.map(|(_, path)| path.to_owned()).collect();
     let sampled = pipeline::sample(&paths, params, held_out(params.positions), &inputs.guarded()?)?;
-    let Value::Quantized(network) = inputs.value(Role::Network)? else { return Err(wrong_value("gather")) };
-    note_scales(inputs, &network, "the zero rule", ctx);
+    let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("gather")) };
     let pipeline::Gathered { matrix, held_out, outcome } = pipeline::gather(&network, &sampled, ctx)?;
     inputs.check_unchanged()?;
-    let value = Value::Gathered(Arc::new(Gathered { matrix, held_out }));
+    let value = family::Value::Nnue(Value::Gathered(Arc::new(Gathered { matrix, held_out })));
     Ok(Product::Stored { value, outcome: Outcome::Gather(outcome) })
 }
 
 /// The matrix → a permutation, with its zero blocks on both samples.
 fn search(params: &Search, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-    let Value::Gathered(gathered) = inputs.value(Role::Matrix)? else { return Err(wrong_value("search")) };
+    let Value::Gathered(gathered) = value(inputs, Role::Matrix)? else { return Err(wrong_value("search")) };
     let searched = pipeline::search(&gathered.matrix, gathered.held_out.as_ref(), params, None, ctx)?;
     let outcome = Outcome::Search(Box::new(searched.outcome()));
     let Searched { found, .. } = searched;
-    Ok(Product::Stored { value: Value::Permutation(Arc::new(found.permutation)), outcome })
+    Ok(Product::Stored { value: family::Value::Nnue(Value::Permutation(Arc::new(found.permutation))), outcome })
 }
 
 fn permute(inputs: &dyn Inputs) -> Result<Product> {
-    let Value::Permutation(permutation) = inputs.value(Role::Permutation)? else { return Err(wrong_value("permute")) };
-    let Value::Quantized(network) = inputs.value(Role::Network)? else { return Err(wrong_value("permute")) };
+    let Value::Permutation(permutation) = value(inputs, Role::Permutation)? else { return Err(wrong_value("permute")) };
+    let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("permute")) };
     // The last user owns the network; only a shared one is copied.
     let mut network = Arc::unwrap_or_clone(network);
     reorder(&mut network, &permutation)?;
@@ -101,18 +103,14 @@ fn permute(inputs: &dyn Inputs) -> Result<Product> {
 
 fn in_memory(network: QuantizedNetwork, outcome: Outcome) -> Product {
     let (digest, bytes) = (Blake3(network.digest().into()), network.weight_bytes() as u64);
-    Product::Value { digest, bytes, value: Value::Quantized(Arc::new(network)), outcome }
+    Product::Value { digest, bytes, value: family::Value::Nnue(Value::Quantized(Arc::new(network))), outcome }
 }
 
 /// A network → what is to be written of it.
 fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Content> {
     let target = Target::from(params);
-    let weights = match (inputs.value(Role::Network)?, target) {
-        (Value::Quantized(network), Target::Nnue(_)) => Weights::Integers(network),
-        (Value::Quantized(network), Target::Floats(_)) => {
-            note_scales(inputs, &network, "the float weights", ctx);
-            Weights::Integers(network)
-        }
+    let weights = match (value(inputs, Role::Network)?, target) {
+        (Value::Quantized(network), Target::Nnue(_) | Target::Floats(_)) => Weights::Integers(network),
         (Value::Factorized(network), Target::Floats(_)) => Weights::Floats(Box::new(Arc::unwrap_or_clone(network))),
         (Value::Factorized(_), Target::Nnue(_)) => return Err(wrong_value("write")),
         (Value::Coalesced(_) | Value::Gathered(_) | Value::Permutation(_), _) => return Err(wrong_value("write")),
@@ -120,7 +118,7 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
     Content::of(weights, target, params.description.as_deref(), ctx)
 }
 
-impl super::Content for Content {
+impl family::Content for Content {
     fn write(&self, out: &mut dyn Write, ctx: &Ctx) -> Result<()> {
         Content::write(self, out, ctx)
     }
@@ -130,13 +128,6 @@ impl super::Content for Content {
             Self::Nnue { .. } => false,
             Self::Floats { .. } => true,
         }
-    }
-}
-
-/// Says which scales were taken, where the file records none and nobody said.
-fn note_scales(inputs: &dyn Inputs, network: &QuantizedNetwork, purpose: &str, ctx: &Ctx) {
-    if let Some(load) = inputs.loaded_by() {
-        note_assumed_scales(network, load.expected.quantization.is_some(), purpose, ctx);
     }
 }
 

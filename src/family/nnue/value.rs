@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::files::{CountingWriter, Reader};
 use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix};
-use crate::stage::Action;
+use crate::stage::{Action, Role};
 
 /// A stage's result.
 #[derive(Clone)]
@@ -76,12 +76,25 @@ impl Gathered {
 ///
 /// # Errors
 /// When it is damaged, or the stage is not one whose results are stored.
-pub(crate) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
+pub(super) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
     match action {
         Action::Gather(_) => Gathered::read(bytes).map(|gathered| Value::Gathered(Arc::new(gathered))),
         Action::Search(_) => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
         Action::Load(_) | Action::Coalesce | Action::Quantize(_) | Action::Permute | Action::Write(_) => {
             Err(Error::new(format!("results of {} are not stored", action.stage())))
+        }
+    }
+}
+
+/// Reads a file of the user's that stands where a result could.
+///
+/// # Errors
+/// When it is damaged, or files are not read in this role.
+pub(super) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
+    match role {
+        Role::Permutation => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
+        Role::Source | Role::Network | Role::Data(_) | Role::Matrix => {
+            Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it")))
         }
     }
 }

@@ -1,0 +1,95 @@
+//! What goes into actions and comes out of them, whatever the family: inputs, results in memory, files to be published.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::nnue;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::files::Blake3;
+use crate::stage::{Outcome, Role};
+
+/// A result in memory. What it is knows its family only; whoever drives a build keeps it, stores it and hands it on.
+#[derive(Clone)]
+pub(crate) enum Value {
+    /// Of the trainer's networks.
+    Nnue(nnue::Value),
+}
+
+impl Value {
+    /// Writes the artifact of a result that is stored.
+    ///
+    /// # Errors
+    /// Those of `out`; and for results that are not stored.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Nnue(value) => value.write(out),
+        }
+    }
+}
+
+/// The inputs of one action. Each is only fetched when it is asked for.
+pub(crate) trait Inputs {
+    /// Those that are files, in the order of their roles.
+    fn files(&self) -> Vec<(Role, &Path)>;
+
+    /// A context in which these files are opened only as the ones whose digests are in the key.
+    ///
+    /// # Errors
+    /// When one changed since.
+    fn guarded(&self) -> Result<Ctx>;
+
+    /// A result, or what a file in this role holds.
+    ///
+    /// # Errors
+    /// When it cannot be had any more.
+    fn value(&self, role: Role) -> Result<Value>;
+
+    /// The digest in the key.
+    ///
+    /// # Errors
+    /// When there is no such input.
+    fn digest(&self, role: Role) -> Result<Blake3>;
+
+    /// Whether what was read is what was digested; asked once reading is over.
+    ///
+    /// # Errors
+    /// When a file changed while it was read.
+    fn check_unchanged(&self) -> Result<()>;
+}
+
+/// What came of an action.
+pub(crate) enum Product {
+    /// A result that is cheap to make again: it stays in memory, and its digest is recorded.
+    Value {
+        /// Names it.
+        digest: Blake3,
+        /// Its size where it is known, else 0.
+        bytes: u64,
+        /// Itself.
+        value: Value,
+        /// What the stage says of it.
+        outcome: Outcome,
+    },
+    /// A result that is worth its place in a cache.
+    Stored {
+        /// Itself; [`Value::write`] gives the artifact.
+        value: Value,
+        /// What the stage says of it.
+        outcome: Outcome,
+    },
+    /// A file to be published; what is to be said of it is known once it was written.
+    File(Box<dyn Content>),
+}
+
+/// The content of a file that is to be published: it may be written several times.
+pub(crate) trait Content {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it cannot be made, or those of `out`.
+    fn write(&self, out: &mut dyn Write, ctx: &Ctx) -> Result<()>;
+
+    /// Whether the files behind the inputs are read only while this is written.
+    fn reads_late(&self) -> bool;
+}

@@ -1,0 +1,81 @@
+//! The trainer's networks (NNUE): `.nnue` files, engines with one inside, checkpoints.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | [`stages`] | what each stage does, a pure function each; and the whole way of a net without a graph |
+//! | `plan`, `assume` | a net of a manifest → its actions; what its source leaves open |
+//! | `execute`, `value` | an action of a build → its stage; results in memory and as artifacts |
+//! | `fits` | what a result from elsewhere must be |
+//! | `fishtest` | what a place of publication asks |
+
+mod assume;
+mod execute;
+mod fishtest;
+mod fits;
+mod plan;
+pub mod stages;
+mod value;
+
+pub(crate) use fishtest::Fishtest;
+pub(crate) use value::Value;
+
+use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::format::sources::{FileKind, Holds};
+use crate::manifest::{FilePath, Manifest, ResolvedNet};
+use crate::stage::{Action, Role};
+
+/// The family.
+pub(crate) struct Nnue;
+
+impl Family for Nnue {
+    fn recognizes(&self, content: FileKind, _: &FilePath) -> bool {
+        match content.holds() {
+            Holds::Integers | Holds::Tensors(_) => true,
+            // Programs of other engines hold networks, too.
+            Holds::Program | Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => false,
+        }
+    }
+
+    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
+        plan::plan(manifest, net, facts, steps)
+    }
+
+    fn assumption(&self, net: &ResolvedNet, facts: SourceFacts) -> Option<String> {
+        assume::assumption(net, facts)
+    }
+}
+
+impl Stages for Nnue {
+    fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+        execute::execute(action, inputs, ctx)
+    }
+
+    fn read_stored(&self, action: &Action, bytes: &[u8]) -> Result<AnyValue> {
+        value::read_stored(action, bytes).map(AnyValue::Nnue)
+    }
+
+    fn read_file(&self, role: Role, bytes: &[u8]) -> Result<AnyValue> {
+        value::read_file(role, bytes).map(AnyValue::Nnue)
+    }
+
+    fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
+        let AnyValue::Nnue(network) = network;
+        fits::most_bytes(action, network)
+    }
+
+    fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
+        let (AnyValue::Nnue(result), AnyValue::Nnue(network)) = (result, network);
+        fits::check_fits(action, result, network)
+    }
+}
+
+/// The bytes of a small source, for tests.
+#[cfg(test)]
+pub(super) fn small_source() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = crate::format::nnue::write(&mut bytes, &crate::net::random_network("small", 16, 1), crate::words::Compression::None);
+    written.expect("memory takes everything");
+    bytes
+}
