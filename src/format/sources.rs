@@ -3,13 +3,14 @@
 //!
 //! A new format is a variant of [`FileKind`] and a row of [`KINDS`]. Packed files are looked into: [`probe`] and [`unpacked`].
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use super::packed::{self, Packing};
 use super::state_dict::StateDict;
-use super::{checkpoint, nnue, npy};
+use super::{checkpoint, nnue, npy, wasm};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, check_regular};
 
@@ -36,6 +37,8 @@ pub enum FileKind {
     Pe,
     /// A macOS executable or library.
     MachO,
+    /// A WebAssembly module.
+    Wasm,
     /// gzip.
     Gzip,
     /// xz.
@@ -113,7 +116,7 @@ const fn row(kind: FileKind, name: &'static str, mark: Mark, holds: Holds, what:
 }
 
 /// All kinds, in the order of [`FileKind`]. The first row whose mark is there tells the kind.
-static KINDS: [Row; 22] = TABLE;
+static KINDS: [Row; 23] = TABLE;
 
 const _: () = {
     let mut index = 0;
@@ -124,7 +127,7 @@ const _: () = {
     assert!(TABLE.len() == FileKind::Unknown as usize + 1, "every kind has a row");
 };
 
-const TABLE: [Row; 22] = {
+const TABLE: [Row; 23] = {
     use FileKind as K;
     use Mark::{Begins, Looks, Says};
     const ZIP: &[&[u8]] = &[b"PK\x03\x04", b"PK\x05\x06"];
@@ -148,6 +151,7 @@ const TABLE: [Row; 22] = {
         row(K::Elf, "elf", Begins(&[b"\x7FELF"]), Holds::Program, "an ELF program", PROGRAM),
         row(K::Pe, "pe", Begins(&[b"MZ"]), Holds::Program, "a Windows program", PROGRAM),
         row(K::MachO, "macho", Begins(MACH_O), Holds::Program, "a macOS program", PROGRAM),
+        row(K::Wasm, "wasm", Begins(&[wasm::MAGIC]), Holds::Program, "a WebAssembly module", PROGRAM),
         row(K::Gzip, "gzip", Looks(|head| is_packed(head, Packing::Gzip)), gzip, "gzip-compressed data", packed),
         row(K::Xz, "xz", Looks(|head| is_packed(head, Packing::Xz)), xz, "xz-compressed data", packed),
         row(K::Zstd, "zstd", Looks(|head| is_packed(head, Packing::Zstd)), zstd, "zstd-compressed data", packed),
@@ -259,6 +263,14 @@ pub fn unpacked(bytes: Bytes) -> Result<(Bytes, Option<Packing>)> {
         None => Ok((bytes, None)),
         Some(packing) => Ok((Bytes::from_vec(packed::unpack(&bytes, packing)?), Some(packing))),
     }
+}
+
+/// What of a program is looked through for networks: the file as it stands, or the memory that a WebAssembly module starts with.
+///
+/// # Errors
+/// As [`wasm::memory`].
+pub fn searched(program: &[u8]) -> Result<Cow<'_, [u8]>> {
+    if identify(program) == FileKind::Wasm { wasm::memory(program).map(Cow::Owned) } else { Ok(Cow::Borrowed(program)) }
 }
 
 /// For a file in which no network can be: what it is and what to do.

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::family::nnue::stages::pipeline::other_scales;
 use crate::files::Reader;
 use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
-use crate::format::sources::FileKind;
+use crate::format::sources::{FileKind, searched};
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
 
 /// A `.nnue` file, good or damaged.
@@ -28,6 +28,11 @@ pub(super) fn network(bytes: &[u8], histograms: bool) -> Inspected {
 
 /// A program, with or without networks inside.
 pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspected {
+    let searched = match searched(bytes) {
+        Ok(searched) => searched,
+        Err(fault) => return Report::named(kind.name()).bad(fault),
+    };
+    let bytes = &*searched;
     let found = find_embedded(bytes);
     let Some(first) = found.first() else {
         let fault = Error::new("this is a program without a network inside")
@@ -35,6 +40,9 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
         return Report::named(kind.name()).bad(fault);
     };
     let mut report = Report::named(&format!("{}-with-nnue", kind.name()));
+    if kind == FileKind::Wasm {
+        report.notes.push("offsets are those in the module's memory, counted from its first byte of data".to_owned());
+    }
     for embedded in &found {
         report.notes.push(format!("a network stands at offset {}: {}", embedded.offset, embedded.summary));
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::files::Bytes;
 use crate::format::nnue::{self, Expectation, Parsed};
-use crate::format::sources::{Holds, identify, not_a_network, unpacked};
+use crate::format::sources::{Holds, identify, not_a_network, searched, unpacked};
 use crate::format::state_dict;
 use crate::net::{Factorized, Network, Permutation};
 use crate::permutation::{order, read_permutation};
@@ -53,6 +53,7 @@ pub fn load_bytes(bytes: Bytes, expected: &Expectation) -> Result<Loaded> {
 
 /// The one network inside an engine that the user's expectations fit.
 fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
+    let bytes = &*searched(bytes)?;
     let found = nnue::find_embedded(bytes);
     let mut fitting = Vec::new();
     let mut refusal = None;
