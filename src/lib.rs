@@ -3,8 +3,8 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → {accumulator, format} → positions → net → files
-//!     → {ctx, error, cpu, random, words}
+//! cli → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → accumulator → positions → format → net → files
+//!     → {ctx, cpu, error, panics, random, words}
 //! ```
 //!
 //! * [`cli`]: the command line over all of it.

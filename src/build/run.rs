@@ -173,7 +173,7 @@ impl Runner<'_> {
     /// A file that stands where a result could, such as a permutation: the very bytes that were digested.
     fn read_file(&self, node: NodeIndex, role: Role, file: &FileNode) -> Result<Value> {
         let path = &file.path.resolved;
-        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is no action"))?;
+        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
         let bytes = std::fs::read(path).map_err(|error| Error::io(&format!("cannot read the {role}"), path, error))?;
         if Blake3::of(&bytes) != self.input_digest(node, role)? {
             return Err(changed(file));
