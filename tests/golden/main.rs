@@ -6,6 +6,7 @@ mod cli_support;
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cases;
 mod checkpoint_targets;
 mod checkpoints;
 mod convert;
