@@ -8,11 +8,11 @@ use std::path::Path;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::{Bytes, hash_file_sha256};
-use crate::format::nnue::{self, Expectation};
+use crate::format::nnue::{self, Expectation, Parsed};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
 
 /// Names the rules below. Builds remember which files passed them; other rules are another name.
-pub(super) const RULES: &str = "fishtest 1";
+pub(super) const RULES: &str = "fishtest 2";
 
 /// A file of so many bytes, or more, is refused.
 const TOO_MANY_BYTES: u64 = 200_000_000;
@@ -41,8 +41,9 @@ fn judge(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Resul
         return Err(Error::new(format!("its name is not that of its content: the SHA-256 is {sha256}"))
             .help("name a folder in `outputs`: the file gets the name of its content in it"));
     }
-    let parsed = nnue::read(&Bytes::map(content)?, &Expectation::default());
-    parsed.map(drop).map_err(|error| error.context("it cannot be read back").help("this is a bug in nnue, please report it"))
+    let parsed = nnue::read(&Bytes::map(content)?, &Expectation::default())
+        .map_err(|error| error.context("it cannot be read back").help("this is a bug in nnue, please report it"))?;
+    check_compression(&parsed)
 }
 
 fn check_license(license: Option<&str>) -> Result<()> {
@@ -51,6 +52,17 @@ fn check_license(license: Option<&str>) -> Result<()> {
     }
     let stated = license.map_or("no licence is stated".to_owned(), |license| format!("the licence stated is `{license}`"));
     Err(Error::new(stated).help(format!("write `license = \"{FISHTEST_LICENSE}\"` in the net's table, if it is yours to give away")))
+}
+
+/// An engine of the net's time must read it.
+fn check_compression(parsed: &Parsed) -> Result<()> {
+    let architecture = &parsed.network.architecture;
+    match parsed.compression.and_then(|compression| architecture.unreadable(compression)) {
+        Some(why) => Err(Error::new("no engine of its generation reads it")
+            .because(why)
+            .help(format!("write `compression = \"{}\"`", architecture.usual_compression()))),
+        None => Ok(()),
+    }
 }
 
 fn check_size(bytes: u64) -> Result<()> {
@@ -101,6 +113,11 @@ mod tests {
         assert!(refusal(check_as(&bytes, None)).0.contains("no licence is stated"));
         let (message, help) = refusal(check_as(&bytes, Some("GPL-3.0-only")));
         assert!(message.contains("`GPL-3.0-only`") && help.contains("license = \"CC0-1.0\""), "{message} {help}");
+
+        let mut raw = Vec::new();
+        nnue::write(&mut raw, &random_network("small", 128, 1), Compression::None).unwrap();
+        let (message, help) = refusal(check_as(&raw, Some("CC0-1.0")));
+        assert!(message.contains("no engine of its generation reads it") && help.contains("leb128"), "{message} {help}");
 
         let cut = refusal(check_as(&bytes[..bytes.len() - 1], Some("CC0-1.0"))).0;
         assert!(cut.contains("fishtest would refuse `dist/nn-") && cut.contains("truncated at byte"), "{cut}");

@@ -13,7 +13,7 @@ use crate::positions::held_out;
 use crate::stage::{Action, Gather, Load, Outcome, Quantize, Role, Search, Write as WriteParams};
 use crate::stages::load::{Loaded, load_file};
 use crate::stages::permute::permute as reorder;
-use crate::stages::pipeline::{self, Content, Searched, Target, Weights, note_assumed_scales};
+use crate::stages::pipeline::{self, Content, Searched, Target, Weights, note_assumed_scales, note_unreadable};
 
 /// This machine.
 pub(crate) struct Local;
@@ -108,7 +108,10 @@ fn in_memory(network: QuantizedNetwork, outcome: Outcome) -> Product {
 fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Content> {
     let target = Target::from(params);
     let weights = match (inputs.value(Role::Network)?, target) {
-        (Value::Quantized(network), Target::Nnue(_)) => Weights::Integers(network),
+        (Value::Quantized(network), Target::Nnue(_)) => {
+            note_unreadable(params.compression, &network.architecture, ctx);
+            Weights::Integers(network)
+        }
         (Value::Quantized(network), Target::Floats(_)) => {
             note_scales(inputs, &network, "the float weights", ctx);
             Weights::Integers(network)

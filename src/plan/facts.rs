@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::files::Bytes;
+use crate::format::nnue;
 use crate::format::sources::{FileKind, probe};
 use crate::manifest::{FilePath, ResolvedNet};
+use crate::words::Compression;
 
 /// What the sources of some nets are, by path.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,8 @@ pub struct SourceFacts {
     pub kind: Option<FileKind>,
     /// Whether it holds float weights, which have to be coalesced and quantized; by its name where it cannot be read.
     pub is_float: bool,
+    /// How it is packed, for a `.nnue` file that can be read.
+    pub compression: Option<Compression>,
 }
 
 impl Facts {
@@ -44,10 +49,18 @@ impl SourceFacts {
     fn of(path: &FilePath) -> Self {
         // What cannot be read, a pipe for example, is refused later, with its name.
         match probe(&path.resolved) {
-            Ok(found) => Self { kind: Some(found.kind), is_float: found.kind.holds_floats() },
-            Err(_) => Self { kind: None, is_float: !path.typed.ends_with(".nnue") },
+            Ok(found) => {
+                let compression = (found.kind == FileKind::Nnue && found.packing.is_none()).then(|| stored(&path.resolved)).flatten();
+                Self { kind: Some(found.kind), is_float: found.kind.holds_floats(), compression }
+            }
+            Err(_) => Self { kind: None, is_float: !path.typed.ends_with(".nnue"), compression: None },
         }
     }
+}
+
+/// How the network in a `.nnue` file is packed. Of the mapped file only the headers are read.
+fn stored(path: &Path) -> Option<Compression> {
+    nnue::compression(&Bytes::map(path).ok()?)
 }
 
 #[cfg(test)]
@@ -64,8 +77,14 @@ mod tests {
         std::fs::write(folder.path().join("a.nnue"), b"PK\x03\x04 and more of a zip archive").unwrap();
         let zip = facts(folder.path(), "a.nnue");
         assert_eq!((zip.kind, zip.is_float), (Some(FileKind::TorchZip), true));
-        assert_eq!(facts(folder.path(), "missing.nnue"), SourceFacts { kind: None, is_float: false });
-        assert_eq!(facts(folder.path(), "missing.ckpt"), SourceFacts { kind: None, is_float: true });
+        assert_eq!(facts(folder.path(), "missing.nnue"), SourceFacts { kind: None, is_float: false, compression: None });
+        assert_eq!(facts(folder.path(), "missing.ckpt"), SourceFacts { kind: None, is_float: true, compression: None });
         assert_eq!(facts(folder.path(), "").kind, None, "a folder");
+        for compression in [Compression::None, Compression::Leb128] {
+            let mut bytes = Vec::new();
+            nnue::write(&mut bytes, &crate::net::random_network("small", 8, 1), compression).unwrap();
+            std::fs::write(folder.path().join("b.nnue"), bytes).unwrap();
+            assert_eq!(facts(folder.path(), "b.nnue").compression, Some(compression));
+        }
     }
 }

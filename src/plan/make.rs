@@ -82,9 +82,13 @@ impl Planner<'_> {
                 // Float weights are carried over as they were trained.
                 (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, None) => loaded,
             };
-            let description = net.description.as_ref().map(|text| text.value.clone());
-            let write =
-                self.write(&mut actions, &net.name, Action::Write(Write { format, compression: net.compression.value, description }), from);
+            let params = Write {
+                format,
+                compression: net.compression.value,
+                source_compression: self.facts.of(&source.path.value.resolved).and_then(|facts| facts.compression),
+                description: net.description.as_ref().map(|text| text.value.clone()),
+            };
+            let write = self.write(&mut actions, &net.name, Action::Write(params), from);
             outputs.push((output.clone(), write));
         }
         let has_more = net.release.provenance.value || net.release.publish.is_some();

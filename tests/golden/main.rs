@@ -9,6 +9,7 @@ mod common;
 mod cases;
 mod checkpoint_targets;
 mod checkpoints;
+mod compression;
 mod convert;
 mod evaluate;
 mod lc0;

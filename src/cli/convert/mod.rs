@@ -11,7 +11,7 @@ use super::output::{Place, write_file};
 use super::{Exit, Global, lc0};
 use crate::error::Result;
 use crate::files::create_dir_all;
-use crate::stages::pipeline;
+use crate::stages::pipeline::{self, Target, note_unreadable};
 pub(crate) use options::Args;
 use request::Request;
 
@@ -22,7 +22,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend);
     let Request { place, job } = Request::of(&args, &ctx)?;
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let product = pipeline::run(&job, &ctx)?;
+    let product = pipeline::run(&job, &ctx).map_err(options::spoken)?;
+    if matches!(job.target, Target::Nnue(_)) {
+        note_unreadable(args.compression.unwrap_or_default(), &product.architecture, &ctx);
+    }
     if let Place::Folder(folder) = place {
         // Not before everything that can fail has gone well.
         create_dir_all(folder)?;
@@ -31,7 +34,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if args.json {
         global.print_json(&summary::json(&written, &product, &global.warnings()))?;
     } else {
-        global.print_summary(&summary::text(&written, &product, job.target))?;
+        global.print_summary(&summary::text(&written, &product))?;
     }
     Ok(Exit::Done)
 }
