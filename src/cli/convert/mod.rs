@@ -20,9 +20,11 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         return Ok(exit);
     }
     let ctx = global.ctx(args.backend);
+    args.trainer.note(&ctx);
     let Request { place, job } = Request::of(&args, &ctx)?;
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
     let product = pipeline::run(&job, &ctx).map_err(options::spoken)?;
+    args.trainer.check(product.architecture.quantization)?;
     if matches!(job.target, Target::Nnue(_)) {
         note_unreadable(args.compression.unwrap_or_default(), &product.architecture, &ctx);
     }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::cli::filters::FilterArgs;
 use crate::cli::lc0::ConvertArgs;
 use crate::cli::network::SourceArgs;
+use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::word::word;
 use crate::ctx::Backend;
 use crate::error::Error;
@@ -71,6 +72,8 @@ pub(crate) struct Args {
     pub(super) filters: FilterArgs,
     #[command(flatten)]
     pub(super) source_is: SourceArgs,
+    #[command(flatten)]
+    pub(super) trainer: TrainerOptions,
 }
 
 /// `--pt-profile`.
