@@ -126,7 +126,7 @@ fn run_folder(golden: &Path) -> HashMap<&'static str, usize> {
         // source's.
         if shown.split("G_old/").nth(1).is_some_and(|date| date < "2023-07") {
             argv.extend(["--ft_compression".to_owned(), "none".to_owned()]);
-        } else if argv[1].ends_with(".nnue") && !argv.iter().any(|word| word.starts_with("--ft_compression")) {
+        } else if argv[1].ends_with(".nnue") && !argv.iter().any(|word| word.replace('-', "_").starts_with("__ft_compression")) {
             argv.extend(["--ft_compression".to_owned(), "leb128".to_owned()]);
         }
         let before = names(work);
