@@ -126,6 +126,13 @@ impl Error {
         self
     }
 
+    /// As [`help`](Self::help), in place of one that is already there: of somebody who knows how the user speaks of it.
+    #[must_use]
+    pub fn help_instead(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
     /// Changes the class, for example of a bad file named on the command line.
     #[must_use]
     pub fn kind_is(mut self, kind: Kind) -> Self {

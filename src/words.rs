@@ -136,10 +136,12 @@ words! {
         /// refuse the network and name the weights
         #[default]
         Error = "error",
-        /// keep the low bits, as the trainers until May 2026 did
+        /// keep the low bits; values that are not finite are refused
         Wrap = "wrap",
-        /// take the nearest value in range
+        /// take the nearest value in range; values that are not finite are refused
         Clamp = "clamp",
+        /// write whatever the trainers until May 2026 wrote, also for values that are not finite: to repeat a damaged net
+        Trainer = "trainer",
     }
 }
 
@@ -151,6 +153,39 @@ words! {
         Leb128 = "leb128",
         /// raw little-endian integers: what Stockfish up to 15.1 reads
         None = "none",
+    }
+}
+
+words! {
+    /// How the wide tensors are to be stored.
+    CompressionChoice: "a compression" {
+        /// as the source stores them, else as the engines of the generation read them
+        #[default]
+        Auto = "auto",
+        /// signed LEB128: what Stockfish since 16 reads
+        Leb128 = "leb128",
+        /// raw little-endian integers: what Stockfish up to 15.1 reads
+        None = "none",
+    }
+}
+
+impl CompressionChoice {
+    /// The compression that was named; `None` for `auto`.
+    pub const fn named(self) -> Option<Compression> {
+        match self {
+            Self::Auto => None,
+            Self::Leb128 => Some(Compression::Leb128),
+            Self::None => Some(Compression::None),
+        }
+    }
+}
+
+impl From<Compression> for CompressionChoice {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::Leb128 => Self::Leb128,
+            Compression::None => Self::None,
+        }
     }
 }
 
@@ -241,6 +276,7 @@ mod tests {
     fn every_word_is_read_by_its_name() {
         names_read_back::<Overflow>();
         names_read_back::<Compression>();
+        names_read_back::<CompressionChoice>();
         names_read_back::<Algorithm>();
         names_read_back::<Backend>();
         names_read_back::<FileFormat>();
@@ -252,7 +288,7 @@ mod tests {
     fn an_unknown_word_lists_the_known_ones() {
         assert_eq!(
             parse::<Overflow>("wrop").unwrap_err().to_string(),
-            "`wrop` is not a way to handle weights that are out of range; known: error, wrap, clamp"
+            "`wrop` is not a way to handle weights that are out of range; known: error, wrap, clamp, trainer"
         );
     }
 

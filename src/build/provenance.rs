@@ -14,7 +14,7 @@
 //! | `overrides` | strings | `--set` of the command line, as typed, those that concern this net; left out when there is none |
 //! | `source` | object | `path`; what the manifest says of the file (`features`, `l1`, `l2`, `l3`, `architecture`, `quantization`, `sha256`), where it does; `overflow` |
 //! | `description` | string | text for the file's header, where given |
-//! | `compression` | string | `leb128` or `none`, of `.nnue` files |
+//! | `compression` | string | `auto`, `leb128` or `none`, of `.nnue` files |
 //! | `outputs` | strings | all outputs of the net, as typed; the subject is one of them |
 //! | `permutation` | string | path of a permutation that was applied |
 //! | `optimize` | object | `data` (paths), `positions`, `seed`, `algorithm`, `moves` where given, `filters` that are on |

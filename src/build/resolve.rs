@@ -55,33 +55,10 @@ impl Build<'_> {
     pub(super) fn resolve_file(&self, node: NodeIndex) -> State {
         let Node::File(file) = &self.graph.dag[node] else { return State::Open };
         let path = &file.path.resolved;
-<<<<<<< HEAD
-        // Keys need the one digest, pins and `nnue.lock` the other: the file is read once for both.
-        let digest = self.workspace.files.digests(path).and_then(|digests| {
-            if let Some(pin) = &file.pin {
-                let found = digests.sha256.to_string();
-                if found != pin.value {
-                    return Err(self
-                        .workspace
-                        .manifest
-                        .diagnostic(
-                            pin.span,
-                            &format!("`{}` does not match its pin: its SHA-256 is {found}", file.path.typed),
-                            &format!("the file has {found}"),
-                            "its content changed since the pin was written, or it is another file",
-                            "restore the file, or correct `sha256`",
-                        )
-                        .kind_is(Kind::Failed));
-                }
-            }
-            Ok(digests.blake3)
-        });
-=======
         // Keys need the one digest, pins and `nnue.lock` the other: the file is read once for both. What merely looks needs no lock.
         let is_only_looked_at = self.options.dry_run && !self.options.locked && file.pin.is_none();
         let digest =
             if is_only_looked_at { self.workspace.files.blake3(path).map(|known| known.digest) } else { self.checked_digest(file) };
->>>>>>> refs/heads/files
         match digest {
             Ok(digest) => State::File(digest),
             // An interrupted build reports nothing else.

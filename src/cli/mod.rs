@@ -40,6 +40,7 @@ mod report;
 mod schema;
 mod status;
 mod terminal;
+mod trainer_options;
 mod units;
 mod verify;
 mod watch;

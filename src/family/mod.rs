@@ -8,7 +8,6 @@
 
 mod artifact;
 pub mod described;
-pub mod described;
 pub mod lc0;
 pub mod nnue;
 
@@ -23,6 +22,7 @@ use crate::error::Result;
 use crate::format::sources::{FileKind, probe};
 use crate::manifest::{FilePath, Located, Manifest, Output, Publish, ResolvedNet};
 use crate::stage::{Action, Role};
+use crate::words::Compression;
 
 /// Which family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct SourceFacts {
     pub family: Kind,
     /// What its content is; `None` for what cannot be read: that fails later, with a reason.
     pub content: Option<FileKind>,
+    /// How it is packed, where its family can tell: what `compression = "auto"` comes to.
+    pub compression: Option<Compression>,
 }
 
 /// A kind of networks, as the graph sees it.
@@ -52,6 +54,11 @@ pub(crate) trait Family: Sync {
     /// Whether the file at `path`, whose beginning says that it is `content`, holds a network of this family. Asked of every source of
     /// every build, so it reads no more than it must.
     fn recognizes(&self, content: FileKind, path: &FilePath) -> bool;
+
+    /// How a source of this family is packed, where its files can be packed in several ways. Of the file only the head is read.
+    fn compression(&self, _content: FileKind, _path: &FilePath) -> Option<Compression> {
+        None
+    }
 
     /// The actions of one net, in the order in which they are made here. Looks at no file.
     ///
@@ -159,7 +166,9 @@ pub(crate) fn recognize(path: &FilePath) -> SourceFacts {
     // What cannot be read, a pipe for example, is refused later, with its name.
     let content = probe(&path.resolved).ok().map(|found| found.kind);
     let knows = |kind: &Kind| content.is_some_and(|content| of(*kind).recognizes(content, path));
-    SourceFacts { family: Kind::ALL.into_iter().find(knows).unwrap_or(Kind::ALL[0]), content }
+    let family = Kind::ALL.into_iter().find(knows).unwrap_or(Kind::ALL[0]);
+    let compression = content.and_then(|content| of(family).compression(content, path));
+    SourceFacts { family, content, compression }
 }
 
 /// Nets for tests of the rooms above.
@@ -194,10 +203,10 @@ mod tests {
             (b"hello\n", FileKind::Text, Kind::Nnue),
         ] {
             std::fs::write(folder.path().join("a.nnue"), bytes).unwrap();
-            assert_eq!(facts(folder.path(), "a.nnue"), SourceFacts { family, content: Some(content) }, "{bytes:?}");
+            assert_eq!(facts(folder.path(), "a.nnue"), SourceFacts { family, content: Some(content), compression: None }, "{bytes:?}");
         }
         for name in ["missing.nnue", ""] {
-            assert_eq!(facts(folder.path(), name), SourceFacts { family: Kind::Nnue, content: None });
+            assert_eq!(facts(folder.path(), name), SourceFacts { family: Kind::Nnue, content: None, compression: None });
         }
     }
 

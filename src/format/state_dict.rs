@@ -147,18 +147,12 @@ fn expect_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
 
 /// Strips what containers and compilers put before a name. Names of the newer layouts begin with `model.`, and what does not is not a weight.
 fn canonical(tensors: Vec<(String, Arc<dyn Tensor>)>) -> Result<Tensors> {
-    const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
-    let strip = |mut name: &str| {
-        let mut in_model = false;
-        loop {
-            if let Some(rest) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
-                name = rest;
-            } else if let Some(rest) = name.strip_prefix("model.") {
-                (name, in_model) = (rest, true);
-            } else {
-                return (name.to_owned(), in_model);
-            }
-        }
+    // Compiled and distributed modules stand around the whole or around any part of it.
+    const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module"];
+    let strip = |name: &str| {
+        let parts: Vec<&str> = name.split('.').filter(|part| !WRAPPERS.contains(part)).collect();
+        let models = parts.iter().take_while(|part| **part == "model").count().min(parts.len().saturating_sub(1));
+        (parts[models..].join("."), models > 0)
     };
     let stripped: Vec<((String, bool), Arc<dyn Tensor>)> = tensors.into_iter().map(|(name, tensor)| (strip(&name), tensor)).collect();
     let only_model = stripped.iter().any(|((_, in_model), _)| *in_model);

@@ -6,7 +6,7 @@
 use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
-    words::{Algorithm, Compression, Overflow, Publish, RemoteMode, Word},
+    words::{Algorithm, CompressionChoice, Overflow, Publish, RemoteMode, Word},
 };
 
 /// The manifest version that this program reads.
@@ -90,7 +90,8 @@ pub(super) struct Choices {
 fn choices<W: Word>() -> Choices {
     let path = std::any::type_name::<W>();
     let words = W::all().into_iter().map(|word| (word.name(), word.about())).collect();
-    Choices { name: path.rsplit("::").next().unwrap_or(path), words }
+    let name = path.rsplit("::").next().unwrap_or(path);
+    Choices { name: name.strip_suffix("Choice").unwrap_or(name), words }
 }
 
 /// A table of a manifest.
@@ -267,7 +268,7 @@ static NET_KEYS: [Key; 9] = [
         .required("source = \"runs/epoch=799.ckpt\"")
         .not_in_defaults(),
     Key::new("description", Kind::Text, "Text for the file's header; without it, the source's own stays"),
-    Key::new("compression", Kind::Choice(choices::<Compression>), "Packing of `.nnue` outputs").default("leb128"),
+    Key::new("compression", Kind::Choice(choices::<CompressionChoice>), "Packing of `.nnue` outputs").default("auto"),
     Key::new(
         "outputs",
         Kind::Paths,
@@ -378,7 +379,7 @@ mod tests {
     #[test]
     fn default_words_are_those_of_their_types() {
         let of_types =
-            [Overflow::default().name(), Compression::default().name(), Algorithm::default().name(), RemoteMode::default().name()];
+            [Overflow::default().name(), CompressionChoice::default().name(), Algorithm::default().name(), RemoteMode::default().name()];
         let keys = [SOURCE.key("overflow"), NET.key("compression"), OPTIMIZE.key("algorithm"), REMOTE.key("mode")];
         assert_eq!(keys.map(|key| key.unwrap().default), of_types);
     }

@@ -52,7 +52,7 @@ pub use self::{
     text::{Located, Span},
     tree::Override,
 };
-pub use crate::words::{Algorithm, Compression, Overflow, Publish, RemoteMode};
+pub use crate::words::{Algorithm, CompressionChoice, Overflow, Publish, RemoteMode};
 use crate::{
     error::{Error, Kind, Result},
     files::folder_of,

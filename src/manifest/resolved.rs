@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     positions::Filters,
-    words::{Algorithm, Compression},
+    words::{Algorithm, CompressionChoice},
 };
 
 /// One net to build: all names are resolved, all placeholders filled.
@@ -26,7 +26,7 @@ pub struct ResolvedNet {
     /// Text for the file's header; `None` keeps the source's, or the writer's default.
     pub description: Option<Located<String>>,
     /// Of `.nnue` outputs.
-    pub compression: Located<Compression>,
+    pub compression: Located<CompressionChoice>,
     /// At least one.
     pub outputs: Vec<Output>,
     /// A permutation file (`.npy`) to apply; never together with `optimize`.

@@ -165,7 +165,7 @@ fn convert(value: &DeValue<'_>, span: Span, shift: usize, depth: usize, problems
 
 /// A value given on the command line in place of the manifest's: `--set net.big.optimize.positions=1000000`.
 ///
-/// The value is TOML, or a plain string where it is not valid TOML. Keys may be quoted as in TOML
+/// The value is TOML, or a plain string where it does not begin like TOML (a bracket, a brace, a quote, a number). Keys may be quoted as in TOML
 /// (`net."nightly/{stem}".compression=none`); unquoted ones may hold all but dots, quotes, `=` and blanks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
@@ -249,6 +249,16 @@ impl Override {
         let span = Span { text, start: self.value.start, end: self.value.end };
         let value = match DeValue::parse(raw) {
             Ok(value) => convert(value.get_ref(), span, self.value.start, self.keys.len(), problems),
+            Err(error) if begins_like_toml(raw) => {
+                problems.push(Problem::new(
+                    format!("cannot read the value of `--set {}`", self.text),
+                    span,
+                    "not a value of TOML",
+                    error.message().to_owned(),
+                    "correct it; a text that begins like this goes into quotes of its own: `'KEY=\"text\"'`",
+                ));
+                return;
+            }
             Err(_) => Value::String(raw.to_owned()),
         };
         let mut new = Some(Item { value, span });
@@ -315,6 +325,12 @@ fn undefined(top: &str, key: &str, place: Span, entries: &[Entry]) -> Problem {
 
 fn skip_blanks(text: &str, from: usize) -> usize {
     text.len() - text[from..].trim_start().len()
+}
+
+/// Whether a value was meant as TOML: what is broken then is no text. A number with more behind it may be a name, such as `3rd.nnue`.
+fn begins_like_toml(raw: &str) -> bool {
+    let number = |c: char| c.is_ascii_digit() || matches!(c, '_' | '.' | '+' | '-' | 'e' | 'E');
+    raw.starts_with(['[', '{', '"', '\'']) || (raw.starts_with(|c: char| c.is_ascii_digit() || c == '+') && raw.chars().all(number))
 }
 
 /// One past the closing quote of a string that starts at the first byte.

@@ -3,7 +3,7 @@
 //! An architecture is all that fixes a file's bytes besides the weights. Code that reads, writes, quantizes or gathers asks the
 //! table instead of a generation's name; `format::state_dict` alone names some, where tensors fit several. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
 
-use crate::words::Word;
+use crate::words::{Compression, Word};
 
 use super::quantization::{FT127, FT255, FT256, Quantization, ZeroRule};
 use super::{Block, FeatureSet, ThreatTable};
@@ -99,6 +99,8 @@ pub struct Generation {
     pub l3: usize,
     /// Scales that nets of this layout have had; the first is the one of the nets that were released.
     pub quantizations: &'static [&'static Quantization],
+    /// How the wide tensors may be stored for the engines that read the generation, the usual one first.
+    pub read_compressions: &'static [Compression],
     /// How many internal units the engine of the time printed as a pawn; `None` where that depends on the position, or no release had
     /// such nets.
     pub pawn: Option<i32>,
@@ -132,6 +134,11 @@ impl Word for &'static Generation {
     }
 }
 
+/// Stockfish up to 15.1.
+const RAW: &[Compression] = &[Compression::None];
+/// Stockfish since 19 June 2023.
+const LEB128: &[Compression] = &[Compression::Leb128];
+
 /// The entry that all others are written as a difference to: one stack of two clipped layers behind 2·256 outputs.
 const BASE: Generation = Generation {
     name: "SFNNv1",
@@ -148,12 +155,15 @@ const BASE: Generation = Generation {
     l2: 32,
     l3: 32,
     quantizations: &[&FT127],
+    read_compressions: RAW,
     pawn: None,
 };
 const PSQT: Generation = Generation { version: 0x7AF3_2F20, ft_layout: FtLayout::Joined, psqt_buckets: 8, stacks: 8, ..BASE };
 const SINGLE: Generation =
     Generation { blocks: &[Block::HalfKaV2Hm], wiring: Wiring::SKIP_SQUARED, l1: 1024, l2: 15, quantizations: &[&FT127, &FT255], ..PSQT };
-const THREATS: Generation = Generation { ft_layout: FtLayout::SplitWeights, narrow_threats: true, quantizations: &[&FT255], ..SINGLE };
+/// Generations of which every engine reads LEB128.
+const PACKED: Generation = Generation { read_compressions: LEB128, ..SINGLE };
+const THREATS: Generation = Generation { ft_layout: FtLayout::SplitWeights, narrow_threats: true, quantizations: &[&FT255], ..PACKED };
 const QAT: Generation =
     Generation { version: 0x6A44_8AFA, ft_layout: FtLayout::Segmented, composed: true, quantizations: &[&FT256], ..THREATS };
 
@@ -180,11 +190,19 @@ pub static GENERATIONS: [Generation; 21] = [
         ..SINGLE
     },
     Generation { name: "SFNNv5", about: "May 2022, Stockfish 15.1", pawn: Some(361), ..SINGLE },
-    Generation { name: "SFNNv6", about: "May 2023, Stockfish 16", l1: 1536, pawn: Some(328), ..SINGLE },
-    Generation { name: "SFNNv7", about: "July 2023", l1: 2048, ..SINGLE },
-    Generation { name: "SFNNv8", about: "September 2023, Stockfish 16.1", l1: 2560, pawn: Some(356), ..SINGLE },
-    Generation { name: "SFNNv9", about: "April 2024, Stockfish 17", l1: 3072, ..SINGLE },
-    Generation { name: "small", about: "second net of Stockfish from January 2024 to May 2026", l1: 128, ..SINGLE },
+    Generation {
+        name: "SFNNv6",
+        about: "May 2023, Stockfish 16",
+        l1: 1536,
+        // Raw in its first three weeks.
+        read_compressions: &[Compression::Leb128, Compression::None],
+        pawn: Some(328),
+        ..SINGLE
+    },
+    Generation { name: "SFNNv7", about: "July 2023", l1: 2048, ..PACKED },
+    Generation { name: "SFNNv8", about: "September 2023, Stockfish 16.1", l1: 2560, pawn: Some(356), ..PACKED },
+    Generation { name: "SFNNv9", about: "April 2024, Stockfish 17", l1: 3072, ..PACKED },
+    Generation { name: "small", about: "second net of Stockfish from January 2024 to May 2026", l1: 128, ..PACKED },
     Generation {
         name: "SFNNv10a",
         about: "November 2025, threats in i16",
@@ -312,6 +330,43 @@ pub struct Architecture {
 }
 
 impl Architecture {
+    /// How the engines that may be meant read the wide tensors, the usual one first. A size that no generation trained can be of any
+    /// generation that differs in nothing else; scales later than the first came when all engines read LEB128.
+    pub fn read_compressions(&self) -> Vec<Compression> {
+        let own = self.generation;
+        if *self.quantization != FT127 {
+            return LEB128.to_vec();
+        }
+        if own.l1 == self.l1 && own.blocks == self.features.blocks {
+            return own.read_compressions.to_vec();
+        }
+        let layout = |g: &Generation| (g.version, g.ft_layout, g.narrow_threats);
+        let alike: Vec<&Generation> =
+            GENERATIONS.iter().filter(|g| g.wiring == own.wiring && layout(g) == layout(own) && g.stores(&self.features)).collect();
+        let read = |compression: &Compression| alike.iter().any(|g| g.read_compressions.contains(compression));
+        [Compression::Leb128, Compression::None].into_iter().filter(read).collect()
+    }
+
+    /// How a net is stored where neither the user nor its source says.
+    pub fn usual_compression(&self) -> Compression {
+        self.read_compressions().first().copied().unwrap_or_default()
+    }
+
+    /// Which engines refuse a net that is stored so, in a sentence; `None` where those that may be meant read it.
+    pub fn unreadable(&self, compression: Compression) -> Option<String> {
+        if self.read_compressions().contains(&compression) {
+            return None;
+        }
+        let (engines, reads) = match compression {
+            Compression::Leb128 => ("Stockfish up to 15.1", "raw tensors only: `none`"),
+            Compression::None => ("Stockfish since 16", "LEB128 only: `leb128`"),
+        };
+        Some(format!(
+            "{engines}, which plays with nets like this one ({}), refuses `{compression}`: it reads {reads}",
+            self.generation.name
+        ))
+    }
+
     /// First word of the file.
     pub fn version(&self) -> u32 {
         self.generation.version
@@ -421,6 +476,29 @@ mod tests {
             let architecture = trained(name);
             assert_eq!((architecture.ft_hash(), architecture.fc_hash(), architecture.header_hash()), (ft, fc, header), "{name}");
         }
+    }
+
+    #[test]
+    fn compressions_are_those_that_the_engines_read() {
+        use Compression::{Leb128, None as Raw};
+        for name in generation_names() {
+            let expected: &[Compression] = match name {
+                "T0" | "SFNNv1" | "SFNNv2" | "SFNNv3" | "SFNNv4" | "SFNNv5" => &[Raw],
+                "SFNNv6" => &[Leb128, Raw],
+                _ => &[Leb128],
+            };
+            let architecture = trained(name);
+            assert_eq!(architecture.read_compressions(), expected, "{name}");
+            assert_eq!(architecture.usual_compression(), expected[0]);
+            for compression in [Leb128, Raw] {
+                assert_eq!(architecture.unreadable(compression).is_none(), expected.contains(&compression), "{name}");
+            }
+        }
+        // Of a size that was never trained: of 2022 as well as of 2024, but not where the layers tell.
+        for (name, expected) in [("SFNNv5", &[Leb128, Raw][..]), ("SFNNv3", &[Raw]), ("SFNNv4", &[Raw]), ("SFNNv16", &[Leb128])] {
+            assert_eq!(Architecture { l1: 64, ..trained(name) }.read_compressions(), expected, "{name}");
+        }
+        assert_eq!(Architecture { quantization: &FT255, ..trained("SFNNv5") }.read_compressions(), [Leb128]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Stage;
 use crate::format::nnue::Expectation;
 use crate::positions::{Filters, SELECTION_RULE, filter_members, held_out};
-use crate::words::{Algorithm, Compression, FileFormat, Overflow};
+use crate::words::{Algorithm, Compression, CompressionChoice, FileFormat, Overflow};
 
 /// An action: a node of the graph.
 #[derive(Debug, Clone)]
@@ -68,7 +68,9 @@ pub struct Write {
     /// What kind of file.
     pub format: FileFormat,
     /// How `.nnue` files are packed; other formats have nothing of it.
-    pub compression: Compression,
+    pub compression: CompressionChoice,
+    /// How the source is packed, where that is known: what `auto` comes to. Otherwise the network's generation decides.
+    pub source_compression: Option<Compression>,
     /// Replaces the network's own.
     pub description: Option<String>,
 }
@@ -140,10 +142,15 @@ impl Search {
 }
 
 impl Write {
+    /// The compression as it enters the key: by its own name wherever it is known, whoever said it.
+    fn settled(&self) -> CompressionChoice {
+        self.compression.named().or(self.source_compression).map_or(CompressionChoice::Auto, Into::into)
+    }
+
     fn params(&self) -> Map<String, Value> {
         members([
             ("format", Some(json!(self.format))),
-            ("compression", (self.format == FileFormat::Nnue).then(|| json!(self.compression))),
+            ("compression", (self.format == FileFormat::Nnue).then(|| json!(self.settled()))),
             ("description", self.description.as_ref().map(|text| json!(text))),
         ])
     }
@@ -178,8 +185,20 @@ mod tests {
         assert_eq!(key(&Action::Search(greedy)), r#"{"algorithm":"greedy"}"#);
         let anneal = Search { algorithm: Algorithm::Anneal, seed: 3, moves: None };
         assert_eq!(key(&Action::Search(anneal)), r#"{"algorithm":"anneal","seed":3}"#);
-        let write = |format| key(&Action::Write(Write { format, compression: Compression::None, description: None }));
+        let packed = |format, compression, source_compression| {
+            key(&Action::Write(Write { format, compression, source_compression, description: None }))
+        };
+        let write = |format| packed(format, CompressionChoice::None, None);
         assert_eq!(write(FileFormat::Nnue), r#"{"compression":"none","format":"nnue"}"#);
+        // What the source has is what a user would have named; what nobody says is settled by the network.
+        for (choice, source, name) in [
+            (CompressionChoice::Auto, Some(Compression::None), "none"),
+            (CompressionChoice::Auto, Some(Compression::Leb128), "leb128"),
+            (CompressionChoice::Leb128, Some(Compression::None), "leb128"),
+            (CompressionChoice::Auto, None, "auto"),
+        ] {
+            assert_eq!(packed(FileFormat::Nnue, choice, source), format!(r#"{{"compression":"{name}","format":"nnue"}}"#));
+        }
         assert_eq!(write(FileFormat::Npz), r#"{"format":"npz"}"#);
     }
 }

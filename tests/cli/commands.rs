@@ -163,10 +163,18 @@ fn convert_names_files_by_their_digest() {
     let work = folder();
     let bytes = write_net(&work.path().join("a.nnue"), "small", 16, 7);
     let name = format!("nn-{}.nnue", &common::sha256(&bytes)[..12]);
-    let result = nnue(work.path(), ["convert", "a.nnue", "new/sub", "--out-sha", "--json"]).ok().json();
+    let result = nnue(work.path(), ["convert", "a.nnue", "new/sub/", "--out-sha", "--json"]).ok().json();
     assert_eq!(result["output"]["path"], format!("new/sub/{name}"));
     assert_eq!(names(&work.path().join("new/sub")), [name]);
-    nnue(work.path(), ["convert", "a.nnue", "a.nnue", "--out_sha"]).fails(2, &["`a.nnue` is not a folder"]);
+    // As serialize.py: what is not a folder says which folder is meant.
+    let name = std::path::Path::new(result["output"]["path"].as_str().unwrap()).file_name().unwrap().to_owned();
+    for (target, folder) in [("new/foo.nnue", "new"), ("foo.nnue", ""), ("a.nnue", ""), ("./foo", "")] {
+        nnue(work.path(), ["convert", "a.nnue", target, "--out_sha"]).ok();
+        let path = work.path().join(folder).join(&name);
+        assert!(path.is_file(), "{target}");
+        assert!(!work.path().join("new/foo.nnue").exists() && !work.path().join("foo.nnue").exists() && !work.path().join("foo").exists());
+        std::fs::remove_file(path).unwrap();
+    }
     nnue(work.path(), ["convert", "a.nnue", "new"]).fails(2, &["`new` is a folder", "--out-sha"]);
 }
 

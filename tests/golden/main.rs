@@ -6,8 +6,10 @@ mod cli_support;
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cases;
 mod checkpoint_targets;
 mod checkpoints;
+mod compression;
 mod convert;
 mod described;
 mod evaluate;

@@ -37,14 +37,14 @@ fn defaults_go_where_a_net_says_nothing() {
     assert_eq!(manifest.warnings, Vec::<String>::new());
     let [a, b, c, off] = &manifest.nets[..] else { panic!("four nets") };
     let slice = |span: manifest::Span| &text[span.start..span.end];
-    assert_eq!((a.compression.value, slice(a.compression.span)), (Compression::None, "\"none\""));
+    assert_eq!((a.compression.value, slice(a.compression.span)), (CompressionChoice::None, "\"none\""));
     assert_eq!(a.description.as_ref().unwrap().value, "all");
     let optimize = a.optimize.as_ref().unwrap();
     assert_eq!((optimize.positions.value, optimize.moves.as_ref().unwrap().value), (7, 9));
     assert_eq!((slice(optimize.span), slice(optimize.positions.span)), ("[defaults.optimize]", "7"));
     assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(5), ..Filters::default() });
 
-    assert_eq!((b.compression.value, &b.optimize), (Compression::Leb128, &None));
+    assert_eq!((b.compression.value, &b.optimize), (CompressionChoice::Leb128, &None));
     assert_eq!(b.permutation.as_ref().unwrap().value.typed, "p.npy");
 
     let optimize = c.optimize.as_ref().unwrap();
@@ -52,7 +52,7 @@ fn defaults_go_where_a_net_says_nothing() {
     assert_eq!(optimize.moves, None);
     assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(6), ..Filters::default() });
 
-    assert_eq!((off.compression.value, &off.optimize, &off.permutation), (Compression::None, &None, &None));
+    assert_eq!((off.compression.value, &off.optimize, &off.permutation), (CompressionChoice::None, &None, &None));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn defaults_on_the_command_line() {
     let text = nets("[data.d]\npath = \"x\"\n");
     let sets = ["defaults.compression=none", "defaults.optimize.data=d", "net.a.optimize.positions=5", "net.b.optimize=false"];
     let manifest = parse_with(&text, &sets).unwrap();
-    assert!(manifest.nets.iter().all(|net| net.compression.value == Compression::None));
+    assert!(manifest.nets.iter().all(|net| net.compression.value == CompressionChoice::None));
     let positions: Vec<_> = manifest.nets.iter().map(|net| Some(net.optimize.as_ref()?.positions.value)).collect();
     assert_eq!(positions, [Some(5), None, Some(10_000)]);
 }
@@ -178,7 +178,7 @@ fn a_matrix_makes_a_net_per_combination() {
     assert_eq!((net.sweep.as_deref(), net.source.name.as_deref()), (Some("{run}-s{seed}"), Some("run42")));
     assert_eq!(net.description.as_ref().unwrap().value, "run42 with 31 run42");
     assert_eq!(net.outputs[0].path.value.typed, "dist/run42-s31.nnue");
-    assert_eq!((net.compression.value, manifest.nets[5].compression.value), (Compression::None, Compression::Leb128));
+    assert_eq!((net.compression.value, manifest.nets[5].compression.value), (CompressionChoice::None, CompressionChoice::Auto));
     let seed = &net.optimize.as_ref().unwrap().seed;
     // Whoever looks for the value finds it in the matrix.
     assert_eq!((seed.value, &text[seed.span.start..seed.span.end]), (31, "0x1F"));

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use nnue::{
-    manifest::{self, Algorithm, Compression, Data, Manifest, Overflow, Publish, RemoteMode},
+    manifest::{self, Algorithm, CompressionChoice, Data, Manifest, Overflow, Publish, RemoteMode},
     net::{Block, GENERATIONS, QUANTIZATIONS},
     positions::{FILTERS, FilterKind, Filters, Setting},
     words::Word,
@@ -101,7 +101,7 @@ struct Written {
     claims: Claimed,
     pin: Option<String>,
     description: Option<String>,
-    compression: Option<Compression>,
+    compression: Option<CompressionChoice>,
     outputs: Vec<String>,
     provenance: Option<bool>,
     license: Option<String>,
@@ -185,7 +185,7 @@ fn written() -> impl Strategy<Value = Written> {
     let outputs = outputs.prop_map(|outputs| outputs.into_iter().map(|output| format!("out/{output}")).collect());
     let license = option::of(select(vec!["CC0-1.0".to_owned(), "GPL-3.0-only OR MIT".to_owned()]));
     let pin = option::of("[0-9a-f]{64}");
-    let about_net = (option::of(text()), word::<Compression>(), outputs, option::of(any::<bool>()), license, order());
+    let about_net = (option::of(text()), word::<CompressionChoice>(), outputs, option::of(any::<bool>()), license, order());
     ("[a-zA-Zäß .\"'-]{0,6}[a-z]", file(), claims(), pin, about_net, option::of(word::<RemoteMode>())).prop_map(
         |(name, path, claims, pin, (description, compression, outputs, provenance, license, order), cache)| Written {
             name,

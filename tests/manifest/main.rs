@@ -17,7 +17,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use nnue::{
     build,
     error::{Error, Kind},
-    manifest::{self, Algorithm, Compression, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},
+    manifest::{self, Algorithm, CompressionChoice, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},
     plan,
     positions::Filters,
 };

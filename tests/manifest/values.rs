@@ -54,7 +54,7 @@ fn all_keys_have_their_values() {
     let big = &manifest.nets[0];
     assert_eq!((big.name.as_str(), big.source.name.as_deref(), &big.sweep), ("big", Some("run42"), &None));
     assert_eq!(big.description.as_ref().unwrap().value, "Training run 42, epoch 799");
-    assert_eq!(big.compression.value, Compression::Leb128);
+    assert_eq!(big.compression.value, CompressionChoice::Leb128);
     assert_eq!(big.outputs.iter().map(|output| output.kind).collect::<Vec<_>>(), [OutputKind::Folder, OutputKind::Nnue]);
     let optimize = big.optimize.as_ref().unwrap();
     assert_eq!(optimize.data.paths[1].value.typed, "data/part2.binpack");
@@ -151,7 +151,7 @@ fn defaults_are_those_of_the_documentation() {
     let net = &manifest.nets[0];
     let optimize = net.optimize.as_ref().unwrap();
     assert_eq!((optimize.positions.value, optimize.seed.value, optimize.algorithm.value), (10_000, 0, Algorithm::Greedy));
-    assert_eq!((net.compression.value, net.source.claims.overflow.value), (Compression::Leb128, Overflow::Error));
+    assert_eq!((net.compression.value, net.source.claims.overflow.value), (CompressionChoice::Auto, Overflow::Error));
     assert_eq!((&net.description, &optimize.moves), (&None, &None));
     assert_eq!(optimize.filters.value, Filters::default());
     assert_eq!(parse(&filters("")).unwrap().nets[0].optimize.as_ref().unwrap().filters.value, Filters::default());
@@ -265,9 +265,24 @@ fn set_changes_values() {
     assert_eq!(big.optimize.as_ref().unwrap().filters.value, set);
     assert_eq!(big.description.as_ref().unwrap().value, "two words, no quotes");
     assert_eq!(big.source.path.value.typed, "runs/x=y.ckpt");
-    assert_eq!(nightly.compression.value, Compression::None);
+    assert_eq!(nightly.compression.value, CompressionChoice::None);
     assert_eq!(nightly.outputs.len(), 2);
     assert_eq!(nightly.optimize.as_ref().unwrap().seed.value, 3);
+}
+
+#[test]
+fn a_set_value_that_begins_like_toml_must_be_toml() {
+    let text = head("");
+    for value in ["[dist/", "[\"a\"", "{ a = ", "\"x", "'x", "'x'y", "1_", "1.2.3", "+"] {
+        let set = format!("net.big.description={value}");
+        let error = parse_with(&text, &[&set]).err().unwrap_or_else(|| panic!("{set}"));
+        let message = render(&error);
+        assert!(message.contains("cannot read the value of `--set") && message.contains(value), "{message}");
+    }
+    for value in ["3rd run", "2026 was long", "-x", "a[0]", "x\"y", "runs/[ab].ckpt"] {
+        let manifest = parse_with(&text, &[&format!("net.big.description={value}")]).unwrap();
+        assert_eq!(manifest.nets[0].description.as_ref().unwrap().value, value);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod summary;
 use super::output::{Place, write_file};
 use super::{Exit, Global, described, lc0};
 use crate::error::Result;
-use crate::family::nnue::stages::pipeline;
+use crate::family::nnue::stages::pipeline::{self, Target, note_unreadable};
 use crate::files::create_dir_all;
 pub(crate) use options::Args;
 use request::Request;
@@ -27,9 +27,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         return described::convert(&job, &args.layouts, global, &ctx);
     }
     args.layouts.refuse(args.to.as_deref())?;
+    args.trainer.note(&ctx);
     let Request { place, job } = Request::of(&args, &ctx)?;
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let product = pipeline::run(&job, &ctx).map_err(|error| described::with_hint(error, &args.source))?;
+    let product = pipeline::run(&job, &ctx).map_err(|error| options::spoken(described::with_hint(error, &args.source)))?;
+    args.trainer.check(product.architecture.quantization)?;
+    if matches!(job.target, Target::Nnue(_)) {
+        note_unreadable(args.compression.unwrap_or_default(), &product.architecture, &ctx);
+    }
     if let Place::Folder(folder) = place {
         // Not before everything that can fail has gone well.
         create_dir_all(folder)?;
@@ -38,7 +43,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if args.json {
         global.print_json(&summary::json(&written, &product, &global.warnings()))?;
     } else {
-        global.print_summary(&summary::text(&written, &product, job.target))?;
+        global.print_summary(&summary::text(&written, &product))?;
     }
     Ok(Exit::Done)
 }

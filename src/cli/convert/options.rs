@@ -8,10 +8,12 @@ use crate::cli::described::LayoutArgs;
 use crate::cli::filters::FilterArgs;
 use crate::cli::lc0::ConvertArgs;
 use crate::cli::network::SourceArgs;
+use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::word::word;
 use crate::ctx::Backend;
+use crate::error::Error;
 use crate::family::nnue::stages::write_float::{FloatTarget, ModuleProfile};
-use crate::words::{Algorithm, Compression, Overflow};
+use crate::words::{Algorithm, CompressionChoice, Overflow};
 
 /// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz
 ///
@@ -20,17 +22,18 @@ use crate::words::{Algorithm, Compression, Overflow};
 pub(crate) struct Args {
     /// The file that holds the network
     pub(super) source: PathBuf,
-    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz (of lc0: .pb, .pb.gz, .onnx); with --out-sha a folder
+    /// The file to write, by its ending .nnue, .pt, .safetensors or .npz (of lc0: .pb, .pb.gz, .onnx); with --out-sha a folder, or
+    /// a file whose folder is meant
     pub(super) target: PathBuf,
-    /// Name the file nn-<first 12 digits of its SHA-256>.nnue, in the folder TARGET
+    /// Name the file nn-<first 12 digits of its SHA-256>.nnue, in the folder TARGET, or in that of the file TARGET
     #[arg(long = "out-sha", alias = "out_sha")]
     pub(super) out_sha: bool,
     /// Text for the file's header; by default the source's own stays
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(super) description: Option<String>,
-    /// How the feature transformer is stored in a .nnue file [default: leb128]
-    #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW", value_parser = word::<Compression>())]
-    pub(super) compression: Option<Compression>,
+    /// How the feature transformer is stored in a .nnue file [default: auto]
+    #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW", value_parser = word::<CompressionChoice>())]
+    pub(super) compression: Option<CompressionChoice>,
     /// Apply a permutation of the neurons, as ftperm.py saves it (.npy), or numbers in a text
     #[arg(long = "ft_perm", alias = "ft-perm", value_name = "FILE")]
     pub(super) perm: Option<PathBuf>,
@@ -75,6 +78,8 @@ pub(crate) struct Args {
     pub(super) filters: FilterArgs,
     #[command(flatten)]
     pub(super) source_is: SourceArgs,
+    #[command(flatten)]
+    pub(super) trainer: TrainerOptions,
 }
 
 /// `--pt-profile`.
@@ -95,5 +100,19 @@ impl From<PtProfile> for FloatTarget {
             PtProfile::Seed => Self::Module(ModuleProfile::Seed),
             PtProfile::Head => Self::Module(ModuleProfile::Head),
         }
+    }
+}
+
+/// An error of the stages, which speak of the manifest's keys, with help that speaks of this command's options.
+pub(super) fn spoken(error: Error) -> Error {
+    match error.key() {
+        Some("overflow") => error.help_instead(
+            "train with weights clipped to the range, or give `--overflow clamp` (or `--overflow wrap`, what old trainers did)",
+        ),
+        Some(key) => error.help_instead(format!("correct or remove `--{key}`, or give the file that was meant")),
+        None if error.help_text().is_some_and(|help| help.starts_with("say which: `quantization")) => {
+            error.help_instead("say which: `--quantization NAME` or `--architecture NAME`")
+        }
+        None => error,
     }
 }

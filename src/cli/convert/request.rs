@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::family::nnue::stages::load::load_permutation;
 use crate::family::nnue::stages::pipeline::{Job, Order, Target};
 use crate::family::nnue::stages::write_float::FloatTarget;
+use crate::files::folder_of;
 use crate::format::nnue::MAX_DESCRIPTION;
 use crate::positions::{DEFAULT_POSITIONS, Filters};
 use crate::stage::{Gather, Quantize, Search};
@@ -104,18 +105,23 @@ fn warn_of_idle_options(args: &Args, filters: &Filters, ctx: &Ctx) {
 }
 
 fn place_and_target(args: &Args) -> Result<(Place<'_>, Target)> {
-    let compression = args.compression.unwrap_or_default();
+    let compression = args.compression.unwrap_or_default().named();
     if !args.out_sha {
         return Ok((Place::File(&args.target), target_of(&args.target, compression, args.pt_profile)?));
     }
-    if args.target.exists() && !args.target.is_dir() {
-        return Err(Error::usage(format!("`{}` is not a folder", args.target.display())).help("with `--out-sha` the target is a folder"));
+    Ok((Place::Folder(folder_for_sha(&args.target)), Target::Nnue(compression)))
+}
+
+/// As the trainer's tool: a target that is not a folder, and does not end like one, says in which folder the file goes.
+fn folder_for_sha(target: &Path) -> &Path {
+    if target.is_dir() || target.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return target;
     }
-    Ok((Place::Folder(&args.target), Target::Nnue(compression)))
+    folder_of(target)
 }
 
 /// What a target's ending asks for; the target is one file.
-fn target_of(target: &Path, compression: Compression, pt_profile: PtProfile) -> Result<Target> {
+fn target_of(target: &Path, compression: Option<Compression>, pt_profile: PtProfile) -> Result<Target> {
     let shown = target.display();
     if target.is_dir() {
         return Err(

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::build::net_name;
 use crate::cli::output::Written;
-use crate::family::nnue::stages::pipeline::{Product, Target, counts};
+use crate::family::nnue::stages::pipeline::{Content, Product, counts};
 use crate::permutation::ZeroBlocks;
 
 /// The document of `--json`.
@@ -18,19 +18,19 @@ pub(super) fn json(written: &Written, product: &Product, warnings: &[String]) ->
 }
 
 /// The result line by line.
-pub(super) fn text(written: &Written, product: &Product, target: Target) -> String {
-    let lines = file_lines(written, target).into_iter().chain(network_lines(product));
+pub(super) fn text(written: &Written, product: &Product) -> String {
+    let lines = file_lines(written, &product.content).into_iter().chain(network_lines(product));
     lines.map(|(key, value)| format!("{key:<12} {value}\n")).collect()
 }
 
-fn file_lines(written: &Written, target: Target) -> Vec<(&'static str, String)> {
+fn file_lines(written: &Written, content: &Content) -> Vec<(&'static str, String)> {
     let mut lines = vec![("wrote", written.path.display().to_string())];
-    let kind = match target {
-        Target::Nnue(compression) => {
+    let kind = match content {
+        Content::Nnue { compression, .. } => {
             lines.push(("name", net_name(&written.sha256)));
             format!("compression {}", compression.name())
         }
-        Target::Floats(target) => target.name().to_owned(),
+        Content::Floats { target, .. } => target.name().to_owned(),
     };
     lines.extend([("sha256", written.sha256.to_string()), ("bytes", format!("{}, {kind}", written.bytes))]);
     lines

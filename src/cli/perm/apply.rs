@@ -43,7 +43,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let mut source = load_integers(&args.net, &args.source_is.load(), Quantize::default(), &ctx)?;
     permute(&mut source.network, &permutation).map_err(|error| error.context(format!("cannot apply `{}`", args.perm.display())))?;
     // Checkpoints have no compression of their own.
-    let target = Target::Nnue(source.compression.unwrap_or_default());
+    let target = Target::Nnue(source.compression);
     let content = Content::of(Weights::Integers(Arc::new(source.network)), target, None, &ctx)?;
     let written = write_file(Place::File(&args.out), &ctx, |out| content.write(out, &ctx))?;
     global.print_summary(&format!(

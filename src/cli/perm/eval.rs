@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::load_matrix;
+use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::{Exit, Global};
+use crate::ctx::Backend;
 use crate::error::Result;
 use crate::family::nnue::stages::load::load_permutation;
 use crate::net::Permutation;
@@ -26,9 +28,12 @@ pub(in crate::cli) struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trainer: TrainerOptions,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+    args.trainer.note(&global.ctx(Backend::Cpu));
     let permutation = args.perm.as_deref().map(load_permutation).transpose()?;
     let matrix = load_matrix(&args.data, args.l1)?;
     let base = zero_blocks(&matrix, &Permutation::identity(matrix.half())?)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{check_array_target, load_matrix, save};
 use crate::cli::output::check_folder_of;
+use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::word::word;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
@@ -45,10 +46,13 @@ pub(in crate::cli) struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trainer: TrainerOptions,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend);
+    args.trainer.note(&ctx);
     let params = Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves };
     if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
         return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")

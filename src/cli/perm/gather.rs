@@ -7,6 +7,7 @@ use crate::cli::data::positions;
 use crate::cli::filters::FilterArgs;
 use crate::cli::network::SourceArgs;
 use crate::cli::output::check_folder_of;
+use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::Result;
@@ -23,7 +24,7 @@ use crate::stage::Quantize;
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
     /// The network
-    #[arg(long, value_name = "NET")]
+    #[arg(long, alias = "checkpoint", value_name = "NET")]
     net: PathBuf,
     /// Positions: .binpack, .bin, or FEN/EPD lines; several files are one stream
     #[arg(long, value_name = "FILE", required = true, num_args = 1.., action = clap::ArgAction::Append)]
@@ -44,6 +45,8 @@ pub(in crate::cli) struct Args {
     filters: FilterArgs,
     #[command(flatten)]
     source_is: SourceArgs,
+    #[command(flatten)]
+    trainer: TrainerOptions,
 }
 
 /// `--zero-rule`.
@@ -67,11 +70,13 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     args.source_is.refuse_described()?;
+    args.trainer.note(&ctx);
     let inputs: Vec<&Path> = std::iter::once(args.net.as_path()).chain(args.data.iter().map(PathBuf::as_path)).collect();
     check_array_target(&args.out, &inputs)?;
     check_folder_of(&args.out)?;
     let filters = args.filters.filters()?;
     let Integers { network, scales_are_known, .. } = load_integers(&args.net, &args.source_is.load(), Quantize::default(), &ctx)?;
+    args.trainer.check(network.architecture.quantization)?;
     let rule = match args.zero_rule {
         Rule::Engine => {
             note_assumed_scales(&network, scales_are_known, "the zero rule", &ctx);

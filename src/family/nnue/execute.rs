@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::stages::load::{Loaded, load_file};
 use super::stages::permute::permute as reorder;
-use super::stages::pipeline::{self, Content, Searched, Target, Weights};
+use super::stages::pipeline::{self, Content, Searched, Target, Weights, note_unreadable};
 use super::value::{Gathered, Value};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -110,7 +110,11 @@ fn in_memory(network: QuantizedNetwork, outcome: Outcome) -> Product {
 fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Content> {
     let target = Target::from(params);
     let weights = match (value(inputs, Role::Network)?, target) {
-        (Value::Quantized(network), Target::Nnue(_) | Target::Floats(_)) => Weights::Integers(network),
+        (Value::Quantized(network), Target::Nnue(_)) => {
+            note_unreadable(params.compression, &network.architecture, ctx);
+            Weights::Integers(network)
+        }
+        (Value::Quantized(network), Target::Floats(_)) => Weights::Integers(network),
         (Value::Factorized(network), Target::Floats(_)) => Weights::Floats(Box::new(Arc::unwrap_or_clone(network))),
         (Value::Factorized(_), Target::Nnue(_)) => return Err(wrong_value("write")),
         (Value::Coalesced(_) | Value::Gathered(_) | Value::Permutation(_), _) => return Err(wrong_value("write")),

@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::Publication;
 use crate::files::{Bytes, hash_file_sha256};
-use crate::format::nnue::{self, Expectation};
+use crate::format::nnue::{self, Expectation, Parsed};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
 
 /// Files of this many bytes or more are refused.
@@ -20,7 +20,7 @@ pub(crate) struct Fishtest;
 
 impl Publication for Fishtest {
     fn rules(&self) -> &'static str {
-        "fishtest 1"
+        "fishtest 2"
     }
 
     /// Fails also where no engine would read the file: what is wrong, why, and what to do.
@@ -45,8 +45,9 @@ fn judge(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Resul
         return Err(Error::new(format!("its name does not match its content: the SHA-256 is {sha256}"))
             .help("name a folder in `outputs`: the file is named after its content there"));
     }
-    let parsed = nnue::read(&Bytes::map(content)?, &Expectation::default());
-    parsed.map(drop).map_err(|error| error.context("it cannot be read back").help("this is a bug in nnue, please report it"))
+    let parsed = nnue::read(&Bytes::map(content)?, &Expectation::default())
+        .map_err(|error| error.context("it cannot be read back").help("this is a bug in nnue, please report it"))?;
+    check_compression(&parsed)
 }
 
 fn check_license(license: Option<&str>) -> Result<()> {
@@ -55,6 +56,17 @@ fn check_license(license: Option<&str>) -> Result<()> {
     }
     let stated = license.map_or("no licence is stated".to_owned(), |license| format!("the stated licence is `{license}`"));
     Err(Error::new(stated).help(format!("write `license = \"{FISHTEST_LICENSE}\"` in the net's table, if it is yours to give away")))
+}
+
+/// An engine of the net's time must read it.
+fn check_compression(parsed: &Parsed) -> Result<()> {
+    let architecture = &parsed.network.architecture;
+    match parsed.compression.and_then(|compression| architecture.unreadable(compression)) {
+        Some(why) => Err(Error::new("no engine of its generation reads it")
+            .because(why)
+            .help(format!("write `compression = \"{}\"`", architecture.usual_compression()))),
+        None => Ok(()),
+    }
 }
 
 fn check_size(bytes: u64) -> Result<()> {
@@ -105,6 +117,11 @@ mod tests {
         assert!(refusal(check_as(&bytes, None)).0.contains("no licence is stated"));
         let (message, help) = refusal(check_as(&bytes, Some("GPL-3.0-only")));
         assert!(message.contains("`GPL-3.0-only`") && help.contains("license = \"CC0-1.0\""), "{message} {help}");
+
+        let mut raw = Vec::new();
+        nnue::write(&mut raw, &random_network("small", 128, 1), Compression::None).unwrap();
+        let (message, help) = refusal(check_as(&raw, Some("CC0-1.0")));
+        assert!(message.contains("no engine of its generation reads it") && help.contains("leb128"), "{message} {help}");
 
         let cut = refusal(check_as(&bytes[..bytes.len() - 1], Some("CC0-1.0"))).0;
         assert!(cut.contains("fishtest would refuse `dist/nn-") && cut.contains("truncated at byte"), "{cut}");

@@ -22,9 +22,12 @@ pub(crate) use value::Value;
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::files::Bytes;
+use crate::format::nnue;
 use crate::format::sources::{FileKind, Holds};
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
 use crate::stage::{Action, Role};
+use crate::words::Compression;
 
 /// The family.
 pub(crate) struct Nnue;
@@ -36,6 +39,12 @@ impl Family for Nnue {
             // Programs of other engines hold networks, too.
             Holds::Program | Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => false,
         }
+    }
+
+    fn compression(&self, content: FileKind, path: &FilePath) -> Option<Compression> {
+        // Of the mapped file only the headers are read; a packed one is told apart by what is in it, and does not begin like a network.
+        let bytes = (content == FileKind::Nnue).then(|| Bytes::map(&path.resolved).ok()).flatten()?;
+        nnue::compression(&bytes)
     }
 
     fn plan(&self, manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {

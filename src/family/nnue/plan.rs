@@ -37,7 +37,7 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
             (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, None) => loaded,
         };
         let description = net.description.as_ref().map(|text| text.value.clone());
-        let write = Action::Write(Write { format, compression: net.compression.value, description });
+        let write = Action::Write(Write { format, compression: net.compression.value, source_compression: facts.compression, description });
         outputs.push((output.clone(), steps.action(write, &[(Role::Network, from)])));
     }
     Ok(Planned { outputs, search })

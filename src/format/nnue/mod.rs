@@ -20,10 +20,12 @@ mod embedded;
 mod layout;
 mod leb128;
 mod read;
+mod readings;
 mod write;
 
 pub use embedded::{Embedded, find_embedded};
 pub use layout::{DType, Entry};
+pub use readings::NONCE_ROWS;
 
 use crate::error::{Error, Result};
 use crate::net::{Architecture, BlockWeights, GENERATIONS, Generation, Quantization, QuantizedNetwork};
@@ -62,7 +64,8 @@ pub struct Parsed {
     pub network: QuantizedNetwork,
     /// How it was stored; `None` for a file whose tensors are partly compressed.
     pub compression: Option<Compression>,
-    /// Every plausible reading that accounts for all bytes, oldest generation first; `network` has the best one.
+    /// Every plausible reading that accounts for all bytes, oldest generation first; `network` has the best one. A reading that takes
+    /// weights for padding is not plausible.
     pub candidates: Vec<Architecture>,
     /// Where each tensor stands.
     pub entries: Vec<Entry>,
@@ -99,6 +102,11 @@ pub fn read(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
 /// As [`read`], except for those about weights.
 pub fn architecture(bytes: &[u8], expected: &Expectation) -> Result<Architecture> {
     read::architecture(bytes, expected)
+}
+
+/// How a whole file is stored, by its headers only; `None` for a partly compressed one, and for what [`read`] would refuse.
+pub fn compression(bytes: &[u8]) -> Option<Compression> {
+    read::compression(bytes)
 }
 
 /// Writes a network.

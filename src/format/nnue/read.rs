@@ -2,12 +2,13 @@
 //!
 //! Headers do not identify a layout (several generations share one), so the reader lays every generation that the header allows
 //! over the file. A hypothesis survives when each tensor fits, every stack begins with the stack hash, and the last byte is
-//! the file's last. Survivors that share a layout are told apart by what stands in the columns that one of them calls padding.
+//! the file's last. Which of the survivors is meant is decided in `readings`.
 
 use rayon::prelude::*;
 
 use super::layout::{DType, Entry, FtTensor, Role, dense_entries, ft_tensors, stack_bytes};
 use super::leb128;
+use super::readings::Readings;
 use super::{Compression, Expectation, LEB128_MAGIC, MAX_DESCRIPTION, Parsed};
 use crate::error::{Error, Result};
 use crate::files::Reader;
@@ -15,8 +16,6 @@ use crate::net::{
     Architecture, BlockWeights, Dense, FeatureSet, FtBlock, GENERATIONS, Generation, LayerStack, QuantizedNetwork, fc_hash, padded,
 };
 
-/// Rows of a stack's padding that may hold bytes other than zero: released nets hide a nonce in one row.
-const NONCE_ROWS: usize = 2;
 /// Largest L1 that is taken for one; anything above is a wrong hash.
 const MAX_L1: usize = 1 << 16;
 /// L2 and L3 are looked for up to this where they are not those of a trained net.
@@ -67,7 +66,7 @@ pub(super) struct Layout {
     pub architecture: Architecture,
     tensors: Vec<(FtTensor, Entry)>,
     /// Offset of the first stack's hash.
-    stacks_at: usize,
+    pub stacks_at: usize,
     /// Offset behind the last byte.
     pub end: usize,
 }
@@ -338,126 +337,36 @@ fn split_rows<T: Copy>(values: Vec<T>, tensor: &FtTensor, set: &FeatureSet) -> V
         .collect()
 }
 
-/// Rows with a byte other than zero in what the layout calls padding.
-fn padding_rows(bytes: &[u8], layout: &Layout) -> usize {
-    let mut rows = 0;
-    let mut at = layout.stacks_at;
-    for _ in 0..layout.architecture.generation.stacks {
-        at += 4;
-        for (outputs, inputs) in layout.architecture.dense_shapes() {
-            at += 4 * outputs;
-            let stored = outputs * padded(inputs);
-            rows += bytes[at..at + stored].chunks_exact(padded(inputs)).filter(|row| row[inputs..].iter().any(|byte| *byte != 0)).count();
-            at += stored;
-        }
-    }
-    rows
-}
-
-/// Orders the readings, best first, and drops those that the best one makes implausible.
-///
-/// A reading is better when what it calls padding is zero, then when it is a trained combination of blocks and sizes, then when
-/// it leaves the least as padding. Readings that differ from the best one only in this last point stay: a header cannot tell
-/// SFNNv4 from SFNNv5.
-fn choose(bytes: &[u8], mut layouts: Vec<Layout>) -> Vec<Layout> {
-    let untrained = |layout: &Layout| {
-        let (found, entry) = (&layout.architecture, layout.architecture.generation);
-        let blocks_differ = found.features.blocks != entry.blocks;
-        let l1_differs = blocks_differ || found.l1 != entry.l1;
-        (l1_differs, usize::from(blocks_differ) + usize::from((found.l2, found.l3) != (entry.l2, entry.l3)))
-    };
-    let inputs = |layout: &Layout| layout.architecture.dense_shapes().map(|(_, inputs)| inputs).iter().sum::<usize>();
-    // The sort is stable: among equals the oldest generation stays first.
-    layouts.sort_by_cached_key(|layout| {
-        let disagreeing = padding_rows(bytes, layout);
-        (if disagreeing <= NONCE_ROWS { 0 } else { disagreeing }, untrained(layout), inputs(layout))
-    });
-    let best = untrained(&layouts[0]);
-    layouts.retain(|layout| untrained(layout) <= best);
-    layouts
-}
-
-/// Applies what the user asserts.
-fn assert_expected(layouts: Vec<Layout>, expected: &Expectation) -> Result<Layout> {
-    let first = &layouts[0].architecture;
-    let mismatch = |key: &'static str, found: String, wanted: String| {
-        let what = if key.starts_with('l') { key.to_uppercase() } else { key.to_owned() };
-        Error::new(format!("{what}={found} in the file, {wanted} expected"))
-            .because(format!("the file holds `{}` with L1={}, L2={}, L3={}", first.features.name(), first.l1, first.l2, first.l3))
-            .help(format!("correct or remove `{key}`, or give the file that was meant"))
-            .about(key)
-    };
-    if let Some(features) = &expected.features {
-        let bare = features.replace('^', "");
-        if first.features.name() != bare {
-            return Err(mismatch("features", format!("`{}`", first.features.name()), format!("`{features}`")));
-        }
-    }
-    let names: Vec<&str> = layouts.iter().map(|layout| layout.architecture.generation.name).collect();
-    for (what, wanted, found) in
-        [("l1", expected.l1, (|a| a.l1) as fn(&Architecture) -> usize), ("l2", expected.l2, |a| a.l2), ("l3", expected.l3, |a| a.l3)]
-    {
-        if let Some(wanted) = wanted
-            && !layouts.iter().any(|layout| found(&layout.architecture) == wanted)
-        {
-            return Err(mismatch(what, found(first).to_string(), wanted.to_string()));
-        }
-    }
-    if let Some(wanted) = expected.architecture
-        && !names.contains(&wanted.name)
-    {
-        return Err(mismatch("architecture", names.join(" or "), wanted.name.into()));
-    }
-    let mut layout = layouts
-        .into_iter()
-        .find(|layout| {
-            let found = &layout.architecture;
-            expected.architecture.is_none_or(|wanted| wanted == found.generation)
-                && expected.l1.is_none_or(|l1| l1 == found.l1)
-                && expected.l2.is_none_or(|l2| l2 == found.l2)
-                && expected.l3.is_none_or(|l3| l3 == found.l3)
-        })
-        .ok_or_else(|| Error::new("no layout of the file has the expected architecture, L1, L2 and L3 together"))?;
-    if let Some(wanted) = expected.quantization {
-        let known = layout.architecture.generation.quantizations;
-        if !known.contains(&wanted) {
-            let known: Vec<&str> = known.iter().map(|quantization| quantization.name).collect();
-            return Err(Error::new(format!(
-                "quantization `{}` is not one of {}: {}",
-                wanted.name,
-                layout.architecture.generation.name,
-                known.join(", ")
-            ))
-            .about("quantization"));
-        }
-        layout.architecture.quantization = wanted;
-    }
-    Ok(layout)
-}
-
 /// What the file of a network is, without its weights; see [`super::architecture`].
 pub(super) fn architecture(bytes: &[u8], expected: &Expectation) -> Result<Architecture> {
     let header = header(bytes)?;
-    let layouts = choose(bytes, layouts(bytes, &header, Extent::Whole)?);
-    Ok(assert_expected(layouts, expected)?.architecture)
+    Ok(Readings::of(bytes, layouts(bytes, &header, Extent::Whole)?).expected(expected)?.architecture)
+}
+
+impl Layout {
+    /// How the wide tensors are stored; `None` where some are and some are not.
+    fn compression(&self) -> Option<Compression> {
+        let mut wide = self.tensors.iter().filter(|(_, entry)| entry.dtype != DType::I8).map(|(_, entry)| entry.compressed);
+        let first = wide.next()?;
+        let as_first = if first { Compression::Leb128 } else { Compression::None };
+        wide.all(|compressed| compressed == first).then_some(as_first)
+    }
+}
+
+/// How a whole file is stored; see [`super::compression`].
+pub(super) fn compression(bytes: &[u8]) -> Option<Compression> {
+    let header = header(bytes).ok()?;
+    layouts(bytes, &header, Extent::Whole).ok()?.first()?.compression()
 }
 
 /// Reads a network; see [`super::read`].
 pub(super) fn read(bytes: &[u8], expected: &Expectation, extent: Extent) -> Result<Parsed> {
     let header = header(bytes)?;
-    let layouts = choose(bytes, layouts(bytes, &header, extent)?);
-    let mut candidates: Vec<Architecture> = layouts.iter().map(|layout| layout.architecture.clone()).collect();
-    candidates.sort_by_key(|candidate| GENERATIONS.iter().position(|generation| generation == candidate.generation));
-    let layout = assert_expected(layouts, expected)?;
+    let readings = Readings::of(bytes, layouts(bytes, &header, extent)?);
+    let candidates = readings.candidates();
+    let layout = readings.expected(expected)?;
+    let compression = layout.compression();
     let mut entries: Vec<Entry> = layout.tensors.iter().map(|(_, entry)| entry.clone()).collect();
-    let compressible: Vec<bool> = entries.iter().filter(|entry| entry.dtype != DType::I8).map(|entry| entry.compressed).collect();
-    let compression = if compressible.iter().all(|compressed| *compressed) {
-        Some(Compression::Leb128)
-    } else if compressible.iter().any(|compressed| *compressed) {
-        None
-    } else {
-        Some(Compression::None)
-    };
     entries.extend(dense_entries(&layout.architecture, layout.stacks_at));
     let network = decode(bytes, &header, &layout)?;
     Ok(Parsed { network, compression, candidates, entries, end: layout.end })

@@ -103,6 +103,14 @@ impl TorchFile {
         let entries = zip::read(&bytes)?;
         let root = entries.first().and_then(|entry| entry.name.split_once('/')).map(|(root, _)| format!("{root}/"));
         let root = root.ok_or_else(|| Error::new("the zip archive is not a PyTorch file").because("its first entry lies in no folder"))?;
+        let script =
+            |entry: &zip::Entry| entry.name.strip_prefix(&root).is_some_and(|inner| inner == "constants.pkl" || inner.starts_with("code/"));
+        if entries.iter().any(script) {
+            return Err(Error::new("this is a TorchScript archive, which holds a program")
+                .help("save the module's `state_dict()` with `torch.save` instead of the scripted module"));
+        }
+        // Not computed: `torch.serialization.set_crc32_options(False)`.
+        let has_crc = entries.iter().any(|entry| entry.crc != 0);
         let mut records: HashMap<&str, &zip::Entry> = HashMap::new();
         let mut storages = HashMap::new();
         for entry in &entries {
@@ -125,16 +133,12 @@ impl TorchFile {
                 continue;
             }
             let content = bytes.get(entry.range.clone()).unwrap_or_default();
-            if !entry.matches_crc(content) {
+            if has_crc && !entry.matches_crc(content) {
                 return Err(Error::new(format!("{shown} is damaged"))
                     .because(format!("it does not have the checksum {:08x} that the file states (CRC-32)", entry.crc))
                     .help("copy or download the file again"));
             }
             records.insert(inner, entry);
-        }
-        if records.keys().any(|name| *name == "constants.pkl" || name.starts_with("code/")) {
-            return Err(Error::new("this is a TorchScript archive, which holds a program")
-                .help("save the module's `state_dict()` with `torch.save` instead of the scripted module"));
         }
         let record = |name: &str| records.get(name).and_then(|entry| bytes.get(entry.range.clone()));
         if let Some(version) = record("version").or_else(|| record(".data/version")) {
@@ -160,7 +164,7 @@ impl TorchFile {
             return Err(Error::new("cannot read the pickle").because(format!("{} bytes follow its `STOP`", data.len() - pickle.len)));
         }
         let storages = storages.into_iter().map(|(key, (entry, name))| {
-            Ok((key, Arc::new(Storage::new(bytes.clone(), entry.range.clone(), big_endian, Some(entry.crc), name)?)))
+            Ok((key, Arc::new(Storage::new(bytes.clone(), entry.range.clone(), big_endian, has_crc.then_some(entry.crc), name)?)))
         });
         let storages = storages.collect::<Result<_>>()?;
         Ok(Self { container: Container::Zip, big_endian, pickle, storages })
@@ -203,7 +207,7 @@ impl TorchFile {
 
     /// The network's tensors by their names, in the file's order.
     ///
-    /// Understands a plain state_dict, a training checkpoint with the key `state_dict` (plain data inside it is skipped:
+    /// Understands a plain state_dict, one under any name where no other entry holds tensors, a training checkpoint with the key `state_dict` (plain data inside it is skipped:
     /// newer trainers keep optimizer and scheduler states there), a whole pickled module, and a module in constructor form
     /// as [`write_archive`] can write it.
     ///
@@ -218,7 +222,7 @@ impl TorchFile {
                     Some(items) => self.tensors_of(items),
                     None => Err(Error::new(format!("the entry `state_dict` is {}, not a dict", inner.kind()))),
                 },
-                None => self.tensors_of(items),
+                None => self.tensors_of(only_dict_of_tensors(items)?),
             };
         }
         if let Some(given) = self.constructed_with(root) {
@@ -324,6 +328,32 @@ fn unique(found: Vec<(String, TensorView)>) -> Result<Vec<(String, TensorView)>>
     match found.iter().find(|(name, _)| !names.insert(name.as_str())) {
         Some((name, _)) => Err(Error::new(format!("the tensor `{}` occurs twice", name.escape_debug()))),
         None => Ok(found),
+    }
+}
+
+/// What trainers put around a state_dict: `{"model_state_dict": …, "optimizer": …}`. The items themselves where they hold tensors, or
+/// where nothing below them does.
+fn only_dict_of_tensors<'a>(items: Vec<(Value<'a>, Value<'a>)>) -> Result<Vec<(Value<'a>, Value<'a>)>> {
+    /// Entries that are looked at; no honest file has more around its tensors.
+    const ENTRIES: usize = 64;
+    /// Entries among which one must be a tensor.
+    const INNER: usize = 1024;
+    let is_named_tensor = |(key, value): &(Value<'_>, Value<'_>)| key.as_str().is_some() && value.tensor().is_some();
+    if items.iter().any(is_named_tensor) {
+        return Ok(items);
+    }
+    let inner = items.iter().take(ENTRIES).filter_map(|(key, value)| Some((key.as_str()?, value.items()?)));
+    let mut found: Vec<(&str, _)> = inner.filter(|(_, items)| items.iter().take(INNER).any(is_named_tensor)).collect();
+    match (found.pop(), found.as_slice()) {
+        (None, _) => Ok(items),
+        (Some((_, only)), []) => Ok(only),
+        (Some(last), others) => {
+            let names: Vec<String> =
+                others.iter().map(|(name, _)| *name).chain([last.0]).map(|name| format!("`{}`", name.escape_debug())).collect();
+            Err(Error::new("the file holds several dicts of tensors, and nothing says which is the network")
+                .because(format!("they are {}", names.join(", ")))
+                .help("save the one that is meant by itself: `torch.save(torch.load(FILE)[NAME], \"net.pt\")`"))
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     source::Claims,
     values::Fields,
 };
-use crate::words::Compression;
+use crate::words::CompressionChoice;
 
 /// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Net {
     /// Text for the file's header; `None` keeps the source's, or the writer's default.
     pub description: Option<Located<String>>,
     /// Of `.nnue` outputs.
-    pub compression: Located<Compression>,
+    pub compression: Located<CompressionChoice>,
     /// Outputs as typed, at least one.
     pub outputs: Vec<Located<String>>,
     /// A permutation file (`.npy`) to apply; never together with `optimize`.
@@ -77,7 +77,7 @@ impl Reader<'_> {
             false => self.required(&fields, "source").map(|(key, item)| self.net_source(&key, item)),
         };
         let description = self.text(&fields, "description");
-        let written = self.word::<Compression>(&fields, "compression");
+        let written = self.word::<CompressionChoice>(&fields, "compression");
         let outputs =
             self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
         let (permutation, optimize) = self.order(&fields);
@@ -87,7 +87,7 @@ impl Reader<'_> {
         {
             self.judge_outputs(&fields, written.as_ref(), outputs, &release);
         }
-        let compression = written.unwrap_or_else(|| fields.default(Compression::default()));
+        let compression = written.unwrap_or_else(|| fields.default(CompressionChoice::default()));
         let span = fields.span;
         self.finish(fields);
         if let Some(Some(source)) = &source {
@@ -135,7 +135,7 @@ impl Reader<'_> {
     fn judge_outputs(
         &mut self,
         fields: &Fields<'_>,
-        written: Option<&Located<Compression>>,
+        written: Option<&Located<CompressionChoice>>,
         outputs: &[Located<String>],
         release: &Release,
     ) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::quantize::{Overflow, Rule, Rules, Target};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::format::nnue::NONCE_ROWS;
 use crate::net::{
     Block, BlockWeights, FT127, Factorized, FloatBlock, FloatDense, JoinedRows, LAYER_NAMES, Layout, Names, Network, Piece,
     QuantizedNetwork, RowRecipe, Tensor, bucket_square, padded,
@@ -102,7 +103,7 @@ fn layout(network: &QuantizedNetwork) -> Layout {
 
 fn dequantize_layers(network: &QuantizedNetwork, rules: &Rules, ctx: &Ctx) -> Result<[FloatDense; 3]> {
     let mut layers = [const { FloatDense { weights: Vec::new(), bias: Vec::new() } }; 3];
-    let mut hidden = 0;
+    let (mut hidden, mut hidden_rows) = (0, 0);
     for (stack, dense) in network.stacks.iter().enumerate() {
         let parts = dense.layers.iter().zip(&rules.dense).zip(&mut layers).zip(LAYER_NAMES);
         for (((dense, (weight_rule, bias_rule)), floats), layer) in parts {
@@ -113,16 +114,20 @@ fn dequantize_layers(network: &QuantizedNetwork, rules: &Rules, ctx: &Ctx) -> Re
             for row in dense.weights.chunks_exact(padded(dense.inputs).max(1)) {
                 let (used, padding) = row.split_at(dense.inputs);
                 weights.extend_from_slice(used);
-                hidden += padding.iter().filter(|byte| **byte != 0).count();
+                let found = padding.iter().filter(|byte| **byte != 0).count();
+                hidden += found;
+                hidden_rows += usize::from(found > 0);
             }
             let place = Place { tensor: &weight_name, stack: Some(stack), columns: dense.inputs };
             floats.weights.extend(widen_all(&weights, weight_rule, &place)?);
         }
     }
     if hidden > 0 {
+        // More than this is no nonce, and nothing that is known.
+        let nonce = if hidden_rows <= NONCE_ROWS { " (some nets hide a nonce there)" } else { "" };
         ctx.warn(format!(
-            "{hidden} bytes of padding in the dense layers are not zero (some nets hide a nonce there); float weights have no place for \
-             them, so a `.nnue` that is made from these has other padding"
+            "{hidden} bytes of padding in the dense layers are not zero{nonce}; float weights have no place for them, so a `.nnue` that \
+             is made from these has other padding"
         ));
     }
     Ok(layers)

@@ -23,7 +23,7 @@ use crate::net::{Architecture, Coalesced, Factorized, Network, Permutation, Quan
 use crate::permutation::{self, ActivationMatrix, SearchOutcome, SearchParams, ZeroBlocks, zero_blocks};
 use crate::positions::{self, Selection, select};
 use crate::stage;
-use crate::words::{FileFormat, Overflow};
+use crate::words::{CompressionChoice, FileFormat, Overflow};
 
 /// A source in integers.
 pub struct Integers {
@@ -88,10 +88,18 @@ pub fn note_overflow(outcome: &stage::Quantized, overflow: Overflow, ctx: &Ctx) 
     }
     let how = match overflow {
         Overflow::Wrap => "wrapped",
+        Overflow::Trainer => "written as the trainer wrote them,",
         Overflow::Clamp => "clamped",
         Overflow::Error => "refused",
     };
     ctx.warn(format!("values that do not fit were {how} as asked: {}", counts(&outcome.overflowed)));
+}
+
+/// Warns of a compression that the user named and that no engine for such nets reads.
+pub fn note_unreadable(choice: CompressionChoice, architecture: &Architecture, ctx: &Ctx) {
+    if let Some(why) = choice.named().and_then(|compression| architecture.unreadable(compression)) {
+        ctx.warn(why);
+    }
 }
 
 /// How many values in which tensor, for messages.
@@ -202,8 +210,8 @@ pub fn search(
 /// What kind of file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// A `.nnue` file.
-    Nnue(Compression),
+    /// A `.nnue` file; `None`: stored as its generation's engines read it.
+    Nnue(Option<Compression>),
     /// A file of floats.
     Floats(FloatTarget),
 }
@@ -211,7 +219,7 @@ pub enum Target {
 impl From<&stage::Write> for Target {
     fn from(params: &stage::Write) -> Self {
         match params.format {
-            FileFormat::Nnue => Self::Nnue(params.compression),
+            FileFormat::Nnue => Self::Nnue(params.compression.named().or(params.source_compression)),
             FileFormat::Pt => Self::Floats(FloatTarget::StateDict),
             FileFormat::Safetensors => Self::Floats(FloatTarget::Safetensors),
             FileFormat::Npz => Self::Floats(FloatTarget::Npz),
@@ -261,6 +269,7 @@ impl Content {
         };
         match (weights, target) {
             (Weights::Integers(network), Target::Nnue(compression)) => {
+                let compression = compression.unwrap_or_else(|| network.architecture.usual_compression());
                 Ok(Self::Nnue { network, compression, description: description.map(str::to_owned) })
             }
             (Weights::Integers(network), Target::Floats(target)) => Ok(floats(Box::new(dequantize(&network, ctx)?), target)),
@@ -362,7 +371,8 @@ fn floats_to_floats(network: Box<Network<Factorized>>, job: &Job<'_>, ctx: &Ctx)
 }
 
 fn by_integers(loaded: Loaded, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
-    let Integers { mut network, candidates, scales_are_known, outcome, .. } = integers(loaded, job.source, &job.load, job.quantize, ctx)?;
+    let Integers { mut network, compression, candidates, scales_are_known, outcome } =
+        integers(loaded, job.source, &job.load, job.quantize, ctx)?;
     let searched = match &job.order {
         Order::Kept => None,
         Order::Given { path, permutation } => {
@@ -380,8 +390,12 @@ fn by_integers(loaded: Loaded, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
     if matches!(job.target, Target::Floats(_)) {
         note_assumed_scales(&network, scales_are_known, "the float weights", ctx);
     }
+    let target = match job.target {
+        Target::Nnue(named) => Target::Nnue(named.or(compression)),
+        floats => floats,
+    };
     let (architecture, features) = (network.architecture.clone(), network.architecture.features.name());
-    let content = Content::of(Weights::Integers(Arc::new(network)), job.target, job.description, ctx)?;
+    let content = Content::of(Weights::Integers(Arc::new(network)), target, job.description, ctx)?;
     let content = with_virtual_features(content, &job.load.expected)?;
     Ok(Product { content, architecture, features, candidates, quantized: outcome, searched })
 }

@@ -1,7 +1,8 @@
 //! `quantize`: float weights → the integers that an engine holds, in the arithmetic of the generation's trainer.
 //!
 //! Every value is multiplied by its scale in f32, rounded half to even and narrowed. Dense weights are clamped first in the generations
-//! that did so. What does not fit is an error by default: an overflow is a damaged net. `wrap` repeats what the old trainers wrote.
+//! that did so. What does not fit is an error by default: an overflow is a damaged net. What is not finite has no nearest
+//! integer and no low bits that mean anything: it is an error unless `trainer` asks for whatever the old trainers wrote.
 
 use rayon::prelude::*;
 
@@ -82,21 +83,29 @@ pub(super) struct Rule {
     behaviour: OverflowBehaviour,
 }
 
-/// Counts of one piece, and its first value that did not fit.
+/// Counts of one piece, and its first values that did not fit, and that are refused whatever is asked for.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     clamped: usize,
     overflowed: usize,
     first: Option<(usize, f32)>,
+    not_finite: usize,
+    first_not_finite: Option<(usize, f32)>,
 }
 
 impl Tally {
     fn merge(self, other: Self) -> Self {
-        let first = match (self.first, other.first) {
+        let earlier = |a: Option<(usize, f32)>, b: Option<(usize, f32)>| match (a, b) {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
             (a, b) => a.or(b),
         };
-        Self { clamped: self.clamped + other.clamped, overflowed: self.overflowed + other.overflowed, first }
+        Self {
+            clamped: self.clamped + other.clamped,
+            overflowed: self.overflowed + other.overflowed,
+            first: earlier(self.first, other.first),
+            not_finite: self.not_finite + other.not_finite,
+            first_not_finite: earlier(self.first_not_finite, other.first_not_finite),
+        }
     }
 }
 
@@ -143,6 +152,12 @@ impl Rule {
 
     /// Narrows one value; `index` is its place in the tensor, for the report.
     fn narrow<T: Target>(&self, value: f32, index: usize, tally: &mut Tally) -> T {
+        if !value.is_finite() && self.overflow != Overflow::Trainer {
+            tally.not_finite += 1;
+            tally.first_not_finite.get_or_insert((index, value));
+            // The value is never used: the tally becomes an error.
+            return T::default();
+        }
         let mut value = value;
         if let Some(limit) = self.clamp
             && value.abs() > limit
@@ -161,8 +176,7 @@ impl Rule {
         match self.overflow {
             // The value is never used: the tally becomes an error.
             Overflow::Error => T::default(),
-            Overflow::Wrap => T::wrapped(rounded),
-            Overflow::Clamp if rounded.is_nan() => T::default(),
+            Overflow::Wrap | Overflow::Trainer => T::wrapped(rounded),
             Overflow::Clamp => T::from_i64(wide.clamp(low, high) as i64),
         }
     }
@@ -182,6 +196,13 @@ impl Place<'_> {
             Some(stack) => format!("{} of layer stack {stack}", self.tensor),
             None => self.tensor.to_owned(),
         };
+        if let Some((index, value)) = tally.first_not_finite {
+            let (row, column) = (index / self.columns, index % self.columns);
+            let (noun, verb) = if tally.not_finite == 1 { ("value", "is") } else { ("values", "are") };
+            return Err(Error::new(format!("{} {noun} of `{name}` {verb} not finite", tally.not_finite))
+                .because(format!("the first, at row {row}, column {column}, is {value}"))
+                .help("the training diverged: take an earlier checkpoint"));
+        }
         if tally.clamped > 0 {
             report.clamped.push((name.clone(), tally.clamped));
         }
@@ -199,7 +220,8 @@ impl Place<'_> {
                 "the first, at row {row}, column {column}, is {value}: × {} gives {scaled}, outside {low}..={high}",
                 rule.scale
             ))
-            .help("train with weights clipped to the range, or set `overflow = \"clamp\"` (or \"wrap\", what old trainers did)"))
+            .help("train with weights clipped to the range, or set `overflow = \"clamp\"` (or \"wrap\", what old trainers did)")
+            .about("overflow"))
     }
 }
 
@@ -368,6 +390,7 @@ mod tests {
                 let expected: Vec<T> = row.iter().enumerate().map(|(i, value)| rule.narrow(*value, start + i, &mut single)).collect();
                 assert_eq!(out, expected, "{row:?}");
                 assert_eq!((of_row.overflowed, of_row.first.map(|first| first.0)), (single.overflowed, single.first.map(|first| first.0)));
+                assert_eq!(of_row.first_not_finite.map(|first| first.0), single.first_not_finite.map(|first| first.0));
             }
         }
     }
@@ -375,10 +398,32 @@ mod tests {
     #[test]
     fn the_short_way_of_rows_gives_the_same_integers() {
         for scales in QUANTIZATIONS {
-            for overflow in [Overflow::Error, Overflow::Wrap, Overflow::Clamp] {
+            for &overflow in Overflow::ALL {
                 let rule = Rules::new(scales, overflow).ft;
                 rows_are_narrowed_as_single_values::<i16>(&rule);
                 rows_are_narrowed_as_single_values::<i8>(&rule);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused_whatever_is_asked_for() {
+        let place = Place { tensor: "l1.weight", stack: Some(3), columns: 2 };
+        for scales in QUANTIZATIONS {
+            for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for &overflow in Overflow::ALL {
+                    let rules = Rules::new(scales, overflow);
+                    for rule in [rules.ft, rules.psqt, rules.dense[0].0, rules.dense[2].1] {
+                        let narrowed = narrow_all::<i8>(&[0.0, 0.0, 0.0, value], &rule, &place, &mut Quantized::default());
+                        if overflow == Overflow::Trainer {
+                            assert!(narrowed.is_ok());
+                            continue;
+                        }
+                        let error = narrowed.unwrap_err();
+                        assert_eq!(error.message(), "1 value of `l1.weight of layer stack 3` is not finite");
+                        assert_eq!(error.causes(), [format!("the first, at row 1, column 1, is {value}")]);
+                    }
+                }
             }
         }
     }

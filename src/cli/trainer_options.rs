@@ -1,0 +1,200 @@
+//! Options of the trainer's `serialize.py` and `ftperm.py` that mean nothing here, so that command lines written for them run unchanged.
+//!
+//! Those that say how the trainer computes (devices, workers) are ignored with one note. Those that state a scale are checked against
+//! the network: a wrong one would give another net there. Options that have a meaning here are not in this table.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::net::Quantization;
+
+/// What is done with an option.
+enum Meaning {
+    /// A switch; ignored.
+    Switch,
+    /// Takes a value; ignored.
+    Value,
+    /// Takes a number that must be this one.
+    Scale(fn(&Quantization) -> f64),
+}
+
+struct Row {
+    /// As in the trainer of July 2026.
+    name: &'static str,
+    /// The same with `_` for `-`.
+    plain: &'static str,
+    meaning: Meaning,
+}
+
+const fn row(name: &'static str, plain: &'static str, meaning: Meaning) -> Row {
+    Row { name, plain, meaning }
+}
+
+/// What the trainer multiplies an evaluation of 1.0 with; no generation had another.
+const NNUE2SCORE: f64 = 600.0;
+
+static TABLE: [Row; 13] = [
+    row("device", "device", Meaning::Value),
+    row("cupy", "cupy", Meaning::Switch),
+    row("no-cupy", "no_cupy", Meaning::Switch),
+    row("use-cupy", "use_cupy", Meaning::Switch),
+    row("no-use-cupy", "no_use_cupy", Meaning::Switch),
+    row("num-workers", "num_workers", Meaning::Value),
+    row("loader-num-workers", "loader_num_workers", Meaning::Value),
+    row("no-out-sha", "no_out_sha", Meaning::Switch),
+    row("no-ft-optimize", "no_ft_optimize", Meaning::Switch),
+    row("no-filtered", "no_filtered", Meaning::Switch),
+    row("no-wld-filtered", "no_wld_filtered", Meaning::Switch),
+    row("ft-quantized-one", "ft_quantized_one", Meaning::Scale(|scales| scales.ft)),
+    row("nnue2score", "nnue2score", Meaning::Scale(|_| NNUE2SCORE)),
+];
+
+/// The options that were given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrainerOptions {
+    ignored: Vec<&'static str>,
+    scales: Vec<(usize, f64)>,
+}
+
+impl TrainerOptions {
+    /// Says once which options were ignored.
+    pub(crate) fn note(&self, ctx: &Ctx) {
+        if self.ignored.is_empty() {
+            return;
+        }
+        let names: Vec<String> = self.ignored.iter().map(|name| format!("`--{name}`")).collect();
+        let (verb, object) = if names.len() == 1 { ("means", "is") } else { ("mean", "are") };
+        ctx.warn(format!("{} {verb} nothing here and {object} ignored", names.join(", ")));
+    }
+
+    /// Checks the scales that were stated against those of the network.
+    ///
+    /// # Errors
+    /// When one of them is another.
+    pub(crate) fn check(&self, scales: &Quantization) -> Result<()> {
+        for (index, stated) in &self.scales {
+            let Row { name, meaning: Meaning::Scale(of), .. } = &TABLE[*index] else { continue };
+            let found = of(scales);
+            if found != *stated {
+                return Err(Error::usage(format!("`--{name} {stated}` is not what the network has: {found}"))
+                    .because(format!("its scales are `{}`", scales.name))
+                    .help("correct or remove it; `--quantization` says which scales a file has"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl clap::Args for TrainerOptions {
+    fn augment_args(command: Command) -> Command {
+        command.args(TABLE.iter().map(|row| {
+            let option = Arg::new(row.name).long(row.name).hide(true).help("Of the trainer's tools");
+            let option = if row.plain == row.name { option } else { option.alias(row.plain) };
+            match row.meaning {
+                Meaning::Switch => option.action(ArgAction::SetTrue),
+                Meaning::Value => option.value_name("VALUE").allow_negative_numbers(true),
+                Meaning::Scale(_) => option.value_name("X").value_parser(clap::value_parser!(f64)),
+            }
+        }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for TrainerOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for (index, row) in TABLE.iter().enumerate() {
+            let is_given = match row.meaning {
+                Meaning::Switch => matches.get_flag(row.name),
+                Meaning::Value => matches.contains_id(row.name),
+                Meaning::Scale(_) => {
+                    self.scales.extend(matches.get_one(row.name).map(|value| (index, *value)));
+                    false
+                }
+            };
+            if is_given {
+                self.ignored.push(row.name);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+    use crate::cli::convert;
+    use crate::net::{FT127, FT255};
+
+    /// Options of `serialize.py` in January 2026 and at the head of July 2026, each with a value where it takes one.
+    const SERIALIZE: [&[&str]; 24] = [
+        &["--out-sha"],
+        &["--no-out-sha"],
+        &["--description", "text"],
+        &["--ft_compression", "leb128"],
+        &["--ft-compression", "none"],
+        &["--ft_perm", "x.npy"],
+        &["--ft-perm", "x.npy"],
+        &["--ft_optimize"],
+        &["--ft-optimize"],
+        &["--no-ft-optimize"],
+        &["--ft_optimize_data", "x.binpack"],
+        &["--ft-optimize-data", "x.binpack"],
+        &["--ft_optimize_count", "5"],
+        &["--ft-optimize-count", "5"],
+        &["--cupy"],
+        &["--no-cupy"],
+        &["--device=0"],
+        &["--device", "0"],
+        &["--features=HalfKAv2_hm"],
+        &["--l1=32"],
+        &["--l2", "31"],
+        &["--l3", "32"],
+        &["--nnue2score", "600"],
+        &["--ft-quantized-one", "255"],
+    ];
+
+    /// Options of the loader that both tools have.
+    const LOADER: [&[&str]; 7] = [
+        &["--filtered"],
+        &["--no-filtered"],
+        &["--no-wld-filtered"],
+        &["--random-fen-skipping", "10"],
+        &["--early-fen-skipping", "20"],
+        &["--simple-eval-skipping", "-1"],
+        &["--loader-num-workers", "4"],
+    ];
+
+    #[test]
+    fn every_option_of_the_trainers_tool_is_accepted() {
+        for options in SERIALIZE.iter().chain(&LOADER) {
+            let command = convert::Args::augment_args(Command::new("convert"));
+            let words = ["convert", "a.nnue", "b.nnue"].iter().chain(options.iter());
+            command.try_get_matches_from(words).unwrap_or_else(|error| panic!("{options:?}: {error}"));
+        }
+    }
+
+    #[test]
+    fn stated_scales_are_checked() {
+        let given = |words: &[&str]| {
+            let command = TrainerOptions::augment_args(Command::new("x"));
+            TrainerOptions::from_arg_matches(&command.get_matches_from([&["x"], words].concat())).unwrap()
+        };
+        given(&["--ft-quantized-one", "255", "--nnue2score=600"]).check(&FT255).unwrap();
+        let error = given(&["--ft_quantized_one", "255"]).check(&FT127).unwrap_err();
+        assert!(error.message().contains("`--ft-quantized-one 255`") && error.message().contains("127"), "{error}");
+        assert!(given(&["--nnue2score", "500"]).check(&FT255).is_err());
+        assert_eq!(given(&["--no_cupy", "--device", "0"]).ignored, ["device", "no-cupy"]);
+    }
+}
