@@ -53,8 +53,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         None => folder.join(FILE_NAME),
     };
     if target.symlink_metadata().is_ok() {
-        return Err(Error::new(format!("`{}` already exists", target.display()))
-            .help("remove or rename it first; `nnue init` overwrites nothing"));
+        return Err(
+            Error::new(format!("`{}` already exists", target.display())).help("remove or rename it first; `nnue init` overwrites nothing")
+        );
     }
     let mut names = BTreeSet::new();
     let (mut sources, mut data) = (Vec::new(), Vec::new());
