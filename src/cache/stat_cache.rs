@@ -521,6 +521,6 @@ mod tests {
         entries.new.insert([0; 16], Entry { signature, recorded: Timestamp::now(), blake3: None, sha256: None });
         drop(entries);
         cache.save();
-        setup.listener.warned_once("not remembered");
+        setup.listener.warned_once("cannot save file digests");
     }
 }
