@@ -135,7 +135,7 @@ fn main() {
 }
 
 fn measure(folder: &Path, path: &Path, used: usize) -> Round {
-    // Starts the peak anew, on Linux.
+    // Resets the peak, on Linux.
     _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = peak_mb();
     let expected = Expectation { quantization: Some(&FT255), ..Expectation::default() };

@@ -37,7 +37,7 @@ fn measure(nets: usize) {
         status.is_ok_and(|status| status.success())
     };
     assert!(run(nnue, &["build"]), "the project of the benchmark builds");
-    // Files that were written a moment ago are looked into once more: the rule for racily clean files.
+    // Files that were written a moment ago are looked into again: the rule for racily clean files.
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(run(nnue, &["build"]), "the project of the benchmark is up to date");
     let one = format!("net{}", nets - 1);

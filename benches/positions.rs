@@ -40,7 +40,7 @@ fn indices(bencher: Bencher, block: Block) {
     });
 }
 
-/// Entries read for a sample of so many positions.
+/// Entries read for a sample of this many positions.
 #[divan::bench(args = [10_000, 100_000])]
 fn sample(bencher: Bencher, count: u64) {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));

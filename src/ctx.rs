@@ -95,7 +95,7 @@ impl Ctx {
     }
 
     /// Opens an input. Stages open what they read through this, so that it is the very file whose content was digested: a path may lead
-    /// to another one by now.
+    /// to another one meanwhile.
     ///
     /// # Errors
     /// When the file cannot be opened, and those of the guard.

@@ -3,8 +3,8 @@
 //! The rooms, and the one direction in which they know of each other:
 //!
 //! ```text
-//! cli → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → {accumulator, format} → positions → net → files
-//!     → {ctx, error, cpu, random, words}
+//! cli → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → accumulator → positions → format → net → files
+//!     → {ctx, cpu, error, panics, random, words}
 //! ```
 //!
 //! * [`cli`]: the command line over all of it.
@@ -22,7 +22,7 @@
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
 //!   Knows no file format, no command line, no cache.
-//! * [`files`]: the only door to the file system: open safely, replace atomically, hash, lock, map.
+//! * [`files`]: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * [`random`]: chance from seeds.
 //! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]

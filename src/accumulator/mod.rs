@@ -9,8 +9,8 @@ mod script;
 pub(crate) use kernel::{Clipped, Kernel, Products, Weights, Zeros};
 pub(crate) use script::{Script, piece_square_sums};
 
-use crate::net::{Block, BlockWeights, FtBlock, QuantizedNetwork};
-use crate::positions::{Color, Position, active_features};
+use crate::net::{BlockWeights, FtBlock, QuantizedNetwork};
+use crate::positions::{Color, Features, Position};
 
 /// A network's transformer as engines hold it.
 pub(crate) struct EngineWeights<'a> {
@@ -28,6 +28,11 @@ impl<'a> EngineWeights<'a> {
     pub(crate) fn blocks(&self) -> Vec<&BlockWeights> {
         let blocks = self.network.blocks.iter().zip(&self.narrowed);
         blocks.map(|(block, narrowed)| narrowed.as_ref().unwrap_or(&block.weights)).collect()
+    }
+
+    /// The features of each block.
+    pub(crate) fn features(&self) -> Vec<&dyn Features> {
+        self.network.blocks.iter().map(|block| &block.block as &dyn Features).collect()
     }
 
     /// What the kernel adds up.
@@ -97,14 +102,14 @@ impl Order {
 }
 
 /// Finds what leads from sample to sample. Knows which rows are active, not what is in them.
-pub(crate) struct Follower {
-    blocks: Vec<Active>,
+pub(crate) struct Follower<'a> {
+    blocks: Vec<Active<'a>>,
     script: Script,
 }
 
 /// The active rows of one block.
-struct Active {
-    block: Block,
+struct Active<'a> {
+    block: &'a dyn Features,
     /// Of the present sample.
     rows: Vec<u32>,
     /// Of the sample before.
@@ -115,14 +120,14 @@ struct Active {
     removed: Vec<u32>,
 }
 
-impl Follower {
+impl<'a> Follower<'a> {
     /// Over `blocks`.
-    pub(crate) fn new(blocks: &[FtBlock]) -> Self {
-        let active = |block: &FtBlock| Active {
-            block: block.block,
+    pub(crate) fn new(blocks: &[&'a dyn Features]) -> Self {
+        let active = |block: &&'a dyn Features| Active {
+            block: *block,
             rows: Vec::new(),
             before: Vec::new(),
-            is_before: vec![0; block.block.rows().div_ceil(64)],
+            is_before: vec![0; block.rows().div_ceil(64)],
             added: Vec::new(),
             removed: Vec::new(),
         };
@@ -156,12 +161,12 @@ impl Follower {
     }
 }
 
-impl Active {
+impl Active<'_> {
     /// Goes on to the next sample.
     fn advance(&mut self, position: &Position, color: Color) {
         std::mem::swap(&mut self.rows, &mut self.before);
         self.rows.clear();
-        active_features(self.block, position, color, &mut self.rows);
+        self.block.active(position, color, &mut self.rows);
         let place = |row: u32| (row as usize / 64, 1u64 << (row % 64));
         self.added.clear();
         for &row in &self.rows {

@@ -67,7 +67,7 @@ pub(super) struct Executed {
     pub(super) report: Report,
     /// Of each node, by its index: the content of files as they were built from, the results of settled actions.
     pub(super) digests: Vec<Option<Blake3>>,
-    /// Of a build that found everything fresh: all files that this was found from, as they were.
+    /// Of a build that found everything fresh: all files that it looked at, as they were.
     pub(super) rests_on: Option<Vec<Signed>>,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Build<'a> {
     pub(super) ctx: &'a Ctx,
     pub(super) on_error: &'a (dyn Fn(&str, &Error) + Sync),
     pub(super) last: Vec<Option<BuildState>>,
-    /// Outputs of each write action, which one net has for itself.
+    /// Outputs of each write action; nets do not share write actions.
     pub(super) writes: HashMap<NodeIndex, Vec<Output>>,
     /// The nets that use an action.
     pub(super) users: HashMap<NodeIndex, Vec<usize>>,

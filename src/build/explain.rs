@@ -1,4 +1,4 @@
-//! Why each stage of a net has the key it has, and what is different from another build of it. Runs nothing, changes nothing.
+//! Why each stage of a net has the key it has, and how that differs from another build. Runs nothing, changes nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub struct Explanation {
     pub key_schema: u32,
     /// Its stages, in order.
     pub stages: Vec<StageExplanation>,
-    /// Stages that only the build has that this was compared with.
+    /// Stages that only the other build has.
     #[serde(default)]
     pub gone: Vec<String>,
 }
@@ -63,7 +63,7 @@ impl Workspace<'_> {
     /// When the graph cannot be made, or the work was interrupted.
     pub fn explain(&self, net: &ResolvedNet, options: &Options, ctx: &Ctx) -> Result<Explanation> {
         let graph: Graph = plan::plan(self.manifest, &[net], &Facts::probe(&[net]))?;
-        let plan = graph.nets.first().ok_or_else(|| Error::new("a graph without its net: this is a bug in nnue, please report it"))?;
+        let plan = graph.nets.first().ok_or_else(|| Error::new("the graph lacks its net: this is a bug in nnue, please report it"))?;
         let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
         let states = build.resolve(&graph.order()?);
         ctx.check()?;
@@ -133,7 +133,7 @@ impl Explanation {
     /// # Errors
     /// When it is something else, or of another version.
     pub fn from_json(text: &str) -> Result<Self> {
-        let wrong = |why: String| Error::usage("this is no record of `nnue explain NET --json`").because(why);
+        let wrong = |why: String| Error::usage("this is not a record of `nnue explain NET --json`").because(why);
         let record: Self = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         if record.schema == SCHEMA {
             Ok(record)
@@ -145,7 +145,7 @@ impl Explanation {
     /// Fills in what each stage has other than in `other`: `old` values are the other's, `new` ones this one's.
     ///
     /// # Errors
-    /// When a preimage holds what no preimage holds, such as a float.
+    /// When a preimage holds a value that none may hold, such as a float.
     pub fn compare_with(&mut self, other: &Self) -> Result<()> {
         let mut seen: Vec<String> = Vec::new();
         for stage in &mut self.stages {

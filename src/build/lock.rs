@@ -35,7 +35,7 @@ pub struct LockedFile {
 pub struct LockedNet {
     /// Its name.
     pub name: String,
-    /// Version of the program that built it. Another one is no difference.
+    /// Version of the program that built it. Not compared.
     pub tool: String,
     /// What the keys of its stages were made of.
     pub key_schema: u32,
@@ -61,7 +61,7 @@ pub struct Lock {
 }
 
 impl LockedNet {
-    /// A net as this program builds it. The files are sorted: the order in which a manifest names them is no part of what was built.
+    /// A net as this program builds it. The files are sorted: the order in which a manifest names them does not matter.
     pub fn new(name: &str, mut inputs: Vec<LockedFile>, mut outputs: Vec<LockedFile>) -> Self {
         for files in [&mut inputs, &mut outputs] {
             files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -69,7 +69,7 @@ impl LockedNet {
         Self { name: name.to_owned(), tool: env!("CARGO_PKG_VERSION").to_owned(), key_schema: KEY_SCHEMA, inputs, outputs }
     }
 
-    /// What differs from `new`, a line each. The program's version alone is no difference.
+    /// What differs from `new`, a line each. The program's version does not count.
     pub fn differences(&self, new: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for (what, old, new) in [("input", &self.inputs, &new.inputs), ("output", &self.outputs, &new.outputs)] {
@@ -79,7 +79,7 @@ impl LockedNet {
                         lines.push(format!("{what} `{}`: sha256 {} is locked, now {}", file.path, file.sha256, other.sha256));
                     }
                     Some(_) => {}
-                    None => lines.push(format!("{what} `{}` is locked, and would not be there", file.path)),
+                    None => lines.push(format!("{what} `{}` is locked, but no longer part of the net", file.path)),
                 }
             }
             for file in new.iter().filter(|file| !old.iter().any(|other| other.path == file.path)) {
@@ -116,9 +116,9 @@ impl Lock {
             Err(error) => return Err(Error::io("cannot read", path, error)),
         };
         let wrong = |why: String| {
-            Error::usage(format!("`{}` is damaged", path.display()))
+            Error::usage(format!("`{}` is not a valid lock file", path.display()))
                 .because(why)
-                .help("restore it from version control, or remove it: the next build writes it anew")
+                .help("restore it from version control, or remove it: the next build writes a new one")
         };
         let text = std::str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
         let document: Document = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
@@ -135,7 +135,7 @@ impl Lock {
         Ok(Self { nets })
     }
 
-    /// Writes the file, unless it has these very bytes already.
+    /// Writes the file, unless it has exactly these bytes already.
     ///
     /// # Errors
     /// Those of the file operations.

@@ -1,7 +1,7 @@
-//! Builds: what of the graph is known, what has to run and why, and what comes of it.
+//! Builds: which results are known, which stages have to run and why, and what they give.
 //!
 //! A build has two passes. *Resolve* goes through the graph level by level: it digests files, forms keys and looks up records, and is all
-//! that a build without changes does. *Perform* brings what was not found: each action once its inputs are settled, several at a time,
+//! that a build without changes does. *Perform* makes what was not found: each action once its inputs are settled, several at a time,
 //! through an executor. A stage that gives the digest it gave before leaves everything after it fresh.
 //!
 //! | file | job |
@@ -10,10 +10,14 @@
 //! | `resolve`, `state` | what is known of each node; reasons |
 //! | `schedule` | which task runs when; knows no domain type |
 //! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
-//! | `publish`, `release` | files under their public names; what goes with them |
+//! | `remote` | results from the remote cache |
+//! | `publish`, `release`, `provenance`, `fishtest` | files under their public names; what goes with them, and the checks before |
+//! | `lock`, `verify` | `nnue.lock`, and files against it |
+//! | `explain` | why each stage has its key |
 //! | `summary`, `report` | states → report |
+//! | `unchanged` | builds with nothing to do, told without a graph |
 //!
-//! Knows no format of files and runs no stage itself.
+//! Runs no stage itself. Of file formats it knows only what `fishtest` checks.
 
 mod execute;
 mod explain;
@@ -75,7 +79,7 @@ pub struct Options {
     pub dry_run: bool,
     /// Actions at a time; `None`: as many as there are processors.
     pub jobs: Option<usize>,
-    /// Read every file anew, whatever its times say.
+    /// Read every file again, whatever its times say.
     pub paranoid: bool,
     /// Fail where `nnue.lock` would change.
     pub locked: bool,
@@ -83,8 +87,8 @@ pub struct Options {
     pub frozen: bool,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
-    /// The moment before the manifest was read ([`began`]), so that the next build may be told by the times of files alone; without it
-    /// the next build looks into everything.
+    /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it
+    /// the next build looks at everything.
     pub began: Option<Clock>,
 }
 
@@ -211,7 +215,7 @@ impl<'a> Workspace<'a> {
                 if let Node::File(file) = &graph.dag[input]
                     && !inputs.iter().any(|known| known.path == file.path.typed)
                 {
-                    // Whatever reads an input once more asks for its BLAKE3.
+                    // Whatever reads an input again asks for its BLAKE3.
                     let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
                     inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
                 }
@@ -221,7 +225,7 @@ impl<'a> Workspace<'a> {
         Ok(inputs)
     }
 
-    /// Fails nets whose files are not those any more that they were built from: what `nnue.lock` would say of them is not true.
+    /// Fails nets whose files changed since the net was built from them: what `nnue.lock` would say of them is not true.
     ///
     /// # Errors
     /// When the work was interrupted.
@@ -245,7 +249,7 @@ impl<'a> Workspace<'a> {
         Ok(())
     }
 
-    /// Fails where a file of the net has not the content any more that `digests` say it was built from.
+    /// Fails where a file of the net no longer has the content that it was built from, by `digests`.
     fn check_inputs(&self, graph: &Graph, net: &NetPlan, digests: &[Option<Blake3>]) -> Result<()> {
         let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
         let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
@@ -263,8 +267,8 @@ impl<'a> Workspace<'a> {
         });
         changed.transpose()?.map_or(Ok(()), |file| {
             Err(Error::new(format!("`{}` changed during the build", file.path.typed))
-                .because("what was published was made from its earlier content, and is not locked")
-                .help("wait until whoever writes it is done, then run the same command again"))
+                .because("what was published was made from its earlier content and is not locked")
+                .help("wait until nothing writes to it, then run the same command again"))
         })
     }
 
@@ -280,11 +284,11 @@ impl<'a> Workspace<'a> {
             lines.extend(locked.differences(&now).into_iter().map(|line| format!("net `{}`: {line}", net.name)));
         }
         let gone = old.nets.keys().filter(|name| !self.manifest.nets.iter().any(|net| net.name == **name));
-        lines.extend(gone.map(|name| format!("net `{name}` is locked, and the manifest has it no more")));
+        lines.extend(gone.map(|name| format!("net `{name}` is locked, but no longer in the manifest")));
         if lines.is_empty() { Ok(()) } else { Err(self.would_change(&lines)) }
     }
 
-    /// Writes the blocks of the nets that are up to date now, and drops those of nets that the manifest has no more.
+    /// Writes the blocks of the nets that are up to date now, and drops those of nets that are no longer in the manifest.
     fn update_lock(
         &self,
         graph: &Graph,
@@ -303,7 +307,7 @@ impl<'a> Workspace<'a> {
             let outputs = net.outputs.iter().map(|output| LockedFile { path: output.path.clone(), sha256: output.sha256.clone() });
             let now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect());
             let differences = old.nets.get(&net.net).map(|before| before.differences(&now));
-            // The program's version alone is no difference.
+            // The program's version alone does not count.
             if differences.as_ref().is_none_or(|differences| !differences.is_empty()) {
                 // The SHA-256 of the inputs may have been taken only now: the lock is to tell of what the net was built from.
                 self.check_inputs(graph, plan, built_from)?;
@@ -322,7 +326,7 @@ impl<'a> Workspace<'a> {
         let state = state_folder(&self.manifest.path);
         // Where no lock can be made, the last writer wins, as it always did.
         let _ = files::create_dir_all(&state);
-        let waiting = Waiting { message: "waiting for another `nnue` that writes `nnue.lock`", timeout: options.lock_timeout };
+        let waiting = Waiting { message: "waiting for another `nnue` to write `nnue.lock`", timeout: options.lock_timeout };
         let _held = files::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
         let path = lock::path_of(self.manifest);
         let mut new = Lock::read(&path)?;
@@ -360,7 +364,7 @@ impl<'a> Workspace<'a> {
     }
 }
 
-/// Removes what killed builds left in the folders. Failing to is no reason not to build.
+/// Removes what killed builds left in the folders. A failure does not stop the build.
 fn sweep(folders: &BTreeSet<PathBuf>) {
     for folder in folders {
         // A bare file name has an empty parent.

@@ -1,5 +1,5 @@
-//! The second pass of a build: every stale action gets its result, from elsewhere or from running its stage, its record, and the checks
-//! before a file gets its name. When each runs is [`super::schedule`]'s.
+//! The second pass of a build: every stale action gets its result, from elsewhere or by running its stage, then its record; files are
+//! checked before they get their names. [`super::schedule`] decides when each runs.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
 use super::execute::{Build, InFlight, place};
-use super::lock::LockedFile;
+use super::lock::{self, LockedFile};
 use super::run::{Ran, Runner};
 use super::schedule::{Limits, Tasks, Work};
 use super::state::{Settled, State, States};
@@ -212,7 +212,7 @@ impl Build<'_> {
             return Ok(());
         }
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).extend(lines);
-        Err(Error::with_kind(Kind::Difference, "the result is not the locked one"))
+        Err(Error::with_kind(Kind::Difference, format!("the result differs from `{}`", lock::name_of(self.workspace.manifest))))
     }
 
     /// An error about a value of the manifest, with the place where the value stands.

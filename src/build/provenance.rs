@@ -38,7 +38,7 @@
 //! `builder.id` is `urn:nnue:builder:v1`: this program, run by whoever ran it. `builder.version.nnue` is its version.
 //!
 //! # Limitations
-//! The lock file is no dependency: it says what came out before, and nothing is made from it.
+//! The lock file is not a dependency: it says what came out before, and nothing is made from it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -239,7 +239,7 @@ impl Facts<'_> {
     }
 
     fn action(&self, action: NodeIndex) -> Result<&Action> {
-        self.graph.action(action).ok_or_else(|| Error::new("a file is no action"))
+        self.graph.action(action).ok_or_else(|| Error::new("a file is not an action"))
     }
 
     fn settled(&self, action: NodeIndex) -> Result<(Key, &ActionResult)> {
@@ -319,9 +319,9 @@ fn uri(path: &str) -> String {
 /// The bytes of a provenance file. Opening a pipe in its place would wait for ever.
 ///
 /// # Errors
-/// When it is not there, no regular file, or cannot be read.
+/// When it is missing, is not a regular file, or cannot be read.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is no regular file")) }
+    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Why a statement that this program wrote is not the one that it would write now. `None` where it cannot tell.
@@ -359,7 +359,7 @@ pub(super) fn change(found: &str, expected: &str) -> Option<Reason> {
 /// # Errors
 /// What is wrong with it, for people.
 pub(super) fn check(text: &[u8], name: &str, sha256: &str, inputs: &[LockedFile]) -> Result<(), String> {
-    let statement: Json = serde_json::from_slice(text).map_err(|error| format!("it is no JSON: {error}"))?;
+    let statement: Json = serde_json::from_slice(text).map_err(|error| format!("it is not JSON: {error}"))?;
     for (member, expected) in [("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)] {
         if statement[member] != expected {
             return Err(format!("its `{member}` is {}, not `{expected}`", statement[member]));

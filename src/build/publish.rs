@@ -1,4 +1,4 @@
-//! Publishing: what a write action made becomes a file under its public name, once the checks before that are passed.
+//! Publishing: what a write action made becomes a file under its public name, once it has passed the checks.
 
 use std::io::Write;
 use std::path::Path;
@@ -17,11 +17,11 @@ impl Runner<'_> {
         for output in outputs {
             let (blake3, sha256, bytes) = self.publish_as(output, content, inputs)?;
             if written.is_some_and(|(other, _, _)| other != blake3) {
-                return Err(Error::new("two writings of one network differ: this is a bug in nnue, please report it"));
+                return Err(Error::new("writing a network twice gave different bytes: this is a bug in nnue, please report it"));
             }
             written = Some((blake3, sha256, bytes));
         }
-        let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action without an output")) };
+        let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action has no output")) };
         Ok(Ran { digest, bytes, stored: false, outcome: Outcome::Write(Written { sha256 }), value: None })
     }
 

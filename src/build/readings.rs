@@ -1,4 +1,4 @@
-//! Tests of what a build reads: every input once, and nothing any more once Ctrl-C was pressed.
+//! Tests of what a build reads: every input once, and nothing after Ctrl-C.
 
 use std::{
     fs::{self, File},

@@ -1,7 +1,7 @@
 //! What the outputs of a finished net need besides their bytes: the check of the place of publication, and the provenance file.
 //!
 //! Both follow from what is known once a net's stages are settled, so they are looked at on every build, also where nothing ran. The
-//! write stage carries what they were missing in the report: it is what publishes.
+//! report says what they lacked in the write stage, which publishes.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -112,8 +112,8 @@ impl Build<'_> {
         let shown = format!("{}{PROVENANCE_SUFFIX}", self.shown(output, &published));
         if let Some(other) = pass.written.insert(path.clone(), this.index) {
             let other = self.graph.nets.get(other).map_or("", |other| &other.name);
-            return Err(Error::new(format!("nets `{other}` and `{}` publish one file, and both write `{shown}`", this.plan.name))
-                .because("they came out equal, and a provenance file can speak of one net only")
+            return Err(Error::new(format!("nets `{other}` and `{}` publish the same file, and both write `{shown}`", this.plan.name))
+                .because("their bytes are equal, and a provenance file describes one net only")
                 .help("give each net a folder of its own, or remove one of them"));
         }
         let settled = |node: NodeIndex| this.settled(node).map(|settled| (settled.preimage.key(), &settled.result));
@@ -141,7 +141,7 @@ impl Build<'_> {
         Ok(Provenance { sha256: digest, reason })
     }
 
-    /// Why a provenance file is not as it would be written now: it was changed by somebody, or what it is about was.
+    /// Why a provenance file differs from what would be written now: somebody edited it, or what it describes changed.
     fn why_other(&self, net: usize, output: &str, shown: &str, found: &[u8], expected: &str) -> Reason {
         let digest = Sha256::of(found);
         let is_ours = self.last_output(net, output).is_some_and(|last| last.provenance == Some(digest));
@@ -155,12 +155,12 @@ impl Build<'_> {
         })
     }
 
-    /// SHA-256 of a file that is still the one that was built from.
+    /// SHA-256 of an input that has not changed since it was built from.
     fn sha256_of(&self, node: NodeIndex, states: &[State], known: &RefCell<HashMap<NodeIndex, Sha256>>) -> Result<Sha256> {
         if let Some(sha256) = known.borrow().get(&node) {
             return Ok(*sha256);
         }
-        let Node::File(file) = &self.graph.dag[node] else { return Err(Error::new("an action is no file")) };
+        let Node::File(file) = &self.graph.dag[node] else { return Err(Error::new("an action is not a file")) };
         let digests = self.workspace.files.digests(&file.path.resolved)?;
         if states[node.index()].digest() == Some(digests.blake3) {
             known.borrow_mut().insert(node, digests.sha256);
@@ -168,7 +168,7 @@ impl Build<'_> {
         }
         Err(Error::new(format!("`{}` changed during the build", file.path.typed))
             .because("the net was made from its earlier content")
-            .help("wait until whoever writes it is done, then run the same command again"))
+            .help("wait until nothing writes to it, then run the same command again"))
     }
 
     /// Whether these very bytes passed the check of that place in an earlier build.

@@ -79,7 +79,7 @@ impl Runner<'_> {
 
     /// The blob as a value that fits, and whether the local cache has it now.
     fn fetch(&self, remote: &Remote, node: NodeIndex, found: &Found) -> Result<Option<(Value, bool)>> {
-        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is no action"))?;
+        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
         let stages = family::stages(action);
         let network = self.network_of(node)?;
         let bytes = remote.fetch(found, stages.most_bytes(action, &network)?);

@@ -1,4 +1,4 @@
-//! What a build or a status check found: the documented JSON (`schema` 1), filled by the executor, rendered by the command line.
+//! What a build or a status check found: the documented JSON (`schema` 1), filled by `summary`, rendered by the command line.
 
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +101,7 @@ pub struct ZeroBlocksReport {
     pub after: f64,
     /// Mean number of blocks of one position that an engine still multiplies, both perspectives together.
     pub mean_nonzero: f64,
-    /// The same over positions that the search did not see: a smaller gain there is over-fitting. Null where the data has no more.
+    /// The same over positions that the search did not see: a smaller gain there is over-fitting. Null where the data has no further ones.
     pub held_out: Option<ShareReport>,
 }
 
@@ -121,7 +121,7 @@ pub struct ShareReport {
 /// One stage of a net.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StageReport {
-    /// The design's word.
+    /// Its name, such as `gather`.
     pub stage: Stage,
     /// How it stands.
     pub status: StageStatus,

@@ -35,9 +35,9 @@ impl Build<'_> {
         states.into_vec()
     }
 
-    /// A settled action whose result is to be stored and is not, while a stale one will read it: a matrix that was left in the remote
-    /// cache. Made again as an action of its own it may come out otherwise than the remote said, and what comes after it gets the right
-    /// key.
+    /// Makes a settled action stale where its result should be stored but is not, and a stale action will read it: a matrix that was
+    /// left in the remote cache. Run as an action of its own it may differ from what the remote said, and the actions after it still get
+    /// the right keys.
     pub(super) fn restale_unfetched(&self, node: NodeIndex, state: &State, states: &States) -> Option<State> {
         let State::Settled(settled) = state else { return None };
         if settled.ran.is_some() || settled.result.stored || !self.graph.action(node)?.stage().is_stored() {
@@ -65,7 +65,7 @@ impl Build<'_> {
                         .manifest
                         .diagnostic(
                             pin.span,
-                            &format!("`{}` is not the file that is pinned: its SHA-256 is {found}", file.path.typed),
+                            &format!("`{}` does not match its pin: its SHA-256 is {found}", file.path.typed),
                             &format!("the file has {found}"),
                             "its content changed since the pin was written, or it is another file",
                             "restore the file, or correct `sha256`",
@@ -77,7 +77,7 @@ impl Build<'_> {
         });
         match digest {
             Ok(digest) => State::File(digest),
-            // Of an interrupted build nothing is told but that.
+            // An interrupted build reports nothing else.
             Err(error) if error.kind() == Kind::Interrupted => State::Failed(Arc::new(error)),
             Err(error) => {
                 let error = if error.report().is_some() {

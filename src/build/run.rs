@@ -1,4 +1,4 @@
-//! Running one action: its inputs from memory, from the cache or made again, an executor, and the place of what comes out.
+//! Running one action: its inputs from memory, from the cache or made again, an executor, and where the result goes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -74,7 +74,7 @@ impl Runner<'_> {
     pub(super) fn run(&self, node: NodeIndex, outputs: &[Output]) -> Result<Ran> {
         self.ctx.check()?;
         let Some(action) = self.graph.action(node) else {
-            return Err(Error::new("a file is no action"));
+            return Err(Error::new("a file is not an action"));
         };
         let inputs = NodeInputs { runner: self, node };
         match self.executor.execute(action, &inputs, self.ctx)? {
@@ -98,7 +98,7 @@ impl Runner<'_> {
 
     /// The result of an input: from memory, from the cache, or by running its stage again.
     pub(super) fn value(&self, node: NodeIndex, role: Role) -> Result<Value> {
-        let input = self.graph.input(node, role).ok_or_else(|| Error::new(format!("an action without its input `{role}`")))?;
+        let input = self.graph.input(node, role).ok_or_else(|| Error::new(format!("an action lacks its input `{role}`")))?;
         if let Node::File(file) = &self.graph.dag[input] {
             return self.read_file(node, role, file);
         }
@@ -106,7 +106,7 @@ impl Runner<'_> {
             return Ok(value);
         }
         let digest = self.input_digest(node, role)?;
-        let action = self.graph.action(input).ok_or_else(|| Error::new("a file is no action"))?;
+        let action = self.graph.action(input).ok_or_else(|| Error::new("a file is not an action"))?;
         if action.stage().is_stored()
             && self.workspace.cache.has_blob(digest)
             && let Some(blob) = self.workspace.cache.get_blob(digest)
@@ -119,15 +119,15 @@ impl Runner<'_> {
             if let Some(value) = self.remote_value(input)? {
                 return Ok(value);
             }
-            self.ctx.warn(format!("the result of {} is missing from the cache and is made again", action.stage().name()));
+            self.ctx.warn(format!("the result of {} is missing from the cache; rebuilding it", action.stage().name()));
         }
         let ran = self.run(input, &[])?;
         if ran.digest != digest {
-            return Err(Error::new(format!("{} gave another result than before from the same inputs", action.stage().name()))
+            return Err(Error::new(format!("{} gave a different result from the same inputs", action.stage().name()))
                 .because(format!("{} before, {} now", digest, ran.digest))
                 .help("an input changed while it was read, or this is a bug in nnue: run again with `--force`, and please report it"));
         }
-        let value = ran.value.ok_or_else(|| Error::new("a stage without a result"))?;
+        let value = ran.value.ok_or_else(|| Error::new("a stage gave no result"))?;
         self.values.put(input, &value);
         Ok(value)
     }
@@ -156,7 +156,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// A context in which these files are opened only as the ones that were digested: a link may lead elsewhere by now.
+    /// A context in which these files are opened only as the ones that were digested: a link may lead elsewhere meanwhile.
     fn guarded(&self, files: &[&FileNode]) -> Result<Ctx> {
         let mut digested = HashMap::with_capacity(files.len());
         for file in files {
@@ -173,7 +173,7 @@ impl Runner<'_> {
     /// A file that stands where a result could, such as a permutation: the very bytes that were digested.
     fn read_file(&self, node: NodeIndex, role: Role, file: &FileNode) -> Result<Value> {
         let path = &file.path.resolved;
-        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is no action"))?;
+        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
         let bytes = std::fs::read(path).map_err(|error| Error::io(&format!("cannot read the {role}"), path, error))?;
         if Blake3::of(&bytes) != self.input_digest(node, role)? {
             return Err(changed(file));
@@ -185,5 +185,5 @@ impl Runner<'_> {
 
 fn changed(file: &FileNode) -> Error {
     Error::new(format!("`{}` changed while it was read", file.path.typed))
-        .help("wait until whoever writes it is done, then run the same command again")
+        .help("wait until nothing writes to it, then run the same command again")
 }

@@ -43,7 +43,7 @@ pub(super) struct Limits {
 }
 
 impl Tasks {
-    /// So many tasks; an edge leads from an input to a task that waits for it.
+    /// This many tasks; an edge leads from an input to a task that waits for it.
     pub(super) fn new(count: usize, edges: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut tasks = Self { inputs: vec![0; count], users: vec![Vec::new(); count] };
         for (input, user) in edges {

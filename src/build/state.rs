@@ -37,7 +37,7 @@ pub(super) struct Settled {
 pub(super) struct States(Vec<Mutex<State>>);
 
 impl States {
-    /// Of so many nodes that nobody looked at.
+    /// Of this many nodes that nobody looked at.
     pub(super) fn open(count: usize) -> Self {
         Self::from(vec![State::Open; count])
     }

@@ -38,7 +38,7 @@ impl Build<'_> {
                 let is_new = self.last[index].as_ref() != Some(&state);
                 if is_new && let Err(error) = self.workspace.log.save(&net.name, &state) {
                     // The files are published; only the next build's reasons will be poorer.
-                    self.ctx.warn(format!("this build is not remembered: {error}"));
+                    self.ctx.warn(format!("cannot record this build: {error}"));
                     break;
                 }
                 if is_new || !is_noted {
@@ -106,7 +106,7 @@ impl Build<'_> {
         NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, stages, error }
     }
 
-    /// All files that were looked at to find every net fresh, as they were then; `None` where one was not the same all the time.
+    /// All files that were looked at to find every net fresh, as they were then; `None` where one changed meanwhile.
     pub(super) fn rests_on(&self, states: &[State]) -> Option<Vec<Signed>> {
         let Workspace { files, cache, .. } = self.workspace;
         let mut rests_on = Vec::with_capacity(states.len() * 2);

@@ -1,5 +1,5 @@
-//! A build of everything in which nothing is to be done, without reading the manifest: the last such build's report, if not one of the
-//! files that it rests on was touched since. What "touched" means is [`cache::witness`]'s.
+//! A build of all nets with nothing to do, told without reading the manifest: the report of the last such build, if none of the files
+//! that it rests on was touched since. What "touched" means is [`cache::witness`]'s.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -28,7 +28,7 @@ pub fn began(manifest: &Path) -> Option<Clock> {
 }
 
 /// Remembers a build of all nets that began at `began` and found them fresh from the files `rests_on`. It only saves time: without it
-/// the next build looks at everything once more.
+/// the next build looks at everything again.
 pub(super) fn remember(workspace: &Workspace<'_>, report: &Report, rests_on: Vec<Signed>, began: Clock) {
     let manifest = workspace.manifest;
     // Warnings are said at every build.

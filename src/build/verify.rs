@@ -120,7 +120,7 @@ impl Checked {
     }
 }
 
-/// A failure is a finding; that the work was interrupted is none.
+/// A failure is a finding; an interruption is not.
 fn unless_interrupted<T>(result: Result<T>) -> Result<Result<T>> {
     match result {
         Err(error) if error.kind() == Kind::Interrupted => Err(error),
@@ -145,17 +145,18 @@ fn check_provenance(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, 
         let problem = match provenance::read(&manifest.folder.join(&path)) {
             Ok(text) => provenance::check(&text, &name, &output.sha256, &locked.inputs).err().or_else(|| {
                 let (written, found) = (written(output)?, Sha256::of(&text));
-                let problem = format!("it is not the statement that the last build wrote: that had sha256 {written}, the file has {found}");
+                let problem =
+                    format!("it differs from the statement that the last build wrote: that has sha256 {written}, the file {found}");
                 (found != written).then_some(problem)
             }),
-            Err(error) => Some(format!("it is not there, or cannot be read: {error}")),
+            Err(error) => Some(format!("it is missing or cannot be read: {error}")),
         };
         checked.push(CheckedClaim { path: path.display().to_string(), problem });
     }
     Ok(checked)
 }
 
-/// Checks every locked output that is to be published once more.
+/// Checks every locked output that is to be published again.
 fn check_publication(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
     let Some(place) = net.release.publish.as_ref().map(|publish| publish.value) else { return Ok(Vec::new()) };
     let license = net.release.license.as_ref().map(|license| license.value.as_str());
@@ -198,7 +199,7 @@ pub struct RebuiltFile {
     pub place: PathBuf,
 }
 
-/// Builds `nets` once more, without the cache and what else is remembered, below the empty folder `below`.
+/// Builds `nets` again, without the cache and what else is remembered, below the empty folder `below`.
 ///
 /// # Errors
 /// When the graph cannot be made or the work was interrupted; failures of nets stand in the result.
@@ -246,7 +247,7 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
     Ok(rebuilt)
 }
 
-/// The first stage that gave another result than the recorded one; a stage that gave none says nothing of what it would give.
+/// The first stage whose result differs from the recorded one; a stage that gave none says nothing of what it would give.
 fn first_different_stage(stages: &[StageReport], last: &[(String, String)]) -> Option<String> {
     let compared = stages.iter().zip(last).take_while(|(stage, (name, _))| stage.stage.name() == name);
     let mut known = compared.filter_map(|(stage, (_, last))| Some((stage, stage.digest.as_ref()?, last)));
@@ -264,7 +265,7 @@ fn place_of(workspace: &Workspace<'_>, output: &Output, path: &str) -> Option<Pa
     (shown == path).then_some(place)
 }
 
-/// The block of each net in the lock, `None` for nets that it does not have; and the names in the lock that the manifest has no more.
+/// The block of each net in the lock, `None` for nets that it does not have; and the names in the lock that are no longer in the manifest.
 ///
 /// # Errors
 /// When the lock cannot be read.

@@ -1,7 +1,7 @@
 //! What the last build of each net was made from: one sealed JSON file a net in `.nnue/state/nets/`, beside the manifest.
 //!
 //! It exists so that `status` and `explain` can say what changed, old and new. Nothing is ever skipped because of it alone; a
-//! damaged file is as good as none.
+//! corrupt file counts as missing.
 
 use std::{
     fs, io,
@@ -20,7 +20,7 @@ use crate::{
     files::{self, Blake3, Durability, Sha256, Signature, digest::hex},
 };
 
-/// The layout of the files; another number is as good as no file.
+/// The layout of the files; a file with another number counts as missing.
 const SCHEMA: u32 = 1;
 
 /// Encoded names longer than this are cut and end in a hash; file systems allow 255 bytes.
@@ -107,7 +107,7 @@ impl BuildLog {
             Versioned { schema: SCHEMA, state } => Err(format!("it is about the net `{}`", state.net)),
             Versioned { schema, .. } => Err(format!("its schema is {schema}, this program knows {SCHEMA}")),
         });
-        state.map_err(|why| ctx.warn(format!("what is known of the last build in `{}` cannot be used: {why}", path.display()))).ok()
+        state.map_err(|why| ctx.warn(format!("cannot use the record of the last build in `{}`: {why}", path.display()))).ok()
     }
 
     /// Replaces what is known of `net` by `state`; an unchanged file is left alone.
@@ -139,7 +139,7 @@ impl BuildLog {
 }
 
 /// A file name for any net name: lower-case letters, digits, `_` and `-` stay, also `.` but at the start; every other byte becomes
-/// `%xx`. So no two names meet, on file systems that ignore case neither. A long one is cut and ends in `~` and a hash.
+/// `%xx`. So no two names collide, even on file systems that ignore case. A long one is cut and ends in `~` and a hash.
 fn encode_name(net: &str) -> String {
     let mut name = String::with_capacity(net.len());
     for (i, byte) in net.bytes().enumerate() {

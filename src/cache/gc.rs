@@ -67,7 +67,7 @@ pub struct StageStats {
 /// What a cache holds of one age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AgeStats {
-    /// Last used less than so many days ago (and not younger than the entry before); `None`: all that is older.
+    /// Last used fewer than this many days ago (and not younger than the entry before); `None`: all that is older.
     pub under_days: Option<u64>,
     /// Artifacts.
     pub blobs: u64,
@@ -79,9 +79,9 @@ pub struct AgeStats {
 /// leftovers.
 #[derive(Debug, Clone, Default)]
 pub struct GcOptions {
-    /// Remove the longest unused until the cache has at most so many bytes.
+    /// Remove the longest unused until the cache has at most this many bytes.
     pub max_size: Option<u64>,
-    /// Remove what was not used for so long.
+    /// Remove what was not used for this long.
     pub older_than: Option<Duration>,
     /// Remove what neither `keep` nor a manifest that used the cache needs.
     pub unreachable: bool,
@@ -185,8 +185,8 @@ pub fn stats(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<C
 /// Removes what `options` allow, holding the cache alone. Drop an open [`super::Cache`] of the same folder first: this waits for it.
 ///
 /// # Errors
-/// When the folder cannot be read or locked, or waiting was interrupted or took longer than allowed; and when what would go may be what
-/// a manifest needs whose needs cannot be read. Nothing is removed then.
+/// When the folder cannot be read or locked, or waiting was interrupted or took longer than allowed; and when the needs of a manifest
+/// cannot be read and may include what would go. Nothing is removed then.
 pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome> {
     let layout = Layout::new(root);
     if !layout.bucket.is_dir() {
@@ -211,7 +211,7 @@ pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome>
             }
             Err(Unsealed::Damaged(why)) => {
                 ctx.warn(format!(
-                    "`{}` in the cache is damaged ({why}): what one manifest needs is not known until it is built again",
+                    "`{}` in the cache is corrupt ({why}): what its manifest needs is unknown until that is built again",
                     path.display()
                 ));
                 forgotten.push(path);
@@ -456,7 +456,7 @@ fn roots(layout: &Layout) -> Result<Vec<(PathBuf, Result<Root, Unsealed>)>> {
 fn unknown_needs(path: &Path, error: std::io::Error, options: &GcOptions, ctx: &Ctx) -> Result<()> {
     let error = Error::io("cannot read what a manifest needs of the cache in", path, error);
     if options.unreachable || options.older_than.is_some() || options.max_size.is_some() {
-        return Err(error.help("mend what keeps it from being read, or remove it if what it keeps may go; then run `nnue cache gc` again"));
+        return Err(error.help("make it readable, or remove it if what it keeps may go; then run `nnue cache gc` again"));
     }
     ctx.warn(error.to_string());
     Ok(())

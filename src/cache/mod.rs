@@ -1,7 +1,8 @@
 //! Content-addressed store, action records, stat cache, build state.
 //!
-//! Knows nothing of nets, manifests or stages: it keeps bytes under digests and records under keys, and says what a file's digest is.
-//! It touches the disk through [`crate::files`]. A damaged, unreadable or read-only cache makes a build slower, never wrong and never fail:
+//! Knows nothing of nets and manifests, and of stages only what they say of a result, which records keep: it keeps bytes under digests and
+//! records under keys, and says what a file's digest is.
+//! It touches the disk through [`crate::files`]. A corrupt, unreadable or read-only cache makes a build slower; it never makes it wrong or fail:
 //! everything that is read back is verified first, and what does not verify is a miss with a warning. The same holds for what comes
 //! from other machines ([`remote`], the only room that knows a network).
 //!

@@ -29,7 +29,7 @@ pub(super) struct Kind {
 pub(super) enum Unusable {
     /// It is whole, and of another version.
     OtherVersion,
-    /// It is no such file, or was cut or changed.
+    /// It is not such a file, or was truncated or changed.
     Damaged,
 }
 

@@ -92,7 +92,7 @@ impl FromStr for Preimage {
 
     /// Reads any JSON text, canonical or not.
     fn from_str(text: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(text).map_err(|error| Error::new("a key preimage is no JSON").because(error))?;
+        let value: Value = serde_json::from_str(text).map_err(|error| Error::new("a key preimage is not JSON").because(error))?;
         Self::of(&value)
     }
 }
@@ -124,7 +124,7 @@ fn write_canonical(value: &Value, out: &mut String) -> Result<()> {
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
             (Some(number), _) => out.push_str(&number.to_string()),
             (_, Some(number)) => out.push_str(&number.to_string()),
-            _ => return Err(Error::new(format!("the number {number} in a key preimage is no integer of 64 bits"))),
+            _ => return Err(Error::new(format!("the number {number} in a key preimage is not a 64-bit integer"))),
         },
         Value::String(text) => write_string(text, out),
         Value::Array(items) => {
@@ -313,7 +313,7 @@ impl ActionRecord {
     /// # Errors
     /// When anything differs from what [`ActionRecord::encode`] wrote under `key`.
     pub fn decode(key: Key, file: &[u8]) -> Result<Self, String> {
-        let frame = Frame::parse(file).ok_or("its frame is damaged")?;
+        let frame = Frame::parse(file).ok_or("its frame is corrupt")?;
         if Key::of_canonical(frame.preimage) != key {
             return Err("its preimage does not have its key".into());
         }

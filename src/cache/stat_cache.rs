@@ -3,7 +3,7 @@
 //! An entry is made only when every later edit must change the signature (see [`Signature::is_settled`]), so an entry that matches is
 //! right. One file of [`packed`](super::packed): a list of path hashes (16 bytes), each with its entry.
 //!
-//! A damaged file is an empty one, with a warning: files are hashed again.
+//! A corrupt file counts as empty, with a warning: files are hashed again.
 
 use std::{
     collections::HashMap,
@@ -91,10 +91,10 @@ struct Entry {
 }
 
 impl StatCache {
-    /// Reads the file at `path`; a missing one is empty, a damaged or unreadable one is empty with a warning.
+    /// Reads the file at `path`; a missing one is empty, a corrupt or unreadable one counts as empty, with a warning.
     pub fn load(path: &Path, trust: Trust, ctx: &Ctx) -> Self {
         let known = read_entries(path).unwrap_or_else(|why| {
-            ctx.warn(format!("the stat cache `{}` cannot be used, files are read again: {why}", path.display()));
+            ctx.warn(format!("cannot use the stat cache `{}`; hashing files again: {why}", path.display()));
             HashMap::new()
         });
         let entries = Mutex::new(Entries { known, new: HashMap::new() });
@@ -111,7 +111,7 @@ impl StatCache {
     /// BLAKE3 of the file at `path`, read only where it is not known.
     ///
     /// # Errors
-    /// When the file cannot be read, is no regular file, or keeps changing; when the work was interrupted.
+    /// When the file cannot be read, is not a regular file, or keeps changing; when the work was interrupted.
     pub fn blake3(&self, path: &Path) -> Result<Tracked<Blake3>> {
         self.get(path, |entry| entry.blake3, hash::hash_blake3, |entry, digest| entry.blake3 = Some(digest))
     }
@@ -147,7 +147,7 @@ impl StatCache {
         }
         match self.merge_into_file(&entries.new) {
             Ok(()) => entries.new.clear(),
-            Err(error) => self.ctx.warn(format!("file digests are not remembered: {error}")),
+            Err(error) => self.ctx.warn(format!("cannot save file digests: {error}")),
         }
     }
 
@@ -248,7 +248,7 @@ impl StatCache {
         if let Some(folder) = self.path.parent() {
             files::create_dir_all(folder)?;
         }
-        let waiting = Waiting { message: "waiting for another process that writes the stat cache", timeout: Some(Duration::from_secs(5)) };
+        let waiting = Waiting { message: "waiting for another process to write the stat cache", timeout: Some(Duration::from_secs(5)) };
         // Without the lock an entry of another process may get lost; it is learned again.
         let _lock = lock::acquire(&self.path.with_extension("lock"), Sharing::Exclusive, waiting, &self.ctx)?;
         let mut all = read_entries(&self.path).unwrap_or_default();
@@ -278,9 +278,9 @@ fn path_hash(path: &Path) -> PathHash {
 fn read_entries(path: &Path) -> Result<HashMap<PathHash, Entry>, String> {
     match fs::read(path) {
         Ok(bytes) => match decode(&bytes) {
-            // Another version of this program wrote it, or will write it anew.
+            // Another version of this program wrote it, or will rewrite it.
             Err(Unusable::OtherVersion) => Ok(HashMap::new()),
-            other => other.map_err(|_| "it is damaged".into()),
+            other => other.map_err(|_| "it is corrupt".into()),
         },
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(HashMap::new()),
         Err(error) => Err(error.to_string()),
@@ -491,7 +491,7 @@ mod tests {
         for bit in 0..good.len() * 8 {
             flip_bit(&setup.store(), bit);
             assert!(setup.load(Trust::Settled).entries().known.is_empty(), "bit {bit}");
-            setup.listener.warned_once("damaged");
+            setup.listener.warned_once("corrupt");
             flip_bit(&setup.store(), bit);
         }
         for cut in 0..good.len() {
@@ -502,10 +502,10 @@ mod tests {
         assert!(setup.listener.warnings().is_empty());
         fs::write(setup.store(), b"junk").unwrap();
         let cache = setup.load(Trust::Settled);
-        setup.listener.warned_once("damaged");
+        setup.listener.warned_once("corrupt");
         cache.blake3(&setup.path("a")).unwrap();
         cache.save();
-        assert_eq!(setup.load(Trust::Settled).entries().known.len(), 1, "and it is written anew");
+        assert_eq!(setup.load(Trust::Settled).entries().known.len(), 1, "and it is rewritten");
     }
 
     #[test]

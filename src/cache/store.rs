@@ -43,7 +43,7 @@ const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 /// A last use is noted when the noted one is older than this.
 const NOTE_USE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// No record has more bytes.
+/// The most bytes that a record may have.
 const MAX_RECORD: u64 = 64 << 20;
 
 /// What may be done to a cache.
@@ -196,7 +196,7 @@ impl Cache {
                 None
             }
             Err(error) => {
-                self.ctx.warn(format!("the artifact `{}` cannot be read from the cache and is made again: {error}", path.display()));
+                self.ctx.warn(format!("cannot read `{}` from the cache; rebuilding it: {error}", path.display()));
                 None
             }
         }
@@ -262,7 +262,7 @@ impl Cache {
             Err(error) => {
                 if !self.unreadable.swap(true, Ordering::Relaxed) {
                     let path = path.display();
-                    self.ctx.warn(format!("records such as `{path}` cannot be read from the cache, their stages run again: {error}"));
+                    self.ctx.warn(format!("cannot read records such as `{path}` from the cache; running their stages again: {error}"));
                 }
                 None
             }
@@ -281,14 +281,14 @@ impl Cache {
     /// When the wait was interrupted.
     pub fn lock_action(&self, key: Key) -> Result<ActionLock> {
         let Some(path) = self.action_lock_path(key) else { return Ok(ActionLock { _lock: None }) };
-        let message = format!("waiting for another `nnue` that runs the same action ({key:.12})");
+        let message = format!("waiting for another `nnue` to run the same action ({key:.12})");
         let waiting = Waiting { message: &message, timeout: self.options.lock_timeout };
         match lock::acquire(&path, Sharing::Exclusive, waiting, &self.ctx) {
             Ok(Acquired::Held(lock)) => Ok(ActionLock { _lock: Some(lock) }),
             Ok(Acquired::Unavailable(_)) => Ok(ActionLock { _lock: None }),
             Err(error) if error.kind() == Kind::Interrupted => Err(error),
             Err(error) => {
-                self.ctx.warn(format!("{error}; the action is run here too"));
+                self.ctx.warn(format!("{error}; running the action here too"));
                 Ok(ActionLock { _lock: None })
             }
         }
@@ -305,7 +305,7 @@ impl Cache {
     }
 
     /// Notes what the last builds of `nets` by the manifest at `manifest` (an absolute path) used, so that `gc` keeps it, and forgets
-    /// nets that `exists` says the manifest has no more.
+    /// nets that are no longer in the manifest, by `exists`.
     pub fn note_root(&self, manifest: &Path, nets: &[(&str, Vec<Key>)], exists: impl Fn(&str) -> bool) {
         if !self.is_storing() || nets.is_empty() {
             return;
@@ -356,7 +356,7 @@ impl Cache {
         Usage { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
     }
 
-    /// Adds the hits and misses so far to the totals that `cache stats` shows, and begins to count anew. Once, at the end of a build.
+    /// Adds the hits and misses so far to the totals that `cache stats` shows, and starts counting again. Once, at the end of a build.
     pub fn save_usage(&self) {
         let now = Usage { hits: self.hits.swap(0, Ordering::Relaxed), misses: self.misses.swap(0, Ordering::Relaxed) };
         if !self.is_storing() || now == Usage::default() {
@@ -372,7 +372,7 @@ impl Cache {
 
     /// A lock around a read and a write of a small file.
     fn short_lock(&self, path: &Path) -> Result<Acquired> {
-        let message = "waiting for another process that writes to the cache";
+        let message = "waiting for another process to write to the cache";
         lock::acquire(path, Sharing::Exclusive, Waiting { message, timeout: Some(Duration::from_secs(5)) }, &self.ctx)
     }
 
@@ -396,12 +396,12 @@ impl Cache {
     fn stop_storing(&self, error: &Error) {
         if self.storing.swap(false, Ordering::Relaxed) {
             let help = error.help_text().map_or(String::new(), |help| format!(" ({help})"));
-            self.ctx.warn(format!("from here on results are not stored in the cache: {error}{help}"));
+            self.ctx.warn(format!("disabling cache writes for this run: {error}{help}"));
         }
     }
 
     fn evict(&self, path: &Path, why: &str) {
-        self.ctx.warn(format!("`{}` in the cache is damaged and is made again: {why}", path.display()));
+        self.ctx.warn(format!("`{}` in the cache is corrupt; rebuilding it: {why}", path.display()));
         if self.options.mode == Mode::ReadWrite {
             // Where it cannot be removed, the next reading notices the damage again.
             let _ = files::remove_file(path);

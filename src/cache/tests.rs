@@ -98,16 +98,16 @@ fn a_flipped_bit_in_a_blob_or_record_is_a_miss_with_a_warning_and_evicted() {
             cache.put_bytes(&pattern(1, len));
             flip_bit(&blob_path(folder.path(), digest), bit);
             assert!(cache.get_blob(digest).is_none(), "bit {bit} of {len} bytes");
-            listener.warned_once("damaged");
+            listener.warned_once("corrupt");
             assert!(!cache.has_blob(digest));
         }
         assert!(cache.get_blob(digest).is_none());
-        listener.warned_once("cannot be read");
+        listener.warned_once("cannot read");
         cache.put_bytes(&pattern(1, len));
         fs::remove_file(blob_path(folder.path(), digest)).unwrap();
         fs::write(blob_path(folder.path(), digest), &pattern(1, len)[..len - 1]).unwrap();
         assert!(cache.get_blob(digest).is_none(), "cut");
-        listener.warned_once("damaged");
+        listener.warned_once("corrupt");
     }
     let (key, _) = put(&cache, "search", 2, 10);
     let whole = cache.get_record(key).unwrap();
@@ -116,7 +116,7 @@ fn a_flipped_bit_in_a_blob_or_record_is_a_miss_with_a_warning_and_evicted() {
     for bit in (0..bits).step_by(5) {
         flip_bit(&path, bit);
         assert_eq!(cache.get_record(key), None, "bit {bit}");
-        listener.warned_once("damaged");
+        listener.warned_once("corrupt");
         assert!(!path.exists());
         assert!(cache.put_record(&whole));
     }
@@ -145,7 +145,7 @@ fn a_read_only_cache_answers_and_changes_nothing() {
     let cache = read_only(&root, &listener);
     assert!(cache.get_blob(digest).is_some());
     assert_eq!(cache.get_record(key), None);
-    listener.warned_once("damaged");
+    listener.warned_once("corrupt");
     let (stored, ()) = cache.put_blob(|out| out.write_all(b"abc").map_err(|_| unreachable!())).unwrap();
     assert_eq!(stored, Stored { digest: Blake3::of(b"abc"), bytes: 3, stored: false });
     assert!(!cache.put_record(&record("x", 1, digest)));
@@ -172,7 +172,7 @@ fn a_cache_that_cannot_be_made_is_one_warning() {
     drop(cache.lock_action(Key::of(&json!(1)).unwrap()).unwrap());
     // The record's folder is a file: unreadable, which is said as well, but stays a miss.
     let warnings = listener.warnings();
-    assert_eq!(warnings.iter().filter(|warning| warning.contains("not stored")).count(), 1, "{warnings:?}");
+    assert_eq!(warnings.iter().filter(|warning| warning.contains("disabling cache writes")).count(), 1, "{warnings:?}");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_folder_without_permission_is_one_warning() {
     let cache = open(folder.path(), &listener);
     assert!(cache.get_record(key).is_some());
     assert!(!cache.put_bytes(b"abc").stored && !cache.put_bytes(b"def").stored);
-    listener.warned_once("not stored");
+    listener.warned_once("disabling cache writes");
 }
 
 #[test]
@@ -366,13 +366,13 @@ fn gc_removes_nothing_that_a_manifest_may_need_whose_needs_cannot_be_read() {
     assert_eq!(gc::collect(root, &GcOptions::default(), &ctx).unwrap().records, 1);
     listener.warned_once("cannot read what a manifest needs");
     open(root, &listener).note_root(&manifest, &[("other", vec![key])], |_| true);
-    assert!(fs::symlink_metadata(&noted).unwrap().is_symlink(), "it is not written anew either");
-    listener.warned_once("not stored");
+    assert!(fs::symlink_metadata(&noted).unwrap().is_symlink(), "it is not rewritten either");
+    listener.warned_once("disabling cache writes");
 
     fs::rename(&aside, &noted).unwrap();
     flip_bit(&noted, 700);
-    assert_eq!(gc::collect(root, &unreachable, &ctx).unwrap().records, 0, "what was read and is damaged says nothing");
-    listener.warned_once("is damaged");
+    assert_eq!(gc::collect(root, &unreachable, &ctx).unwrap().records, 0, "what was read and is corrupt says nothing");
+    listener.warned_once("is corrupt");
     assert!(!noted.exists());
 }
 

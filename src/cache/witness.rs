@@ -4,7 +4,7 @@
 //! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of [`packed`](super::packed):
 //! the context (32 bytes), when it was made (seconds, i64), the list of files with their signatures, and the result to the end.
 //!
-//! A file that cannot be read, is damaged, of another version or of another context only means that the work is done again.
+//! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
 use std::{
     fs,
@@ -29,6 +29,9 @@ const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 2 };
 
 /// Older than this a result is not taken: whoever does the work again also notes that the cache's entries are still in use.
 const SERVES_SECONDS: i64 = 12 * 60 * 60;
+
+/// So many files are looked at by several threads; fewer are looked at before the threads would have started.
+const WORTH_THREADS: usize = 512;
 
 /// A file or folder that a result rests on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,8 +95,11 @@ pub fn load<T: Send>(path: &Path, context: Blake3, cache: &Path, read: impl FnOn
     let bytes = fs::read(path).ok()?;
     let (files, result) = decode(&bytes, context)?;
     let folders = Folders::open(cache);
-    let untouched = || files.par_iter().with_min_len(128).all(|(file, signature)| folders.signature(file) == Some(*signature));
-    let (untouched, result) = rayon::join(untouched, || read(result));
+    let is_untouched = |(file, signature): &Signed| folders.signature(file) == Some(*signature);
+    if files.len() < WORTH_THREADS {
+        return if files.iter().all(is_untouched) { read(result) } else { None };
+    }
+    let (untouched, result) = rayon::join(|| files.par_iter().with_min_len(128).all(is_untouched), || read(result));
     result.filter(|_| untouched)
 }
 

@@ -14,37 +14,37 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{self, Globs, Manifest, Override};
 
 /// Bring nets up to date
-#[derive(clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Nets to build, by the names in the manifest [default: all]
     #[arg(value_name = "NET")]
     nets: Vec<String>,
     /// Only say what would run, and why
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Run every stage, whatever the cache has
     #[arg(long)]
     force: bool,
     /// Fail, with exit code 3, where `nnue.lock` would change
     #[arg(long, conflicts_with = "force")]
-    locked: bool,
+    pub(super) locked: bool,
     /// As --locked, and write nothing into the cache either
     #[arg(long, conflicts_with = "force")]
     frozen: bool,
     /// Go on with the other nets after one failed
     #[arg(short, long)]
-    keep_going: bool,
+    pub(super) keep_going: bool,
     #[command(flatten)]
     work: WorkArgs,
     /// Print a JSON report on stdout
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     manifest: ManifestArgs,
 }
 
 /// Options of the commands that run stages.
-#[derive(clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct WorkArgs {
     /// Actions, and threads of each, at a time [default: the number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -74,12 +74,12 @@ impl WorkArgs {
 }
 
 /// Options of every command that reads the manifest and looks at its files.
-#[derive(clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct ManifestArgs {
     /// Replace a value of the manifest, such as `net.big.optimize.positions=1000000`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Read every file anew, whatever its times say
+    /// Read every file again, whatever its times say
     #[arg(long)]
     pub(super) paranoid: bool,
     /// Give up waiting for other processes after this time, such as 30s or 10m

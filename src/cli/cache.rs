@@ -28,7 +28,7 @@ enum Command {
     Stats(Common),
     /// Remove artifacts and records that are not needed
     ///
-    /// Without options only what no build can use any more goes: artifacts without a record, records without their artifact, and
+    /// Without options only what no build can still use goes: artifacts without a record, records without their artifact, and
     /// leftover temporary files. Each of --max-size, --older-than and --unreachable lets more go. Whatever they say, what the last
     /// build of a manifest needs stays as long as that manifest exists, and so does everything younger than --grace.
     Gc(GcArgs),
@@ -173,7 +173,7 @@ fn gc_text(options: &GcOptions, outcome: &GcOutcome) -> String {
 fn verify_text(outcome: &VerifyOutcome) -> String {
     let mut text = format!("read {} artifacts and {} records, {}\n", outcome.blobs, outcome.records, bytes_text(outcome.bytes));
     for damage in &outcome.damaged {
-        let _ = writeln!(text, "damaged and removed: {}: {}", damage.path.display(), damage.reason);
+        let _ = writeln!(text, "removed, as it is corrupt: {}: {}", damage.path.display(), damage.reason);
     }
     if outcome.dangling_records > 0 {
         let _ = writeln!(text, "{} records lack their artifact: their stages run again when needed", outcome.dangling_records);

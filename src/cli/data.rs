@@ -66,7 +66,7 @@ fn all_lines(files: &[PathBuf], count: Option<u64>, ctx: &Ctx) -> Result<Option<
     }
     let found = positions.len() as u64;
     match count {
-        Some(wanted) if wanted > found => Err(Error::new(format!("{wanted} positions were asked for, {found} are there"))
+        Some(wanted) if wanted > found => Err(Error::new(format!("asked for {wanted} positions, found {found}"))
             .because(format!("read from {}", files.iter().map(|file| format!("`{}`", file.display())).collect::<Vec<_>>().join(", ")))
             .help("ask for fewer positions, or add files")),
         None if found == 0 => Err(Error::new("there are no positions in the files")),

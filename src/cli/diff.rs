@@ -5,14 +5,17 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Number;
 
 use super::comparison::ComparisonReport;
 use super::data::positions;
+use super::described::LayoutArgs;
 use super::network::SourceArgs;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
 use crate::evaluate::{self, Evaluator};
+use crate::family::described;
 use crate::family::nnue::stages::permute::permute;
 use crate::family::nnue::stages::pipeline::{Integers, load_integers};
 use crate::files::Bytes;
@@ -44,6 +47,8 @@ pub(crate) struct Args {
     json: bool,
     #[command(flatten)]
     source_is: SourceArgs,
+    #[command(flatten)]
+    layouts: LayoutArgs,
 }
 
 /// How two networks are related, nearest first.
@@ -90,13 +95,20 @@ struct TensorDifference {
     name: String,
     values: u64,
     differing: u64,
-    max_abs: u64,
+    max_abs: Number,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
-    let mut comparison = compare(&args.a, &args.b, &args.source_is.load(), &ctx)?;
+    let mut comparison = match args.source_is.described() {
+        Some(name) => compare_described(name, &args.layouts, &args.a, &args.b)?,
+        None => {
+            args.layouts.refuse(None)?;
+            compare(&args.a, &args.b, &args.source_is.load(), &ctx)?
+        }
+    };
     if !args.data.is_empty() {
+        args.source_is.refuse_described()?;
         comparison.evaluations = Some(evaluations(&args, &ctx)?);
     }
     if args.json {
@@ -149,6 +161,30 @@ pub(super) fn compare(a: &Path, b: &Path, params: &Load, ctx: &Ctx) -> Result<Co
         }
     }
     Ok(Comparison { tensors, ..Comparison::new(Relation::Different, besides) })
+}
+
+/// As [`compare`], of two files of a described architecture.
+fn compare_described(name: &str, layouts: &LayoutArgs, a: &Path, b: &Path) -> Result<Comparison> {
+    let architecture = described::Architecture::load(name, &layouts.set)?;
+    let (a, b) = (Bytes::map(a)?, Bytes::map(b)?);
+    let found = architecture.compare(&a, &b, layouts.from.as_deref())?;
+    let relation = match (found.tensors.is_empty(), &found.permutation) {
+        (true, None) if a[..] == b[..] => Relation::IdenticalBytes,
+        (true, None) => Relation::IdenticalWeights,
+        (true, Some(_)) => Relation::EqualUpToPermutation,
+        _ => Relation::Different,
+    };
+    let number = |max_abs: f64, integers: bool| {
+        if integers { (max_abs as u64).into() } else { Number::from_f64(max_abs).unwrap_or_else(|| 0.into()) }
+    };
+    let tensors = found.tensors.into_iter().map(|tensor| TensorDifference {
+        max_abs: number(tensor.max_abs, tensor.integers),
+        name: tensor.role,
+        values: tensor.values,
+        differing: tensor.differing,
+    });
+    let permutation = found.permutation.map(|permutation| permutation.as_slice().to_vec());
+    Ok(Comparison { tensors: tensors.collect(), permutation, ..Comparison::new(relation, Vec::new()) })
 }
 
 impl Comparison {
@@ -235,7 +271,7 @@ fn tensor_differences(a: &QuantizedNetwork, b: &QuantizedNetwork) -> Vec<TensorD
     let mut found = Vec::new();
     let mut push = |name: String, tally: Tally| {
         if tally.differing > 0 {
-            found.push(TensorDifference { name, values: tally.values, differing: tally.differing, max_abs: tally.max_abs });
+            found.push(TensorDifference { name, values: tally.values, differing: tally.differing, max_abs: tally.max_abs.into() });
         }
     };
     push("ft.bias".to_owned(), tally(&a.ft_bias, &b.ft_bias));
@@ -354,6 +390,6 @@ mod tests {
         b.ft_bias[0] -= 300;
         let found = tensor_differences(&a, &b);
         assert_eq!(found.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(), ["ft.bias", "stack7.l2.weight"]);
-        assert_eq!((found[0].values, found[0].differing, found[0].max_abs), (32, 1, 300));
+        assert_eq!((found[0].values, found[0].differing, found[0].max_abs.as_u64()), (32, 1, Some(300)));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use clap::ArgAction;
 
@@ -14,7 +14,7 @@ use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 
 /// Options that every command takes. Their ids must be unlike those of any command's own arguments: clap would mix up their values.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// Act as if started in this folder
@@ -25,7 +25,7 @@ pub(crate) struct GlobalArgs {
     manifest: Option<PathBuf>,
     /// Print results and errors only
     #[arg(short, long, global = true)]
-    quiet: bool,
+    pub(super) quiet: bool,
     /// Say more
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
@@ -37,48 +37,49 @@ pub(crate) struct GlobalArgs {
     pub(super) log_format: LogFormat,
 }
 
+impl Default for GlobalArgs {
+    /// As if none was typed.
+    fn default() -> Self {
+        Self { folder: None, manifest: None, quiet: false, verbose: 0, color: Color::Auto, log_format: LogFormat::Text }
+    }
+}
+
 /// The resolved global options, and what a command uses of the outside world.
 pub(crate) struct Global {
     /// The manifest that was named, if one was.
     pub(crate) manifest: Option<PathBuf>,
     /// How much is said.
     pub(crate) verbosity: Verbosity,
-    cancel: Arc<AtomicBool>,
+    /// Becomes true on Ctrl-C; made when there is work that could be stopped.
+    cancel: OnceLock<Arc<AtomicBool>>,
     reporter: Arc<Reporter>,
     style: Style,
 }
 
 impl Global {
-    /// Goes to the folder of `-C`, and makes Ctrl-C stop the work in an orderly way; a second one stops at once.
+    /// Goes to the folder of `-C`.
     ///
     /// # Errors
     /// When there is no such folder.
     pub(super) fn start(args: GlobalArgs) -> Result<Self> {
         if let Some(folder) = &args.folder {
             std::env::set_current_dir(folder)
-                .map_err(|error| Error::io("cannot go to the folder", folder, error).kind_is(crate::error::Kind::Usage))?;
+                .map_err(|error| Error::io("cannot change to the folder", folder, error).kind_is(crate::error::Kind::Usage))?;
         }
         let verbosity = match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, 0) => Verbosity::Normal,
             (false, _) => Verbosity::Verbose,
         };
-        let cancel = Arc::new(AtomicBool::new(false));
-        let flag = cancel.clone();
-        // Where no handler can be installed, Ctrl-C ends the process as ever; files are renamed into place, so none is torn.
-        let _ = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-        });
         let style = Style::of_stderr(args.color, args.log_format);
         let reporter = Arc::new(Reporter::new(verbosity, style));
-        Ok(Self { manifest: args.manifest, verbosity, cancel, reporter, style })
+        Ok(Self { manifest: args.manifest, verbosity, cancel: OnceLock::new(), reporter, style })
     }
 
-    /// What stages get.
+    /// What stages get. From the first call on, Ctrl-C stops the work in an orderly way, and a second one at once; before there is work
+    /// to be stopped it ends the process as ever, and costs no thread.
     pub(crate) fn ctx(&self, backend: Backend) -> Ctx {
-        Ctx::new(self.cancel.clone(), self.reporter.clone(), backend)
+        Ctx::new(self.cancel.get_or_init(stopped_by_ctrl_c).clone(), self.reporter.clone(), backend)
     }
 
     /// The distinct warnings so far, in order.
@@ -133,4 +134,17 @@ impl Global {
         let text = serde_json::to_string(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
         self.print(&format!("{text}\n"))
     }
+}
+
+/// A flag that the first Ctrl-C sets; a second one ends the process.
+fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = cancel.clone();
+    // Where no handler can be installed, Ctrl-C ends the process as ever; files are renamed into place, so none is torn.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    cancel
 }

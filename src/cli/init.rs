@@ -23,7 +23,7 @@ pub(crate) struct Args {
     path: PathBuf,
 }
 
-/// How many positions are used at most; fewer where there are not so many.
+/// How many positions are used at most; fewer where there are fewer.
 const POSITIONS: [u64; 5] = [10_000, 5_000, 1_000, 200, 50];
 
 /// A network that was found.
@@ -46,15 +46,16 @@ struct Data {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let path = &args.path;
-    let is_folder = fs::metadata(path).map_err(|error| Error::io("cannot look at", path, error))?.is_dir();
+    let is_folder = fs::metadata(path).map_err(|error| Error::io("cannot access", path, error))?.is_dir();
     let folder = if is_folder { path.clone() } else { PathBuf::from(".") };
     let target = match &global.manifest {
         Some(named) => named_target(named, &folder)?,
         None => folder.join(FILE_NAME),
     };
     if target.symlink_metadata().is_ok() {
-        return Err(Error::new(format!("`{}` is there already", target.display()))
-            .help("remove or rename it first; `nnue init` overwrites nothing"));
+        return Err(
+            Error::new(format!("`{}` already exists", target.display())).help("remove or rename it first; `nnue init` overwrites nothing")
+        );
     }
     let mut names = BTreeSet::new();
     let (mut sources, mut data) = (Vec::new(), Vec::new());
@@ -66,7 +67,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
                 Ok(Found::Network(source)) => sources.push(source),
                 Ok(Found::Positions(found)) => data.push(found),
                 Ok(Found::Neither) => {}
-                Err(error) => ctx.warn(format!("`{}` is left out: {error}", file.display())),
+                Err(error) => ctx.warn(format!("skipping `{}`: {error}", file.display())),
             }
         }
     } else {
@@ -103,7 +104,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 /// The manifest that `-f` names. It must lie in `folder`: what is written into it is relative to there.
 fn named_target(named: &Path, folder: &Path) -> Result<PathBuf> {
     let parent = folder_of(named);
-    let real = |folder: &Path| fs::canonicalize(folder).map_err(|error| Error::io("cannot look at", folder, error));
+    let real = |folder: &Path| fs::canonicalize(folder).map_err(|error| Error::io("cannot access", folder, error));
     if real(parent)? == real(folder)? {
         return Ok(named.to_owned());
     }

@@ -143,7 +143,7 @@ enum Kind {
 
 fn kind_of(bytes: &Bytes) -> Option<Kind> {
     match identify(bytes) {
-        FileKind::Safetensors | FileKind::TorchZip => is_lc0_tensors(bytes).then_some(Kind::Tensors),
+        FileKind::Safetensors | FileKind::Npz => is_lc0_tensors(bytes).then_some(Kind::Tensors),
         FileKind::Nnue | FileKind::TorchLegacy | FileKind::Npy | FileKind::Binpack => None,
         _ => match sniff(bytes)? {
             Sniffed::Net | Sniffed::Engine => Some(Kind::Net),

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(events.len(), 2);
         assert_eq!((&events[0]["file"], &events[0]["line"], &events[0]["column"]), (&json!("some/nnue.toml"), &json!(5), &json!(1)));
         assert_eq!((&events[1]["line"], &events[1]["column"]), (&json!(6), &json!(15)));
-        assert_eq!(events[1]["causes"], json!(["the value names a compression"]));
+        assert_eq!(events[1]["causes"], json!(["expected a compression"]));
         assert_eq!(events[1]["kind"], "usage");
     }
 

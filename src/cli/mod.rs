@@ -11,12 +11,14 @@
 //! | 3 | `--locked` or `verify` found a difference |
 //! | 130 | interrupted |
 
+mod architecture;
 mod build;
 mod cache;
 mod comparison;
 mod completions;
 mod convert;
 mod data;
+mod described;
 mod diff;
 mod eval;
 mod explain;
@@ -32,6 +34,7 @@ mod network;
 mod output;
 mod panics;
 mod perm;
+mod plain;
 mod progress;
 mod report;
 mod schema;
@@ -97,6 +100,7 @@ enum Command {
     Diff(diff::Args),
     Eval(Box<eval::Args>),
     Perm(perm::Args),
+    Architecture(architecture::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -117,6 +121,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Diff(args) => diff::run(args, global),
         Command::Eval(args) => eval::run(*args, global),
         Command::Perm(args) => perm::run(args, global),
+        Command::Architecture(args) => architecture::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Schema(args) => schema::run(args, global),
         Command::Completions(args) => completions::run(args, global),
@@ -129,18 +134,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let format = LogFormat::asked_for(&arguments);
     panics::install_hook(format);
-    let command = Cli::command().color(clap_color(&arguments));
-    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match plain::parse(&arguments).map_or_else(|| parse(arguments), Ok) {
         Ok(cli) => cli,
-        Err(error) => {
-            if error.use_stderr() && format == LogFormat::Json {
-                terminal::to_stderr(&log::usage(&error.render().to_string()));
-            } else {
-                // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
-                let _ = error.print();
-            }
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+        Err(error) => return refuse(&error, format),
     };
     let style = Style::of_stderr(cli.global.color, cli.global.log_format);
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
@@ -154,6 +150,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// What clap makes of the command line.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let command = Cli::command().color(clap_color(&arguments));
+    command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches))
+}
+
+/// Says why a command line is not carried out: it is wrong, or asks for help or the version.
+fn refuse(error: &clap::Error, format: LogFormat) -> ExitCode {
+    if error.use_stderr() && format == LogFormat::Json {
+        terminal::to_stderr(&log::usage(&error.render().to_string()));
+    } else {
+        // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
 fn exit_code(error: &Error) -> u8 {

@@ -1,6 +1,8 @@
 //! The options that say what is expected of a source, for all commands that read networks.
 
 use super::word::word;
+use crate::error::{Error, Result};
+use crate::family::described::{is_file_name, shipped};
 use crate::format::nnue::Expectation;
 use crate::net::{Block, Generation, Quantization, generation, generation_names};
 use crate::stage::Load;
@@ -21,9 +23,9 @@ pub(crate) struct SourceArgs {
     /// Outputs of the second dense layer
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) l3: Option<usize>,
-    /// Generation, such as `SFNNv14`
-    #[arg(long, value_name = "NAME", value_parser = parse_generation)]
-    pub(crate) architecture: Option<&'static Generation>,
+    /// Generation, such as `SFNNv14`; or a described architecture (`nnue architecture list`), or a file of one (`mine.toml`)
+    #[arg(long, value_name = "NAME", value_parser = parse_architecture)]
+    pub(crate) architecture: Option<ArchitectureName>,
     /// Scales: ft127, ft255 or ft256
     #[arg(long, value_name = "NAME", value_parser = word::<&'static Quantization>())]
     pub(crate) quantization: Option<&'static Quantization>,
@@ -33,8 +35,41 @@ impl SourceArgs {
     /// The same as the stages take it.
     pub(crate) fn load(&self) -> Load {
         let Self { features, l1, l2, l3, architecture, quantization } = self.clone();
+        let architecture = match architecture {
+            Some(ArchitectureName::Generation(generation)) => Some(generation),
+            Some(ArchitectureName::Described(_)) | None => None,
+        };
         Load { expected: Expectation { features, l1, l2, l3, architecture, quantization } }
     }
+
+    /// For commands that take networks of Stockfish only.
+    ///
+    /// # Errors
+    /// When a described architecture was asked for.
+    pub(crate) fn refuse_described(&self) -> Result<()> {
+        match self.described() {
+            None => Ok(()),
+            Some(name) => Err(Error::usage(format!("`{name}` is a described architecture, which this command does not take"))
+                .help("`nnue convert … --ft_optimize` or `--ft_perm` gathers, searches and reorders in one go")),
+        }
+    }
+
+    /// The described architecture that was asked for: its name, or a file.
+    pub(crate) fn described(&self) -> Option<&str> {
+        match &self.architecture {
+            Some(ArchitectureName::Described(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// `--architecture`.
+#[derive(Debug, Clone)]
+pub(crate) enum ArchitectureName {
+    /// One of Stockfish's.
+    Generation(&'static Generation),
+    /// One that is described in TOML.
+    Described(String),
 }
 
 fn parse_features(text: &str) -> Result<String, String> {
@@ -53,6 +88,13 @@ fn parse_size(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_generation(text: &str) -> Result<&'static Generation, String> {
-    generation(text).ok_or_else(|| format!("known are {}", generation_names().join(", ")))
+fn parse_architecture(text: &str) -> Result<ArchitectureName, String> {
+    if let Some(generation) = generation(text) {
+        return Ok(ArchitectureName::Generation(generation));
+    }
+    if is_file_name(text) || shipped::find(text).is_some() {
+        return Ok(ArchitectureName::Described(text.to_owned()));
+    }
+    let described: Vec<&str> = shipped::ALL.iter().map(|shipped| shipped.name).collect();
+    Err(format!("known are {}; described are {}, or a file `NAME.toml`", generation_names().join(", "), described.join(", ")))
 }

@@ -42,7 +42,7 @@ pub(crate) struct Args {
 struct Report {
     schema: u32,
     nets: Vec<NetReport>,
-    /// Locked nets that the manifest has no more; only looked for where all nets are verified.
+    /// Locked nets that are no longer in the manifest; only looked for where all nets are verified.
     gone: Vec<String>,
 }
 
@@ -200,7 +200,7 @@ impl Report {
     fn text(&self, lock: &str) -> String {
         let mut text: String = self.nets.iter().map(|net| net.text(lock)).collect();
         for name in &self.gone {
-            let _ = writeln!(text, "{name}: `{lock}` has it, the manifest has it no more: `nnue build` drops it");
+            let _ = writeln!(text, "{name}: `{lock}` has it, but it is no longer in the manifest: `nnue build` drops it");
         }
         text
     }
@@ -218,7 +218,7 @@ impl NetReport {
         for file in self.checked.outputs.iter().filter(|file| !file.is_same()) {
             match &file.found {
                 Some(found) => line(format!("`{}`: sha256 {} is locked, the file has {found}", file.path, file.locked)),
-                None => line(format!("`{}` (sha256 {}) is not there, or cannot be read", file.path, file.locked)),
+                None => line(format!("`{}` (sha256 {}) is missing or cannot be read", file.path, file.locked)),
             }
         }
         for path in &self.checked.not_locked {
@@ -245,10 +245,10 @@ impl NetReport {
             difference.lines(&mut line);
         }
         for path in &self.other_provenance {
-            line(format!("`{path}` is not the statement that a build writes now: the manifest, an input or nnue changed since"));
+            line(format!("`{path}` differs from what a build writes now: the manifest, an input or nnue changed since"));
         }
         if let Some(stage) = &rebuilt.first_different_stage {
-            line(format!("the first stage with another result than in the last build is {stage}"));
+            line(format!("the first stage with a different result from the last build's is {stage}"));
         } else if self.differences.iter().any(|difference| !difference.as_locked) {
             line(match rebuilt.same_stages {
                 Some(_) => "all stages gave the results that the last build recorded: the lock is of another build".to_owned(),

@@ -28,9 +28,9 @@ const NAP: Duration = Duration::from_millis(50);
 /// How long to leave a build alone that failed as a whole, such as one that cannot read `nnue.lock`.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A net that failed is tried again after so many times the longer of `--interval` and `--settle`: the disk may be full no more.
+/// A net that failed is tried again after this many times the longer of `--interval` and `--settle`: the disk may no longer be full.
 const AGAIN_AFTER: u32 = 5;
-/// The pause doubles with each failure so many times, as what it failed for may also be in its files.
+/// The pause doubles with each failure up to this many times, as what it failed for may also be in its files.
 const DOUBLINGS: u32 = 5;
 
 /// Bring nets up to date, then build them again whenever their files change

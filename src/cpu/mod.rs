@@ -18,6 +18,7 @@ pub(crate) enum Feature {
     Avx2,
     Avx512F,
     Avx512Bw,
+    Avx512Vnni,
     Avx512Vpopcntdq,
     Neon,
 }

@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
         let architecture = &network.architecture;
         if largest_output(architecture) > ACTIVATION_MAX {
             return Err(Error::new(format!(
-                "{} has no engine that evaluates it with the quantization {}",
+                "no engine evaluates {} with the quantization {}",
                 architecture.generation.name, architecture.quantization.name
             )));
         }
@@ -170,11 +170,11 @@ impl<'a> Evaluator<'a> {
         let (outputs, buckets) = (architecture.ft_outputs(), architecture.generation.psqt_buckets);
         let scales = architecture.quantization;
         let blocks = self.held.blocks();
-        let weights = self.held.weights(&blocks);
+        let (features, weights) = (self.held.features(), self.held.weights(&blocks));
         let piece_squares: Vec<&[i32]> = self.network.blocks.iter().map(|block| block.psqt.as_slice()).collect();
         let out = transformed.par_chunks_mut(SAMPLES_A_TASK * outputs).zip(psqt.par_chunks_mut(SAMPLES_A_TASK * buckets.max(1)));
         order.samples().par_chunks(SAMPLES_A_TASK).zip(out).try_for_each_init(
-            || Follower::new(&self.network.blocks),
+            || Follower::new(&features),
             |follower, (samples, (transformed, psqt))| {
                 ctx.check()?;
                 let script = follower.follow(batch, samples);

@@ -1,6 +1,6 @@
 //! How the values of two networks, or of the float and the integer form of one, differ over positions.
 
-/// So many positions with the largest differences are told.
+/// How many positions with the largest differences are reported.
 const WORST: usize = 10;
 
 /// How two lists of values differ.

@@ -42,7 +42,7 @@ pub(crate) trait Inputs {
     /// A result, or what a file in this role holds.
     ///
     /// # Errors
-    /// When it cannot be had any more.
+    /// When it is no longer available.
     fn value(&self, role: Role) -> Result<Value>;
 
     /// The digest in the key.

@@ -7,6 +7,7 @@
 //! What families share lies below: positions, permutations, containers of tensors.
 
 mod artifact;
+pub mod described;
 pub mod lc0;
 pub mod nnue;
 
@@ -114,7 +115,7 @@ pub(crate) trait Stages: Sync {
 
 /// What a place of publication asks of a file.
 pub(crate) trait Publication: Sync {
-    /// Names the rules. Builds remember which files passed them; other rules are another name.
+    /// Names the rules. Builds remember which files passed them; changed rules get a new name.
     fn rules(&self) -> &'static str;
 
     /// Checks the file at `content`, which is or will be published as `shown`: a path as the manifest has it.

@@ -31,13 +31,13 @@ enum Owner {
 /// Refuses folders, and pipes and devices, on which opening or reading might wait for ever.
 ///
 /// # Errors
-/// When there is no such file, or it is no regular one.
+/// When there is no such file, or it is not a regular one.
 pub fn check_regular(path: &Path) -> Result<()> {
     let kind = std::fs::metadata(path).map_err(|error| Error::io("cannot open", path, error))?.file_type();
     if kind.is_file() {
         return Ok(());
     }
-    let what = if kind.is_dir() { "a folder, not a file" } else { "no regular file" };
+    let what = if kind.is_dir() { "a folder, not a file" } else { "not a regular file" };
     Err(Error::new(format!("`{}` is {what}", path.display())).help("name a file"))
 }
 
@@ -48,7 +48,7 @@ impl Bytes {
     /// replaced by renaming, which is how every careful program writes.
     ///
     /// # Errors
-    /// When the file cannot be opened, read or mapped, or is no regular one.
+    /// When the file cannot be opened, read or mapped, or is not a regular one.
     pub fn map(path: &Path) -> Result<Self> {
         check_regular(path)?;
         let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;

@@ -36,7 +36,7 @@ macro_rules! digest_type {
             /// Reads 64 hexadecimal digits of either case.
             fn from_str(text: &str) -> Result<Self, Error> {
                 unhex(text).map(Self).ok_or_else(|| {
-                    Error::new(format!("`{}` is no {}", text.escape_debug(), $what)).because("expected 64 hexadecimal digits")
+                    Error::new(format!("`{}` is not a {}", text.escape_debug(), $what)).because("expected 64 hexadecimal digits")
                 })
             }
         }

@@ -52,7 +52,7 @@ pub struct FileDigests {
 /// Both digests of the file at `path`, in one reading. SHA-256 is serial: about 1 s a gigabyte; see [`hash_file_blake3`].
 ///
 /// # Errors
-/// When the file cannot be read, is no regular file, or keeps changing; when the work was interrupted.
+/// When the file cannot be read, is not a regular file, or keeps changing; when the work was interrupted.
 pub fn hash_file(path: &Path, ctx: &Ctx) -> Result<FileDigests> {
     let ((blake3, sha256), signature) = hash_both(path, ctx)?;
     Ok(FileDigests { blake3, sha256, len: signature.len })
@@ -110,7 +110,7 @@ fn hash_stable<D>(path: &Path, ctx: &Ctx, hash: impl Fn(&Reading<'_>) -> Result<
         // Asked before opening: opening a named pipe would wait for somebody to write to it.
         let before = fs::metadata(path).map_err(failed)?;
         if !before.is_file() {
-            let what = if before.is_dir() { "it is a folder" } else { "it is no regular file" };
+            let what = if before.is_dir() { "it is a folder" } else { "it is not a regular file" };
             return Err(Error::new(format!("cannot read `{}`", path.display())).because(what));
         }
         let before = Signature::of(&before);
@@ -335,7 +335,7 @@ mod tests {
         let failure = |path: &Path| hash_file(path, &Ctx::silent()).unwrap_err().to_string();
         assert!(failure(folder.path()).contains("it is a folder"));
         assert!(failure(&folder.path().join("missing")).contains("missing"));
-        assert!(failure(Path::new("/dev/zero")).contains("no regular file"));
+        assert!(failure(Path::new("/dev/zero")).contains("not a regular file"));
     }
 
     /// Cancels as soon as it hears that bytes were read, and keeps what it heard.

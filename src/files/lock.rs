@@ -47,7 +47,7 @@ pub struct Waiting<'a> {
 pub enum Acquired {
     /// It is held now.
     Held(FileLock),
-    /// The file cannot be made, or its file system knows no locks.
+    /// The file cannot be made, or its file system does not support locks.
     Unavailable(io::Error),
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, 
 /// Takes the lock if it is free at once; `None` where somebody else holds it.
 ///
 /// # Errors
-/// When the file cannot be made, or its file system knows no locks.
+/// When the file cannot be made, or its file system does not support locks.
 pub fn try_acquire(path: &Path, sharing: Sharing) -> io::Result<Option<FileLock>> {
     loop {
         let file = open_lock_file(path)?;

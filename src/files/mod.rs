@@ -1,8 +1,9 @@
-//! The room of the file system: open safely, replace atomically, hash, lock, map. Nothing else gives a file its name.
+//! The room of the file system: open safely, replace atomically, hash, lock, map. Other rooms may read files themselves; nothing else gives
+//! a file its name.
 //!
 //! Knows bytes and paths, never what they mean: no cache, no format, no net. Below it lie only [`crate::ctx`] and [`crate::error`].
 //!
-//! * [`write`](mod@write): the only module that opens files for writing. A file appears whole or not at all.
+//! * [`write`](mod@write): the only module that writes files that stay. A file appears whole or not at all.
 //! * [`lock`]: locks between processes.
 //! * [`digest`]: digests as types. [`hash`]: digests of files that held still while they were read.
 //! * [`signature`]: what the file system says of a file, and when that may stand for its contents.

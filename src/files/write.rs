@@ -1,4 +1,4 @@
-//! The only module that opens files for writing: atomic replacement, leftovers, folders, lock files.
+//! The only module that writes files that stay: atomic replacement, leftovers, folders, lock files.
 //!
 //! A file appears under its real name whole or not at all: it is written under a temporary name in the same folder and renamed.
 //! The temporary file is locked while its writer lives, so that a sweep tells the leftovers of a killed process from work in progress.
@@ -53,7 +53,7 @@ pub fn write_atomic<T>(path: &Path, durability: Durability, write: impl FnOnce(&
     Ok(value)
 }
 
-/// As [`write_atomic`], but a file that has these very bytes already is left untouched, times included. Tells whether it wrote.
+/// As [`write_atomic`], but a file that has exactly these bytes already is left untouched, times included. Tells whether it wrote.
 ///
 /// # Errors
 /// As [`write_atomic`].
@@ -81,7 +81,7 @@ pub fn write_if_accepted<T>(
 /// names nobody typed, so that nobody can have meant the link.
 ///
 /// # Errors
-/// As [`write_atomic`], except that a dangling link is none.
+/// As [`write_atomic`], except that a dangling link is replaced.
 pub fn write_over_link<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, bool)> {
     let target = Target::itself(path)?;
     let (temp, value) = write_temp(target.folder(), path, write)?;
@@ -142,7 +142,7 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
         let in_the_way = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory);
         let error = Error::io("cannot create the folder", path, error);
         if in_the_way {
-            error.help("what has that name, or one of the folders above it, is no folder that can be used: move it away")
+            error.help("what has that name, or that of a folder above it, is not a usable folder: move it away")
         } else {
             error
         }
@@ -267,7 +267,7 @@ impl<'a> Target<'a> {
         Self::checked(shown, path, old)
     }
 
-    /// The place of the path itself. A link there is no old file: it is replaced, whatever it leads to.
+    /// The place of the path itself. A link there does not count as an old file: it is replaced, whatever it leads to.
     fn itself(shown: &'a Path) -> Result<Self> {
         let old = match fs::symlink_metadata(shown) {
             Ok(metadata) => Some(metadata).filter(|metadata| !metadata.is_symlink()),
@@ -281,7 +281,9 @@ impl<'a> Target<'a> {
         // Renaming onto `/dev/null` would replace the device by a file.
         match &old {
             Some(old) if old.is_dir() => Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is a folder")),
-            Some(old) if !old.is_file() => Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is no regular file")),
+            Some(old) if !old.is_file() => {
+                Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is not a regular file"))
+            }
             _ => Ok(Self { shown, path, old }),
         }
     }

@@ -211,7 +211,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
     })
 }
 
-/// Resolves the nets once more, as [`load`] did: finds files that came to a sweep since, and forgets those that went.
+/// Resolves the nets again, as [`load`] did: finds files that came to a sweep since, and forgets those that went.
 ///
 /// # Errors
 /// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
@@ -253,7 +253,7 @@ impl Manifest {
         text::report(&self.texts, vec![Problem::new(message, span, label, cause, help)])
     }
 
-    /// The text that was read, byte for byte: what is on the disk by now may be another.
+    /// The text that was read, byte for byte: what is on the disk may have changed since.
     pub fn text(&self) -> String {
         self.texts.whole()
     }

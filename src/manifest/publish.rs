@@ -67,7 +67,7 @@ pub(super) fn check_net(path: &str, release: &Release, has_license: bool, output
     }
 }
 
-/// The outputs of a net whose names the place would refuse. Placeholders are filled by now.
+/// The outputs of a net whose names the place would refuse. Placeholders are already filled.
 pub(super) fn check_names(release: &Release, outputs: &[Output]) -> Vec<Problem> {
     let Some(Located { value: Publish::Fishtest, span }) = release.publish else { return Vec::new() };
     let unfit = outputs.iter().filter(|output| {

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 /// What some editors put before the first character of a file.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// At most so many problems are shown; a binary file given as a manifest would have thousands.
+/// At most this many problems are shown; a binary file given as a manifest would have thousands.
 const SHOWN: usize = 100;
 
 /// A byte range in one of the texts that a manifest was read from.

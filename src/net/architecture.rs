@@ -1,7 +1,7 @@
 //! Architectures as data: one table entry per generation of networks, from October 2020 to August 2026.
 //!
 //! An architecture is all that fixes a file's bytes besides the weights. Code that reads, writes, quantizes or gathers asks the
-//! table; it never branches on a generation's name. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
+//! table instead of a generation's name; `format::state_dict` alone names some, where tensors fit several. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
 
 use crate::words::Word;
 
@@ -348,7 +348,7 @@ impl Architecture {
         if self.generation.wiring.pairwise { self.l1 / 2 } else { self.l1 }
     }
 
-    /// The layer stack, and the PSQT column, that an engine takes for a position of so many pieces.
+    /// The layer stack, and the PSQT column, that an engine takes for a position with this many pieces.
     pub fn bucket(&self, pieces: u32) -> usize {
         let stacks = self.generation.stacks;
         (pieces.saturating_sub(1) as usize * stacks / 32).min(stacks.saturating_sub(1))

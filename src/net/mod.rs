@@ -1,5 +1,5 @@
 //! What a network is: feature blocks, architectures as data, integer and float weights, permutations.
-//! Depends on nothing else of this crate but `error`.
+//! Depends on nothing else of this crate but `error`, `random` and `words`.
 
 mod architecture;
 mod block;

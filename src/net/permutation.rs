@@ -59,7 +59,7 @@ impl TryFrom<&[i64]> for Permutation {
 
     fn try_from(values: &[i64]) -> Result<Self> {
         let n = values.len();
-        let wrong = |why: String| Error::new(format!("the {n} numbers are no permutation of 0..{n}")).because(why);
+        let wrong = |why: String| Error::new(format!("the {n} numbers are not a permutation of 0..{n}")).because(why);
         if n == 0 {
             return Err(Error::new("a permutation without entries fits no network"));
         }
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn names_the_offending_entry() {
         let message = |values: &[i64]| Permutation::try_from(values).unwrap_err().to_string();
-        assert_eq!(message(&[0, 2, 1, 2]), "the 4 numbers are no permutation of 0..4: entries 1 and 3 are both 2");
-        assert_eq!(message(&[0, 4, 1, 2]), "the 4 numbers are no permutation of 0..4: entry 1 is 4, which is out of range");
-        assert_eq!(message(&[0, -1]), "the 2 numbers are no permutation of 0..2: entry 1 is -1, which is out of range");
+        assert_eq!(message(&[0, 2, 1, 2]), "the 4 numbers are not a permutation of 0..4: entries 1 and 3 are both 2");
+        assert_eq!(message(&[0, 4, 1, 2]), "the 4 numbers are not a permutation of 0..4: entry 1 is 4, which is out of range");
+        assert_eq!(message(&[0, -1]), "the 2 numbers are not a permutation of 0..2: entry 1 is -1, which is out of range");
         assert_eq!(message(&[]), "a permutation without entries fits no network");
         assert!(Permutation::identity(0).is_err());
     }

@@ -53,7 +53,7 @@ impl Move {
 
 /// Which moves a round looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum Round {
     /// Exchanges of two neurons.
     Swaps,
     /// Cycles of three neurons of three blocks.
@@ -64,8 +64,8 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Iteration {
     /// What was looked for.
-    pub stage: Stage,
-    /// The moves made, in the order in which they were chosen; empty in the last round of a stage.
+    pub round: Round,
+    /// The moves made, in the order in which they were chosen; empty in the last round of its kind.
     pub moves: Vec<Move>,
 }
 
@@ -78,13 +78,13 @@ impl Iteration {
 
 /// Runs the search from the present order of `gains`. Calls `trace` after each round.
 pub(super) fn search(gains: &mut Gains, counter: &mut dyn OverlapCounter, ctx: &Ctx, mut trace: impl FnMut(Iteration)) -> Result<()> {
-    let mut stage = Stage::Swaps;
+    let mut round = Round::Swaps;
     let mut cycles = Cycles::new(gains.blocks());
     for _ in 0..MAX_ITERATIONS {
         gains.refresh(counter, ctx)?;
-        let moves = match stage {
-            Stage::Swaps => choose_swaps(gains),
-            Stage::Cycles => cycles.choose(gains),
+        let moves = match round {
+            Round::Swaps => choose_swaps(gains),
+            Round::Cycles => cycles.choose(gains),
         };
         for &one in &moves {
             match one {
@@ -93,11 +93,11 @@ pub(super) fn search(gains: &mut Gains, counter: &mut dyn OverlapCounter, ctx: &
             }
         }
         let done = moves.is_empty();
-        trace(Iteration { stage, moves });
+        trace(Iteration { round, moves });
         ctx.progress().advance(super::TASK, 1);
-        match stage {
-            Stage::Swaps if done => stage = Stage::Cycles,
-            Stage::Cycles if done => break,
+        match round {
+            Round::Swaps if done => round = Round::Cycles,
+            Round::Cycles if done => break,
             _ => {}
         }
     }

@@ -115,7 +115,7 @@ impl ActivationMatrix {
     /// # Errors
     /// When the magic, the version, a size, the length, or a padding bit is not as [`write`](Self::write) leaves them.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        let wrong = |why: String| Error::new("this is no activation matrix that can be used").because(why);
+        let wrong = |why: String| Error::new("this is not a usable activation matrix").because(why);
         let short = |_| wrong(format!("it has {} bytes, less than its header", bytes.len()));
         let (header, data) = bytes.split_at_checked(HEADER).ok_or_else(|| short(()))?;
         let mut header = Reader::new(header);
@@ -125,7 +125,7 @@ impl ActivationMatrix {
         }
         let version = header.u32().map_err(|_| short(()))?;
         if version != VERSION {
-            return Err(wrong(format!("its version is {version}, and {VERSION} is known")));
+            return Err(wrong(format!("its version is {version}, this program knows {VERSION}")));
         }
         let half = header.u32().map_err(|_| short(()))? as usize;
         let positions = header.u64().map_err(|_| short(()))?;

@@ -16,11 +16,12 @@ mod kernel;
 mod matrix;
 mod npy;
 mod objective;
+pub mod order;
 mod search;
 
 pub use crate::words::Algorithm;
 pub use backend::{Cpu, OverlapCounter, SearchBackend, select_backend};
-pub use greedy::{Iteration, MAX_ITERATIONS, Move, Stage};
+pub use greedy::{Iteration, MAX_ITERATIONS, Move, Round};
 pub use kernel::{Kernel, LANE, Tile};
 pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};
 pub use npy::{read_matrix, read_permutation, write_matrix, write_permutation};

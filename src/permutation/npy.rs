@@ -19,14 +19,14 @@ const ROWS_AT_ONCE: usize = 16;
 /// Reads a permutation: one dimension of `int64` or `int32`.
 ///
 /// # Errors
-/// When `bytes` is no such array, or what it holds is no permutation.
+/// When `bytes` is not such an array, or what it holds is not a permutation.
 pub fn read_permutation(bytes: &[u8]) -> Result<Permutation> {
     let (header, data) = npy::parse(bytes)?;
     let values: Vec<i64> = match (header.dtype, header.shape.as_slice()) {
         (DType::I64, [_]) => data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect(),
         (DType::I32, [_]) => data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect(),
         (dtype, shape) => {
-            return Err(Error::new(format!("this array of `{}` with shape {shape:?} is no permutation", dtype.descr()))
+            return Err(Error::new(format!("this array of `{}` with shape {shape:?} is not a permutation", dtype.descr()))
                 .help("expected one dimension of L1/2 `int64` or `int32` numbers, as `ftperm.py find_perm` writes"));
         }
     };
@@ -46,7 +46,7 @@ pub fn write_permutation(permutation: &Permutation, out: &mut impl Write) -> io:
 /// Reads an activation matrix, `bool` or packed. `l1` is needed for a packed one, and checked for a `bool` one.
 ///
 /// # Errors
-/// When `bytes` is no such array, has an odd L1 or no rows, a `bool` element is not 0 or 1, or a padding bit is set.
+/// When `bytes` is not such an array, has an odd L1 or no rows, a `bool` element is not 0 or 1, or a padding bit is set.
 pub fn read_matrix(bytes: &[u8], l1: Option<usize>) -> Result<ActivationMatrix> {
     let (header, data) = npy::parse(bytes)?;
     let (positions, width, l1) = match (header.dtype, header.shape.as_slice(), l1) {
@@ -68,7 +68,7 @@ pub fn read_matrix(bytes: &[u8], l1: Option<usize>) -> Result<ActivationMatrix> 
                 .help(format!("say which L1 it has, most likely `--l1 {}`", width.saturating_mul(8))));
         }
         (dtype, shape, _) => {
-            return Err(Error::new(format!("this array of `{}` with shape {shape:?} is no activation matrix", dtype.descr()))
+            return Err(Error::new(format!("this array of `{}` with shape {shape:?} is not an activation matrix", dtype.descr()))
                 .help("expected `bool` of shape (positions, L1), or `numpy.packbits` of that along axis 1"));
         }
     };

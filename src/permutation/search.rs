@@ -6,7 +6,7 @@ use super::{
     anneal::{self, Limits},
     backend::{SearchBackend, select_backend},
     gains::Gains,
-    greedy::{self, Iteration, Stage},
+    greedy::{self, Iteration, Round},
     matrix::ActivationMatrix,
     objective::{ZeroBlocks, check_blocks, zero_blocks},
 };
@@ -80,9 +80,9 @@ pub fn search_with(
         let mut gains = Gains::new(perm);
         greedy::search(&mut gains, &mut *counter, ctx, |iteration| {
             iterations += 1;
-            match iteration.stage {
-                Stage::Swaps => swaps += iteration.moves.len(),
-                Stage::Cycles => cycles += iteration.moves.len(),
+            match iteration.round {
+                Round::Swaps => swaps += iteration.moves.len(),
+                Round::Cycles => cycles += iteration.moves.len(),
             }
             trace(&iteration);
         })?;
@@ -148,7 +148,7 @@ mod tests {
         let mut log = String::new();
         let mut total = 0.0f64;
         for (k, iteration) in iterations.iter().enumerate() {
-            let name = if iteration.stage == Stage::Swaps { "make_swaps_2" } else { "make_swaps_3" };
+            let name = if iteration.round == Round::Swaps { "make_swaps_2" } else { "make_swaps_3" };
             writeln!(log, "Iteration {}\nStarting {name}", k + 1).unwrap();
             for (one, end) in iteration.moves.iter().zip(moves.iter().cycle()) {
                 match one {
@@ -161,7 +161,7 @@ mod tests {
             total += improvement;
             writeln!(log, "Improvement this iteration: {improvement:.3}\nTotal improvement: {total:?}\n").unwrap();
             if iteration.moves.is_empty() {
-                log.push_str(if iteration.stage == Stage::Swaps { "Switching to stage 1\n" } else { "No more improvement possible.\n" });
+                log.push_str(if iteration.round == Round::Swaps { "Switching to stage 1\n" } else { "No more improvement possible.\n" });
             }
         }
         log

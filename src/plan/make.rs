@@ -81,7 +81,7 @@ impl Steps for NetSteps<'_, '_, '_> {
         *known.entry(identity).or_insert_with(|| graph.dag.add_node(node()))
     }
 
-    /// A write action is the net's own: a place that one net cannot write to, or may not publish in, is no failure of the other.
+    /// A write action is the net's own: a place that one net cannot write to, or may not publish in, is not a failure of the other.
     fn action(&mut self, action: Action, inputs: &[(Role, NodeIndex)]) -> NodeIndex {
         let stage = action.stage();
         let mut identity = format!("{stage} {}", serde_json::Value::Object(action.params()));

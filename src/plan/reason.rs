@@ -12,17 +12,17 @@ use crate::cache::Preimage;
 /// | --- | --- |
 /// | `never_built` | there is no earlier build of this stage of this net |
 /// | `input_changed` | the content of a file changed |
-/// | `upstream_changed` | an earlier stage gave another result |
+/// | `upstream_changed` | an earlier stage gave a different result |
 /// | `upstream_stale` | an earlier stage has to run first; its result may turn out to be the same |
 /// | `param_changed` | a parameter of the manifest changed |
-/// | `stage_version_changed` | this version of the program computes the stage in another way |
-/// | `record_missing` | the cache has no record of it any more |
+/// | `stage_version_changed` | this version of the program computes the stage differently |
+/// | `record_missing` | the cache no longer has a record of it |
 /// | `blob_missing` | the cache has lost the result |
-/// | `blob_corrupt` | the result in the cache was damaged; it was removed |
-/// | `output_missing` | a published file is not there |
+/// | `blob_corrupt` | the result in the cache is corrupt and is rebuilt |
+/// | `output_missing` | a published file is missing |
 /// | `output_modified` | a published file was changed |
-/// | `unchecked` | a published file was not checked yet by the rules of the place where it is to be published |
-/// | `result_changed` | the same inputs and parameters gave another result: only in comparisons of two builds |
+/// | `unchecked` | a published file has not been checked yet by the rules of the place where it is to be published |
+/// | `result_changed` | the same inputs and parameters gave a different result: only in comparisons of two builds |
 /// | `forced` | `--force` |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Words", into = "Words")]
@@ -31,27 +31,27 @@ pub enum Reason {
     NeverBuilt,
     /// The content of the named file changed.
     InputChanged(Change),
-    /// The stage behind the named input gave another result.
+    /// The stage behind the named input gave a different result.
     UpstreamChanged(Change),
     /// The named stage, or input, has to be made first.
     UpstreamStale(String),
     /// The named parameter changed.
     ParamChanged(Change),
-    /// This version of the program computes the stage in another way.
+    /// This version of the program computes the stage differently.
     StageVersionChanged(Change),
-    /// The cache has no record of it any more, or one that this version cannot use.
+    /// The cache no longer has a record of it, or has one that this version cannot use.
     RecordMissing,
     /// The cache has lost the result.
     BlobMissing,
-    /// The result in the cache was damaged.
+    /// The result in the cache is corrupt.
     BlobCorrupt,
-    /// The published file at this path is not there.
+    /// The published file at this path is missing.
     OutputMissing(String),
     /// The named published file was changed.
     OutputModified(Change),
-    /// The published file at this path was not checked yet by the rules of the place where it is to be published.
+    /// The published file at this path has not been checked yet by the rules of the place where it is to be published.
     Unchecked(String),
-    /// The same inputs and parameters gave another result.
+    /// The same inputs and parameters gave a different result.
     ResultChanged {
         /// The other build's digest, shortened.
         old: Option<String>,
@@ -62,11 +62,11 @@ pub enum Reason {
     Forced,
     /// It cannot run: the error with its causes.
     Failed(String),
-    /// A reason that only another version of the program knows, out of a record.
+    /// A reason from a record that only another version of the program knows.
     Foreign(Words),
 }
 
-/// Something with a name that is other than it was.
+/// Something named that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// A parameter, an input, a path.
@@ -179,14 +179,14 @@ impl Reason {
             Self::InputChanged(Change { name, .. }) | Self::ParamChanged(Change { name, .. }) => format!("`{name}` changed: {}", change()),
             Self::UpstreamChanged(Change { name, .. }) => format!("the result of an earlier stage (`{name}`) changed: {}", change()),
             Self::UpstreamStale(name) => format!("waits for {name}"),
-            Self::StageVersionChanged(_) => format!("this version of nnue computes the stage in another way ({})", change()),
-            Self::RecordMissing => "the cache has no record of it any more".into(),
+            Self::StageVersionChanged(_) => format!("this version of nnue computes the stage differently ({})", change()),
+            Self::RecordMissing => "the cache no longer has a record of it".into(),
             Self::BlobMissing => "its result is missing from the cache".into(),
-            Self::BlobCorrupt => "its result in the cache was damaged".into(),
+            Self::BlobCorrupt => "its result in the cache is corrupt".into(),
             Self::OutputMissing(path) => format!("`{path}` is missing"),
             Self::OutputModified(Change { name, .. }) => format!("`{name}` was changed: {}", change()),
-            Self::Unchecked(path) => format!("`{path}` was not checked for its publication yet"),
-            Self::ResultChanged { .. } => format!("the same inputs and parameters gave another result: {}", change()),
+            Self::Unchecked(path) => format!("`{path}` has not been checked for publication yet"),
+            Self::ResultChanged { .. } => format!("the same inputs and parameters gave a different result: {}", change()),
             Self::Forced => "forced".into(),
             Self::Failed(error) => error.clone(),
             Self::Foreign(words) => words.kind.clone(),

@@ -49,7 +49,7 @@ pub(super) fn decode(record: &[u8; RECORD]) -> Result<Entry, String> {
     let [.., s0, s1, m0, m1, p0, p1, result, _] = *record;
     let result = i8::from_le_bytes([result]);
     if !(-1..=1).contains(&result) {
-        return Err(format!("result {result} is none of -1, 0 and 1"));
+        return Err(format!("result {result} is not -1, 0 or 1"));
     }
     let target = u16::from_le_bytes([m0, m1]) & 63;
     let is_capture = boards.by_color[boards.side_to_move.opponent() as usize] >> target & 1 != 0;

@@ -1,4 +1,4 @@
-//! `.binpack`: chunks of `BINP`, a little-endian length, and so many bytes of games as Stockfish's trainer stores them.
+//! `.binpack`: chunks of `BINP`, a little-endian length, and that many bytes of games as Stockfish's trainer stores them.
 //!
 //! The chunk headers are walked here, so that chunks can be skipped by seeking; their contents are decoded by the crate
 //! `sfbinpack`. That decoder trusts its input: on damaged data it panics, or goes on with nonsense. Panics are caught (and kept
@@ -118,7 +118,7 @@ fn convert(entry: &TrainingDataEntry) -> Result<Entry, String> {
         return Err("the king of the side that has moved can be taken".to_owned());
     }
     let result = i8::try_from(entry.result).ok().filter(|result| (-1..=1).contains(result));
-    let result = result.ok_or_else(|| format!("result {} is none of -1, 0 and 1", entry.result))?;
+    let result = result.ok_or_else(|| format!("result {} is not -1, 0 or 1", entry.result))?;
     // A game's last position may have no move; then both squares are out of range.
     let has = |side: Color, square: u32| boards.by_color[side as usize].checked_shr(square).is_some_and(|bits| bits & 1 != 0);
     let (from, to) = (entry.mv.from().index(), entry.mv.to().index());

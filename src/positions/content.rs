@@ -90,7 +90,7 @@ impl Content {
     /// `length` bytes from `offset` on.
     ///
     /// # Errors
-    /// When there are not so many any more, or they cannot be read.
+    /// When fewer are left, or they cannot be read.
     pub(super) fn range(&self, offset: u64, length: u64, ctx: &Ctx) -> Result<Vec<u8>> {
         let mut source = self.open(ctx)?;
         let mut bytes = Vec::new();

@@ -150,6 +150,25 @@ fn pawn_pairs(boards: &Boards, perspective: Color, view: View, out: &mut Vec<u32
     }
 }
 
+/// The rows of a block of features: what is active in a position.
+pub trait Features: Sync {
+    /// How many there are.
+    fn rows(&self) -> usize;
+
+    /// Appends the active ones as `perspective` sees `position`: numbers below [`Self::rows`], each once.
+    fn active(&self, position: &Position, perspective: Color, out: &mut Vec<u32>);
+}
+
+impl Features for Block {
+    fn rows(&self) -> usize {
+        Block::rows(*self)
+    }
+
+    fn active(&self, position: &Position, perspective: Color, out: &mut Vec<u32>) {
+        active_features(*self, position, perspective, out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::BufReader;
@@ -235,7 +254,7 @@ mod tests {
         }
     }
 
-    /// The threat formula once more, in the plainest way: walks squares, counts attacks one by one.
+    /// The threat formula again, in the plainest way: walks squares, counts attacks one by one.
     fn plain_threats(table: ThreatTable, position: &Position, perspective: Color) -> Vec<u32> {
         const NONE: i32 = -1;
         let (counts, maps): ([u32; 6], [[i32; 6]; 6]) = {

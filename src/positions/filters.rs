@@ -194,7 +194,7 @@ const fn whole(min: i64, max: i64) -> FilterKind {
 pub static FILTERS: [Filter; 10] = [
     filter!(filtered, "filtered", FilterKind::Flag, needs_facts: true, default: "false", "Leave out positions whose move is a capture"),
     filter!(wld_filtered, "wld-filtered", FilterKind::Flag, needs_facts: true, default: "false",
-        "Leave out, at random, positions whose game ended otherwise than their score foretells"),
+        "Leave out, at random, positions whose game did not end as their score predicts"),
     filter!(random_fen_skipping, "random-fen-skipping", whole(0, u32::MAX as i64), needs_facts: false, default: "0",
         "Leave out N of N + 1 positions, at random"),
     filter!(early_fen_skipping, "early-fen-skipping", whole(-1, u16::MAX as i64), needs_facts: true, default: "-1",

@@ -23,7 +23,7 @@ mod text;
 mod threats;
 
 pub use entry::{Entry, Facts};
-pub use features::{active_features, active_features_both, orientation, orientations};
+pub use features::{Features, active_features, active_features_both, orientation, orientations};
 pub(crate) use filters::filter_members;
 pub use filters::{FILTERS, Filter, FilterKind, Filters, Setting};
 pub use generate::generate;

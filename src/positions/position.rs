@@ -77,7 +77,7 @@ pub struct Boards {
     pub side_to_move: Color,
 }
 
-/// Why [`Boards`] are no position that a network may be asked about.
+/// Why [`Boards`] are not a position that a network may be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Two kinds or two colours claim a square, or one claims it alone.
@@ -338,7 +338,7 @@ fn read_board(text: &str, start: usize) -> Result<Boards, String> {
                 after_digit = true;
             }
             _ => {
-                let Some(kind) = "pnbrqk".find(c.to_ascii_lowercase()) else { return wrong("is no piece, digit or `/`") };
+                let Some(kind) = "pnbrqk".find(c.to_ascii_lowercase()) else { return wrong("is not a piece, digit or `/`") };
                 if file > 7 {
                     return wrong(&format!("makes rank {} longer than 8 squares", rank + 1));
                 }
@@ -394,7 +394,7 @@ mod tests {
         let cases = [
             ("", "the board field is missing"),
             ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR", "the side to move field is missing"),
-            ("rnbqkbnr/ppppxppp/8/8/8/8/PPPPPPPP/RNBQKBNR w - - 0 1", "board, character 14: `x` is no piece, digit or `/`"),
+            ("rnbqkbnr/ppppxppp/8/8/8/8/PPPPPPPP/RNBQKBNR w - - 0 1", "board, character 14: `x` is not a piece, digit or `/`"),
             ("rnbqkbnr/ppp/8/8/8/8/PPPPPPPP/RNBQKBNR w - - 0 1", "board, character 13: `/` ends rank 7 after 3 of 8 squares"),
             ("4k3/44/8/8/8/8/8/4K3 w - -", "board, character 6: `4` follows another digit"),
             ("4k3/p8/8/8/8/8/8/4K3 w - -", "board, character 6: `8` makes rank 7 longer than 8 squares"),

@@ -11,7 +11,7 @@
 //! 6. Held-out positions are the next smallest ones of the same chunks, as many as asked for or as there are.
 //! 7. What was taken is put back into stream order.
 //!
-//! `mix` is the 64-bit hash documented in this room's `mix.rs`: from 0, for each word `h = splitmix64(h xor word)`.
+//! `mix` is the 64-bit hash documented in [`crate::random`]: from 0, for each word `h = splitmix64(h xor word)`.
 //!
 //! So a sample from hundreds of gigabytes decodes only a few chunks, in memory for the sample and one chunk a thread.
 
@@ -113,7 +113,7 @@ pub fn select(sources: &[PathBuf], selection: &Selection, ctx: &Ctx) -> Result<S
     if taken < wanted {
         let Stats { entries, in_check, filtered, .. } = sampled.stats;
         let names: Vec<String> = sources.iter().map(|path| format!("`{}`", path.display())).collect();
-        return Err(Error::new(format!("{wanted} positions were asked for, {taken} are there, in {}", names.join(", ")))
+        return Err(Error::new(format!("asked for {wanted} positions, found {taken} in {}", names.join(", ")))
             .because(format!("of {entries} entries {in_check} are in check and {filtered} were filtered out"))
             .help("ask for fewer positions, or add files"));
     }
@@ -141,7 +141,7 @@ fn take(stream: &Stream, selection: &Selection, ctx: &Ctx) -> Result<Sampled> {
         order.sort_unstable_by_key(|&chunk| (mix([CHUNK_TAG, selection.seed, u64::from(chunk)]), chunk));
     }
     let enough = selection.count.map_or(u64::MAX, |count| count.saturating_mul(OVERSAMPLE));
-    // Only so many candidates can ever be taken.
+    // No more candidates than this can ever be taken.
     let keep = selection.count.map_or(usize::MAX, |count| usize::try_from(count.saturating_add(selection.held_out)).unwrap_or(usize::MAX));
 
     let mut stats = Stats { chunks: u64::from(chunks), ..Stats::default() };
@@ -189,7 +189,7 @@ fn take(stream: &Stream, selection: &Selection, ctx: &Ctx) -> Result<Sampled> {
     Ok(Sampled { positions: in_order(best), held_out: in_order(held_out), stats })
 }
 
-/// Cuts the list down to the `keep` smallest keys; returns the largest of them once there are so many.
+/// Cuts the list down to the `keep` smallest keys; returns the largest of them once there are that many.
 fn keep_smallest(candidates: &mut Vec<Candidate>, keep: usize) -> Option<Key> {
     let last = keep.checked_sub(1)?;
     if candidates.len() <= last {
@@ -249,7 +249,7 @@ fn visit(stream: &Stream, chunk: u32, selection: &Selection, keep: usize, mut bo
     Ok(Visited { stats, candidates })
 }
 
-/// Says which file it is that a filter cannot be used on.
+/// Names the file that a filter cannot be used on.
 fn without_facts(error: Error, stream: &Stream, chunk: u32) -> Error {
     match stream.path(chunk as usize) {
         Some(path) => error.because(format!("such lines are in `{}`", path.display())),
@@ -388,7 +388,7 @@ mod tests {
         let same = select(std::slice::from_ref(&path), &selection(Some(count), 0, 5), &ctx).unwrap();
         assert_eq!(same.positions, expected);
         let error = select(&[path], &selection(Some(count + 1), 0, 5), &ctx).unwrap_err();
-        assert!(error.message().starts_with(&format!("{} positions were asked for, {count} are there, in `", count + 1)), "{error}");
+        assert!(error.message().starts_with(&format!("asked for {} positions, found {count} in `", count + 1)), "{error}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Files of training data as one stream of entries, cut into chunks that can be read in any order.
 //!
 //! What a file is, its first bytes decide; the extension only where they leave it open. Packed files (gzip, zstd, xz) are unpacked once,
-//! when the stream is opened. Files are opened anew for each chunk, so a stream holds no handles and is read from many threads at once.
+//! when the stream is opened. Files are opened again for each chunk, so a stream holds no handles and is read from many threads at once.
 
 use std::{
     ffi::OsStr,
@@ -170,10 +170,10 @@ fn kind_of(path: &Path, head: &[u8], len: Option<u64>) -> Result<Kind> {
         let found = head.get(..4).unwrap_or(head);
         return Err(wrong_file(path, "not a binpack").because(format!("it starts with {found:02x?}, not with `BINP`")));
     }
-    Err(wrong_file(path, "of no kind that holds positions"))
+    Err(wrong_file(path, "not a file of positions"))
 }
 
-/// Refuses texts that are no lines of positions; `name` is the file's without the ending of its packing.
+/// Refuses texts that are not lines of positions; `name` is the file's without the ending of its packing.
 fn check_text(path: &Path, name: &str, head: &[u8], kind: FileKind) -> Result<()> {
     if head.trim_ascii().is_empty() {
         return Err(wrong_file(path, "empty"));
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(error, "`x.fen`, line 6 is not a FEN: board, character 14: ends on rank 7 after 4 of 8 squares");
         assert_eq!(
             folder.error("y.txt", b"hello world\n"),
-            "`y.txt`, line 1 is not a FEN: board, character 1: `h` is no piece, digit or `/`"
+            "`y.txt`, line 1 is not a FEN: board, character 1: `h` is not a piece, digit or `/`"
         );
         assert!(folder.error("z.fen", &[b"4k3".as_slice(), &[b' '; 70_000]].concat()).contains("line 1 is longer than any FEN"));
     }
@@ -341,7 +341,7 @@ mod tests {
         let mut damaged = bytes;
         damaged[40 * 100 + 38] = 7;
         let error = folder.error("z.bin", &damaged);
-        assert_eq!(error, "`z.bin` is damaged in record 100, at byte 4000: result 7 is none of -1, 0 and 1");
+        assert_eq!(error, "`z.bin` is damaged in record 100, at byte 4000: result 7 is not -1, 0 or 1");
     }
 
     #[test]
@@ -382,9 +382,9 @@ mod tests {
             ("d.binpack", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "`d.binpack` is a git-lfs pointer"),
             ("e.binpack", b"\x20\x2f\xf3\x7a\0\0\0\0", "`e.binpack` is a network (.nnue)"),
             ("f.binpack", b"\0\x01\x02\x03\x04", "`f.binpack` is not a binpack: it starts with [00, 01, 02, 03], not with `BINP`"),
-            ("g", b"\0\x01\x02\x03\x04", "`g` is of no kind that holds positions"),
+            ("g", b"\0\x01\x02\x03\x04", "`g` is not a file of positions"),
             ("h.bin", b"PK\x03\x04\0\0", "`h.bin` is a zip archive (PyTorch's files are such)"),
-            ("i", b"some words\n", "`i` is not made of FEN lines: board, character 1: `s` is no piece, digit or `/`"),
+            ("i", b"some words\n", "`i` is not made of FEN lines: board, character 1: `s` is not a piece, digit or `/`"),
             ("j.epd", b" \n\n", "`j.epd` is empty"),
         ];
         for (name, content, expected) in cases {

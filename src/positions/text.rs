@@ -79,7 +79,7 @@ pub(super) fn read(content: &Content, chunk: &TextChunk, ctx: &Ctx, visit: &mut 
     Ok(())
 }
 
-/// The reason why the first entry of `head` (the start of a text) is no FEN; `Ok` with its position if it is one.
+/// The reason why the first entry of `head` (the start of a text) is not a FEN; `Ok` with its position if it is one.
 pub(super) fn first_entry(head: &[u8]) -> Option<Result<position::Position, String>> {
     // The last line of a head may be cut; it counts only where it is all there is.
     head.split(|&byte| byte == b'\n').find(|line| is_entry(line)).map(parse_line)

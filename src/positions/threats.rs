@@ -239,7 +239,7 @@ fn empty_board(reach: usize, square: usize, pushes: bool) -> u64 {
 }
 
 fn rules(table: ThreatTable) -> Rules {
-    // One digit a victim, pawn to king; `-` is no feature.
+    // One digit a victim, pawn to king; `-` is not a feature.
     let plane = |rows: [&str; 6]| {
         rows.map(|row| {
             let mut victims = [None; 6];

@@ -38,7 +38,7 @@ impl Stage {
     /// All of them.
     pub const ALL: [Self; 7] = [Self::Load, Self::Coalesce, Self::Quantize, Self::Gather, Self::Search, Self::Permute, Self::Write];
 
-    /// The design's word.
+    /// Its name in manifests, keys and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
@@ -56,7 +56,7 @@ impl Stage {
         Self::ALL.into_iter().find(|stage| stage.name() == name)
     }
 
-    /// Raised whenever the stage gives other bytes for the same inputs and parameters: old results are not used any more then.
+    /// Raised whenever the stage gives other bytes for the same inputs and parameters: old results are no longer used then.
     pub const fn version(self) -> u32 {
         match self {
             Self::Load | Self::Coalesce | Self::Quantize | Self::Gather | Self::Search | Self::Permute | Self::Write => 1,

@@ -68,7 +68,7 @@ pub struct Counts {
 pub struct Searched {
     /// Over the positions that the search used.
     pub train: Counts,
-    /// Over others; `None` where the data has no more.
+    /// Over others; `None` where the data has no further ones.
     pub held_out: Option<Counts>,
     /// 2-swaps made.
     pub swaps: usize,
@@ -154,7 +154,7 @@ impl Outcome {
 
 fn read<T: DeserializeOwned>(stage: Stage, value: &Value) -> Result<T> {
     T::deserialize(value)
-        .map_err(|error| Error::new(format!("a record of `{}` says something else than that stage", stage.name())).because(error))
+        .map_err(|error| Error::new(format!("a record of `{}` does not hold what that stage says", stage.name())).because(error))
 }
 
 /// A digest as 64 digits.

@@ -32,7 +32,7 @@ fn eight_neighbours_build_one_manifest_with_the_same_bytes_and_run_each_search_o
         for output in wait_all(children, &format!("round {round}")) {
             assert_ok(&output);
             let err = String::from_utf8_lossy(&output.stderr);
-            assert!(!err.contains("damaged") && !err.contains("missing"), "round {round}: {err}");
+            assert!(!err.contains("corrupt") && !err.contains("missing"), "round {round}: {err}");
             let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             expensive.extend(ran(&report).into_iter().map(|(_, stage, _)| stage).filter(|stage| stage == "gather" || stage == "search"));
             cached += report["nets"][0]["stages"].as_array().unwrap().iter().filter(|stage| stage["status"] == "cached").count();

@@ -8,7 +8,7 @@ use crate::cli_support::{Ran, nnue};
 use crate::project::{self, Published, assert_published, files_below, flip_bit, make, published, ran};
 use nnue::random::SplitMix;
 
-/// The first bit of a file, the last one, and any others. The file may get another length whenever it is written anew.
+/// The first bit of a file, the last one, and any others. The file may get another length whenever it is rewritten.
 fn bit(path: &Path, random: &mut SplitMix, number: u64) -> usize {
     let all = std::fs::metadata(path).unwrap().len() * 8;
     match number {
@@ -60,12 +60,12 @@ fn a_flipped_bit_in_an_artifact_or_a_record_is_evicted_and_made_again() {
                 if flips % 4 == 0 {
                     let damaged = std::fs::read(&path).unwrap();
                     let frozen = nnue(folder, ["build", "--frozen"]).ok();
-                    assert!(frozen.err.contains("damaged"), "{context}: {}", frozen.err);
+                    assert!(frozen.err.contains("corrupt"), "{context}: {}", frozen.err);
                     assert_published(folder, &expected, &context);
                     assert_eq!(std::fs::read(&path).unwrap(), damaged, "{context}");
                 }
                 let (report, done) = build(folder, &expected, &context);
-                assert!(done.err.contains("damaged") && done.err.contains("made again"), "{context}: {}", done.err);
+                assert!(done.err.contains("corrupt") && done.err.contains("rebuilding it"), "{context}: {}", done.err);
                 // Both nets share the stage that loads their source.
                 let ran: BTreeSet<(String, String)> = ran(&report).into_iter().map(|(_, stage, reason)| (stage, reason)).collect();
                 let reason = if place.ends_with("cas") { "blob_corrupt" } else { "record_missing" };
@@ -99,7 +99,7 @@ fn a_flipped_bit_in_what_is_remembered_costs_a_warning() {
             flip_bit(path, bit);
             project::touch_manifest(folder);
             let (report, done) = build(folder, &expected, &context);
-            assert!(done.err.contains("cannot be used"), "{context}: {}", done.err);
+            assert!(done.err.contains("cannot use"), "{context}: {}", done.err);
             assert!(ran(&report).is_empty(), "{context}");
             let (_, done) = build(folder, &expected, &context);
             assert!(!done.err.contains("warning"), "{context}: {}", done.err);
@@ -120,7 +120,7 @@ fn a_flipped_bit_in_the_notes_of_the_cache_is_noticed_by_what_reads_them() {
         let context = format!("bit {bit} of {}", root.display());
         flip_bit(&root, bit);
         let collected = nnue(folder, ["cache", "gc", "--unreachable", "--grace", "1h"]).ok();
-        assert!(collected.err.contains("damaged") && !root.exists(), "{context}: {}", collected.err);
+        assert!(collected.err.contains("corrupt") && !root.exists(), "{context}: {}", collected.err);
         project::touch_manifest(folder);
         let (report, done) = build(folder, &expected, &context);
         assert!(ran(&report).is_empty() && root.exists(), "{context}: {}", done.err);
@@ -135,7 +135,7 @@ fn a_flipped_bit_in_the_notes_of_the_cache_is_noticed_by_what_reads_them() {
         project::touch_manifest(folder);
         build(folder, &expected, "usage");
         let hits = nnue(folder, ["cache", "stats", "--json"]).ok().json()["usage"]["hits"].as_u64().unwrap();
-        assert!((1..100).contains(&hits), "the totals begin anew: {hits}");
+        assert!((1..100).contains(&hits), "the totals start again: {hits}");
     }
 }
 
@@ -163,7 +163,7 @@ fn a_flipped_bit_in_a_published_file_is_put_right() {
     }
 }
 
-/// What a lock says, without comments and the program's version; `None` where it is no TOML.
+/// What a lock says, without comments and the program's version; `None` where it is not TOML.
 fn meaning(text: &[u8]) -> Option<toml::Value> {
     let mut value: toml::Value = toml::from_str(std::str::from_utf8(text).ok()?).ok()?;
     for net in value.get_mut("net").and_then(toml::Value::as_array_mut).into_iter().flatten() {
@@ -197,7 +197,11 @@ fn a_flipped_bit_in_the_lock_is_an_error_or_a_difference() {
             different += 1;
         } else {
             assert_eq!((locked.code, built.code), (2, 2), "{context}: {}", built.transcript());
-            assert!(built.err.contains("nnue.lock` is damaged") && built.err.contains("help:"), "{context}: {}", built.transcript());
+            assert!(
+                built.err.contains("nnue.lock` is not a valid lock file") && built.err.contains("help:"),
+                "{context}: {}",
+                built.transcript()
+            );
             assert_eq!(std::fs::read(&path).unwrap(), flipped, "{context}: a damaged lock stays for whoever has to look at it");
             damaged += 1;
         }

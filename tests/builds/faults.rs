@@ -198,7 +198,7 @@ impl Setup {
         assert_whole(place, &self.allowed, context);
         let next = command(place, &["build"]).output().unwrap();
         let err = String::from_utf8_lossy(&next.stderr);
-        assert!(next.status.success() && !err.contains("damaged"), "{context}: the next build: {err}");
+        assert!(next.status.success() && !err.contains("corrupt"), "{context}: the next build: {err}");
         assert_published(place, &self.expected, context);
     }
 }

@@ -105,7 +105,7 @@ fn nets_that_share_an_action_have_their_own_reasons_and_leave_nothing_behind() {
     assert_eq!(states(), 2);
     project.manifest(MANIFEST);
     project.run(&Options::default());
-    assert_eq!(states(), 1, "a net that is no more is forgotten");
+    assert_eq!(states(), 1, "a net that no longer exists is forgotten");
 }
 
 #[test]

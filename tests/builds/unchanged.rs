@@ -126,7 +126,7 @@ fn every_change_is_seen() {
     }
     swap("nnue.toml", MANIFEST.replace("100", "90").as_bytes());
     settle(&project);
-    // The lock is written anew, and a removed net leaves it.
+    // The lock is rewritten, without the removed net.
     let lock = fs::read(path("nnue.lock")).unwrap();
     fs::remove_file(path("nnue.lock")).unwrap();
     project.nnue(&["build"]).ok();

@@ -99,7 +99,7 @@ fn the_cache_says_what_it_holds_lets_go_of_the_rest_and_is_checked() {
     std::fs::remove_file(&blob).unwrap();
     std::fs::write(&blob, bytes).unwrap();
     let ran = project.nnue(&["cache", "verify"]);
-    assert!(ran.code == 1 && ran.out.contains("damaged and removed: "), "{}", ran.transcript());
+    assert!(ran.code == 1 && ran.out.contains("removed, as it is corrupt: "), "{}", ran.transcript());
     assert!(project.nnue(&["cache", "verify"]).ok().out.contains("1 records lack their artifact"));
 
     // With a folder of its own it needs no manifest.

@@ -56,7 +56,7 @@ fn text_has_a_table_for_each_fen_and_a_line_for_each_position_of_a_file() {
     assert!(some.lines().count() == 11 && some.lines().all(|line| text.contains(line)), "{some}");
     nnue(folder.path(), ["eval", "a.nnue"]).fails(2, &["--fen"]);
     nnue(folder.path(), ["eval", "a.nnue", "--fen", "4k3/8 w - -"]).fails(2, &["is not a FEN"]);
-    nnue(folder.path(), ["eval", "a.nnue", "--data", "x.fen", "--count", "41"]).fails(1, &["41 positions were asked for"]);
+    nnue(folder.path(), ["eval", "a.nnue", "--data", "x.fen", "--count", "41"]).fails(1, &["asked for 41 positions"]);
 }
 
 /// A checkpoint that was made of integers quantizes to these again, so its error is that of the activations alone.

@@ -74,7 +74,7 @@ fn explain_compares_with_the_record_of_another_machine() {
     std::fs::write(&record, altered.to_string()).unwrap();
     assert_eq!(kinds(&compare()), ["result_changed"]);
     let text = here.nnue(&["explain", "big", "--against", "record.json"]).ok().out;
-    assert!(text.contains("since the record: the same inputs and parameters gave another result: 000000000000 → "), "{text}");
+    assert!(text.contains("since the record: the same inputs and parameters gave a different result: 000000000000 → "), "{text}");
 
     std::fs::write(&record, "{}").unwrap();
     here.nnue(&["explain", "big", "--against", "record.json"]).fails(2, &["record.json", "nnue explain NET --json"]);

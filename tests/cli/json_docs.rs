@@ -77,7 +77,7 @@ impl Check<'_> {
             "object" | "reason" | "diff" => value.is_object(),
             "list" | "list of reasons" => value.is_array(),
             "list of strings" => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
-            other => panic!("`{other}` is no type"),
+            other => panic!("`{other}` is not a type"),
         });
         assert!(fits, "`{}`: `{path}` is to be {types}: {value}", self.name);
         if types == "any" {

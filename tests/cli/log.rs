@@ -41,7 +41,7 @@ fn scales_that_are_assumed_are_said_before_anything_runs_and_once_per_source() {
         assert!(lines[0].starts_with("`run.nnue` does not") && lines[0].contains("is assumed for the zero rule"), "{lines:?}");
     }
     for args in [&["status"][..], &["build"]] {
-        assert_eq!(assumed(args), Vec::<String>::new(), "nothing is to be decided any more");
+        assert_eq!(assumed(args), Vec::<String>::new(), "nothing is left to decide");
     }
 }
 

@@ -102,7 +102,7 @@ fn lines_in_check_count_when_all_lines_are_asked_for_and_not_in_a_sample() {
     assert_eq!(gather(&["--count", "3"]).ok().out, "wrote 3 positions × L1=16 to `act.npy`\n");
     assert_eq!(gather(&["--count", "2"]).ok().out, "wrote 2 positions × L1=16 to `act.npy`\n");
     std::fs::remove_file(work.path().join("act.npy")).unwrap();
-    gather(&["--count", "4"]).fails(1, &["4 positions were asked for, 3 are there"]);
+    gather(&["--count", "4"]).fails(1, &["asked for 4 positions, found 3"]);
     gather(&["--count", "0"]).fails(2, &["--count"]);
     assert_eq!(names(work.path()), ["net.nnue", "p.fen"]);
 }
@@ -126,7 +126,7 @@ fn filters_choose_among_lines() {
     let off = ["--early_fen_skipping", "-1", "--simple-eval-skipping", "-1", "--random_fen_skipping", "0"];
     assert_eq!(gather(&off).ok().out, "wrote 4 positions × L1=16 to `act.npy`\n");
     std::fs::remove_file(work.path().join("act.npy")).unwrap();
-    gather(&["--simple_eval_skipping", "2000"]).fails(1, &["0 are there", "3 were filtered out"]);
+    gather(&["--simple_eval_skipping", "2000"]).fails(1, &["found 0", "3 were filtered out"]);
     for (option, name) in [
         (&["--filtered"][..], "filtered"),
         (&["--wld-filtered"], "wld_filtered"),

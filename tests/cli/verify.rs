@@ -36,7 +36,11 @@ fn verify_compares_published_files_with_the_lock() {
     assert_eq!(report["nets"][0]["outputs"][1], serde_json::json!({"path": "latest.nnue", "locked": locked, "found": found}));
     std::fs::remove_file(project.path.join("latest.nnue")).unwrap();
     let ran = project.nnue(&["verify", "big"]);
-    assert!(ran.code == 3 && ran.out.contains("`latest.nnue` (sha256 ") && ran.out.contains("is not there"), "{}", ran.transcript());
+    assert!(
+        ran.code == 3 && ran.out.contains("`latest.nnue` (sha256 ") && ran.out.contains("is missing or cannot be read"),
+        "{}",
+        ran.transcript()
+    );
     std::fs::write(project.path.join("latest.nnue"), &whole).unwrap();
     project.manifest(&MANIFEST.replace("\"latest.nnue\"", "\"latest.nnue\", \"third.nnue\""));
     let ran = project.nnue(&["verify", "big"]);
@@ -50,7 +54,7 @@ fn verify_misses_nets_that_only_the_lock_has() {
     let (without, _) = MANIFEST.split_once("[net.plain]").unwrap();
     project.manifest(without);
     let ran = project.nnue(&["verify"]);
-    assert!(ran.code == 3 && ran.out.contains("plain: `nnue.lock` has it, the manifest has it no more"), "{}", ran.transcript());
+    assert!(ran.code == 3 && ran.out.contains("plain: `nnue.lock` has it, but it is no longer in the manifest"), "{}", ran.transcript());
     assert_eq!(project.nnue(&["verify", "--json"]).json()["gone"], serde_json::json!(["plain"]));
     project.nnue(&["verify", "big"]).ok();
 }
@@ -80,7 +84,7 @@ fn verify_holds_a_damaged_or_missing_file_against_the_rebuilt_one() {
     for part in ["`plain.nnue` built again: the locked bytes", &parts, "values differ", "built again with the locked bytes"] {
         assert!(ran.out.contains(part), "`{part}` is missing: {}", ran.transcript());
     }
-    assert!(!ran.out.contains("another result than"), "{}", ran.out);
+    assert!(!ran.out.contains("a different result from"), "{}", ran.out);
     let report = project.nnue(&["verify", "plain", "--rebuild", "--json"]).json();
     let difference = &report["nets"][0]["differences"][0];
     assert_eq!((&difference["as_locked"], &difference["bytes"]["first"]), (&true.into(), &place.into()));
@@ -116,7 +120,7 @@ fn verify_builds_again_from_nothing_and_says_what_differs() {
     project.manifest(&MANIFEST.replace("positions = 100", "positions = 100\nseed = 3"));
     let ran = project.nnue(&["verify", "big", "--rebuild"]);
     assert_eq!(ran.code, 3, "{}", ran.transcript());
-    for part in ["`latest.nnue` built again: sha256 ", "another result than in the last build is gather", "equal up to a permutation"] {
+    for part in ["`latest.nnue` built again: sha256 ", "a different result from the last build's is gather", "equal up to a permutation"] {
         assert!(ran.out.contains(part), "`{part}` is missing: {}", ran.transcript());
     }
     let report = project.nnue(&["verify", "big", "--rebuild", "--json"]).json();
@@ -133,7 +137,7 @@ fn verify_builds_again_from_nothing_and_says_what_differs() {
     std::fs::remove_file(project.path.join("run.nnue")).unwrap();
     let ran = project.nnue(&["verify", "plain", "--rebuild"]);
     assert!(ran.code == 1 && ran.out.contains("cannot be built again") && ran.out.contains("run.nnue"), "{}", ran.transcript());
-    assert!(!ran.out.contains("the first stage with another result"), "a stage that did not run differs from nothing: {}", ran.out);
+    assert!(!ran.out.contains("the first stage with a different result"), "a stage that did not run differs from nothing: {}", ran.out);
 }
 
 /// A file that could not be written leaves a gap in the list of those that were, which must not shift the others.

@@ -212,7 +212,7 @@ fn a_net_that_failed_for_want_of_room_is_tried_again() {
     assert_eq!(watch.interrupt().0, Some(130));
 }
 
-/// A file that is cut short and written anew in place, with hardly a pause: what is read of it may end at any byte, also during a build.
+/// A file that is cut short and rewritten in place, with hardly a pause: what is read of it may end at any byte, also during a build.
 #[test]
 fn a_file_that_is_rewritten_in_place_ends_nothing() {
     let project = project(SWEEP);

@@ -290,7 +290,7 @@ fn the_trainer_of_2026_refuses_the_same_values() {
     assert_eq!(sha(base.clone(), Overflow::Error).unwrap(), manifest["base"]["none_nnue_sha256"].as_str().unwrap());
     let mut seen = 0;
     for (case, output) in manifest["cases"].as_object().unwrap() {
-        // The changed element is patched in the file; its checksum with it, by writing all tensors anew.
+        // The changed element is patched in the file; its checksum with it, by writing all tensors again.
         let mut outs: Vec<nnue::format::tensor::TensorOut<'_>> = Vec::new();
         for (name, view) in &tensors {
             let mut values = view.to_f32().unwrap().into_owned();

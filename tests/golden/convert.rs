@@ -39,7 +39,7 @@ fn expected(step: &str, case: &Value, outputs: &Value, folder: &str) -> Expected
         "ERR_perm_wrong_length" => Expected::Refused(1, "are needed (L1/2)"),
         "ERR_truncated_in_fc" | "ERR_truncated_in_ft" | "ERR_truncated_in_leb" => Expected::Refused(1, "truncated at byte"),
         "trailing_bytes_ignored" => Expected::Refused(1, "bytes are left after the last layer stack"),
-        "nnue_perm_with_duplicate_accepted" => Expected::Refused(1, "are no permutation of"),
+        "nnue_perm_with_duplicate_accepted" => Expected::Refused(1, "are not a permutation of"),
         // The trainer coalesced twice, or forgot the factorizer: the right bytes are those of the way through a `.nnue`.
         "ckpt_perm_to_nnue_leb128" | "pt_perm_to_nnue_leb128" if folder.contains("HalfKA_fact") => {
             Expected::Bytes(sha("nnue_perm_to_nnue_leb128"))

@@ -9,6 +9,7 @@ mod common;
 mod checkpoint_targets;
 mod checkpoints;
 mod convert;
+mod described;
 mod evaluate;
 mod lc0;
 mod lc0_write;

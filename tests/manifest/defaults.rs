@@ -85,7 +85,7 @@ fn defaults_that_nothing_takes_are_warnings() {
             "nowhere/nnue.toml:5: `defaults.optimize` is not used by any net",
         ]
     );
-    // A default that does nothing for one net is no mistake of that net, and is said once where it does nothing for all.
+    // A default that does nothing for one net is not a mistake of that net, and is said once where it does nothing for all.
     let floats = nets("[defaults]\ncompression = \"none\"\n").replace("dist/", "dist/x.pt");
     assert!(parse(&floats).is_err(), "one file three times");
     let one = "version = 1\n[defaults]\ncompression = \"none\"\n[net.a]\nsource = \"a.nnue\"\noutputs = \"x.pt\"\n[net.b]\nsource = \"a.nnue\"\noutputs = \"y.pt\"\n";
@@ -276,5 +276,5 @@ fn a_hundred_thousand_nets_are_read() {
     let text = matrix(&format!("run = {}\nseed = {}\n", values(100), values(1000)), "{run}-{seed}");
     assert_eq!(parse(&text).unwrap().nets.len(), 100_000);
     let more = text + "[net.one]\nsource = \"b.nnue\"\noutputs = \"d/\"\n";
-    assert_eq!(parse(&more).unwrap().nets.len(), 100_001, "what is written out one by one is no slip");
+    assert_eq!(parse(&more).unwrap().nets.len(), 100_001, "what is written out one by one is not a slip");
 }

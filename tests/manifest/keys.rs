@@ -250,7 +250,7 @@ impl Written {
         out
     }
 
-    /// What is read of the text, written down once more: what was left out is there with its default.
+    /// What is read of the text, written down again: what was left out is there with its default.
     fn check(&self, manifest: &Manifest) {
         let net = &manifest.nets[0];
         let claims = &net.source.claims;

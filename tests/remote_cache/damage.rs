@@ -112,7 +112,7 @@ fn servers_that_refuse_or_fail_are_misses_with_one_warning() {
         filled.server.reset_after(bytes);
         let (stages, ran) = project.build_anew();
         assert_stages(&stages, "ran", "ran");
-        assert_warned_once(&ran, "is not used any more");
+        assert_warned_once(&ran, "disabling the remote cache");
         assert_eq!(project.output(), expected());
     }
 }

@@ -56,7 +56,7 @@ fn nginx_with_webdav_serves_it() {
     let reader = client(&nginx.url, "read");
     reader.nnue(&["build", "--set", "net.big.optimize.positions=120"]).ok();
     assert_eq!(files(&nginx.folder.path().join("data/some/cache")).len(), values.len());
-    // What is there is not uploaded once more.
+    // What is there is not uploaded again.
     let log = || std::fs::read_to_string(nginx.folder.path().join("access.log")).unwrap();
     let before = log().matches("\"PUT /some/cache/cas/").count();
     let forced = client(&nginx.url, "read-write");
@@ -159,7 +159,7 @@ fn s3_serves_it() {
     let gone = gone.iter().fold(client("s3://bucket", "read-write"), |project, (name, value)| project.with_env(name, value));
     let (stages, ran) = gone.build();
     assert_stages(&stages, "ran", "ran");
-    assert_warned_once(&ran, "is not used any more");
+    assert_warned_once(&ran, "disabling the remote cache");
     assert_eq!(gone.output(), expected());
 }
 

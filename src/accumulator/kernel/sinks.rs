@@ -7,7 +7,7 @@ use crate::net::ZeroRule;
 ///
 /// A tile is of `32 * K` neuron pairs from `column` on; `half` is the number of pairs, L1/2.
 pub(crate) trait Sink {
-    /// Checks that there is room for so many steps.
+    /// Checks that there is room for this many steps.
     ///
     /// # Panics
     /// When there is not.

@@ -70,9 +70,9 @@ pub(super) fn encode(entry: &Entry, key: Option<&MacKey>) -> Result<Vec<u8>> {
 /// With a `key`, only what was sealed with it is taken. The blob is not looked at.
 ///
 /// # Errors
-/// When it is no value of [`encode`] for this preimage.
+/// When it is not a value of [`encode`] for this preimage.
 pub(super) fn decode(bytes: &[u8], preimage: &Preimage, key: Option<&MacKey>) -> Result<Entry, String> {
-    let message = ActionResult::decode(bytes).map_err(|_| "it is no ActionResult message")?;
+    let message = ActionResult::decode(bytes).map_err(|_| "it is not an ActionResult message")?;
     let [OutputFile { path, digest: Some(digest), .. }] = message.output_files.as_slice() else {
         return Err("it does not have one output file".into());
     };
@@ -80,7 +80,7 @@ pub(super) fn decode(bytes: &[u8], preimage: &Preimage, key: Option<&MacKey>) ->
         return Err("it is the result of another program's action".into());
     }
     let lower = digest.hash.bytes().all(|byte| !byte.is_ascii_uppercase());
-    let blob = unhex(&digest.hash).filter(|_| lower).map(Sha256).ok_or("its output's digest is no SHA-256")?;
+    let blob = unhex(&digest.hash).filter(|_| lower).map(Sha256).ok_or("its output's digest is not a SHA-256")?;
     let metadata = message.execution_metadata.unwrap_or_default().auxiliary_metadata;
     let piece = |name: &str| metadata.iter().find(|piece| piece.type_url == name).map(|piece| piece.value.as_slice());
     let sealed = piece(RECORD).ok_or("it has no action record of nnue")?;
@@ -93,7 +93,7 @@ pub(super) fn decode(bytes: &[u8], preimage: &Preimage, key: Option<&MacKey>) ->
     }
     let record = ActionRecord::decode(preimage.key(), sealed).map_err(|why| format!("in its action record, {why}"))?;
     if record.preimage != *preimage {
-        return Err("its action record is another action's".into());
+        return Err("its action record is for another action".into());
     }
     if !record.result.stored || u64::try_from(digest.size_bytes) != Ok(record.result.bytes) {
         return Err("its action record and its output differ".into());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::transport::{Body, Failure, Moved, Transport, shown};
 use crate::ctx::Ctx;
 
-/// A transfer earns a second of patience by so many bytes: one that only drips ends, a large one does not.
+/// A transfer earns a second of patience with each of this many bytes: one that only trickles ends, a large one does not.
 const SLOWEST_BYTES_PER_S: u64 = 16 << 10;
 /// How often a waiting thread looks whether it should stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -98,14 +98,14 @@ impl Client {
             Failure::Absent | Failure::Interrupted => {}
             Failure::Refused(why) => self.warn_once(&self.said_refused, || {
                 format!(
-                    "`{url}/{name}` in the remote cache cannot be used: {}; its stage runs here (more of this kind is not reported)",
+                    "`{url}/{name}` in the remote cache cannot be used: {}; running its stage here (further cases are not reported)",
                     shown(&why)
                 )
             }),
             Failure::Unavailable(why) | Failure::TimedOut(why) => {
                 self.switch_off();
                 self.warn_once(&self.said_off, || {
-                    format!("the remote cache `{url}` is not used any more in this build: {} (at `{name}`)", shown(&why))
+                    format!("disabling the remote cache `{url}` for this run: {} (at `{name}`)", shown(&why))
                 });
             }
         }
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Once more after a broken connection: it may have been an old one that the server had closed.
+    /// Tries again after a broken connection: it may have been an old one that the server had closed.
     fn twice<T>(&self, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
         match request() {
             Err(Failure::Unavailable(_)) => request(),
@@ -158,7 +158,7 @@ impl Client {
         let (sender, receiver) = mpsc::channel();
         let counted = moved.clone();
         let thread = thread::Builder::new().name("remote cache".to_owned());
-        // Whoever gave up does not listen any more.
+        // Whoever gave up no longer listens.
         let started = thread.spawn(move || drop(sender.send(request(&*transport, &counted))));
         started.map_err(|error| Failure::Unavailable(format!("cannot start a thread: {error}")))?;
         let start = Instant::now();
@@ -302,7 +302,7 @@ mod tests {
         let said = listener.warnings();
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said[0].contains("`http://a/ac/1`") && said[0].contains("403"), "{said:?}");
-        assert!(said[1].contains("not used any more") && said[1].contains("ac/3"), "{said:?}");
+        assert!(said[1].contains("disabling the remote cache") && said[1].contains("ac/3"), "{said:?}");
         client.report("ac/4", broken());
         client.report("ac/5", Failure::Refused("another".to_owned()));
         assert!(listener.warnings().is_empty());

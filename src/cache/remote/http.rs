@@ -98,7 +98,7 @@ fn printable<'t>(token: &'t str, name: &str) -> Result<&'t str> {
     if token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(token);
     }
-    Err(Error::usage(format!("`{name}` is no token")).because("it holds blanks, control characters or letters beyond ASCII"))
+    Err(Error::usage(format!("`{name}` is not a token")).because("it holds blanks, control characters or letters beyond ASCII"))
 }
 
 fn is_loopback(url: &str) -> bool {

@@ -43,7 +43,7 @@ pub const KEY_VARIABLE: &str = "NNUE_REMOTE_CACHE_KEY";
 /// Environment variable with the seconds after which a silent remote is given up.
 pub const TIMEOUT_VARIABLE: &str = "NNUE_REMOTE_CACHE_TIMEOUT";
 
-/// Seconds of silence that are borne without [`TIMEOUT_VARIABLE`].
+/// Seconds of silence that are tolerated without [`TIMEOUT_VARIABLE`].
 const PATIENCE_S: u64 = 30;
 /// No value under `ac/` has more bytes: a record is some kilobytes.
 const MAX_ENTRY: u64 = 4 << 20;
@@ -98,7 +98,7 @@ impl Remote {
         let patience = match variable(TIMEOUT_VARIABLE)? {
             None => PATIENCE_S,
             Some(seconds) => seconds.trim().parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(|| {
-                Error::usage(format!("`{TIMEOUT_VARIABLE}` is no number of seconds")).help("write a whole number from 1 to 86400")
+                Error::usage(format!("`{TIMEOUT_VARIABLE}` is not a number of seconds")).help("write a whole number from 1 to 86400")
             })?,
         };
         let (transport, warning) =
@@ -166,7 +166,7 @@ impl Remote {
                 Some(bytes)
             }
             Err(Failure::Absent) => {
-                self.miss(&name, Failure::Refused("a record names it, and it is not there".into()));
+                self.miss(&name, Failure::Refused("a record names it, but it is missing".into()));
                 None
             }
             Err(failure) => {
@@ -176,7 +176,7 @@ impl Remote {
         }
     }
 
-    /// Says that a blob is whole and still no result of its stage.
+    /// Says that a blob is whole, but not a result of its stage.
     pub fn reject(&self, found: &Found, why: &str) {
         self.miss(&blob_name(found.blob), Failure::Refused(why.to_owned()));
     }

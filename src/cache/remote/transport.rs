@@ -18,12 +18,12 @@ pub(super) trait Transport: Send + Sync {
     fn put(&self, name: &str, body: Body, moved: &Moved) -> Result<(), Failure>;
 }
 
-/// Why there is no answer, or none of use.
+/// Why there is no answer, or no useful one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
     /// There is nothing under this name.
     Absent,
-    /// The server answered, and will most likely answer the same once more.
+    /// The server answered, and will most likely answer the same again.
     Refused(String),
     /// No connection, a broken one, or an error of the server: it may pass.
     Unavailable(String),
@@ -67,7 +67,7 @@ pub(super) fn shown(text: &str) -> String {
 
 /// The failure of a value that is longer than it may be.
 pub(super) fn too_long(limit: u64) -> Failure {
-    Failure::Refused(format!("it is longer than the {limit} bytes that it should have at most"))
+    Failure::Refused(format!("it is longer than the limit of {limit} bytes"))
 }
 
 #[cfg(test)]

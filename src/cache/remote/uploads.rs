@@ -63,7 +63,7 @@ impl Uploads {
         self.shared.state().waiting += 1;
         let taken = queue.as_ref().is_some_and(|(queue, _)| queue.try_send(record).is_ok());
         if !taken {
-            self.shared.settle(Err(Failure::Refused("too many results wait for their upload".to_owned())));
+            self.shared.settle(Err(Failure::Refused("too many results are waiting to be uploaded".to_owned())));
         }
     }
 
@@ -96,7 +96,7 @@ impl Uploads {
             let ended = self.has_ended();
             state = changed.wait_timeout(state, Duration::from_millis(50)).unwrap_or_else(PoisonError::into_inner).0;
             if ended {
-                // It ends before its queue does only by a panic, and takes nothing any more.
+                // It ends before its queue does only by a panic, and takes nothing from then on.
                 state.failed += std::mem::take(&mut state.waiting);
                 state.why.get_or_insert_with(|| "the thread that uploads panicked: this is a bug in nnue, please report it".to_owned());
             }
@@ -113,7 +113,7 @@ impl Uploads {
             }
             if !said && start.elapsed() > SAY_AFTER {
                 said = true;
-                client.ctx.warn(format!("the build is done; {} still uploaded to the remote cache `{}`", are(waiting), client.url()));
+                client.ctx.warn(format!("the build is done; {} still being uploaded to the remote cache `{}`", are(waiting), client.url()));
             }
         }
         if left > 0 || said {
@@ -125,7 +125,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// Whether the thread was started and is no more.
+    /// Whether the thread was started and has ended.
     fn has_ended(&self) -> bool {
         self.queue.get().and_then(Option::as_ref).is_some_and(|(_, thread)| thread.is_finished())
     }
@@ -183,7 +183,7 @@ impl Shared {
         let name = blob_name(sha256);
         let bytes = blob.len() as u64;
         let damaged = self.state().damaged.contains(&sha256);
-        // Where the length is not known or cannot be asked for, putting it once more does no harm.
+        // Where the length is not known or cannot be asked for, putting it again does no harm.
         if damaged || self.client.length(&name).or_else(unknown).map_err(|failure| at(&name, failure))? != Some(bytes) {
             let body: Body = Arc::new(blob);
             self.client.put(&name, &body).map_err(|failure| at(&name, failure))?;

@@ -8,7 +8,7 @@ mod request;
 mod summary;
 
 use super::output::{Place, write_file};
-use super::{Exit, Global, lc0};
+use super::{Exit, Global, described, lc0};
 use crate::error::Result;
 use crate::family::nnue::stages::pipeline;
 use crate::files::create_dir_all;
@@ -20,9 +20,16 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         return Ok(exit);
     }
     let ctx = global.ctx(args.backend);
+    if let Some(architecture) = args.source_is.described() {
+        let order = request::order_of(&args, &ctx)?;
+        let (source, target, to) = (args.source.as_path(), args.target.as_path(), args.to.as_deref());
+        let job = described::Job { architecture, source, target, to, order, overflow: args.overflow, json: args.json };
+        return described::convert(&job, &args.layouts, global, &ctx);
+    }
+    args.layouts.refuse(args.to.as_deref())?;
     let Request { place, job } = Request::of(&args, &ctx)?;
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let product = pipeline::run(&job, &ctx)?;
+    let product = pipeline::run(&job, &ctx).map_err(|error| described::with_hint(error, &args.source))?;
     if let Place::Folder(folder) = place {
         // Not before everything that can fail has gone well.
         create_dir_all(folder)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::cli::described::LayoutArgs;
 use crate::cli::filters::FilterArgs;
 use crate::cli::lc0::ConvertArgs;
 use crate::cli::network::SourceArgs;
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     /// How the feature transformer is stored in a .nnue file [default: leb128]
     #[arg(long = "ft_compression", alias = "ft-compression", value_name = "HOW", value_parser = word::<Compression>())]
     pub(super) compression: Option<Compression>,
-    /// Apply a permutation of the neurons, as ftperm.py saves it (.npy)
+    /// Apply a permutation of the neurons, as ftperm.py saves it (.npy), or numbers in a text
     #[arg(long = "ft_perm", alias = "ft-perm", value_name = "FILE")]
     pub(super) perm: Option<PathBuf>,
     /// Find and apply a permutation that makes the engine faster
@@ -65,6 +66,11 @@ pub(crate) struct Args {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) lc0: ConvertArgs,
+    #[command(flatten)]
+    pub(super) layouts: LayoutArgs,
+    /// The layout to write
+    #[arg(long, value_name = "LAYOUT", help_heading = "For described architectures")]
+    pub(super) to: Option<String>,
     #[command(flatten)]
     pub(super) filters: FilterArgs,
     #[command(flatten)]

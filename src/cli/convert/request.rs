@@ -35,15 +35,7 @@ impl<'a> Request<'a> {
         if args.compression.is_some() && matches!(target, Target::Floats(_)) {
             ctx.warn("`--ft_compression` has no effect on a target that is not a `.nnue` file");
         }
-        let order = match &args.perm {
-            Some(path) => Order::Given { path, permutation: load_permutation(path)? },
-            None if args.optimize => Order::Found {
-                data: &args.data,
-                gather: Gather { positions: args.count.unwrap_or(DEFAULT_POSITIONS), seed: args.seed, filters },
-                search: Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves },
-            },
-            None => Order::Kept,
-        };
+        let order = order(args, filters)?;
         let job = Job {
             source: &args.source,
             load: args.source_is.load(),
@@ -54,6 +46,29 @@ impl<'a> Request<'a> {
         };
         Ok(Self { place, job })
     }
+}
+
+/// The options that are about the order of the neurons, for networks that an architecture file describes.
+///
+/// # Errors
+/// As [`Request::of`].
+pub(super) fn order_of<'a>(args: &'a Args, ctx: &Ctx) -> Result<Order<'a>> {
+    check(args)?;
+    let filters = args.filters.filters()?;
+    warn_of_idle_options(args, &filters, ctx);
+    order(args, filters)
+}
+
+fn order(args: &Args, filters: Filters) -> Result<Order<'_>> {
+    Ok(match &args.perm {
+        Some(path) => Order::Given { path, permutation: load_permutation(path)? },
+        None if args.optimize => Order::Found {
+            data: &args.data,
+            gather: Gather { positions: args.count.unwrap_or(DEFAULT_POSITIONS), seed: args.seed, filters },
+            search: Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves },
+        },
+        None => Order::Kept,
+    })
 }
 
 /// Refuses options that exclude each other, or lack what they need.

@@ -1,6 +1,7 @@
 //! `nnue inspect`: what a file is, by its content.
 
 mod bounds;
+mod described;
 mod foreign;
 mod histogram;
 mod integer;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::described::LayoutArgs;
 use super::terminal::Verbosity;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -43,6 +45,11 @@ pub(crate) struct Args {
     /// How many of these positions, exactly [default: all]
     #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+    /// Read it as a described architecture: a name of `nnue architecture list`, or a file
+    #[arg(long, value_name = "NAME")]
+    architecture: Option<String>,
+    #[command(flatten)]
+    layouts: LayoutArgs,
 }
 
 /// What is known of a file. The keys are those of `--json`, and null where a format has no such value.
@@ -152,8 +159,15 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         return Ok(exit);
     }
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
+    if args.architecture.is_none() {
+        args.layouts.refuse(None)?;
+    }
+    let look = || match &args.architecture {
+        Some(name) => described::network(name, &args.layouts, &bytes),
+        None => inspect(&args.file, &bytes, histograms, &ctx),
+    };
     let shown = args.file.file_name().unwrap_or_default().to_string_lossy();
-    let (inspected, sha256) = rayon::join(|| inspect(&args.file, &bytes, histograms, &ctx), || hash_bytes_sha256(&bytes, &shown, &ctx));
+    let (inspected, sha256) = rayon::join(look, || hash_bytes_sha256(&bytes, &shown, &ctx));
     let Inspected { mut report, fault } = inspected?;
     report.bytes = bytes.len() as u64;
     report.sha256 = sha256?.to_string();
@@ -179,12 +193,12 @@ fn inspect(path: &Path, bytes: &Bytes, histograms: bool, ctx: &Ctx) -> Result<In
     };
     let kind = identify(&bytes);
     let mut inspected = match kind.holds() {
-        Holds::Integers => integer::network(&bytes, histograms),
+        Holds::Integers => described::or_foreign(integer::network(&bytes, histograms), &bytes),
         Holds::Program => integer::engine(&bytes, kind, histograms),
         Holds::Tensors(_) => tensors::inspect(&bytes, kind, histograms, ctx)?,
         Holds::Array => foreign::array(&bytes),
         Holds::Positions => foreign::training_data(path, kind, ctx),
-        Holds::Unmarked => foreign::unmarked(path, &bytes, kind, ctx)?,
+        Holds::Unmarked => described::or_shipped(foreign::unmarked(path, &bytes, kind, ctx)?, &bytes),
         Holds::Packed(_) | Holds::Nothing => foreign::other(&bytes, kind),
     };
     if let Some(packing) = packing {

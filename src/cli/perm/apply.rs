@@ -32,6 +32,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    args.source_is.refuse_described()?;
     if args.out.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("nnue")) {
         return Err(Error::usage(format!("cannot write `{}`", args.out.display()))
             .because("a permuted network is a `.nnue` file")

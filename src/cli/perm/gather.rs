@@ -66,6 +66,7 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    args.source_is.refuse_described()?;
     let inputs: Vec<&Path> = std::iter::once(args.net.as_path()).chain(args.data.iter().map(PathBuf::as_path)).collect();
     check_array_target(&args.out, &inputs)?;
     check_folder_of(&args.out)?;

@@ -4,6 +4,7 @@ mod apply;
 mod eval;
 mod find;
 mod gather;
+mod show;
 
 use std::path::Path;
 
@@ -33,6 +34,7 @@ enum Command {
     Eval(eval::Args),
     #[command(alias = "apply_perm")]
     Apply(apply::Args),
+    Show(show::Args),
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
@@ -41,6 +43,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         Command::Find(args) => find::run(args, global),
         Command::Eval(args) => eval::run(args, global),
         Command::Apply(args) => apply::run(args, global),
+        Command::Show(args) => show::run(args, global),
     }
 }
 

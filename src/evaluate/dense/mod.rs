@@ -6,7 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use crate::net::Dense;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Feature;
+use crate::{cpu, net::Dense};
 
 /// Rows are as long as a multiple of this: the widest register.
 const LANE: usize = 64;
@@ -71,17 +73,13 @@ impl DenseKernel {
 
     /// All that this processor has, narrowest first.
     pub(super) fn available() -> Vec<Self> {
-        let variants = [
-            (Self::Portable, true),
+        cpu::runnable(&[
+            (Self::Portable, &[]),
             #[cfg(target_arch = "x86_64")]
-            (Self::Avx2, is_x86_feature_detected!("avx2")),
+            (Self::Avx2, &[Feature::Avx2]),
             #[cfg(target_arch = "x86_64")]
-            (
-                Self::Avx512Vnni,
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni"),
-            ),
-        ];
-        variants.into_iter().filter(|(_, is_there)| *is_there).map(|(kernel, _)| kernel).collect()
+            (Self::Avx512Vnni, &[Feature::Avx2, Feature::Avx512F, Feature::Avx512Vnni]),
+        ])
     }
 
     /// The sums of a layer, in 32 bits that wrap: `out` gets [`Packed::rows`] values.

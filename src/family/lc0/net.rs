@@ -157,7 +157,7 @@ impl Net {
         &self.message
     }
 
-    /// The same, to change it: from now on the net is written anew.
+    /// The same, to change it: from now on the net is encoded again.
     pub fn message_mut(&mut self) -> &mut Message {
         self.source = None;
         &mut self.message

@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
         Layer::find(message, name).and_then(|layer| layer.count(self.decode).ok()).unwrap_or(0)
     }
 
-    /// Outputs of a convolution of so many inputs times kernel squares.
+    /// Outputs of a convolution of this many inputs times kernel squares.
     fn outputs(&self, block: &Message, inputs: usize) -> usize {
         let counts = ["biases", "bn_means"].map(|name| self.count(block, name));
         counts.into_iter().find(|count| *count > 0).unwrap_or_else(|| self.count(block, "weights").checked_div(inputs).unwrap_or(0))

@@ -3,7 +3,7 @@
 //! Beside the tensors the file has the net without the bytes that the tensors tell (`lc0.skeleton`, hexadecimal protobuf): header, structure,
 //! encodings, ranges. With it the file becomes a net again. A layer whose floats nobody changed gets its very bytes back: the codes follow
 //! from the floats and the range, and where they do not (ranges of a few units in the last place), the skeleton keeps them. Layers whose
-//! floats changed are stored anew in their encoding. Convolutions of folded views become plain ones in single precision.
+//! floats changed are encoded again. Convolutions of folded views become plain ones in single precision.
 
 use std::{collections::HashMap, io::Write};
 

@@ -1,4 +1,4 @@
-//! The text nets of 2018, versions 1 to 4: one line a tensor. lc0 reads them no more; this turns them into what it reads.
+//! The text nets of 2018, versions 1 to 4: one line a tensor. lc0 no longer reads them; this turns them into what it reads.
 
 use super::{
     layer::{Encoding, encode},

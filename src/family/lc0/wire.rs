@@ -295,7 +295,7 @@ pub fn write_varint(out: &mut (impl Write + ?Sized), mut value: u64) -> std::io:
 const CUT_VARINT: &str = "The file seems truncated.";
 /// A value that goes on past the end.
 const CUT: &str = "The file is truncated.";
-/// A wire type that does not exist, or that nobody uses any more.
+/// A wire type that does not exist, or that is no longer used.
 const UNPARSEABLE: &str = "The file seems to be unparseable.";
 
 struct Reader<'a> {

@@ -21,8 +21,8 @@ pub(super) fn assumption(net: &ResolvedNet, facts: SourceFacts) -> Option<String
     let others = other_scales(&architecture);
     (!others.is_empty()).then(|| {
         format!(
-            "`{}` does not record its scales: {} is assumed for {purpose} (also possible: {}); `quantization` in the source's table says \
-             which",
+            "`{}` does not record its scales: {} is assumed for {purpose} (also possible: {}); set `quantization` in the source's \
+             table",
             source.path.value.typed,
             architecture.quantization.name,
             others.join(", ")

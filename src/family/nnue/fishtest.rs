@@ -1,5 +1,5 @@
-//! What fishtest, the test server of Stockfish, asks of a net, and more: it looks at the name, the size and the first digits of the
-//! SHA-256; here the bytes are also read back as an engine would read them, to the last one, and the licence has to be stated.
+//! What fishtest, the test server of Stockfish, checks of a net, and more: the server looks at the name, the size and the first digits of
+//! the SHA-256; here the file is also read back to its last byte, as an engine would read it, and the licence has to be stated.
 //!
 //! Looks at files, never at networks in memory: what is judged is what would be uploaded.
 
@@ -12,7 +12,7 @@ use crate::files::{Bytes, hash_file_sha256};
 use crate::format::nnue::{self, Expectation};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
 
-/// A file of so many bytes, or more, is refused.
+/// Files of this many bytes or more are refused.
 const TOO_MANY_BYTES: u64 = 200_000_000;
 
 /// The place.
@@ -36,14 +36,14 @@ fn judge(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Resul
     check_license(license)?;
     let name = Path::new(shown).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     if !is_public_name(&name) {
-        return Err(Error::new("its name is not `nn-` with 12 hexadecimal digits in lower case and `.nnue`")
-            .help("name a folder in `outputs`: the file gets its public name in it"));
+        return Err(Error::new("its name is not `nn-`, 12 lower-case hexadecimal digits and `.nnue`")
+            .help("name a folder in `outputs`: the file gets its public name there"));
     }
     let (sha256, bytes) = hash_file_sha256(content, ctx)?;
     check_size(bytes)?;
     if name.get(3..15) != Some(&sha256.short()) {
-        return Err(Error::new(format!("its name is not that of its content: the SHA-256 is {sha256}"))
-            .help("name a folder in `outputs`: the file gets the name of its content in it"));
+        return Err(Error::new(format!("its name does not match its content: the SHA-256 is {sha256}"))
+            .help("name a folder in `outputs`: the file is named after its content there"));
     }
     let parsed = nnue::read(&Bytes::map(content)?, &Expectation::default());
     parsed.map(drop).map_err(|error| error.context("it cannot be read back").help("this is a bug in nnue, please report it"))
@@ -53,7 +53,7 @@ fn check_license(license: Option<&str>) -> Result<()> {
     if license == Some(FISHTEST_LICENSE) {
         return Ok(());
     }
-    let stated = license.map_or("no licence is stated".to_owned(), |license| format!("the licence stated is `{license}`"));
+    let stated = license.map_or("no licence is stated".to_owned(), |license| format!("the stated licence is `{license}`"));
     Err(Error::new(stated).help(format!("write `license = \"{FISHTEST_LICENSE}\"` in the net's table, if it is yours to give away")))
 }
 
@@ -61,8 +61,8 @@ fn check_size(bytes: u64) -> Result<()> {
     if bytes < TOO_MANY_BYTES {
         return Ok(());
     }
-    Err(Error::new(format!("it has {bytes} bytes, and the server takes less than {TOO_MANY_BYTES}")).help(
-        "write it with `compression = \"leb128\"`, which takes about half the room; a net that is too large even so cannot be tested there",
+    Err(Error::new(format!("it has {bytes} bytes, and the server takes fewer than {TOO_MANY_BYTES}")).help(
+        "write it with `compression = \"leb128\"`, which takes about half the space; a net that is still too large cannot be tested there",
     ))
 }
 

@@ -43,7 +43,7 @@ impl Value {
 pub(crate) struct Gathered {
     /// Over the positions that the search uses.
     pub(crate) matrix: ActivationMatrix,
-    /// Over others, on which the result is judged; `None` where the data has no more.
+    /// Over others, on which the result is judged; `None` where the data has no further ones.
     pub(crate) held_out: Option<ActivationMatrix>,
 }
 

@@ -75,7 +75,7 @@ impl Reader<'_> {
                 content.data.insert(entry.key.value.clone(), data);
             }
         }
-        // The axes of `matrix` stand in the nets by now.
+        // The axes of `matrix` already stand in the nets.
         if let Some(item) = fields.get("defaults") {
             self.defaults(item);
         }

@@ -66,7 +66,7 @@ pub fn select_backend(wanted: Backend, matrix: &ActivationMatrix, ctx: &Ctx) -> 
             for (name, found) in [("opencl", opencl::find()), ("torch", torch::find())] {
                 match found {
                     Ok(backend) if backend.is_accelerator() => return Ok(backend),
-                    Ok(backend) => reasons.push(format!("{name}: only `{}`, which is no accelerator", backend.device())),
+                    Ok(backend) => reasons.push(format!("{name}: only `{}`, which is not an accelerator", backend.device())),
                     Err(error) => reasons.push(format!("{name}: {error}")),
                 }
             }

@@ -1,5 +1,5 @@
 //! Counting of the bits that two columns share: the inner loop of the search, in the widest form that the processor has.
-//! All forms give equal counts; this module alone of the room holds `unsafe`, in one file a processor family.
+//! All forms give equal counts; `unsafe` is in one file a processor family.
 
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]

@@ -115,7 +115,7 @@ fn a_published_file_that_is_not_fit_fails_the_net_and_verify() {
     assert_eq!(ran.code, 3, "{}", ran.transcript());
     assert!(ran.out.contains("`nn-000000000000.nnue`: fishtest would refuse"), "{}", ran.transcript());
     let problem = project.report(&["verify"], "big")["publish"][0]["problem"].as_str().unwrap().to_owned();
-    assert!(problem.contains("its name is not that of its content"), "{problem}");
+    assert!(problem.contains("its name does not match its content"), "{problem}");
 
     // One that was cut off on the disk.
     let project = project_with(PUBLISHED);

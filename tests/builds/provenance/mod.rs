@@ -449,7 +449,7 @@ fn a_locked_build_writes_it_for_a_net_that_is_as_locked() {
     statement(&project.statement(LATEST)).unwrap();
     assert_eq!(project.bytes("nnue.lock"), lock, "provenance is not locked: it follows from what is");
 
-    // The cache has both results; what is published is not the locked one.
+    // The cache has both results; what is published differs from the lock.
     project.manifest(&MANIFEST.replace("first", "second"));
     project.nnue(&["build"]).ok();
     std::fs::write(project.path.join("nnue.lock"), &lock).unwrap();
@@ -465,7 +465,7 @@ fn two_nets_that_come_out_equal_in_one_folder_are_told_so() {
     );
     let ran = project.nnue(&["build"]);
     assert_eq!(ran.code, 1, "{}", ran.transcript());
-    for part in ["nets `a` and `b` publish one file", "provenance.json", "a folder of its own"] {
+    for part in ["nets `a` and `b` publish the same file", "provenance.json", "a folder of its own"] {
         assert!(ran.err.contains(part), "`{part}` is missing: {}", ran.transcript());
     }
     assert_eq!(project.report(&["status"], "b")["status"], "failed");
@@ -504,10 +504,10 @@ fn verify_holds_statements_against_files_and_lock() {
     }
     std::fs::write(&path, "{").unwrap();
     let ran = project.nnue(&["verify", "big"]);
-    assert!(ran.code == 3 && ran.out.contains("it is no JSON"), "{}", ran.transcript());
+    assert!(ran.code == 3 && ran.out.contains("it is not JSON"), "{}", ran.transcript());
     std::fs::remove_file(&path).unwrap();
     let ran = project.nnue(&["verify", "big"]);
-    assert!(ran.code == 3 && ran.out.contains("it is not there"), "{}", ran.transcript());
+    assert!(ran.code == 3 && ran.out.contains("it is missing"), "{}", ran.transcript());
     project.nnue(&["verify", "plain"]).ok();
 
     // What holds against the lock may still be another statement than the last build wrote, and than a build writes now.
@@ -515,11 +515,11 @@ fn verify_holds_statements_against_files_and_lock() {
     bad["predicate"]["buildDefinition"]["externalParameters"]["optimize"]["seed"] = json!(1);
     std::fs::write(&path, bad.to_string()).unwrap();
     let ran = project.nnue(&["verify"]);
-    assert!(ran.code == 3 && ran.out.contains("not the statement that the last build wrote"), "{}", ran.transcript());
+    assert!(ran.code == 3 && ran.out.contains("it differs from the statement that the last build wrote"), "{}", ran.transcript());
     std::fs::remove_dir_all(project.path.join(".nnue/state")).unwrap();
     project.nnue(&["verify"]).ok();
     let ran = project.nnue(&["verify", "--rebuild"]);
-    assert!(ran.code == 3 && ran.out.contains(&format!("`{LATEST}` is not the statement")), "{}", ran.transcript());
+    assert!(ran.code == 3 && ran.out.contains(&format!("`{LATEST}` differs from what a build writes now")), "{}", ran.transcript());
     project.nnue(&["build"]).ok();
     project.nnue(&["verify", "--rebuild"]).ok();
 }

@@ -7,7 +7,7 @@ type Checked<T = ()> = Result<T, String>;
 
 /// The members of an object: all `required` ones, no others than those and the `optional` ones, none null.
 fn members<'v>(value: &'v Value, place: &str, required: &[&str], optional: &[&str]) -> Checked<&'v serde_json::Map<String, Value>> {
-    let object = value.as_object().ok_or_else(|| format!("{place} is no object"))?;
+    let object = value.as_object().ok_or_else(|| format!("{place} is not an object"))?;
     if let Some(name) = required.iter().find(|name| !object.contains_key(**name)) {
         return Err(format!("{place} has no `{name}`"));
     }
@@ -18,7 +18,7 @@ fn members<'v>(value: &'v Value, place: &str, required: &[&str], optional: &[&st
 }
 
 fn string<'v>(value: &'v Value, place: &str) -> Checked<&'v str> {
-    value.as_str().ok_or_else(|| format!("{place} is no string"))
+    value.as_str().ok_or_else(|| format!("{place} is not a string"))
 }
 
 /// RFC 3986 with a scheme; scheme and authority in lower case, as in-toto asks for.
@@ -49,7 +49,7 @@ fn uri(value: &Value, place: &str) -> Checked {
 
 /// Lower-case hexadecimal digits, as many as the algorithm gives.
 fn digest_set(value: &Value, place: &str) -> Checked {
-    let object = value.as_object().filter(|object| !object.is_empty()).ok_or_else(|| format!("{place} is no set of digests"))?;
+    let object = value.as_object().filter(|object| !object.is_empty()).ok_or_else(|| format!("{place} is not a set of digests"))?;
     for (algorithm, digest) in object {
         let digits = match algorithm.as_str() {
             "sha256" | "blake3" => 64,
@@ -74,7 +74,7 @@ fn resource_descriptor(value: &Value, place: &str) -> Checked {
         match name.as_str() {
             "uri" | "downloadLocation" => uri(value, &place)?,
             "digest" => digest_set(value, &place)?,
-            "annotations" => drop(value.as_object().ok_or_else(|| format!("{place} is no object"))?),
+            "annotations" => drop(value.as_object().ok_or_else(|| format!("{place} is not an object"))?),
             _ => drop(string(value, &place)?),
         }
     }
@@ -82,7 +82,7 @@ fn resource_descriptor(value: &Value, place: &str) -> Checked {
 }
 
 fn resource_descriptors<'v>(value: &'v Value, place: &str) -> Checked<&'v [Value]> {
-    let list = value.as_array().ok_or_else(|| format!("{place} is no list"))?;
+    let list = value.as_array().ok_or_else(|| format!("{place} is not a list"))?;
     for (index, each) in list.iter().enumerate() {
         resource_descriptor(each, &format!("{place}[{index}]"))?;
     }
@@ -106,9 +106,9 @@ pub fn statement(statement: &Value) -> Checked {
     let optional = ["internalParameters", "resolvedDependencies"];
     let definition = members(&predicate["buildDefinition"], "buildDefinition", &["buildType", "externalParameters"], &optional)?;
     uri(&definition["buildType"], "buildType")?;
-    let external = definition["externalParameters"].as_object().ok_or("externalParameters is no object")?;
+    let external = definition["externalParameters"].as_object().ok_or("externalParameters is not an object")?;
     if let Some(internal) = definition.get("internalParameters") {
-        let internal = internal.as_object().ok_or("internalParameters is no object")?;
+        let internal = internal.as_object().ok_or("internalParameters is not an object")?;
         if let Some(name) = internal.keys().find(|name| external.contains_key(*name)) {
             return Err(format!("`{name}` is an external and an internal parameter"));
         }
@@ -120,7 +120,7 @@ pub fn statement(statement: &Value) -> Checked {
     let builder = members(&details["builder"], "builder", &["id"], &["builderDependencies", "version"])?;
     uri(&builder["id"], "builder.id")?;
     if let Some(versions) = builder.get("version") {
-        for (name, version) in versions.as_object().ok_or("builder.version is no object")? {
+        for (name, version) in versions.as_object().ok_or("builder.version is not an object")? {
             string(version, &format!("builder.version.{name}"))?;
         }
     }

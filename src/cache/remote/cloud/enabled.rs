@@ -60,7 +60,7 @@ pub(in super::super) fn open(url: &str) -> Result<Box<dyn Transport>> {
             let builder = builder.with_config(AzureConfigKey::Client(ClientConfigKey::Timeout), REQUEST);
             builder.build().map(|store| Arc::new(store) as _)
         }
-        _ => return Err(cannot(format!("`{scheme}` is no cloud that this program knows"))),
+        _ => return Err(cannot(format!("`{scheme}` is not a cloud that this program knows"))),
     };
     let store = store.map_err(|error| cannot(shown(&error.to_string())))?;
     let folder = Path::parse(rest.split_once('/').map_or("", |(_, folder)| folder.trim_matches('/')));

@@ -166,7 +166,7 @@ impl<'a> Graph<'a> {
         self.tensors.get(name).map_or(0, |tensor| tensor.len)
     }
 
-    /// A tensor of so many elements.
+    /// A tensor of this many elements.
     fn tensor(&self, name: &str, len: usize) -> Result<Tensor<'a>> {
         let tensor = self.tensors.get(name).ok_or_else(|| Error::new(format!("the net has no `{name}`, which the model needs")))?;
         if tensor.len != len {

@@ -41,7 +41,7 @@ enum Data<'a> {
     Floats(Vec<f32>),
     /// A tensor of the net.
     Tensor(Tensor<'a>),
-    /// A matrix of so many rows and columns, to be turned around.
+    /// A matrix of this many rows and columns, to be turned around.
     Transposed(Tensor<'a>, usize, usize),
 }
 

@@ -7,8 +7,8 @@
 //! before. Each sample's zero bits go to a place of their own and are put into the matrix's order afterwards.
 //!
 //! # Cost
-//! Row reads bound it. Rows a sample (two samples a position; a 16-bit row has 2·L1 bytes, an 8-bit row L1), counted by the test
-//! `rows_read` on a file of 434,921 positions of real games:
+//! Row reads bound it. Rows a sample (two samples a position; a 16-bit row has 2·L1 bytes, an 8-bit row L1), counted once
+//! on a file of 434,921 positions of real games:
 //!
 //! | blocks | active | every 43rd position taken | every fourth | all |
 //! | --- | ---: | ---: | ---: | ---: |
@@ -19,12 +19,12 @@
 
 use rayon::prelude::*;
 
-use crate::accumulator::{EngineWeights, Follower, Kernel, Order, Zeros};
+use crate::accumulator::{EngineWeights, Follower, Kernel, Order, Weights, Zeros};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::net::{QuantizedNetwork, ZeroRule};
+use crate::net::{BlockWeights, QuantizedNetwork, ZeroRule};
 use crate::permutation::{ActivationMatrix, MatrixBuilder};
-use crate::positions::Position;
+use crate::positions::{Features, Position};
 
 /// Samples of one word of the matrix.
 const SAMPLES_A_WORD: usize = 64;
@@ -60,10 +60,45 @@ fn gather_with(
                 .help("build this net without `optimize`"));
         }
     };
-    let half = architecture.l1 / 2;
     let held = EngineWeights::of(network);
     let blocks = held.blocks();
-    let weights = held.weights(&blocks);
+    gather_rows(kernel, &held.features(), held.weights(&blocks), rule, positions, ctx)
+}
+
+/// As [`gather`], of any feature transformer whose outputs are multiplied in pairs: its biases, and features with their weights.
+///
+/// # Errors
+/// When the rule is out of range, sizes differ, memory is short, or on cancellation.
+pub fn gather_features(
+    bias: &[i16],
+    blocks: &[(&dyn Features, &BlockWeights)],
+    rule: ZeroRule,
+    positions: &[Position],
+    ctx: &Ctx,
+) -> Result<ActivationMatrix> {
+    for (features, weights) in blocks {
+        let values = match weights {
+            BlockWeights::I8(weights) => weights.len(),
+            BlockWeights::I16(weights) => weights.len(),
+        };
+        if features.rows().checked_mul(bias.len()) != Some(values) {
+            return Err(Error::new(format!("a block of {} rows has {values} weights", features.rows()))
+                .because(format!("each row has {} neurons", bias.len())));
+        }
+    }
+    let (features, weights): (Vec<&dyn Features>, Vec<&BlockWeights>) = blocks.iter().copied().unzip();
+    gather_rows(Kernel::detect(), &features, Weights { bias, blocks: &weights }, checked(rule)?, positions, ctx)
+}
+
+fn gather_rows(
+    kernel: Kernel,
+    features: &[&dyn Features],
+    weights: Weights<'_>,
+    rule: ZeroRule,
+    positions: &[Position],
+    ctx: &Ctx,
+) -> Result<ActivationMatrix> {
+    let half = weights.bias.len() / 2;
     let mut matrix = MatrixBuilder::new(positions.len(), half)?;
 
     let words = half.div_ceil(64);
@@ -77,7 +112,7 @@ fn gather_with(
         order.arrange(batch);
         zeros.resize(2 * batch.len() * words, 0u64);
         order.samples().par_chunks(SAMPLES_A_TASK).zip(zeros.par_chunks_mut(SAMPLES_A_TASK * words)).try_for_each_init(
-            || Follower::new(&network.blocks),
+            || Follower::new(features),
             |follower, (samples, zeros)| {
                 ctx.check()?;
                 let script = follower.follow(batch, samples);
@@ -156,7 +191,7 @@ mod tests {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
     }
 
-    /// Every kind of block, every variant, several numbers of threads, sizes that are no multiple of a tile or of a word, weights that
+    /// Every kind of block, every variant, several numbers of threads, sizes that are not multiples of a tile or of a word, weights that
     /// wrap around: the matrix is that of plain sums.
     #[test]
     fn no_order_variant_or_thread_changes_a_bit() {

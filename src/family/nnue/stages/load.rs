@@ -11,7 +11,7 @@ use crate::format::nnue::{self, Expectation, Parsed};
 use crate::format::sources::{Holds, identify, not_a_network, unpacked};
 use crate::format::state_dict;
 use crate::net::{Factorized, Network, Permutation};
-use crate::permutation::read_permutation;
+use crate::permutation::{order, read_permutation};
 
 /// What a source file holds.
 pub enum Loaded {
@@ -73,10 +73,13 @@ fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
     }
 }
 
-/// Reads a permutation file.
+/// Reads a permutation: a `.npy` file, or numbers in a text.
 ///
 /// # Errors
 /// When it cannot be read or does not hold a permutation; the message names it.
 pub fn load_permutation(path: &Path) -> Result<Permutation> {
-    read_permutation(&Bytes::map(path)?).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
+    let bytes = Bytes::map(path)?;
+    let text = std::str::from_utf8(&bytes).ok().filter(|_| !matches!(identify(&bytes).holds(), Holds::Array));
+    let read = text.map_or_else(|| read_permutation(&bytes), order::parse);
+    read.map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
 }

@@ -1,0 +1,189 @@
+//! Where something was written in an architecture file, and how a mistake there is shown. Knows nothing of what the file means.
+
+use std::{fmt, sync::Arc};
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+use crate::error::{Error, Kind};
+
+/// At most so many mistakes are shown.
+const SHOWN: usize = 50;
+
+/// A byte range in one of the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Span {
+    /// 0: the file itself, n: the n-th `--set`.
+    pub text: usize,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A text that the user wrote, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub text: String,
+    pub span: Span,
+}
+
+/// The file's text and those of the `--set` options, by [`Span::text`].
+pub(crate) struct Texts(Vec<Arc<NamedSource<String>>>);
+
+impl Texts {
+    pub fn new(name: &str, text: &str) -> Self {
+        Self(vec![Arc::new(NamedSource::new(name, text.to_owned()))])
+    }
+
+    /// Adds the text of a `--set` and gives its number.
+    pub fn add(&mut self, text: &str) -> usize {
+        self.0.push(Arc::new(NamedSource::new("--set", text.to_owned())));
+        self.0.len() - 1
+    }
+}
+
+/// One mistake: what, where, and what to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    message: String,
+    span: Span,
+    label: String,
+    help: Option<String>,
+}
+
+impl Problem {
+    pub fn new(message: impl Into<String>, span: Span, label: impl Into<String>) -> Self {
+        Self { message: message.into(), span, label: label.into(), help: None }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A name that is not among `known`.
+    pub fn unknown(what: &str, name: &Name, known: &[&str]) -> Self {
+        let list = known.iter().take(24).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let help = match (suggest(&name.text, known), known.is_empty()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, true) => format!("no {what} is defined"),
+            (None, false) => format!("known: {list}"),
+        };
+        Self::new(format!("no {what} is named `{}`", name.text), name.span, "this name").help(help)
+    }
+}
+
+/// Turns all mistakes into one error.
+pub(crate) fn report(texts: &Texts, name: &str, mut problems: Vec<Problem>) -> Error {
+    problems.sort_by_key(|problem| problem.span);
+    // What one layout has from another is read for both.
+    problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+    let count = problems.len();
+    problems.truncate(SHOWN);
+    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, problem)).collect();
+    if count == 1
+        && let Some(finding) = findings.pop()
+    {
+        return Error::from_report(Kind::Usage, finding);
+    }
+    let more = if count > SHOWN { format!("; the first {SHOWN} are") } else { String::new() };
+    Error::from_report(Kind::Usage, Findings { message: format!("`{name}` has {count} errors{more}"), findings })
+}
+
+/// A mistake together with its text.
+#[derive(Debug)]
+struct Finding {
+    problem: Problem,
+    text: Option<Arc<NamedSource<String>>>,
+}
+
+impl Finding {
+    fn new(texts: &Texts, problem: Problem) -> Self {
+        Self { text: texts.0.get(problem.span.text).cloned(), problem }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem.message)
+    }
+}
+
+impl std::error::Error for Finding {}
+
+impl Diagnostic for Finding {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.text.as_ref().map(|text| text as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let length = self.text.as_ref().map_or(0, |text| text.inner().len());
+        let start = self.problem.span.start.min(length);
+        let end = self.problem.span.end.clamp(start, length);
+        let label = LabeledSpan::new(Some(self.problem.label.clone()), start, end - start);
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// Several mistakes of one file.
+#[derive(Debug)]
+struct Findings {
+    message: String,
+    findings: Vec<Finding>,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Findings {}
+
+impl Diagnostic for Findings {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.findings.iter().map(|finding| finding as &dyn Diagnostic)))
+    }
+}
+
+/// The candidate that `typed` was probably meant to be: at most a third of the letters differ.
+pub(crate) fn suggest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    // The distance takes quadratic time, and longer words are no slips.
+    if typed.len() > 100 {
+        return None;
+    }
+    let most = (typed.chars().count() / 3).max(1);
+    let ranked = candidates.iter().map(|candidate| (distance(typed, candidate), *candidate));
+    ranked.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions and replacements that turn `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.to_lowercase().chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = corner + usize::from(x != *y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(suggest("ft.qsp", &["ft.psq", "l1.w"]), Some("ft.psq"));
+        assert_eq!(suggest("nothing", &["ft.psq", "l1.w"]), None);
+    }
+}

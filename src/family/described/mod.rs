@@ -1,0 +1,271 @@
+//! Networks of any engine, described in TOML: sizes, tensors, the layouts of files, and the steps between them.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `parse`, `tree`, `sizes`, `diagnose` | the text of an architecture file → [`Architecture`], all mistakes with their places |
+//! | `model` | what such a file says, as types |
+//! | `plan` | which steps lead from one layout to another |
+//! | `read`, `write`, `pack`, `zstd` | a file in a layout ↔ tensors |
+//! | `steps`, `quantize`, `tensor` | what is done to tensors |
+//! | [`features`], `gather` | rows of the inputs; which outputs are zero |
+//! | `compare` | how two files differ |
+//! | `bound` | whether sums of products can wrap on CPUs without VNNI |
+//! | [`foreign`] | networks in Stockfish's format that no table knows |
+//! | [`shipped`] | the architectures that come with the program |
+//!
+//! Knows nothing of the command line, the manifest and the cache.
+
+mod bound;
+mod compare;
+mod diagnose;
+pub mod features;
+pub mod foreign;
+mod gather;
+mod model;
+mod pack;
+mod parse;
+mod plan;
+mod quantize;
+mod read;
+pub mod shipped;
+mod sizes;
+mod steps;
+mod tensor;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod write;
+mod zstd;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use compare::{Comparison, TensorDifference};
+pub use features::Input;
+pub use model::{Architecture, DType};
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::files::Bytes;
+use crate::net::Permutation;
+use crate::permutation::ActivationMatrix;
+use crate::positions::Position;
+use model::Layout;
+use read::Contents;
+
+impl Architecture {
+    /// Reads an architecture from text; `name` is for messages, `overrides` are `KEY=VALUE` as `--set` takes them, such as
+    /// `sizes.neuron=64`.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Usage`], with every mistake and its place.
+    pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self> {
+        parse::parse(name, text, overrides)
+    }
+
+    /// The architecture that ships under `name`, or the one in the file `name`.
+    ///
+    /// # Errors
+    /// When there is neither, and as [`Self::parse`].
+    pub fn load(name: &str, overrides: &[String]) -> Result<Self> {
+        if let Some(shipped) = shipped::find(name) {
+            return Self::parse(shipped.name, shipped.text, overrides);
+        }
+        if !is_file_name(name) {
+            let names: Vec<&str> = shipped::ALL.iter().map(|shipped| shipped.name).collect();
+            let near = diagnose::suggest(name, &names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            return Err(Error::usage(format!("no architecture is named `{name}`"))
+                .help(format!("{near}`nnue architecture list` shows those that ship; another is a file, such as `mine.toml`")));
+        }
+        let bytes = Bytes::map(Path::new(name))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| Error::usage(format!("`{name}` is no text")).because(error))?;
+        Self::parse(name, text.strip_prefix('\u{FEFF}').unwrap_or(text), overrides)
+    }
+
+    /// Reads a file and takes the steps that lead to the layout `to`.
+    ///
+    /// Without `from` the file must fit one layout only. `neurons` is what a `permute` step does.
+    ///
+    /// # Errors
+    /// When the file is not in the layout, fits several, holds values that do not fit or are no numbers, or no steps lead there.
+    pub fn convert<'a>(&'a self, file: &Bytes, from: Option<&str>, to: &str, neurons: Neurons<'_>, ctx: &Ctx) -> Result<Converted<'a>> {
+        let target = self.writable(to).ok_or_else(|| self.no_layout(to))?;
+        let source = self.layout_of(file, from)?;
+        let plan = plan::plan(self, source, target).map_err(|fault| {
+            let message = format!("no steps lead from the layout `{}` to `{}`", source.name.text, target.name.text);
+            Error::usage(message).because(fault.message).because(fault.why)
+        })?;
+        let mut contents = read::read(self, source, file)
+            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", source.name.text, self.name)))?;
+        let permuted = match neurons {
+            Neurons::Kept => steps::run(self, &plan, &mut contents, steps::Neurons::Kept, ctx)?,
+            Neurons::Applied(permutation) => steps::run(self, &plan, &mut contents, steps::Neurons::Applied(permutation), ctx)?,
+            Neurons::Found(find) => {
+                let mut find =
+                    |tensors: &[Option<tensor::Tensor>]| find(&|positions: &[Position]| gather::gather(self, tensors, positions, ctx));
+                steps::run(self, &plan, &mut contents, steps::Neurons::Found(&mut find), ctx)?
+            }
+        };
+        for stored in &target.tensors {
+            if let Some(index) = contents.tensors[stored.tensor].as_ref().and_then(tensor::Tensor::first_nan) {
+                return Err(Error::new(format!("`{}` holds values that are no numbers", stored.role.text))
+                    .because(format!("the first is at index {index}"))
+                    .help("the training went wrong: take an earlier checkpoint"));
+            }
+        }
+        Ok(Converted { architecture: self, layout: target, source: &source.name.text, contents, permuted })
+    }
+
+    /// What a file holds, tensor by tensor, and which layout it is in.
+    ///
+    /// # Errors
+    /// As [`Self::convert`].
+    pub fn summary(&self, file: &Bytes, from: Option<&str>) -> Result<Summary> {
+        let layout = self.layout_of(file, from)?;
+        let contents = read::read(self, layout, file)
+            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", layout.name.text, self.name)))?;
+        let tensors = layout.tensors.iter().filter_map(|stored| {
+            let tensor = contents.tensors[stored.tensor].as_ref()?;
+            let (min, max) = tensor.limits();
+            Some(TensorSummary { role: stored.role.text.clone(), dtype: tensor.dtype, shape: tensor.shape.clone(), min, max })
+        });
+        Ok(Summary {
+            layout: layout.name.text.clone(),
+            tensors: tensors.collect(),
+            largest_sum: bound::largest_sum(self, &contents.tensors),
+        })
+    }
+
+    /// Names of the layouts that the file fits.
+    pub fn fitting(&self, file: &Bytes) -> Vec<&str> {
+        self.layouts.iter().filter(|layout| read::fits(self, layout, file).is_ok()).map(|layout| layout.name.text.as_str()).collect()
+    }
+
+    /// The layout of this name, or the only one that the file fits.
+    fn layout_of(&self, file: &Bytes, from: Option<&str>) -> Result<&Layout> {
+        match from {
+            Some(name) => self.readable(name).ok_or_else(|| self.no_layout(name)),
+            None => self.recognize(file),
+        }
+    }
+
+    /// The only layout that the file fits. Layouts that are only written count where no other fits.
+    fn recognize(&self, file: &Bytes) -> Result<&Layout> {
+        let fit = |layout: &&Layout| read::fits(self, layout, file).is_ok();
+        let (read, written): (Vec<&Layout>, Vec<&Layout>) = self.layouts.iter().partition(|layout| layout.used != model::Use::Write);
+        let mut found: Vec<&Layout> = read.iter().copied().filter(fit).collect();
+        if found.is_empty() {
+            found = written.into_iter().filter(fit).collect();
+        }
+        match found[..] {
+            [one] => Ok(one),
+            [] => {
+                let mut error = Error::new(format!("the file fits no layout of `{}`", self.name));
+                for layout in read {
+                    if let Err(why) = read::fits(self, layout, file) {
+                        error = error.because(format!("`{}`: {why}", layout.name.text));
+                    }
+                }
+                Err(error.help("check the sizes; each can be given with `--set sizes.NAME=NUMBER`"))
+            }
+            _ => {
+                let names = found.iter().map(|layout| format!("`{}`", layout.name.text)).collect::<Vec<_>>().join(" and ");
+                Err(Error::usage(format!("the file fits the layouts {names}"))
+                    .because("it has no header that tells them apart")
+                    .help("say which it is: `--from LAYOUT`"))
+            }
+        }
+    }
+
+    fn no_layout(&self, name: &str) -> Error {
+        let names = self.layout_names();
+        let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let help = diagnose::suggest(name, &names).map_or(format!("layouts: {list}"), |near| format!("did you mean `{near}`?"));
+        Error::usage(format!("`{}` has no layout `{name}`", self.name)).help(help)
+    }
+}
+
+/// Gathers the activations of a network over positions.
+pub type Gather<'a> = dyn Fn(&[Position]) -> Result<ActivationMatrix> + 'a;
+
+/// What a `permute` step does with the order of the neurons.
+pub enum Neurons<'a> {
+    /// They stay.
+    Kept,
+    /// They take this order.
+    Applied(&'a Permutation),
+    /// They take the order that is found from their activations, at that step.
+    Found(&'a mut dyn FnMut(&Gather<'_>) -> Result<Permutation>),
+}
+
+/// Whether an `--architecture` of this spelling means a file.
+pub fn is_file_name(name: &str) -> bool {
+    name.ends_with(".toml") || name.contains(['/', std::path::MAIN_SEPARATOR])
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The layout it is in.
+    pub layout: String,
+    /// In the order of the file.
+    pub tensors: Vec<TensorSummary>,
+    /// The largest sum of four products in the first dense layer, where it is known: two maddubs results added. Above 32,767 an
+    /// engine that adds them in 16 bits may wrap, and which ones meet depends on the order of the neurons.
+    pub largest_sum: Option<u32>,
+}
+
+/// One tensor of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorSummary {
+    /// What it is.
+    pub role: String,
+    /// Of its values.
+    pub dtype: DType,
+    /// Sizes of its axes, in the architecture's order.
+    pub shape: Vec<usize>,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value; below `min` where there is none, not a number where a value is none.
+    pub max: f64,
+}
+
+/// A network on the way to a layout.
+#[derive(Debug)]
+pub struct Converted<'a> {
+    architecture: &'a Architecture,
+    layout: &'a Layout,
+    source: &'a str,
+    contents: Contents,
+    permuted: bool,
+}
+
+impl Converted<'_> {
+    /// Name of the architecture.
+    pub fn architecture(&self) -> &str {
+        &self.architecture.name
+    }
+
+    /// The layout that the file was in.
+    pub fn source(&self) -> &str {
+        self.source
+    }
+
+    /// Whether a step applied the permutation.
+    pub fn permuted(&self) -> bool {
+        self.permuted
+    }
+
+    /// The largest sum of four products in the first dense layer: see [`Summary`].
+    pub fn largest_sum(&self) -> Option<u32> {
+        bound::largest_sum(self.architecture, &self.contents.tensors)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// Those of `out`, and of a header that the source has not.
+    pub fn write(&self, out: &mut dyn Write) -> Result<()> {
+        write::write(self.architecture, self.layout, &self.contents, out)
+    }
+}

@@ -1,0 +1,266 @@
+//! Random layouts, and networks small enough to compute by hand.
+
+use proptest::prelude::*;
+
+use super::model::{Architecture, DType};
+use super::read::{Contents, Kept};
+use super::tensor::{Storage, Tensor};
+use super::{Neurons, gather, plan, read, write};
+use crate::ctx::Ctx;
+use crate::files::Bytes;
+use crate::net::Permutation;
+use crate::positions::{Color, generate};
+
+/// Numbers from a seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        // splitmix64: any seed is good.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for index in (1..items.len()).rev() {
+            items.swap(index, self.below(index + 1));
+        }
+    }
+}
+
+const SIZES: [(&str, usize); 4] = [("a", 4), ("b", 6), ("c", 1), ("d", 12)];
+
+/// An architecture with one layout, and the axes of its tensors in file order.
+fn random_architecture(random: &mut Random) -> (String, Vec<Vec<String>>) {
+    let mut text = "schema = \"engine-net-1\"\n[sizes]\na = 4\nb = 6\nc = 1\nd = \"2*b\"\n[tensors]\n".to_owned();
+    let mut stored = Vec::new();
+    let mut orders = Vec::new();
+    let packed = ["raw", "raw", "leb128"][random.below(3)];
+    for index in 0..1 + random.below(4) {
+        let mut axes: Vec<&str> = SIZES.iter().map(|(name, _)| *name).collect();
+        random.shuffle(&mut axes);
+        axes.truncate(random.below(5));
+        text += &format!("\"t{index}\" = {axes:?}\n");
+        let mut order = Vec::new();
+        for axis in &axes {
+            let size = SIZES.iter().find(|(name, _)| name == axis).unwrap().1;
+            if size % 2 == 0 && random.below(3) == 0 {
+                order.extend([format!("{axis}/2"), format!("{axis}%2")]);
+            } else {
+                order.push((*axis).to_owned());
+            }
+        }
+        random.shuffle(&mut order);
+        let dtype = DType::NAMES[random.below(5)];
+        let align = [1, 4, 64][random.below(3)];
+        let each = random.below(3) == 0 && packed == "raw";
+        stored.push(format!("{{ role = \"t{index}\", dtype = \"{dtype}\", axes = {order:?}, align = {align}, align_each = {each} }}"));
+        orders.push(order);
+    }
+    random.shuffle(&mut stored);
+    let header =
+        ["", "header = [{ bytes = \"NET\" }, { u16 = \"d\" }, { size = 3 }]\n", "header = [{ counted = \"u32\" }]\n"][random.below(3)];
+    let pad = ["", "pad = { to = 32, with = \"xyz\" }\n"][random.below(2)];
+    text += &format!("[layout.file]\nencoding = \"{packed}\"\n{header}{pad}tensors = [{}]\n", stored.join(", "));
+    (text, orders)
+}
+
+/// Values for every tensor, and for what a header keeps.
+fn random_contents(architecture: &Architecture, random: &mut Random) -> Contents {
+    let layout = architecture.readable("file").unwrap();
+    let state = plan::state_of(architecture, layout);
+    let tensors = state.into_iter().map(|tensor| {
+        let (dtype, shape) = tensor?;
+        let length = shape.iter().product::<usize>() * dtype.size();
+        let bytes = (0..length).map(|_| random.below(256) as u8).collect();
+        Some(Tensor { dtype, shape, bytes: Storage::Owned(bytes) })
+    });
+    let tensors = tensors.collect();
+    // Whichever of the two headers asks for one: three bytes.
+    Contents { tensors, kept: Kept { header: Vec::new(), fields: vec![vec![1, 2, 3]] } }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let (text, _) = random_architecture(&mut random);
+        let architecture = Architecture::parse("random", &text, &[]).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        let contents = random_contents(&architecture, &mut random);
+        let layout = architecture.readable("file").unwrap();
+        let mut file = Vec::new();
+        write::write(&architecture, layout, &contents, &mut file).unwrap();
+        let bytes = Bytes::from_vec(file.clone());
+        let again = read::read(&architecture, layout, &bytes).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        for (before, after) in contents.tensors.iter().zip(&again.tensors) {
+            prop_assert_eq!(before.as_ref().map(|tensor| &*tensor.bytes), after.as_ref().map(|tensor| &*tensor.bytes));
+        }
+        // And nothing of another length is taken.
+        let cut = Bytes::from_vec(file[..file.len() - 1].to_vec());
+        let align = file.len().next_multiple_of(layout.align);
+        prop_assert!(read::read(&architecture, layout, &cut).is_err() || align != file.len());
+        file.push(0);
+        prop_assert!(read::read(&architecture, layout, &Bytes::from_vec(file)).is_err());
+    }
+
+    #[test]
+    fn axes_that_do_not_make_up_the_tensor_are_refused(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let (text, orders) = random_architecture(&mut random);
+        let Some(order) = orders.iter().find(|order| !order.is_empty()) else { return Ok(()) };
+        let good = format!("{order:?}");
+        let picked = random.below(order.len());
+        let mut missing = order.clone();
+        missing.remove(picked);
+        let mut twice = order.clone();
+        twice.push(order[picked].clone());
+        let mut other = order.clone();
+        other[picked] = if other[picked].contains('%') { "d%3".to_owned() } else { "e".to_owned() };
+        for bad in [missing, twice, other] {
+            // Only the layout has the key: the tensors' own axes stay.
+            let text = text.replacen(&format!("axes = {good}"), &format!("axes = {bad:?}"), 1);
+            prop_assert!(Architecture::parse("random", &text, &[]).is_err(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(cut in any::<prop::sample::Index>(), byte in any::<u8>(), which in any::<prop::sample::Index>()) {
+        let shipped = which.get(super::shipped::ALL);
+        let mut bytes = shipped.text.as_bytes().to_vec();
+        let at = cut.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok(text) = String::from_utf8(bytes) {
+            let _ = Architecture::parse("changed", &text, &[]);
+        }
+    }
+}
+
+const SMALL: &str = r#"
+schema = "engine-net-1"
+[sizes]
+neuron = 8
+in = "neuron"
+out = 2
+row = 1536
+pair = 4560
+[[inputs]]
+block = "pawn-pairs-4560"
+[[inputs]]
+block = "psq"
+buckets = [0,0,0,1, 0,0,0,1, 0,0,0,1, 0,0,0,1, 0,0,0,1, 0,0,0,1, 0,0,0,1, 0,0,0,1]
+mirror = "efgh"
+[activation]
+kind = "pairwise"
+product = "a*b >> 9"
+[permutation]
+axis = "neuron"
+also = "in"
+[tensors]
+"ft.psq" = ["row", "neuron"]
+"ft.pairs" = ["pair", "neuron"]
+"ft.bias" = ["neuron"]
+"l1.w" = ["out", "in"]
+[step.order]
+do = "permute"
+[layout.file]
+tensors = [
+  { role = "ft.psq", dtype = "i16" }, { role = "ft.pairs", dtype = "i8" }, { role = "ft.bias", dtype = "i16" },
+  { role = "l1.w", dtype = "i8", axes = ["in/4", "out", "in%4"] },
+]
+[write.sparse]
+like = "file"
+from = "file"
+steps = ["order"]
+"#;
+
+#[test]
+fn activations_are_those_of_plain_sums() {
+    let architecture = Architecture::parse("small", SMALL, &[]).unwrap();
+    let mut random = Random(7);
+    let contents = random_contents(&architecture, &mut random);
+    let positions = generate(5, 70);
+    let matrix = gather::gather(&architecture, &contents.tensors, &positions, &Ctx::silent()).unwrap();
+    let value = |tensor: usize, index: usize| -> i64 {
+        let tensor = contents.tensors[tensor].as_ref().unwrap();
+        super::steps::integer(tensor.dtype, &tensor.bytes[index * tensor.dtype.size()..][..tensor.dtype.size()])
+    };
+    for (index, position) in positions.iter().enumerate() {
+        for side in 0..2 {
+            let mover = position.side_to_move();
+            let color: Color = if side == 0 { mover } else { mover.opponent() };
+            let mut sums: Vec<i64> = (0..8).map(|neuron| value(2, neuron)).collect();
+            for (input, tensor) in architecture.inputs().zip([1, 0]) {
+                let mut rows = Vec::new();
+                input.active(position, color, &mut rows);
+                rows.iter().for_each(|row| (0..8).for_each(|neuron| sums[neuron] += value(tensor, *row as usize * 8 + neuron)));
+            }
+            let clip = |sum: i64| i64::from(sum as i16).clamp(0, 255);
+            for neuron in 0..4 {
+                let zero = clip(sums[neuron]) * clip(sums[neuron + 4]) < 512;
+                let bit = matrix.column(neuron)[index / 32] >> (index % 32 * 2 + side) & 1;
+                assert_eq!(bit == 1, zero, "position {index}, side {side}, neuron {neuron}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_permutation_moves_pairs_and_the_inputs_behind_them() {
+    let architecture = Architecture::parse("small", SMALL, &[]).unwrap();
+    let contents = random_contents(&architecture, &mut Random(9));
+    let mut file = Vec::new();
+    write::write(&architecture, architecture.readable("file").unwrap(), &contents, &mut file).unwrap();
+    let permutation = Permutation::try_from([2i64, 0, 3, 1].as_slice()).unwrap();
+    let ctx = Ctx::silent();
+    let file = Bytes::from_vec(file);
+    let converted = architecture.convert(&file, Some("file"), "sparse", Neurons::Applied(&permutation), &ctx).unwrap();
+    assert!(converted.permuted());
+    let before = contents.tensors[3].as_ref().unwrap();
+    let after = converted.contents.tensors[3].as_ref().unwrap();
+    for (place, from) in [2usize, 0, 3, 1, 6, 4, 7, 5].into_iter().enumerate() {
+        assert_eq!([after.bytes[place], after.bytes[8 + place]], [before.bytes[from], before.bytes[8 + from]]);
+    }
+    // What the permutation undoes is the file again.
+    let mut sparse = Vec::new();
+    converted.write(&mut sparse).unwrap();
+    let inverse = Permutation::try_from([1i64, 3, 0, 2].as_slice()).unwrap();
+    let sparse = Bytes::from_vec(sparse);
+    let back = architecture.convert(&sparse, Some("file"), "sparse", Neurons::Applied(&inverse), &ctx).unwrap();
+    let mut bytes = Vec::new();
+    back.write(&mut bytes).unwrap();
+    assert!(bytes == file[..]);
+    let wrong = Permutation::identity(8).unwrap();
+    assert!(architecture.convert(&file, Some("file"), "sparse", Neurons::Applied(&wrong), &ctx).is_err());
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let mistakes = |text: &str| Architecture::parse("small", text, &[]).unwrap_err().to_string();
+    let changed = SMALL
+        .replace("kind = \"pairwise\"", "kind = \"pairwize\"")
+        .replace("dtype = \"i8\"", "dtype = \"i9\"")
+        .replace("role = \"ft.bias\"", "role = \"ft.bais\"")
+        .replace("out = 2", "out = \"in+\"");
+    assert_eq!(mistakes(&changed), "`small` has 6 errors");
+    assert!(mistakes(&SMALL.replace("steps = [\"order\"]", "steps = [\"ordr\"]")).contains("no step is named `ordr`"));
+    assert!(mistakes(&SMALL.replace("from = \"file\"", "from = \"fil\"")).contains("no other layout is named `fil`"));
+    assert!(mistakes(&SMALL.replace("schema = \"engine-net-1\"", "schema = \"engine-net-9\"")).contains("is not known"));
+    assert!(mistakes("x = ").contains("invalid TOML"));
+}
+
+#[test]
+fn output_buckets_are_counted_tabled_or_computed() {
+    let with = |buckets: &str| Architecture::parse("small", &format!("{SMALL}\n[buckets]\n{buckets}\n"), &[]);
+    let counted = with("count = 8").unwrap();
+    assert_eq!([0, 2, 5, 6, 32].map(|pieces| counted.output_bucket(pieces)), [0, 0, 0, 1, 7].map(Some));
+    let computed = with("formula = \"min((63-pieces)*(32-pieces)//225, 7)\"").unwrap();
+    assert_eq!([2, 3, 17, 31, 32].map(|pieces| computed.output_bucket(pieces)), [7, 7, 3, 0, 0].map(Some));
+    let table: Vec<usize> = (0..33).map(|pieces| pieces / 5).collect();
+    assert_eq!(with(&format!("table = {table:?}")).unwrap().output_bucket(32), Some(6));
+    for wrong in ["count = 8\nformula = \"pieces\"", "table = [1]", "formula = \"2-pieces\"", "formula = \"men\""] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}

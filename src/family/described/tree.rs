@@ -1,0 +1,201 @@
+//! TOML text → a tree in which every key and value knows its place, with `--set` on top. Knows nothing of the keys' meaning.
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnose::{Name, Problem, Span, Texts};
+
+/// Levels of tables and lists: an architecture needs five.
+const DEPTH: usize = 16;
+
+/// Tables whose entries the author of the file names.
+const NAMED: [&str; 6] = ["sizes", "tensors", "step", "read", "write", "layout"];
+
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Truth(bool),
+    List(Vec<Node>),
+    Table(Vec<(Name, Node)>),
+    /// What no key of an architecture takes: a date, a number of more than 64 bits.
+    Other,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub value: Value,
+    pub span: Span,
+}
+
+impl Value {
+    /// The kind, with its article.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Integer(_) => "an integer",
+            Self::Float(_) => "a number with a fraction",
+            Self::Truth(_) => "a truth value",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+            Self::Other => "a date or a very large number",
+        }
+    }
+}
+
+/// Parses a whole document, which is text 0.
+pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Node {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let range = error.span().unwrap_or(0..0);
+        let span = Span { text: 0, start: range.start, end: range.end };
+        problems.push(Problem::new(format!("invalid TOML: {}", error.message()), span, "here"));
+    }
+    Node { value: table_of(table.get_ref(), 0, 0, 0, problems), span: Span::default() }
+}
+
+fn table_of(table: &DeTable<'_>, text: usize, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Value {
+    let place = |range: std::ops::Range<usize>| Span { text, start: range.start + shift, end: range.end + shift };
+    let mut entries: Vec<(Name, Node)> = table
+        .iter()
+        .map(|(key, item)| {
+            let name = Name { text: key.get_ref().clone().into_owned(), span: place(key.span()) };
+            (name, node_of(item.get_ref(), place(item.span()), shift, depth + 1, problems))
+        })
+        .collect();
+    entries.sort_by_key(|(name, _)| name.span);
+    Value::Table(entries)
+}
+
+fn node_of(value: &DeValue<'_>, span: Span, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Node {
+    if depth > DEPTH {
+        problems.push(Problem::new("tables nest too deeply", span, "here"));
+        return Node { value: Value::Other, span };
+    }
+    let value = match value {
+        DeValue::String(text) => Value::Text(text.clone().into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Integer),
+        DeValue::Float(number) => number.as_str().parse().map_or(Value::Other, Value::Float),
+        DeValue::Boolean(truth) => Value::Truth(*truth),
+        DeValue::Datetime(_) => Value::Other,
+        DeValue::Array(items) => Value::List(
+            items
+                .iter()
+                .map(|item| {
+                    let range = item.span();
+                    let place = Span { text: span.text, start: range.start + shift, end: range.end + shift };
+                    node_of(item.get_ref(), place, shift, depth + 1, problems)
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => table_of(table, span.text, shift, depth, problems),
+    };
+    Node { value, span }
+}
+
+/// Puts the value of a `--set KEY=VALUE` in its place. KEY is a dotted path, with numbers for the entries of lists; keys that hold
+/// dots are quoted. VALUE is TOML, or a plain string where it is no TOML.
+pub(crate) fn set(root: &mut Node, argument: &str, texts: &mut Texts, problems: &mut Vec<Problem>) {
+    let text = texts.add(argument);
+    let all = Span { text, start: 0, end: argument.len() };
+    let help = "write a path of keys, `=` and a value, such as `--set sizes.neuron=64`";
+    let Some((keys, at)) = path(argument) else {
+        problems.push(Problem::new(format!("cannot read `--set {argument}`"), all, "no `KEY=VALUE`").help(help));
+        return;
+    };
+    let raw = argument[at..].trim();
+    let span = Span { text, start: at, end: argument.len() };
+    let new = match DeValue::parse(raw) {
+        Ok(value) => node_of(value.get_ref(), span, at, 1, problems),
+        Err(_) => Node { value: Value::Text(raw.to_owned()), span },
+    };
+    let mut place = root;
+    for (level, key) in keys.iter().enumerate() {
+        let kind = place.value.kind();
+        // What the user named is only changed: a new size or step would have no effect, so the name is a slip.
+        if let (1, Value::Table(entries), Some(first)) = (level, &place.value, keys.first())
+            && NAMED.contains(&first.as_str())
+            && !entries.iter().any(|(name, _)| name.text == *key)
+        {
+            let known: Vec<&str> = entries.iter().map(|(name, _)| name.text.as_str()).collect();
+            problems.push(Problem::unknown(first, &Name { text: key.clone(), span: all }, &known));
+            return;
+        }
+        let next = match &mut place.value {
+            Value::Table(entries) => {
+                let found = entries.iter().position(|(name, _)| name.text == *key);
+                let index = found.unwrap_or_else(|| {
+                    entries.push((Name { text: key.clone(), span: all }, Node { value: Value::Table(Vec::new()), span: all }));
+                    entries.len() - 1
+                });
+                entries.get_mut(index).map(|(_, node)| node)
+            }
+            Value::List(items) => key.parse().ok().and_then(|index: usize| items.get_mut(index)),
+            _ => None,
+        };
+        let Some(next) = next else {
+            problems.push(Problem::new(format!("`--set` finds no `{key}`"), all, format!("the file has {kind} there")).help(help));
+            return;
+        };
+        place = next;
+    }
+    *place = new;
+}
+
+/// The keys before the first `=` outside quotes, and where the value begins.
+fn path(argument: &str) -> Option<(Vec<String>, usize)> {
+    let mut keys = vec![String::new()];
+    let mut quote = None;
+    for (at, c) in argument.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '.') => keys.push(String::new()),
+            (None, '=') => {
+                let keys: Vec<String> = keys.iter().map(|key| key.trim().to_owned()).collect();
+                return (keys.len() <= DEPTH && keys.iter().all(|key| !key.is_empty())).then_some((keys, at + 1));
+            }
+            (_, c) => keys.last_mut()?.push(c),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn integer(root: &Node, keys: &[&str]) -> Option<i64> {
+        let mut node = root;
+        for key in keys {
+            node = match &node.value {
+                Value::Table(entries) => &entries.iter().find(|(name, _)| name.text == *key)?.1,
+                Value::List(items) => items.get(key.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        match node.value {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn values_are_set_by_path() {
+        let mut problems = Vec::new();
+        let mut root = parse("[sizes]\nneuron = 1\n[[inputs]]\nx = [1, 2]\n[tensors]\n\"a.b\" = 3\n", &mut problems);
+        let mut texts = Texts::new("x", "");
+        for argument in ["sizes.neuron=64", "inputs.0.x.1 = 7", "tensors.\"a.b\"=9"] {
+            set(&mut root, argument, &mut texts, &mut problems);
+        }
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(integer(&root, &["sizes", "neuron"]), Some(64));
+        assert_eq!(integer(&root, &["inputs", "0", "x", "1"]), Some(7));
+        assert_eq!(integer(&root, &["tensors", "a.b"]), Some(9));
+        for argument in ["", "=1", "sizes", "sizes.neuron.deep=1", "sizes.nouron=1", "inputs.5.x=1"] {
+            problems.clear();
+            set(&mut root, argument, &mut texts, &mut problems);
+            assert_eq!(problems.len(), 1, "{argument}");
+        }
+    }
+}
