@@ -85,7 +85,7 @@ mod tests {
         }
         for bytes in [200_000_000, 200_000_001, u64::MAX] {
             let (message, help) = refusal(check_size(bytes));
-            assert!(message.contains(&bytes.to_string()) && message.contains("less than 200000000"), "{message}");
+            assert!(message.contains(&bytes.to_string()) && message.contains("fewer than 200000000"), "{message}");
             assert!(help.contains("compression = \"leb128\""), "{help}");
         }
     }
