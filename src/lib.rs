@@ -22,7 +22,7 @@
 //! * [`positions`]: training data readers, deterministic sampling, feature indices.
 //! * [`net`]: what a network is: architectures as data, feature sets, integer and float networks, permutations.
 //!   Knows no file format, no command line, no cache.
-//! * [`files`]: what is common to all use of files: open safely, replace atomically, hash, lock, map.
+//! * [`files`]: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * [`random`]: chance from seeds.
 //! * [`words`]: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]

@@ -237,7 +237,10 @@ mod tests {
         for text in [&b"version = 1\n<<<<<<< HEAD\n"[..], b"version = 1 # \xff\n", b"version = 2\n"] {
             std::fs::write(&path, text).unwrap();
             let error = Lock::read(&path).unwrap_err();
-            assert!(error.kind() == Kind::Usage && error.message().ends_with("is damaged") && error.help_text().is_some(), "{error:?}");
+            assert!(
+                error.kind() == Kind::Usage && error.message().ends_with("is not a valid lock file") && error.help_text().is_some(),
+                "{error:?}"
+            );
         }
     }
 }
