@@ -1,7 +1,7 @@
 //! File digests without reading the files: remembered by path and [`Signature`], under the rule for racily clean files.
 //!
 //! An entry is made only when every later edit must change the signature (see [`Signature::is_settled`]), so an entry that matches is
-//! right. One file of [`packed`](super::packed): a list of path hashes (16 bytes), each with its entry.
+//! right. One file of `packed`: a list of path hashes (16 bytes), each with its entry.
 //!
 //! A corrupt file counts as empty, with a warning: files are hashed again.
 

@@ -1,7 +1,7 @@
 //! A result together with the [`Signature`]s of all files that it rests on: while none of them was touched, the result stands.
 //!
 //! Knows nothing of what the result is. A file is a witness only when every edit since the work began must change its signature
-//! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of [`packed`](super::packed):
+//! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of `packed`:
 //! the context (32 bytes), when it was made (seconds, i64), the list of files with their signatures, and the result to the end.
 //!
 //! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.

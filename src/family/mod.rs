@@ -1,7 +1,7 @@
 //! The kinds of networks. A family is one folder: how its files are recognized, its stages, its artifacts, what can be done with them.
 //!
-//! Manifest, graph, build and cache name none of them. They ask here: [`of`] for what a family makes of a net, [`stages`] for what runs
-//! an action and reads its results, [`publication`] for what a place of publication asks of a file. Each is one `match`: a new family, a
+//! Manifest, graph, build and cache name none of them. They ask here: `of` for what a family makes of a net, `stages` for what runs
+//! an action and reads its results, `publication` for what a place of publication asks of a file. Each is one `match`: a new family, a
 //! new action or a new place does not compile until it stands there.
 //!
 //! What families share lies below: positions, permutations, containers of tensors.

@@ -1,7 +1,7 @@
 //! What a file really is, by its first bytes: one table from which the right reader is chosen, and from which files that turn up in the
 //! wrong place are called by their name.
 //!
-//! A new format is a variant of [`FileKind`] and a row of [`KINDS`]. Packed files are looked into: [`probe`] and [`unpacked`].
+//! A new format is a variant of [`FileKind`] and a row of `KINDS`. Packed files are looked into: [`probe`] and [`unpacked`].
 
 use std::borrow::Cow;
 use std::fs::File;
