@@ -95,7 +95,7 @@ pub struct Options {
 /// Warns of what is assumed for nets of which something is stale, by their places among `nets`: once per source, before anything runs.
 fn say_assumptions(stale: &[usize], nets: &[&ResolvedNet], facts: &Facts, ctx: &Ctx) {
     let stale = stale.iter().filter_map(|net| nets.get(*net).copied());
-    plan::assumptions(stale, facts).iter().for_each(|line| ctx.warn(line));
+    plan::assumptions(stale, facts, ctx).iter().for_each(|line| ctx.warn(line));
 }
 
 /// A manifest with the places where its builds are remembered.

@@ -68,7 +68,7 @@ pub(crate) trait Family: Sync {
 
     /// What the net's source leaves open, the net's result depends on, and a build would therefore assume: a line for the user. What
     /// cannot be read says so when it is built.
-    fn assumption(&self, net: &ResolvedNet, facts: SourceFacts) -> Option<String>;
+    fn assumption(&self, net: &ResolvedNet, facts: SourceFacts, ctx: &Ctx) -> Option<String>;
 }
 
 /// Makes nodes of the graph for one net; equal ones are shared with other nets.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::ctx::Ctx;
 use crate::family::{self, SourceFacts};
 use crate::manifest::ResolvedNet;
 
@@ -32,13 +33,13 @@ impl Facts {
 }
 
 /// One line for each source of these nets that leaves open what results depend on, so that a build assumes something.
-pub fn assumptions<'n>(nets: impl IntoIterator<Item = &'n ResolvedNet>, facts: &Facts) -> Vec<String> {
+pub fn assumptions<'n>(nets: impl IntoIterator<Item = &'n ResolvedNet>, facts: &Facts, ctx: &Ctx) -> Vec<String> {
     let mut said = HashSet::new();
     let mut lines = Vec::new();
     for net in nets {
         let path = net.source.path.value.resolved.as_path();
         let Some(facts) = facts.of(path).filter(|_| !said.contains(path)) else { continue };
-        if let Some(line) = family::of(facts.family).assumption(net, facts) {
+        if let Some(line) = family::of(facts.family).assumption(net, facts, ctx) {
             said.insert(path);
             lines.push(line);
         }

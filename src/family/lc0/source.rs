@@ -4,6 +4,7 @@
 //! They are recognized, so that a build says what they are; it has no stages for them yet. `nnue convert` and `nnue inspect` work on them.
 
 use super::sniff;
+use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::{Family, Planned, SourceFacts, Steps};
 use crate::files::Bytes;
@@ -27,7 +28,7 @@ impl Family for Lc0 {
         Err(not_built(manifest, &net.name, path.span, &path.value.typed))
     }
 
-    fn assumption(&self, _: &ResolvedNet, _: SourceFacts) -> Option<String> {
+    fn assumption(&self, _: &ResolvedNet, _: SourceFacts, _: &Ctx) -> Option<String> {
         None
     }
 }

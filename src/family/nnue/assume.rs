@@ -1,8 +1,9 @@
 //! What a source leaves open and a build would assume: its scales.
 
 use super::plan::{expectation, format_of};
-use super::stages::load::{Loaded, load};
+use super::stages::load::{Loaded, load_file};
 use super::stages::pipeline::other_scales;
+use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::family::SourceFacts;
 use crate::files::Bytes;
@@ -14,10 +15,10 @@ use crate::net::Architecture;
 use crate::words::FileFormat;
 
 /// As [`Family::assumption`](crate::family::Family::assumption). Of a `.nnue` file it reads little more than the headers.
-pub(super) fn assumption(net: &ResolvedNet, facts: SourceFacts) -> Option<String> {
+pub(super) fn assumption(net: &ResolvedNet, facts: SourceFacts, ctx: &Ctx) -> Option<String> {
     let source = &net.source;
     let purpose = purpose(net).filter(|_| source.claims.quantization.is_none())?;
-    let architecture = architecture(net, facts.content?, &expectation(&source.claims)).ok()??;
+    let architecture = architecture(net, facts.content?, &expectation(&source.claims), ctx).ok()??;
     let others = other_scales(&architecture);
     (!others.is_empty()).then(|| {
         format!(
@@ -31,17 +32,16 @@ pub(super) fn assumption(net: &ResolvedNet, facts: SourceFacts) -> Option<String
 }
 
 /// The architecture of a source of integers; `None` for floats, which record their scales or leave no choice.
-fn architecture(net: &ResolvedNet, content: FileKind, expected: &Expectation) -> Result<Option<Architecture>> {
+fn architecture(net: &ResolvedNet, content: FileKind, expected: &Expectation, ctx: &Ctx) -> Result<Option<Architecture>> {
     let path = &net.source.path.value.resolved;
     if content.holds_floats() {
         return Ok(None);
     }
-    let bytes = Bytes::map(path)?;
+    let bytes = Bytes::input(path, ctx)?;
     if content == FileKind::Nnue && Packing::of(&bytes).is_none() {
         return nnue::architecture(&bytes, expected).map(Some);
     }
-    drop(bytes);
-    Ok(match load(path, expected)? {
+    Ok(match load_file(bytes, path, expected)? {
         Loaded::Quantized(parsed) => Some(parsed.network.architecture),
         Loaded::Float(_) => None,
     })

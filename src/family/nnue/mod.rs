@@ -19,10 +19,12 @@ mod value;
 pub(crate) use fishtest::Fishtest;
 pub(crate) use value::Value;
 
+use std::fs::File;
+use std::io::Read;
+
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::files::Bytes;
 use crate::format::nnue;
 use crate::format::sources::{FileKind, Holds};
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
@@ -42,17 +44,25 @@ impl Family for Nnue {
     }
 
     fn compression(&self, content: FileKind, path: &FilePath) -> Option<Compression> {
-        // Of the mapped file only the headers are read; a packed one is told apart by what is in it, and does not begin like a network.
-        let bytes = (content == FileKind::Nnue).then(|| Bytes::map(&path.resolved).ok()).flatten()?;
-        nnue::compression(&bytes)
+        // Read, not mapped: the file may be one that is being written.
+        let file = (content == FileKind::Nnue).then(|| File::open(&path.resolved).ok()).flatten()?;
+        let mut head = Vec::new();
+        // Hardly any description is longer than a page.
+        let mut reader = file.take(4096);
+        reader.read_to_end(&mut head).ok()?;
+        nnue::compression(&head).or_else(|| {
+            reader.set_limit(nnue::HEAD);
+            reader.read_to_end(&mut head).ok()?;
+            nnue::compression(&head)
+        })
     }
 
     fn plan(&self, manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
         plan::plan(manifest, net, facts, steps)
     }
 
-    fn assumption(&self, net: &ResolvedNet, facts: SourceFacts) -> Option<String> {
-        assume::assumption(net, facts)
+    fn assumption(&self, net: &ResolvedNet, facts: SourceFacts, ctx: &Ctx) -> Option<String> {
+        assume::assumption(net, facts, ctx)
     }
 }
 

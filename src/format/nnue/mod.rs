@@ -37,6 +37,9 @@ pub const LEB128_MAGIC: &[u8; 17] = b"COMPRESSED_LEB128";
 /// Longest description that is accepted, in bytes.
 pub const MAX_DESCRIPTION: usize = 1 << 20;
 
+/// From this many bytes at the beginning of a file [`compression`] can tell: the longest header, and the mark of its first tensor.
+pub const HEAD: u64 = MAX_DESCRIPTION as u64 + 64;
+
 /// The description that the trainer of 2023 and later writes when none is given.
 pub const DEFAULT_DESCRIPTION: &str = "Network trained with the https://github.com/official-stockfish/nnue-pytorch trainer.";
 
@@ -104,7 +107,7 @@ pub fn architecture(bytes: &[u8], expected: &Expectation) -> Result<Architecture
     read::architecture(bytes, expected)
 }
 
-/// How a whole file is stored, by its headers only; `None` for a partly compressed one, and for what [`read`] would refuse.
+/// How a file is stored, by its header and the mark of its first tensor; `None` where `bytes` end before them.
 pub fn compression(bytes: &[u8]) -> Option<Compression> {
     read::compression(bytes)
 }

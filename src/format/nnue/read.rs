@@ -356,7 +356,8 @@ impl Layout {
 /// How a whole file is stored; see [`super::compression`].
 pub(super) fn compression(bytes: &[u8]) -> Option<Compression> {
     let header = header(bytes).ok()?;
-    layouts(bytes, &header, Extent::Whole).ok()?.first()?.compression()
+    let first = bytes.get(header.end..header.end.checked_add(LEB128_MAGIC.len())?)?;
+    Some(if first == LEB128_MAGIC { Compression::Leb128 } else { Compression::None })
 }
 
 /// Reads a network; see [`super::read`].

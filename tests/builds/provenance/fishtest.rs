@@ -59,7 +59,7 @@ fn a_name_that_is_not_the_contents_is_refused_before_the_file_is_there() {
 #[test]
 fn mistakes_about_publication_are_mistakes_of_the_manifest() {
     for (from, to, parts) in [
-        ("license = \"CC0-1.0\"\n", "", ["to be published without a licence", "license = \"CC0-1.0\""]),
+        ("license = \"CC0-1.0\"\n", "", ["would be published without a licence", "license = \"CC0-1.0\""]),
         ("CC0-1.0", "MIT", ["under the licence `MIT`", "license = \"CC0-1.0\""]),
         ("dist/", "big.pt", ["nothing that fishtest takes", "add a folder"]),
         ("dist/", "latest.nnue", ["fishtest takes no net named `latest.nnue`", "name a folder"]),
@@ -89,7 +89,7 @@ fn a_net_that_is_published_later_is_checked_once() {
     let unchecked = |status: &str, stage: &str| (status.into(), stage.into(), "unchecked".into(), name.clone());
     assert_eq!(project.last_stage(&["status"], "big"), unchecked("stale", "stale"));
     assert_eq!(project.last_stage(&["build"], "big"), unchecked("built", "ran"));
-    assert!(std::fs::read_to_string(&state).unwrap().contains("fishtest 1"));
+    assert!(std::fs::read_to_string(&state).unwrap().contains("fishtest 2"));
     assert_eq!(project.report(&["build"], "big")["status"], "fresh");
     assert_eq!(project.report(&["status"], "big")["status"], "fresh");
 

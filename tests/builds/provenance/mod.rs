@@ -182,7 +182,7 @@ fn an_optimized_net_says_all_that_it_was_made_from() {
         "manifest": "nnue.toml",
         "source": {"path": "the run #1/größe.nnue", "quantization": "ft127", "overflow": "error"},
         "description": "first",
-        "compression": "leb128",
+        "compression": "auto",
         "outputs": ["dist/", "latest.nnue"],
         "optimize": {"data": ["a.fen", "b.fen"], "positions": 100, "seed": 0, "algorithm": "greedy", "filters": {"simple_eval_skipping": 0}},
         "license": "CC0-1.0",
@@ -260,7 +260,7 @@ fn a_checkpoint_names_its_clamped_weights() {
     let Some(golden) = common::golden() else { return };
     let golden = golden.join("public/A_seed/Full_Threats_fact_L8_overflow");
     let project = project_with(
-        "version = 1\n[source.run]\npath = \"net.ckpt\"\nfeatures = \"Full_Threats^\"\nquantization = \"ft255\"\noverflow = \"clamp\"\n[net.a]\nsource = \"run\"\noutputs = \"a.nnue\"\nprovenance = true\n",
+        "version = 1\n[source.run]\npath = \"net.ckpt\"\nfeatures = \"Full_Threats^\"\nquantization = \"ft255\"\noverflow = \"trainer\"\n[net.a]\nsource = \"run\"\noutputs = \"a.nnue\"\nprovenance = true\n",
     );
     std::fs::write(project.path.join("net.ckpt"), common::read_maybe_xz(&golden.join("net.ckpt"))).unwrap();
     project.nnue(&["build"]).ok();
