@@ -61,8 +61,8 @@ fn mistakes_about_publication_are_mistakes_of_the_manifest() {
     for (from, to, parts) in [
         ("license = \"CC0-1.0\"\n", "", ["would be published without a licence", "license = \"CC0-1.0\""]),
         ("CC0-1.0", "MIT", ["under the licence `MIT`", "license = \"CC0-1.0\""]),
-        ("dist/", "big.pt", ["nothing that fishtest takes", "add a folder"]),
-        ("dist/", "latest.nnue", ["fishtest takes no net named `latest.nnue`", "name a folder"]),
+        ("dist/", "big.pt", ["has no output that fishtest accepts", "add a folder"]),
+        ("dist/", "latest.nnue", ["fishtest does not accept a net named `latest.nnue`", "name a folder"]),
     ] {
         let project = project_with(&PUBLISHED.replace(from, to));
         project.nnue(&["build"]).fails(2, &parts);
