@@ -72,8 +72,8 @@ fn mistakes_about_publication_are_mistakes_of_the_manifest() {
     let sweep = "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"*/*.nnue\" }\noutputs = \"{stem}.nnue\"\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"\n";
     let project = project_with(sweep);
     write_net(&project.path.join("the run #1/b.nnue"), "small", 16, 4);
-    let ran = project.nnue(&["build"]).fails(2, &["fishtest takes no net named"]);
-    assert_eq!(ran.err.matches("fishtest takes no net").count(), 1, "{}", ran.err);
+    let ran = project.nnue(&["build"]).fails(2, &["fishtest does not accept a net named"]);
+    assert_eq!(ran.err.matches("fishtest does not accept a net").count(), 1, "{}", ran.err);
 }
 
 #[test]
