@@ -57,6 +57,23 @@ pub fn parse<W: Word>(text: &str) -> Result<W, Unknown> {
     W::named(text).ok_or_else(|| Unknown { text: text.to_owned(), kind: W::KIND, names: names::<W>() })
 }
 
+/// The candidate that `typed` was probably meant to be: at most a third of the letters differ, case aside.
+pub(crate) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer words are not slips of a name, and the distance takes quadratic time.
+    if typed.len() > 100 {
+        return None;
+    }
+    let typed = typed.to_lowercase();
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = strsim::osa_distance(&typed, &candidate.to_lowercase());
+            (distance <= (typed.chars().count() / 3).max(1)).then_some((distance, candidate))
+        })
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
 /// Declares an enum whose variants are words. A variant's doc comment is what [`Word::about`] says.
 macro_rules! words {
     (
@@ -270,6 +287,15 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), W::all().len(), "two words have one name");
+    }
+
+    #[test]
+    fn suggestion_is_the_nearest_or_none() {
+        assert_eq!(suggest("Postions", ["path", "positions"]), Some("positions"));
+        assert_eq!(suggest("license", ["path", "outputs"]), None);
+        assert_eq!(suggest("ft.qsp", ["ft.psq", "l1.w"]), Some("ft.psq"));
+        assert_eq!(suggest("nothing", ["ft.psq", "l1.w"]), None);
+        assert_eq!(suggest(&"x".repeat(1000), ["x"]), None);
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::ops::Range;
 
 use super::{
     placeholders::{self, PLACEHOLDERS, words},
-    text::{Problem, Span, Texts, listed, suggest},
+    text::{Problem, Span, Texts, listed},
     tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path, quoted, type_name},
 };
+use crate::words::suggest;
 
 /// Nets that a matrix may make: more are a slip in an axis.
 const MOST: usize = 100_000;

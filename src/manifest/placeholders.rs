@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::text::{Located, Problem, Texts, suggest};
+use super::text::{Located, Problem, Texts};
+use crate::words::suggest;
 
 /// What a sweep's name, outputs and permutation may hold.
 pub(super) const PLACEHOLDERS: [&str; 2] = ["stem", "parent"];

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of TOML or of the manifest's keys. The one place that turns problems into a miette diagnostic.
 
+use crate::words::suggest;
 use std::{collections::HashSet, fmt, path::Path, sync::Arc};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
@@ -271,23 +272,6 @@ impl Diagnostic for Findings {
     }
 }
 
-/// The candidate that `typed` was probably meant to be: at most a third of the letters differ, case aside.
-pub(super) fn suggest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer words are not slips of a name, and the distance takes quadratic time.
-    if typed.len() > 100 {
-        return None;
-    }
-    let typed = typed.to_lowercase();
-    candidates
-        .into_iter()
-        .filter_map(|candidate| {
-            let distance = strsim::osa_distance(&typed, &candidate.to_lowercase());
-            (distance <= (typed.chars().count() / 3).max(1)).then_some((distance, candidate))
-        })
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// The words that `typed` may have been meant to be, as the beginning of a help: those that begin with it if they are few, as `SFNNv10`
 /// begins two, or the nearest. Empty if there are none.
 pub(super) fn suggestion(typed: &str, words: &[&str]) -> String {
@@ -314,13 +298,6 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn suggestion_is_the_nearest_or_none() {
-        assert_eq!(suggest("Postions", ["path", "positions"]), Some("positions"));
-        assert_eq!(suggest("license", ["path", "outputs"]), None);
-        assert_eq!(suggest(&"x".repeat(1000), ["x"]), None);
-    }
 
     #[test]
     fn a_beginning_suggests_what_it_begins() {

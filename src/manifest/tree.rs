@@ -9,9 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     keys,
-    text::{Located, Problem, Span, Texts, listed, report, suggest},
+    text::{Located, Problem, Span, Texts, listed, report},
 };
 use crate::error::Result;
+use crate::words::suggest;
 
 /// Keys lie five deep in a manifest. The TOML parser bounds brackets and dots each by themselves, not their product.
 const DEPTH: usize = 32;

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 use crate::error::{Error, Kind};
+use crate::words::suggest;
 
 /// At most so many mistakes are shown.
 const SHOWN: usize = 50;
@@ -64,7 +65,7 @@ impl Problem {
     /// A name that is not among `known`.
     pub fn unknown(what: &str, name: &Name, known: &[&str]) -> Self {
         let list = known.iter().take(24).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let help = match (suggest(&name.text, known), known.is_empty()) {
+        let help = match (suggest(&name.text, known.iter().copied()), known.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, true) => format!("no {what} is defined"),
             (None, false) => format!("known: {list}"),
@@ -147,43 +148,5 @@ impl std::error::Error for Findings {}
 impl Diagnostic for Findings {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         Some(Box::new(self.findings.iter().map(|finding| finding as &dyn Diagnostic)))
-    }
-}
-
-/// The candidate that `typed` was probably meant to be: at most a third of the letters differ.
-pub(crate) fn suggest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    // The distance takes quadratic time, and longer words are no slips.
-    if typed.len() > 100 {
-        return None;
-    }
-    let most = (typed.chars().count() / 3).max(1);
-    let ranked = candidates.iter().map(|candidate| (distance(typed, candidate), *candidate));
-    ranked.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
-}
-
-/// Insertions, deletions and replacements that turn `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.to_lowercase().chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_suggested() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(suggest("ft.qsp", &["ft.psq", "l1.w"]), Some("ft.psq"));
-        assert_eq!(suggest("nothing", &["ft.psq", "l1.w"]), None);
     }
 }

@@ -50,6 +50,7 @@ use crate::files::Bytes;
 use crate::net::Permutation;
 use crate::permutation::ActivationMatrix;
 use crate::positions::Position;
+use crate::words::suggest;
 use model::Layout;
 use read::Contents;
 
@@ -73,7 +74,7 @@ impl Architecture {
         }
         if !is_file_name(name) {
             let names: Vec<&str> = shipped::ALL.iter().map(|shipped| shipped.name).collect();
-            let near = diagnose::suggest(name, &names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            let near = suggest(name, names.iter().copied()).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             return Err(Error::usage(format!("no architecture is named `{name}`"))
                 .help(format!("{near}`nnue architecture list` shows those that ship; another is a file, such as `mine.toml`")));
         }
@@ -180,7 +181,7 @@ impl Architecture {
     fn no_layout(&self, name: &str) -> Error {
         let names = self.layout_names();
         let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let help = diagnose::suggest(name, &names).map_or(format!("layouts: {list}"), |near| format!("did you mean `{near}`?"));
+        let help = suggest(name, names.iter().copied()).map_or(format!("layouts: {list}"), |near| format!("did you mean `{near}`?"));
         Error::usage(format!("`{}` has no layout `{name}`", self.name)).help(help)
     }
 }

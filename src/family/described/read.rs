@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::diagnose::suggest;
 use super::model::{Architecture, DType, Encoding, Field, Header, Layout, Packing, Piece, Stored};
 use super::pack;
 use super::plan::{State, header_of, state_of};
 use super::tensor::{Order, Storage, Tensor};
 use crate::error::{Error, Result};
 use crate::files::Bytes;
+use crate::words::suggest;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -218,7 +218,8 @@ impl<'a> Walker<'a> {
             let stop = length.and_then(|length| start.checked_add(length)).filter(|stop| *stop <= self.file.len());
             let stop = stop.ok_or_else(|| Error::new(format!("the file ends inside `{name}`")))?;
             let Some(index) = self.layout.tensors.iter().position(|stored| stored.id.as_deref() == Some(name)) else {
-                let near = suggest(name, &ids).map_or_else(|| "describe it, too".to_owned(), |near| format!("did you mean `{near}`?"));
+                let near = suggest(name, ids.iter().copied())
+                    .map_or_else(|| "describe it, too".to_owned(), |near| format!("did you mean `{near}`?"));
                 return Err(Error::new(format!("the checkpoint holds `{name}`, which the layout does not name")).help(near));
             };
             let wanted = self.state[self.layout.tensors[index].tensor].as_ref().map_or(0, |(_, shape)| shape.iter().product::<usize>());

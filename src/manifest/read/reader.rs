@@ -3,9 +3,10 @@
 use std::{collections::HashSet, path::Path};
 
 use super::super::{
-    text::{Located, Problem, Span, Texts, listed, suggest},
+    text::{Located, Problem, Span, Texts, listed},
     tree::{Entry, quoted},
 };
+use crate::words::suggest;
 
 /// A manifest that is being read.
 pub(super) struct Reader<'a> {

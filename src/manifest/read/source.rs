@@ -6,12 +6,13 @@ use super::{
     super::{
         identity::FilePath,
         keys,
-        text::{Located, Problem, Span, listed, suggest},
+        text::{Located, Problem, Span, listed},
         tree::{Entry, Item, display_path},
     },
     reader::Reader,
     values::Fields,
 };
+use crate::words::suggest;
 use crate::{
     net::{Block, Generation, Quantization},
     words::Overflow,

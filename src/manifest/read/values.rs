@@ -7,12 +7,12 @@ use super::{
     super::{
         identity::FilePath,
         keys::{Key, Kind, Need, Table},
-        text::{Located, Problem, Span, listed, suggest, suggestion},
+        text::{Located, Problem, Span, listed, suggestion},
         tree::{Entry, Item, Value, type_name},
     },
     reader::Reader,
 };
-use crate::words::{self, Word};
+use crate::words::{self, Word, suggest};
 
 /// Bytes; Linux allows 4096, others fewer.
 const LONGEST_PATH: usize = 4096;

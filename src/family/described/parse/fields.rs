@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use super::Reader;
-use crate::family::described::diagnose::{Name, Problem, Span, suggest};
+use crate::family::described::diagnose::{Name, Problem, Span};
 use crate::family::described::tree::{Node, Value};
+use crate::words::suggest;
 
 /// A table whose keys are being read: what was asked for is what it may hold.
 pub(super) struct Fields<'t> {
@@ -40,7 +41,8 @@ impl<'t> Fields<'t> {
             .map(|(name, _)| {
                 let place = if self.path.is_empty() { "the file".to_owned() } else { format!("`{}`", self.path) };
                 let known = self.known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-                let help = suggest(&name.text, &self.known).map_or(format!("known: {known}"), |near| format!("did you mean `{near}`?"));
+                let help = suggest(&name.text, self.known.iter().copied())
+                    .map_or(format!("known: {known}"), |near| format!("did you mean `{near}`?"));
                 Problem::new(format!("{place} has no key `{}`", name.text), name.span, "this key").help(help)
             })
             .collect()
@@ -123,7 +125,8 @@ impl Reader<'_> {
         let found = choices.iter().position(|choice| *choice == text.text);
         if found.is_none() {
             let all = choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
-            let help = suggest(&text.text, choices).map_or(format!("known: {all}"), |near| format!("did you mean `{near}`?"));
+            let help =
+                suggest(&text.text, choices.iter().copied()).map_or(format!("known: {all}"), |near| format!("did you mean `{near}`?"));
             self.problem(Problem::new(format!("`{key}` cannot be `{}`", text.text), node.span, "this value").help(help));
         }
         found

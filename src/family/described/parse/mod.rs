@@ -334,7 +334,7 @@ impl Reader<'_> {
 fn size_of(name: &str, entries: &[(Name, Node)], visiting: &mut Vec<String>) -> Result<i128, String> {
     let Some((_, node)) = entries.iter().find(|(known, _)| known.text == name) else {
         let known: Vec<&str> = entries.iter().map(|(known, _)| known.text.as_str()).collect();
-        let near = super::diagnose::suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let near = crate::words::suggest(name, known.iter().copied()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(format!("no size is named `{name}`{near}"));
     };
     match &node.value {
