@@ -23,7 +23,7 @@ use crate::exec::Local;
 use crate::files::Sha256;
 use crate::manifest::{Output, OutputKind};
 use crate::plan::Reason;
-use crate::stage::Stage;
+use crate::stage::Action;
 
 /// The second pass: what is known of the nodes, and the results that are in memory.
 struct Pass<'b, 'a> {
@@ -125,16 +125,16 @@ impl Build<'_> {
 
     /// The result of an action: of another node or process that had the same one, from the remote cache, or from running its stage.
     fn run_action(&self, node: NodeIndex, preimage: &Preimage, reason: &Reason, states: &States, values: &Values) -> Result<Settled> {
-        let stage = self.graph.action(node).map_or(Stage::Load, |action| action.stage());
+        let is_stored = self.graph.action(node).is_some_and(Action::is_stored);
         // Another node may be the same expensive action, such as that of a copy of the source: it is run once.
-        let place = stage.is_stored().then(|| self.in_flight(preimage.key()));
+        let place = is_stored.then(|| self.in_flight(preimage.key()));
         let mut in_flight = place.as_ref().map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(result) = in_flight.as_ref().and_then(|known| known.as_ref()).filter(|result| result.stored) {
             return Ok(Settled { preimage: preimage.clone(), result: result.clone(), ran: None });
         }
         // Another process may be at it: then its result is there once it is done.
-        let _lock = if stage.is_stored() { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
-        if stage.is_stored()
+        let _lock = if is_stored { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
+        if is_stored
             && !self.options.force
             && let Some(result) = self.workspace.stored_result(preimage)
         {
@@ -151,9 +151,7 @@ impl Build<'_> {
             digest: &digest,
             accept: &accept,
         };
-        if stage.is_stored()
-            && let Some(result) = runner.remote_result(node, preimage)?
-        {
+        if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }
         let start = Instant::now();
@@ -176,9 +174,7 @@ impl Build<'_> {
         }
         let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };
         self.workspace.cache.put_record(&record);
-        if stage.is_stored()
-            && let Some(remote) = &self.workspace.remote
-        {
+        if is_stored && let Some(remote) = &self.workspace.remote {
             remote.upload(&record);
         }
         Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })

@@ -55,7 +55,7 @@ use crate::files::Sha256;
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
 use crate::plan::{Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::positions::{SELECTION_RULE, filter_members, held_out};
-use crate::stage::{Action, Counts, Gather, Outcome, Quantized, Role, Sampled, Searched};
+use crate::stage::{Action, Gather, Outcome, Role};
 
 /// Type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -205,7 +205,7 @@ impl Facts<'_> {
         let mut members = Map::new();
         members.insert("role".into(), json!("data"));
         members.insert("order".into(), json!(order));
-        if let Action::Gather(gather) = self.action(gather)? {
+        if let Some(gather) = self.action(gather)?.gather() {
             let Gather { positions, seed, filters } = &**gather;
             let filters = filter_members(filters);
             let selection =
@@ -229,7 +229,7 @@ impl Facts<'_> {
             let mut descriptor = Map::new();
             descriptor.insert("name".into(), json!(performed.stage().name()));
             descriptor.insert("digest".into(), json!({"blake3": result.output_digest.to_string()}));
-            let annotations = result.outcome().map(small_results).unwrap_or_default();
+            let annotations = result.outcome().map(Outcome::annotations).unwrap_or_default();
             if !annotations.is_empty() {
                 descriptor.insert("annotations".into(), Json::Object(annotations));
             }
@@ -259,47 +259,6 @@ fn source(source: &Source) -> Json {
     members.insert("overflow".to_owned(), json!(claims.overflow.value.name()));
     members.extend(source.sha256.as_ref().map(|pin| ("sha256".to_owned(), json!(pin.value))));
     Json::Object(members)
-}
-
-/// What a stage says of its result, as annotations; members without a value are left out.
-fn small_results(outcome: &Outcome) -> Map<String, Json> {
-    match outcome {
-        Outcome::Gather(Sampled { entries, in_check, filtered, chunks_visited, chunks }) => object([
-            ("entries", Some(json!(entries))),
-            ("inCheck", Some(json!(in_check))),
-            ("filtered", Some(json!(filtered))),
-            ("chunksVisited", Some(json!(chunks_visited))),
-            ("chunks", Some(json!(chunks))),
-        ]),
-        Outcome::Search(searched) => {
-            let Searched { train, held_out, swaps, cycles, moves } = &**searched;
-            object([
-                ("train", Some(counts(train))),
-                ("heldOut", held_out.as_ref().map(counts)),
-                ("swaps", Some(json!(swaps))),
-                ("cycles", Some(json!(cycles))),
-                ("moves", Some(json!(moves))),
-            ])
-        }
-        Outcome::Quantize(Quantized { clamped, overflowed }) => {
-            let by_tensor = |counts: &[(String, usize)]| {
-                let members: Map<String, Json> = counts.iter().map(|(tensor, count)| (tensor.clone(), json!(count))).collect();
-                (!members.is_empty()).then_some(Json::Object(members))
-            };
-            object([("clamped", by_tensor(clamped)), ("overflowed", by_tensor(overflowed))])
-        }
-        Outcome::Load | Outcome::Coalesce | Outcome::Permute | Outcome::Write(_) => Map::new(),
-    }
-}
-
-fn counts(counts: &Counts) -> Json {
-    let Counts { positions, blocks, zero_before, zero_after } = counts;
-    json!({"positions": positions, "blocks": blocks, "zeroBefore": zero_before, "zeroAfter": zero_after})
-}
-
-/// An object of the members that have a value.
-fn object<const N: usize>(members: [(&str, Option<Json>); N]) -> Map<String, Json> {
-    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// A path of the manifest as a URI: relative ones stay relative to the manifest's folder.

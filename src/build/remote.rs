@@ -13,7 +13,7 @@ use crate::cache::remote::{Found, Traffic};
 use crate::cache::{ActionRecord, Preimage, Remote};
 use crate::error::{Error, Result};
 use crate::family::{self, Value};
-use crate::stage::{Action, Role, Stage};
+use crate::stage::{Action, Role};
 
 impl Runner<'_> {
     /// The result of a stored stage from the remote cache; from then on the local one has it, too.
@@ -51,8 +51,7 @@ impl Runner<'_> {
     /// Whether only stored results are made of this one, and all of them are there, here or in the remote; fetches those.
     fn is_unused(&self, remote: &Remote, node: NodeIndex, result: &Found) -> Result<bool> {
         let users: Vec<NodeIndex> = self.graph.dag.neighbors_directed(node, Direction::Outgoing).collect();
-        let stage = |user: NodeIndex| self.graph.action(user).map(Action::stage);
-        if !users.iter().all(|user| stage(*user).is_some_and(Stage::is_stored)) {
+        if !users.iter().all(|user| self.graph.action(*user).is_some_and(Action::is_stored)) {
             return Ok(false);
         }
         for user in users {
@@ -61,7 +60,7 @@ impl Runner<'_> {
             if self.workspace.stored_result(&preimage).is_some() {
                 continue;
             }
-            let Some(stage) = stage(user) else { return Ok(false) };
+            let Some(stage) = self.graph.action(user).map(Action::stage) else { return Ok(false) };
             let found = remote.find(&preimage, stage);
             self.ctx.check()?;
             let Some(found) = found else { return Ok(false) };

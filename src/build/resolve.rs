@@ -26,7 +26,7 @@ impl Build<'_> {
         for level in self.graph.levels(order) {
             level.par_iter().with_min_len(16).for_each(|node| states.set(*node, self.resolve_action(*node, &states)));
         }
-        let is_stored = |node: &&NodeIndex| self.graph.action(**node).is_some_and(|action| action.stage().is_stored());
+        let is_stored = |node: &&NodeIndex| self.graph.action(**node).is_some_and(|action| action.is_stored());
         for &node in order.iter().filter(is_stored) {
             if let Some(stale) = self.restale_unfetched(node, &states.get(node), &states) {
                 states.set(node, stale);
@@ -40,7 +40,7 @@ impl Build<'_> {
     /// the right keys.
     pub(super) fn restale_unfetched(&self, node: NodeIndex, state: &State, states: &States) -> Option<State> {
         let State::Settled(settled) = state else { return None };
-        if settled.ran.is_some() || settled.result.stored || !self.graph.action(node)?.stage().is_stored() {
+        if settled.ran.is_some() || settled.result.stored || !self.graph.action(node)?.is_stored() {
             return None;
         }
         let digest = |input: NodeIndex| if input == node { Some(settled.result.output_digest) } else { states.digest(input) };

@@ -107,7 +107,7 @@ impl Runner<'_> {
         }
         let digest = self.input_digest(node, role)?;
         let action = self.graph.action(input).ok_or_else(|| Error::new("a file is not an action"))?;
-        if action.stage().is_stored()
+        if action.is_stored()
             && self.workspace.cache.has_blob(digest)
             && let Some(blob) = self.workspace.cache.get_blob(digest)
             && let Ok(value) = family::stages(action).read_stored(action, &blob)
@@ -115,7 +115,7 @@ impl Runner<'_> {
             self.values.put(input, &value);
             return Ok(value);
         }
-        if action.stage().is_stored() {
+        if action.is_stored() {
             if let Some(value) = self.remote_value(input)? {
                 return Ok(value);
             }
@@ -149,7 +149,7 @@ impl Runner<'_> {
                         return Err(changed(file));
                     }
                 }
-                Node::Action(action) if action.stage().reads_late() => self.check_unchanged(input)?,
+                Node::Action(action) if action.reads_late() => self.check_unchanged(input)?,
                 Node::Action(_) => {}
             }
         }

@@ -10,9 +10,9 @@ use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
-use crate::format::nnue::Expectation;
 use crate::format::sources::{Holds, identify, unpacked};
 use crate::manifest::{self, FILE_NAME};
+use crate::net::Expectation;
 use crate::positions::{Filters, Selection, select};
 
 /// Write a `nnue.toml` for a network, or for the networks and positions of a folder

@@ -3,8 +3,7 @@
 use super::word::word;
 use crate::error::{Error, Result};
 use crate::family::described::{is_file_name, shipped};
-use crate::format::nnue::Expectation;
-use crate::net::{Block, Generation, Quantization, generation, generation_names};
+use crate::net::{Block, Expectation, Generation, Quantization, generation, generation_names};
 use crate::stage::Load;
 
 /// What the user says of a source. Everything is inferred where the file tells it, and checked where it is given.

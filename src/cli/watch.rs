@@ -17,10 +17,9 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::nnue::stages::load::load_file;
 use crate::files::{Bytes, Signature};
-use crate::format::nnue::Expectation;
 use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
+use crate::net::Expectation;
 use crate::plan::{self, Facts};
-use crate::stage::Action;
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
 const NAP: Duration = Duration::from_millis(50);
@@ -435,9 +434,6 @@ fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
 /// The source of a net with what is expected of it.
 fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n plan::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
     let actions = plan.nets.iter().flat_map(|net| &net.actions);
-    actions.filter_map(|action| match plan.action(*action) {
-        Some(Action::Load(load)) => Some((&net.source.path.value, &load.expected)),
-        Some(Action::Coalesce | Action::Quantize(_) | Action::Gather(_) | Action::Search(_) | Action::Permute | Action::Write(_))
-        | None => None,
-    })
+    let loads = actions.filter_map(|action| plan.action(*action)?.load());
+    loads.map(|load| (&net.source.path.value, &load.expected))
 }

@@ -1,8 +1,8 @@
 //! The kinds of networks. A family is one folder: how its files are recognized, its stages, its artifacts, what can be done with them.
 //!
 //! Manifest, graph, build and cache name none of them. They ask here: `of` for what a family makes of a net, `stages` for what runs
-//! an action and reads its results, `publication` for what a place of publication asks of a file. Each is one `match`: a new family, a
-//! new action or a new place does not compile until it stands there.
+//! an action and reads its results, `publication` for what a place of publication asks of a file. A new family or a
+//! new place does not compile until it stands there.
 //!
 //! What families share lies below: positions, permutations, containers of tensors.
 
@@ -141,17 +141,9 @@ pub(crate) const fn of(kind: Kind) -> &'static dyn Family {
     }
 }
 
-/// What runs this action.
-pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
-    match action {
-        Action::Load(_)
-        | Action::Coalesce
-        | Action::Quantize(_)
-        | Action::Gather(_)
-        | Action::Search(_)
-        | Action::Permute
-        | Action::Write(_) => &nnue::Nnue,
-    }
+/// What runs this action: so far one family has actions at all. Those of a second one are told apart here.
+pub(crate) const fn stages(_: &Action) -> &'static dyn Stages {
+    &nnue::Nnue
 }
 
 /// The place of publication.

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod block;
+mod expectation;
 mod features;
 mod float;
 mod permutation;
@@ -14,6 +15,7 @@ pub use architecture::{
     Architecture, FtLayout, GENERATION_ALIASES, GENERATIONS, Generation, Skip, Wiring, fc_hash, generation, generation_names,
 };
 pub use block::{Block, ThreatTable};
+pub use expectation::Expectation;
 pub use features::{FeatureSet, composed_hash, recursive_hash};
 pub use float::{
     Coalesced, Factorized, FloatBlock, FloatDense, JoinedRows, Layout, Names, Network, Owned, Piece, RowRecipe, Tensor, Terms,

@@ -1,82 +1,83 @@
 //! The vocabulary of builds: which stages there are, what each is told, what it reads, and what it says of its result.
 //!
 //! Graph, cache, build and executors speak in these types. Nothing here runs a stage, opens a file or knows the manifest. A new stage
-//! is a variant of [`Stage`] and [`Action`] with a struct of its own; every `match` over them names each, so that it does not compile
-//! until all of them handle it.
+//! is a row here and a file with its parameters and its outcome. What else depends on it matches [`Action`] or [`Stored`] and names each
+//! variant, so that it does not compile until all of them are handled.
 
-mod action;
-mod outcome;
+mod declare;
+mod gather;
+mod load;
+mod quantize;
 mod role;
+mod search;
+mod write;
 
-pub use action::{Action, Gather, Load, Quantize, Search, Write};
-pub use outcome::{Counts, Outcome, Quantized, Sampled, Searched, Written};
+pub use gather::{Gather, Sampled};
+pub use load::Load;
+pub use quantize::{Quantize, Quantized};
 pub use role::Role;
+pub use search::{Counts, Search, Searched};
+pub use write::{Write, Written};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
 
-/// The stages, in the order in which a net passes through them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
+use crate::error::{Error, Result};
+
+declare::stages! {
     /// File → network.
-    Load,
+    Load = "load", version 1, told (load: Box<Load>), says ();
     /// Virtual features and factors folded in.
-    Coalesce,
+    Coalesce = "coalesce", version 1, told (), says ();
     /// Float → integer.
-    Quantize,
+    Quantize = "quantize", version 1, told (quantize: Quantize), says (quantized: Quantized);
     /// Positions → activation matrix.
-    Gather,
+    Gather = "gather", version 1, told (gather: Box<Gather>), says (sampled: Sampled);
     /// Activation matrix → permutation.
-    Search,
+    Search = "search", version 1, told (search: Search), says (searched: Box<Searched>);
     /// Neurons reordered.
-    Permute,
+    Permute = "permute", version 1, told (), says ();
     /// Network → bytes of a file.
-    Write,
+    Write = "write", version 1, told (write: Write), says (written: Written);
 }
 
-impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 7] = [Self::Load, Self::Coalesce, Self::Quantize, Self::Gather, Self::Search, Self::Permute, Self::Write];
+/// A result that is worth its place in the cache.
+#[derive(Debug, Clone, Copy)]
+pub enum Stored<'a> {
+    /// The activation matrices that `gather` gives.
+    Matrices(&'a Gather),
+    /// A permutation.
+    Permutation,
+}
 
-    /// Its name in manifests, keys and reports.
-    pub const fn name(self) -> &'static str {
+impl Action {
+    /// What is stored of its result. The others are cheap to compute again and only recorded by their digest.
+    pub const fn stored(&self) -> Option<Stored<'_>> {
         match self {
-            Self::Load => "load",
-            Self::Coalesce => "coalesce",
-            Self::Quantize => "quantize",
-            Self::Gather => "gather",
-            Self::Search => "search",
-            Self::Permute => "permute",
-            Self::Write => "write",
+            Self::Gather(gather) => Some(Stored::Matrices(gather)),
+            Self::Search(_) => Some(Stored::Permutation),
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) => None,
         }
     }
 
-    /// The stage of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.name() == name)
-    }
-
-    /// Raised whenever the stage gives other bytes for the same inputs and parameters: old results are no longer used then.
-    pub const fn version(self) -> u32 {
-        match self {
-            Self::Load | Self::Coalesce | Self::Quantize | Self::Gather | Self::Search | Self::Permute | Self::Write => 1,
-        }
-    }
-
-    /// Whether the result is worth its place in the cache; the others are cheap to compute again and only recorded by their digest.
-    pub const fn is_stored(self) -> bool {
-        match self {
-            Self::Gather | Self::Search => true,
-            Self::Load | Self::Coalesce | Self::Quantize | Self::Permute | Self::Write => false,
-        }
+    /// Whether its result is stored.
+    pub const fn is_stored(&self) -> bool {
+        self.stored().is_some()
     }
 
     /// Whether the result still reads the files that it was made from: float weights stay in their file until they are used.
-    pub const fn reads_late(self) -> bool {
+    pub const fn reads_late(&self) -> bool {
         match self {
-            Self::Load | Self::Coalesce => true,
-            Self::Quantize | Self::Gather | Self::Search | Self::Permute | Self::Write => false,
+            Self::Load(_) | Self::Coalesce => true,
+            Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) => false,
         }
+    }
+}
+
+impl Stage {
+    /// The stage of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.name() == name)
     }
 }
 
@@ -86,16 +87,54 @@ impl std::fmt::Display for Stage {
     }
 }
 
+fn read<T: DeserializeOwned>(stage: Stage, value: &Value) -> Result<T> {
+    T::deserialize(value)
+        .map_err(|error| Error::new(format!("a record of `{}` does not hold what that stage says", stage.name())).because(error))
+}
+
+/// An object of the members that have a value.
+fn members<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// The parameters as text, for tests.
+#[cfg(test)]
+fn key(action: &Action) -> String {
+    let params: std::collections::BTreeMap<_, _> = action.params().into_iter().collect();
+    serde_json::to_string(&params).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Sha256;
 
     #[test]
     fn every_stage_is_found_by_its_name() {
         for stage in Stage::ALL {
-            assert_eq!(Stage::named(stage.name()), Some(stage));
+            assert_eq!(Stage::named(stage.name()), Some(*stage));
             assert_eq!(serde_json::to_value(stage).unwrap(), stage.name());
         }
         assert_eq!(Stage::named("load "), None);
+    }
+
+    #[test]
+    fn what_records_keep_reads_back() {
+        let counts = Counts { positions: 10, blocks: 2560, zero_before: 1200, zero_after: 1300 };
+        let outcomes = [
+            Outcome::Load,
+            Outcome::Coalesce,
+            Outcome::Quantize(Quantized { clamped: vec![("l1.weight".into(), 2)], overflowed: Vec::new() }),
+            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4 }),
+            Outcome::Search(Box::new(Searched { train: counts, held_out: None, swaps: 1, cycles: 2, moves: 3 })),
+            Outcome::Search(Box::new(Searched { train: counts, held_out: Some(counts), swaps: 1, cycles: 2, moves: 3 })),
+            Outcome::Permute,
+            Outcome::Write(Written { sha256: Sha256::of(b"") }),
+        ];
+        for outcome in outcomes {
+            assert_eq!(Outcome::from_json(outcome.stage(), &outcome.to_json()).unwrap(), outcome);
+        }
+        assert!(Outcome::from_json(Stage::Write, &json!({"sha256": "12"})).is_err());
+        assert!(Outcome::from_json(Stage::Search, &json!({})).is_err());
     }
 }

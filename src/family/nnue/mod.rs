@@ -4,14 +4,12 @@
 //! | --- | --- |
 //! | [`stages`] | what each stage does, a pure function each; and the whole way of a net without a graph |
 //! | `plan`, `assume` | a net of a manifest → its actions; what its source leaves open |
-//! | `execute`, `value` | an action of a build → its stage; results in memory and as artifacts |
-//! | `fits` | what a result from elsewhere must be |
+//! | `execute`, `value` | an action of a build → its stage; results in memory, as artifacts, and from elsewhere |
 //! | `fishtest` | what a place of publication asks |
 
 mod assume;
 mod execute;
 mod fishtest;
-mod fits;
 mod plan;
 pub mod stages;
 mod value;
@@ -81,12 +79,12 @@ impl Stages for Nnue {
 
     fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
         let AnyValue::Nnue(network) = network;
-        fits::most_bytes(action, network)
+        value::most_bytes(action, network)
     }
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
         let (AnyValue::Nnue(result), AnyValue::Nnue(network)) = (result, network);
-        fits::check_fits(action, result, network)
+        value::check_fits(action, result, network)
     }
 }
 

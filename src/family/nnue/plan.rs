@@ -4,9 +4,9 @@ use petgraph::graph::NodeIndex;
 
 use crate::error::{Error, Kind, Result};
 use crate::family::{Planned, SourceFacts, Steps};
-use crate::format::nnue::Expectation;
 use crate::format::sources::FileKind;
 use crate::manifest::{Claims, Located, Manifest, Output, OutputKind, ResolvedNet, ResolvedOptimize};
+use crate::net::Expectation;
 use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
 

@@ -1,4 +1,5 @@
-//! Results of stages in memory, and the artifacts of those that the cache stores.
+//! Results of stages in memory, the artifacts of those that the cache stores, and what such a result must be that was made elsewhere: a
+//! matrix of the positions and neurons at hand, a permutation of that length.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,7 +8,11 @@ use crate::error::{Error, Result};
 use crate::files::{CountingWriter, Reader};
 use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix};
-use crate::stage::{Action, Role};
+use crate::positions::held_out;
+use crate::stage::{Action, Role, Stored};
+
+/// Room for the headers of a stored artifact, bytes.
+const HEADERS: u64 = 64 << 10;
 
 /// A stage's result.
 #[derive(Clone)]
@@ -77,12 +82,10 @@ impl Gathered {
 /// # Errors
 /// When it is damaged, or the stage is not one whose results are stored.
 pub(super) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
-    match action {
-        Action::Gather(_) => Gathered::read(bytes).map(|gathered| Value::Gathered(Arc::new(gathered))),
-        Action::Search(_) => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
-        Action::Load(_) | Action::Coalesce | Action::Quantize(_) | Action::Permute | Action::Write(_) => {
-            Err(Error::new(format!("results of {} are not stored", action.stage())))
-        }
+    match action.stored() {
+        Some(Stored::Matrices(_)) => Gathered::read(bytes).map(|gathered| Value::Gathered(Arc::new(gathered))),
+        Some(Stored::Permutation) => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
+        None => Err(Error::new(format!("results of {} are not stored", action.stage()))),
     }
 }
 
@@ -95,6 +98,52 @@ pub(super) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
         Role::Permutation => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
         Role::Source | Role::Network | Role::Data(_) | Role::Matrix => {
             Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it")))
+        }
+    }
+}
+
+/// As [`Stages::most_bytes`](crate::family::Stages::most_bytes).
+pub(super) fn most_bytes(action: &Action, network: &Value) -> Result<u64> {
+    let half = half(network)? as u64;
+    Ok(match action.stored() {
+        Some(Stored::Matrices(gather)) => {
+            // A bit for each of two perspectives, in columns that are padded to 64 bytes.
+            let column = |positions: u64| positions.saturating_mul(2).div_ceil(512).saturating_mul(64);
+            let columns = column(gather.positions).saturating_add(column(held_out(gather.positions)));
+            columns.saturating_mul(half).saturating_add(HEADERS)
+        }
+        Some(Stored::Permutation) => half.saturating_mul(8).saturating_add(HEADERS),
+        None => 0,
+    })
+}
+
+/// As [`Stages::check_fits`](crate::family::Stages::check_fits).
+pub(super) fn check_fits(action: &Action, result: &Value, network: &Value) -> Result<()> {
+    let half = half(network)?;
+    match (action.stored(), result) {
+        (Some(Stored::Matrices(gather)), Value::Gathered(gathered)) => check_matrices(gathered, gather.positions, half),
+        (Some(Stored::Permutation), Value::Permutation(permutation)) => permutation.check_len(half),
+        (
+            Some(Stored::Matrices(_) | Stored::Permutation) | None,
+            Value::Factorized(_) | Value::Coalesced(_) | Value::Quantized(_) | Value::Gathered(_) | Value::Permutation(_),
+        ) => Err(Error::new(format!("it is not a result of {}", action.stage()))),
+    }
+}
+
+fn check_matrices(gathered: &Gathered, positions: u64, half: usize) -> Result<()> {
+    let judged_on = gathered.held_out.as_ref();
+    let fits = gathered.matrix.half() == half
+        && gathered.matrix.positions() as u64 == positions
+        && judged_on.is_none_or(|matrix| matrix.half() == half && matrix.positions() as u64 <= held_out(positions));
+    if fits { Ok(()) } else { Err(Error::new(format!("its matrices are not of {positions} positions and {half} neurons"))) }
+}
+
+/// L1/2.
+fn half(network: &Value) -> Result<usize> {
+    match network {
+        Value::Quantized(network) => Ok(network.architecture.l1 / 2),
+        Value::Factorized(_) | Value::Coalesced(_) | Value::Gathered(_) | Value::Permutation(_) => {
+            Err(Error::new("gather got a network of floats: this is a bug in nnue, please report it"))
         }
     }
 }

@@ -28,7 +28,8 @@ pub use layout::{DType, Entry};
 pub use readings::NONCE_ROWS;
 
 use crate::error::{Error, Result};
-use crate::net::{Architecture, BlockWeights, GENERATIONS, Generation, Quantization, QuantizedNetwork};
+pub use crate::net::Expectation;
+use crate::net::{Architecture, BlockWeights, GENERATIONS, QuantizedNetwork};
 pub use crate::words::Compression;
 
 /// What stands before a compressed tensor; no terminating zero.
@@ -42,23 +43,6 @@ pub const HEAD: u64 = MAX_DESCRIPTION as u64 + 64;
 
 /// The description that the trainer of 2023 and later writes when none is given.
 pub const DEFAULT_DESCRIPTION: &str = "Network trained with the https://github.com/official-stockfish/nnue-pytorch trainer.";
-
-/// What a user says about a file: each given value is checked, and chooses where the file leaves a choice.
-#[derive(Debug, Clone, Default)]
-pub struct Expectation {
-    /// Feature set; `^` is ignored, since a `.nnue` file has no virtual features.
-    pub features: Option<String>,
-    /// Outputs of the feature transformer.
-    pub l1: Option<usize>,
-    /// Outputs of the first dense layer.
-    pub l2: Option<usize>,
-    /// Outputs of the second dense layer.
-    pub l3: Option<usize>,
-    /// The generation.
-    pub architecture: Option<&'static Generation>,
-    /// The scales.
-    pub quantization: Option<&'static Quantization>,
-}
 
 /// A file that was read.
 #[derive(Debug)]

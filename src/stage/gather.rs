@@ -1,0 +1,74 @@
+//! `gather`: positions → activation matrices.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::members;
+use crate::positions::{Filters, SELECTION_RULE, filter_members, held_out};
+
+/// Parameters of `gather`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gather {
+    /// Exact number of positions, at least 1.
+    pub positions: u64,
+    /// Of the choice.
+    pub seed: u64,
+    /// Which positions count.
+    pub filters: Filters,
+}
+
+/// Where the positions of a matrix came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sampled {
+    /// Positions in the chunks that were read.
+    pub entries: u64,
+    /// Of these: in check, left out.
+    pub in_check: u64,
+    /// Of these: left out by filters.
+    pub filtered: u64,
+    /// Chunks that were read.
+    pub chunks_visited: u64,
+    /// Chunks that there are.
+    pub chunks: u64,
+}
+
+impl Gather {
+    pub(super) fn params(&self) -> Map<String, Value> {
+        let filters = filter_members(&self.filters);
+        members([
+            ("positions", Some(json!(self.positions))),
+            ("seed", Some(json!(self.seed))),
+            ("selection", Some(json!(SELECTION_RULE))),
+            ("held_out", Some(json!(held_out(self.positions)))),
+            ("filters", (!filters.is_empty()).then_some(Value::Object(filters))),
+        ])
+    }
+}
+
+impl Sampled {
+    pub(super) fn annotations(&self) -> Map<String, Value> {
+        let Self { entries, in_check, filtered, chunks_visited, chunks } = self;
+        members([
+            ("entries", Some(json!(entries))),
+            ("inCheck", Some(json!(in_check))),
+            ("filtered", Some(json!(filtered))),
+            ("chunksVisited", Some(json!(chunks_visited))),
+            ("chunks", Some(json!(chunks))),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{Action, key};
+
+    #[test]
+    fn filters_are_in_the_key_only_where_they_are_on() {
+        let gather = |filters| key(&Action::Gather(Box::new(Gather { positions: 200, seed: 7, filters })));
+        // As it was before there were filters: caches and lock files stay good.
+        assert_eq!(gather(Filters::default()), r#"{"held_out":200,"positions":200,"seed":7,"selection":1}"#);
+        let filtered = Filters { filtered: true, ..Filters::default() };
+        assert_eq!(gather(filtered), r#"{"filters":{"filtered":true},"held_out":200,"positions":200,"seed":7,"selection":1}"#);
+    }
+}

@@ -1,0 +1,90 @@
+//! `search`: an activation matrix → a permutation.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::members;
+use crate::words::Algorithm;
+
+/// Parameters of `search`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Search {
+    /// How to search.
+    pub algorithm: Algorithm,
+    /// Of the random numbers of annealing; greedy draws none.
+    pub seed: u64,
+    /// Moves that annealing tries; `None`: as its sizes say.
+    pub moves: Option<u64>,
+}
+
+/// Zero blocks of one sample of positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Positions of the sample.
+    pub positions: u64,
+    /// Blocks of four neurons, over both perspectives of all positions.
+    pub blocks: u64,
+    /// Of these zero in the source's order of neurons.
+    pub zero_before: u64,
+    /// Of these zero in the order found.
+    pub zero_after: u64,
+}
+
+/// What a search found and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Searched {
+    /// Over the positions that the search used.
+    pub train: Counts,
+    /// Over others; `None` where the data has no further ones.
+    pub held_out: Option<Counts>,
+    /// 2-swaps made.
+    pub swaps: usize,
+    /// 3-cycles made.
+    pub cycles: usize,
+    /// Moves that annealing tried.
+    pub moves: u64,
+}
+
+impl Search {
+    /// Only what decides the result: greedy draws no random numbers, so its seed is not part of the key.
+    pub(super) fn params(&self) -> Map<String, Value> {
+        let anneals = self.algorithm == Algorithm::Anneal;
+        members([
+            ("algorithm", Some(json!(self.algorithm))),
+            ("seed", anneals.then(|| json!(self.seed))),
+            ("moves", self.moves.filter(|_| anneals).map(|moves| json!(moves))),
+        ])
+    }
+}
+
+impl Searched {
+    pub(super) fn annotations(&self) -> Map<String, Value> {
+        let Self { train, held_out, swaps, cycles, moves } = self;
+        members([
+            ("train", Some(counts(train))),
+            ("heldOut", held_out.as_ref().map(counts)),
+            ("swaps", Some(json!(swaps))),
+            ("cycles", Some(json!(cycles))),
+            ("moves", Some(json!(moves))),
+        ])
+    }
+}
+
+fn counts(counts: &Counts) -> Value {
+    let Counts { positions, blocks, zero_before, zero_after } = counts;
+    json!({"positions": positions, "blocks": blocks, "zeroBefore": zero_before, "zeroAfter": zero_after})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{Action, key};
+
+    #[test]
+    fn only_what_decides_the_result_is_in_the_key() {
+        let greedy = Search { seed: 3, moves: Some(5), ..Search::default() };
+        assert_eq!(key(&Action::Search(greedy)), r#"{"algorithm":"greedy"}"#);
+        let anneal = Search { algorithm: Algorithm::Anneal, seed: 3, moves: None };
+        assert_eq!(key(&Action::Search(anneal)), r#"{"algorithm":"anneal","seed":3}"#);
+    }
+}

@@ -1,0 +1,95 @@
+//! `write`: a network → the bytes of a file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::members;
+use crate::files::Sha256;
+use crate::words::{Compression, CompressionChoice, FileFormat};
+
+/// Parameters of `write`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What kind of file.
+    pub format: FileFormat,
+    /// How `.nnue` files are packed; other formats have nothing of it.
+    pub compression: CompressionChoice,
+    /// How the source is packed, where that is known: what `auto` comes to. Otherwise the network's generation decides.
+    pub source_compression: Option<Compression>,
+    /// Replaces the network's own.
+    pub description: Option<String>,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Digest of its bytes.
+    #[serde(with = "hex")]
+    pub sha256: Sha256,
+}
+
+impl Write {
+    /// The compression as it enters the key: by its own name wherever it is known, whoever said it.
+    fn settled(&self) -> CompressionChoice {
+        self.compression.named().or(self.source_compression).map_or(CompressionChoice::Auto, Into::into)
+    }
+
+    pub(super) fn params(&self) -> Map<String, Value> {
+        members([
+            ("format", Some(json!(self.format))),
+            ("compression", (self.format == FileFormat::Nnue).then(|| json!(self.settled()))),
+            ("description", self.description.as_ref().map(|text| json!(text))),
+        ])
+    }
+}
+
+impl Written {
+    /// None: the file is a subject of the statement, with its digest.
+    #[expect(clippy::unused_self, reason = "all outcomes answer this")]
+    pub(super) fn annotations(&self) -> Map<String, Value> {
+        Map::new()
+    }
+}
+
+/// A digest as 64 digits.
+mod hex {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::files::Sha256;
+
+    pub(super) fn serialize<S: Serializer>(digest: &Sha256, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(digest)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sha256, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(|_| D::Error::custom("a SHA-256 has 64 hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{Action, key};
+
+    #[test]
+    fn the_compression_is_in_the_key_by_its_own_name() {
+        let packed = |format, compression, source_compression| {
+            key(&Action::Write(Write { format, compression, source_compression, description: None }))
+        };
+        let write = |format| packed(format, CompressionChoice::None, None);
+        assert_eq!(write(FileFormat::Nnue), r#"{"compression":"none","format":"nnue"}"#);
+        // What the source has is what a user would have named; what nobody says is settled by the network.
+        for (choice, source, name) in [
+            (CompressionChoice::Auto, Some(Compression::None), "none"),
+            (CompressionChoice::Auto, Some(Compression::Leb128), "leb128"),
+            (CompressionChoice::Leb128, Some(Compression::None), "leb128"),
+            (CompressionChoice::Auto, None, "auto"),
+        ] {
+            assert_eq!(packed(FileFormat::Nnue, choice, source), format!(r#"{{"compression":"{name}","format":"nnue"}}"#));
+        }
+        assert_eq!(write(FileFormat::Npz), r#"{"format":"npz"}"#);
+    }
+}
