@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use nnue::ctx::Ctx;
-use nnue::files::hash_file_blake3;
-use nnue::format::nnue::{Compression, write};
-use nnue::net::random_network;
-use nnue::positions::generate;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::files::hash_file_blake3;
+use nnue::internals::format::nnue::{Compression, write};
+use nnue::internals::net::random_network;
+use nnue::internals::positions::generate;
 
 const RUNS: usize = 15;
 

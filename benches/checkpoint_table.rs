@@ -8,14 +8,14 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use nnue::ctx::Ctx;
-use nnue::family::nnue::stages::load::{Loaded, load};
-use nnue::family::nnue::stages::quantize::{Overflow, quantize};
-use nnue::format::nnue::{Compression, Expectation, write};
-use nnue::format::tensor::{DType, Source, TensorOut};
-use nnue::format::torch::{PickleValue, write_archive};
-use nnue::net::FT255;
-use nnue::random::SplitMix;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::nnue::stages::load::{Loaded, load};
+use nnue::internals::family::nnue::stages::quantize::{Overflow, quantize};
+use nnue::internals::format::nnue::{Compression, Expectation, write};
+use nnue::internals::format::tensor::{DType, Source, TensorOut};
+use nnue::internals::format::torch::{PickleValue, write_archive};
+use nnue::internals::net::FT255;
+use nnue::internals::random::SplitMix;
 
 /// Rows of `Full_Threats^` with the virtual ones.
 const ROWS: usize = 79856 + 22528 + 768;
@@ -34,7 +34,7 @@ fn values(name: &str, shape: &[usize], scale: f32) -> TensorOut<'static> {
                 part.extend_from_slice(&((random.centred(-1 << 14, 1 << 14) as f32).powi(3) * scale).to_le_bytes());
             }
             left -= part.len() / 4;
-            out.write_all(&part).map_err(|error| nnue::error::Error::new("cannot write").because(error))?;
+            out.write_all(&part).map_err(|error| nnue::internals::error::Error::new("cannot write").because(error))?;
         }
         Ok(())
     };
@@ -165,7 +165,7 @@ fn measure(folder: &Path, path: &Path, used: usize) -> Round {
     read_plainly(path, used);
     let plain_read = seconds(start);
     let start = Instant::now();
-    std::hint::black_box(nnue::files::Sha256::of(&bytes));
+    std::hint::black_box(nnue::internals::files::Sha256::of(&bytes));
     let plain_sha256 = seconds(start);
     let start = Instant::now();
     std::fs::write(folder.join("again.nnue"), &bytes).expect("a writable folder");

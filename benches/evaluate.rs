@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use divan::{Bencher, counter::ItemsCount};
-use nnue::{
+use nnue::internals::{
     ctx::Ctx,
     evaluate::{Evaluator, bounds, prove, trace},
     family::nnue::stages::{

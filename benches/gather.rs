@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use divan::{Bencher, counter::ItemsCount};
-use nnue::{
+use nnue::internals::{
     ctx::Ctx,
     family::nnue::stages::gather::gather,
     format::nnue::{Expectation, read},

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nnue::{
+use nnue::internals::{
     ctx::Ctx,
     family::nnue::stages::gather::gather,
     net::random_network,

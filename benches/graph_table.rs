@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use nnue::format::nnue::{Compression, write};
-use nnue::net::random_network;
-use nnue::positions::generate;
+use nnue::internals::format::nnue::{Compression, write};
+use nnue::internals::net::random_network;
+use nnue::internals::positions::generate;
 
 const RUNS: usize = 15;
 

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Instant;
 
-use nnue::ctx::{Backend, Ctx, Silent};
-use nnue::family::nnue::stages::gather::gather;
-use nnue::format::nnue::{Expectation, read};
-use nnue::net::{Permutation, QuantizedNetwork, random_network};
-use nnue::permutation::{Algorithm, SearchParams, search, zero_blocks};
-use nnue::positions::{Filters, Position, Selection, generate, select};
+use nnue::internals::ctx::{Backend, Ctx, Silent};
+use nnue::internals::family::nnue::stages::gather::gather;
+use nnue::internals::format::nnue::{Expectation, read};
+use nnue::internals::net::{Permutation, QuantizedNetwork, random_network};
+use nnue::internals::permutation::{Algorithm, SearchParams, search, zero_blocks};
+use nnue::internals::positions::{Filters, Position, Selection, generate, select};
 
 /// One row: L1, positions, backend, threads, algorithm.
 type Row = (usize, usize, &'static str, usize, &'static str);

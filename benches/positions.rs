@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use divan::{Bencher, black_box, counter::ItemsCount};
-use nnue::{
+use nnue::internals::{
     ctx::Ctx,
     net::{Block, ThreatTable},
     positions::{Filters, Position, Selection, active_features_both, generate, select},

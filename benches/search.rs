@@ -4,7 +4,7 @@
 //! made up: neurons of a few dozen clusters that are zero together, and noise, from a fixed rule.
 
 use divan::{Bencher, counter::ItemsCount};
-use nnue::{
+use nnue::internals::{
     ctx::Ctx,
     permutation::{ActivationMatrix, Algorithm, Cpu, Kernel, MatrixBuilder, SearchBackend, SearchParams, search_with},
 };

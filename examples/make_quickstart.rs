@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use nnue::format::nnue::{Compression, write};
-use nnue::net::random_network;
-use nnue::positions::generate;
+use nnue::internals::format::nnue::{Compression, write};
+use nnue::internals::net::random_network;
+use nnue::internals::positions::generate;
 
 const L1: usize = 32;
 const POSITIONS: usize = 2000;

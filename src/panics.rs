@@ -3,7 +3,7 @@
 //! Knows nothing of stages or terminals. Where a panic happened is known only if the process's hook passes it on ([`note`]).
 
 use std::any::Any;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
@@ -12,6 +12,7 @@ use crate::error::Error;
 static NOTED: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
 
 /// How many are kept.
+#[cfg(feature = "cli")]
 const MOST: usize = 16;
 
 /// A caught panic.
@@ -34,8 +35,9 @@ impl Panic {
     }
 }
 
-/// Remembers where a panic happened. For the process's panic hook.
-pub(crate) fn note(info: &PanicHookInfo<'_>) {
+/// Remembers where a panic happened. For the process's panic hook, which is the command line's.
+#[cfg(feature = "cli")]
+pub(crate) fn note(info: &panic::PanicHookInfo<'_>) {
     let panic = Panic { message: text(info.payload()), place: info.location().map(ToString::to_string) };
     let mut noted = NOTED.lock().unwrap_or_else(PoisonError::into_inner);
     if noted.len() == MOST {

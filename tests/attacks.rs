@@ -11,7 +11,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use nnue::{
+use nnue::internals::{
     error::{Error, Result},
     files::Bytes,
     format::{npz::Npz, safetensors, torch::TorchFile, zip},

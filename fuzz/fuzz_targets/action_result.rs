@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::cache::{ActionRecord, Preimage};
-use nnue::fuzzing::read_action_result;
+use nnue::internals::cache::{ActionRecord, Preimage};
+use nnue::internals::fuzzing::read_action_result;
 
 static PREIMAGE: LazyLock<Preimage> = LazyLock::new(|| Preimage::of(&serde_json::json!({"stage": "gather"})).unwrap());
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use nnue::files::Bytes;
-use nnue::format::{tensor::TensorView, torch::TorchFile};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::{tensor::TensorView, torch::TorchFile};
 
 /// Reads a tensor in every way there is.
 #[allow(dead_code)]

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nnue::ctx::Ctx;
-use nnue::family::described::{Architecture, Neurons, shipped};
-use nnue::format::bytes::Bytes;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::described::{Architecture, Neurons, shipped};
+use nnue::internals::files::Bytes;
 
 fuzz_target!(|data: &[u8]| {
     let (text, file) = match data.iter().position(|byte| *byte == 0) {

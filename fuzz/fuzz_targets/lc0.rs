@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nnue::{
+use nnue::internals::{
     ctx::Ctx,
     family::lc0::{Decode, Net, OnnxOptions, View, read_tensors, read_text, sniff, write_onnx},
-    format::bytes::Bytes,
+    files::Bytes,
 };
 
 fuzz_target!(|data: &[u8]| {

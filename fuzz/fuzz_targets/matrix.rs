@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nnue::permutation::{ActivationMatrix, read_matrix, read_permutation, write_permutation};
+use nnue::internals::permutation::{ActivationMatrix, read_matrix, read_permutation, write_permutation};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(matrix) = ActivationMatrix::read(data) {

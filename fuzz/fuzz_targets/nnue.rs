@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nnue::format::nnue::{Expectation, find_embedded, read, write};
+use nnue::internals::format::nnue::{Expectation, find_embedded, read, write};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(parsed) = read(data, &Expectation::default()) {

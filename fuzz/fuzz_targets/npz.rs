@@ -4,8 +4,8 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::files::Bytes;
-use nnue::format::{npz::Npz};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::npz::Npz;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(npz) = Npz::open(Bytes::from_vec(data.to_vec())) {

@@ -6,7 +6,7 @@ mod common;
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::{error::Error, format::zip};
+use nnue::internals::{error::Error, format::zip};
 
 fuzz_target!(|data: &[u8]| {
     let mut archive = zip::Writer::new(Vec::new());

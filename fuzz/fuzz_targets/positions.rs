@@ -6,7 +6,7 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::{ctx::Ctx, positions::Stream};
+use nnue::internals::{ctx::Ctx, positions::Stream};
 
 fn read(name: &str, data: &[u8]) {
     let path = common::file(name, data);

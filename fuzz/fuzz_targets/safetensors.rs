@@ -4,8 +4,8 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
-use nnue::files::Bytes;
-use nnue::format::{safetensors};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::safetensors;
 
 fuzz_target!(|data: &[u8]| {
     let header = data.iter().rposition(|&byte| byte == b'}').map_or(0, |at| at + 1);

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
-pub(crate) use publish::net_name;
+pub use publish::net_name;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};

@@ -55,6 +55,6 @@ impl Runner<'_> {
 }
 
 /// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
-pub(crate) fn net_name(sha256: &Sha256) -> String {
+pub fn net_name(sha256: &Sha256) -> String {
     format!("nn-{}.nnue", sha256.short())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::project::{self, MANIFEST, assert_ok, assert_published, command, forget, make, published, ran, start, temporary, wait_all};
-use nnue::random::SplitMix;
+use nnue::internals::random::SplitMix;
 
 #[test]
 fn eight_neighbours_build_one_manifest_with_the_same_bytes_and_run_each_search_once() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli_support::{Ran, nnue};
 use crate::project::{self, Published, assert_published, files_below, flip_bit, make, published, ran};
-use nnue::random::SplitMix;
+use nnue::internals::random::SplitMix;
 
 /// The first bit of a file, the last one, and any others. The file may get another length whenever it is rewritten.
 fn bit(path: &Path, random: &mut SplitMix, number: u64) -> usize {

@@ -15,7 +15,7 @@ use crate::common;
 use crate::project::{
     self, Allowed, MANIFEST, Published, allowed, assert_ok, assert_published, assert_whole, command, copy, other_manifest, temporary,
 };
-use nnue::random::SplitMix;
+use nnue::internals::random::SplitMix;
 
 const EIO: i32 = 5;
 const EACCES: i32 = 13;

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use crate::common;
-use nnue::build::{NetReport, NetStatus, Options, Report, StageStatus, Workspace, select_nets};
-use nnue::ctx::{Backend, Ctx, Progress};
-use nnue::format::nnue::{Compression, write};
-use nnue::manifest;
-use nnue::net::random_network;
+use nnue::internals::build::{NetReport, NetStatus, Options, Report, StageStatus, Workspace, select_nets};
+use nnue::internals::ctx::{Backend, Ctx, Progress};
+use nnue::internals::format::nnue::{Compression, write};
+use nnue::internals::manifest;
+use nnue::internals::net::random_network;
 
 use crate::project::Project;
 use crate::project::manifest;
@@ -67,7 +67,7 @@ impl Library {
         let manifest = manifest::load(&self.at("nnue.toml"), &[]).unwrap();
         let workspace = Workspace::open(&manifest, options, &ctx).unwrap();
         let nets = select_nets(&manifest, &[]).unwrap();
-        let on_error = |net: &str, error: &nnue::error::Error| self.errors.lock().unwrap().push(format!("{net}: {error}"));
+        let on_error = |net: &str, error: &nnue::internals::error::Error| self.errors.lock().unwrap().push(format!("{net}: {error}"));
         workspace.build(&nets, options, &ctx, &on_error).unwrap()
     }
 

@@ -11,7 +11,7 @@ use crate::common;
 use crate::project::{
     self, MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
 };
-use nnue::random::SplitMix;
+use nnue::internals::random::SplitMix;
 
 #[test]
 fn killed_builds_leave_no_half_file_and_the_next_build_gives_the_same_bytes() {

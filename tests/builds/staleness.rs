@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::cli_support::{self, nnue};
 use crate::common;
 use crate::project::{self, MANIFEST, Published, assert_ok, command, copy, files_below, forget, make, manifest, published, ran};
-use nnue::format::nnue::Compression;
+use nnue::internals::format::nnue::Compression;
 
 /// One net for each kind of input: source and data, permutation file.
 const INPUTS: &str = manifest!(
@@ -103,10 +103,11 @@ struct Inputs {
 fn inputs() -> Vec<Inputs> {
     let net = |seed| {
         let mut bytes = Vec::new();
-        nnue::format::nnue::write(&mut bytes, &nnue::net::random_network("small", 64, seed), Compression::None).unwrap();
+        nnue::internals::format::nnue::write(&mut bytes, &nnue::internals::net::random_network("small", 64, seed), Compression::None)
+            .unwrap();
         bytes
     };
-    let lines: Vec<String> = nnue::positions::generate(9, 400).iter().map(|position| position.to_fen() + "\n").collect();
+    let lines: Vec<String> = nnue::internals::positions::generate(9, 400).iter().map(|position| position.to_fen() + "\n").collect();
     let turned = [&lines[200..], &lines[..200]].concat();
     let folder = tempfile::tempdir().unwrap();
     let permutation = |order: Vec<i32>| {
@@ -394,7 +395,7 @@ fn build_beside_a_moving_link(ending: &str, net: &str, write: impl Fn(&Path, u64
             let mut built = 0;
             for _ in 0..120 {
                 if command(folder.path(), &["build", "--force"]).output().unwrap().status.success() {
-                    let lock = nnue::build::lock::Lock::read(&path("nnue.lock")).unwrap();
+                    let lock = nnue::internals::build::lock::Lock::read(&path("nnue.lock")).unwrap();
                     let input = lock.nets["a"].inputs.iter().find(|input| input.path == current).unwrap();
                     assert_eq!(expected.get(&input.sha256), Some(&lock.nets["a"].outputs[0].sha256), "after {built} builds");
                     built += 1;

@@ -275,7 +275,7 @@ fn init_writes_a_manifest_of_what_is_there_and_overwrites_nothing() {
     let expected = "version = 1\n\n# SFNNv5, HalfKAv2_hm, L1=16\n[source.my-net]\npath = \"my net.nnue\"\n\n[data.games]\npath = \"games.fen\"\n\n\
                     [net.my-net]\nsource = \"my-net\"\noutputs = [\"dist/\"]\n\n[net.my-net.optimize]\ndata = \"games\"\npositions = 200\n";
     assert_eq!(text, expected);
-    nnue::manifest::load(&work.path().join("nnue.toml"), &[]).unwrap();
+    nnue::internals::manifest::load(&work.path().join("nnue.toml"), &[]).unwrap();
     nnue(work.path(), ["init"]).fails(1, &["`./nnue.toml` already exists"]);
     assert_eq!(String::from_utf8(read(work.path(), "nnue.toml")).unwrap(), expected);
     let empty = folder();

@@ -142,10 +142,10 @@ fn inspect_says_what_a_wrong_file_is_and_fails() {
 #[test]
 fn inspect_shows_descriptions_that_are_no_text() {
     let work = folder();
-    let mut network = nnue::net::random_network("small", 16, 1);
+    let mut network = nnue::internals::net::random_network("small", 16, 1);
     network.description = b"a\xFF\x1B[2Jz".to_vec();
     let mut bytes = Vec::new();
-    nnue::format::nnue::write(&mut bytes, &network, nnue::format::nnue::Compression::None).unwrap();
+    nnue::internals::format::nnue::write(&mut bytes, &network, nnue::internals::format::nnue::Compression::None).unwrap();
     std::fs::write(work.path().join("a.nnue"), bytes).unwrap();
     let found = nnue(work.path(), ["inspect", "a.nnue", "--json"]).ok().json();
     assert_eq!(found["description"], "a\u{FFFD}\u{1B}[2Jz");
@@ -163,7 +163,8 @@ fn diff_tells_how_nets_are_related() {
     nnue(work.path(), ["convert", "a.nnue", "plain.nnue", "--ft_compression", "none", "--description", "other", "-q"]).ok();
     let perm: Vec<i64> = (0..16).map(|j| (j * 5 + 3) % 16).collect();
     let mut file = Vec::new();
-    nnue::permutation::write_permutation(&nnue::net::Permutation::try_from(perm.as_slice()).unwrap(), &mut file).unwrap();
+    nnue::internals::permutation::write_permutation(&nnue::internals::net::Permutation::try_from(perm.as_slice()).unwrap(), &mut file)
+        .unwrap();
     std::fs::write(at("perm.npy"), file).unwrap();
     nnue(work.path(), ["perm", "apply", "plain.nnue", "perm.npy", "moved.nnue", "-q"]).ok();
     write_net(&at("b.nnue"), "small", 32, 2);

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
 
-use nnue::files::Bytes;
-use nnue::format::safetensors;
+use nnue::internals::files::Bytes;
+use nnue::internals::format::safetensors;
 use serde_json::Value as Json;
 
 fn nnue(arguments: &[&str]) -> Output {

@@ -2,9 +2,9 @@
 
 use crate::cli_support::{names, nnue, write_fens, write_net};
 use crate::common;
-use nnue::ctx::Ctx;
-use nnue::format::npy;
-use nnue::positions::Stream;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::format::npy;
+use nnue::internals::positions::Stream;
 use std::path::Path;
 
 /// `numpy.packbits(matrix, axis=1)` of a bool array file.

@@ -151,13 +151,14 @@ fn what_was_built_again_is_told_by_its_path_where_another_file_failed() {
         "version = 1\n[source.run]\npath = \"run.nnue\"\nquantization = \"ft127\"\n[net.one]\nsource = \"run\"\noutputs = [\"one.pt\", \"one.nnue\", \"dist/\"]\n",
     )
     .unwrap();
-    let manifest = nnue::manifest::load(&path, &[]).unwrap();
+    let manifest = nnue::internals::manifest::load(&path, &[]).unwrap();
     let nets: Vec<_> = manifest.nets.iter().collect();
     let below = tempfile::tempdir().unwrap();
     // In the place of the first output.
     std::fs::create_dir_all(below.path().join("0/0/one.pt/in the way")).unwrap();
-    let ctx = nnue::ctx::Ctx::silent();
-    let rebuilt = nnue::build::rebuild(&manifest, &nets, below.path(), &nnue::build::Options::default(), &ctx).unwrap();
+    let ctx = nnue::internals::ctx::Ctx::silent();
+    let rebuilt =
+        nnue::internals::build::rebuild(&manifest, &nets, below.path(), &nnue::internals::build::Options::default(), &ctx).unwrap();
     assert!(rebuilt[0].error.is_some());
     let names: Vec<&str> = rebuilt[0].outputs.iter().map(|file| file.path.as_str()).collect();
     assert!(names.len() == 2 && names[0] == "one.nnue" && names[1].starts_with("dist/nn-"), "{names:?}");

@@ -81,14 +81,14 @@ pub fn names(folder: &Path) -> Vec<String> {
 /// A small net of the generation, as a file.
 pub fn write_net(path: &Path, generation: &str, l1: usize, seed: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let network = nnue::net::random_network(generation, l1, seed);
-    nnue::format::nnue::write(&mut bytes, &network, nnue::format::nnue::Compression::Leb128).unwrap();
+    let network = nnue::internals::net::random_network(generation, l1, seed);
+    nnue::internals::format::nnue::write(&mut bytes, &network, nnue::internals::format::nnue::Compression::Leb128).unwrap();
     std::fs::write(path, &bytes).unwrap();
     bytes
 }
 
 /// Positions of random games as lines of FEN.
 pub fn write_fens(path: &Path, seed: u64, count: usize) {
-    let lines: Vec<String> = nnue::positions::generate(seed, count).iter().map(|position| position.to_fen() + "\n").collect();
+    let lines: Vec<String> = nnue::internals::positions::generate(seed, count).iter().map(|position| position.to_fen() + "\n").collect();
     std::fs::write(path, lines.concat()).unwrap();
 }

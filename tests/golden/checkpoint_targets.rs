@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use nnue::ctx::Ctx;
-use nnue::error::Result;
-use nnue::family::nnue::stages::dequantize::dequantize;
-use nnue::family::nnue::stages::load::{Loaded, load_bytes};
-use nnue::family::nnue::stages::permute::permute;
-use nnue::family::nnue::stages::quantize::{Overflow, quantize};
-use nnue::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
-use nnue::files::Bytes;
-use nnue::format::nnue::{Compression, Expectation, write};
-use nnue::format::state_dict::{self, Values};
-use nnue::format::tensor::TensorOut;
-use nnue::net::{
+use nnue::internals::ctx::Ctx;
+use nnue::internals::error::Result;
+use nnue::internals::family::nnue::stages::dequantize::dequantize;
+use nnue::internals::family::nnue::stages::load::{Loaded, load_bytes};
+use nnue::internals::family::nnue::stages::permute::permute;
+use nnue::internals::family::nnue::stages::quantize::{Overflow, quantize};
+use nnue::internals::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::nnue::{Compression, Expectation, write};
+use nnue::internals::format::state_dict::{self, Values};
+use nnue::internals::format::tensor::TensorOut;
+use nnue::internals::net::{
     FT255, Factorized, FeatureSet, Network, Permutation, QuantizedNetwork, generation, generation_names, random_network, read_all,
 };
-use nnue::random::SplitMix;
+use nnue::internals::random::SplitMix;
 
 const DICTS: [FloatTarget; 3] = [FloatTarget::StateDict, FloatTarget::Safetensors, FloatTarget::Npz];
 const MODULES: [FloatTarget; 2] = [FloatTarget::Module(ModuleProfile::Seed), FloatTarget::Module(ModuleProfile::Head)];
@@ -92,7 +92,8 @@ fn other_scales_and_sets_survive() {
     mistaken.architecture.features = FeatureSet::known().into_iter().find(|set| set.hash == 0x4165_D5C9).unwrap();
     let [kp, ka] = ["SFNNv1", "SFNNv2"].map(|name| random_network(name, 8, 4));
     let mut joined = random_network("SFNNv5", 8, 5);
-    let wide = |block: &nnue::net::FtBlock| nnue::net::FtBlock { psqt: vec![7; block.block.rows() * 8], ..block.clone() };
+    let wide =
+        |block: &nnue::internals::net::FtBlock| nnue::internals::net::FtBlock { psqt: vec![7; block.block.rows() * 8], ..block.clone() };
     joined.blocks = vec![wide(&kp.blocks[0]), wide(&ka.blocks[0])];
     joined.architecture.features = FeatureSet::of_blocks(&[kp.blocks[0].block, ka.blocks[0].block], false).unwrap();
     for network in [small, single, mistaken, joined] {
@@ -142,7 +143,7 @@ fn trained(name: &str, seed: u64) -> Network<Factorized> {
         (text("nnue_features"), network.features()),
     ];
     let mut bytes = Vec::new();
-    nnue::format::safetensors::write(&mut bytes, &tensors, &metadata).unwrap();
+    nnue::internals::format::safetensors::write(&mut bytes, &tensors, &metadata).unwrap();
     loaded(bytes)
 }
 
@@ -295,7 +296,7 @@ fn the_layout_of_two_weeks_in_2026_is_kept() {
         }
     }
     let mut bytes = Vec::new();
-    nnue::format::safetensors::write(&mut bytes, &tensors, &[]).unwrap();
+    nnue::internals::format::safetensors::write(&mut bytes, &tensors, &[]).unwrap();
     let network = loaded(bytes);
     assert_eq!((network.features().as_str(), network.architecture.generation.name), ("Full_Threats^", "SFNNv13"));
     let integers = requantized(network.clone());

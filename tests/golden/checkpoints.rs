@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::common;
-use nnue::ctx::Ctx;
-use nnue::error::Result;
-use nnue::family::nnue::stages::dequantize::dequantize;
-use nnue::family::nnue::stages::load::{Loaded, load_bytes};
-use nnue::family::nnue::stages::permute::permute;
-use nnue::family::nnue::stages::quantize::{Overflow, quantize};
-use nnue::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
-use nnue::files::Bytes;
-use nnue::format::nnue::{Compression, Expectation, write};
-use nnue::format::state_dict::{self, Values};
-use nnue::net::{Factorized, Network, Permutation, QuantizedNetwork, generation, quantization, read_all};
-use nnue::permutation::read_permutation;
-use nnue::stage::Quantized;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::error::Result;
+use nnue::internals::family::nnue::stages::dequantize::dequantize;
+use nnue::internals::family::nnue::stages::load::{Loaded, load_bytes};
+use nnue::internals::family::nnue::stages::permute::permute;
+use nnue::internals::family::nnue::stages::quantize::{Overflow, quantize};
+use nnue::internals::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::nnue::{Compression, Expectation, write};
+use nnue::internals::format::state_dict::{self, Values};
+use nnue::internals::net::{Factorized, Network, Permutation, QuantizedNetwork, generation, quantization, read_all};
+use nnue::internals::permutation::read_permutation;
+use nnue::internals::stage::Quantized;
 use serde_json::Value as Json;
 
 /// What a user gives for the golden folder's era: the scales, which checkpoints do not record.
@@ -284,7 +284,7 @@ fn the_trainer_of_2026_refuses_the_same_values() {
     let folder = golden.join("public/B_head/overflow");
     let manifest = common::json(&folder.join("manifest.json"));
     let base = common::read_maybe_xz(&folder.join("base.ckpt"));
-    let file = nnue::format::torch::TorchFile::open(Bytes::from_vec(base.clone())).unwrap();
+    let file = nnue::internals::format::torch::TorchFile::open(Bytes::from_vec(base.clone())).unwrap();
     let tensors = file.state_dict().unwrap();
     let sha = |bytes: Vec<u8>, overflow: Overflow| {
         integers(float(bytes, &Expectation::default()).unwrap(), overflow).map(|(network, _)| sha_of(&network, Compression::None))
@@ -293,7 +293,7 @@ fn the_trainer_of_2026_refuses_the_same_values() {
     let mut seen = 0;
     for (case, output) in manifest["cases"].as_object().unwrap() {
         // The changed element is patched in the file; its checksum with it, by writing all tensors again.
-        let mut outs: Vec<nnue::format::tensor::TensorOut<'_>> = Vec::new();
+        let mut outs: Vec<nnue::internals::format::tensor::TensorOut<'_>> = Vec::new();
         let mut is_finite = true;
         for (name, view) in &tensors {
             let mut values = view.to_f32().unwrap().into_owned();
@@ -304,10 +304,10 @@ fn the_trainer_of_2026_refuses_the_same_values() {
                 values[flat] = f32::from_bits(u32::from_str_radix(bits, 16).unwrap());
                 is_finite &= values[flat].is_finite();
             }
-            outs.push(nnue::format::tensor::TensorOut::f32(name.clone(), view.shape(), values));
+            outs.push(nnue::internals::format::tensor::TensorOut::f32(name.clone(), view.shape(), values));
         }
         let mut bytes = Vec::new();
-        nnue::format::torch::write_state_dict(&mut bytes, &outs).unwrap();
+        nnue::internals::format::torch::write_state_dict(&mut bytes, &outs).unwrap();
         let strict = sha(bytes.clone(), Overflow::Error);
         match output["none_nnue_sha256"].as_str() {
             // Its bound is compared in f32, so that exactly 2^31 passes and is written as -2^31: here that is an overflow.
@@ -389,5 +389,5 @@ fn expectation_of_file(folder: &Path) -> Expectation {
     let text = folder.to_str().unwrap();
     let generation = [("7d47cad", "SFNNv4"), ("8329c85", "SFNNv5"), ("fa66ebe", "SFNNv5")];
     let generation = generation.into_iter().find(|(commit, _)| text.contains(commit));
-    Expectation { architecture: generation.and_then(|(_, name)| nnue::net::generation(name)), ..expectation(folder) }
+    Expectation { architecture: generation.and_then(|(_, name)| nnue::internals::net::generation(name)), ..expectation(folder) }
 }

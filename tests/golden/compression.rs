@@ -5,7 +5,7 @@ use crate::common;
 
 #[test]
 fn a_net_keeps_its_compression_and_another_one_is_warned_of() {
-    use nnue::format::nnue::{Compression, write};
+    use nnue::internals::format::nnue::{Compression, write};
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for (generation, readable) in [
@@ -15,7 +15,7 @@ fn a_net_keeps_its_compression_and_another_one_is_warned_of() {
         ("SFNNv5", &["none", "leb128"]),
         ("SFNNv16", &["leb128"]),
     ] {
-        let network = nnue::net::random_network(generation, 8, 1);
+        let network = nnue::internals::net::random_network(generation, 8, 1);
         for compression in [Compression::None, Compression::Leb128] {
             let mut bytes = Vec::new();
             write(&mut bytes, &network, compression).unwrap();

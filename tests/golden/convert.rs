@@ -79,7 +79,8 @@ fn provide(name: &str, golden: &Path, work: &Path) -> bool {
         "bad.perm" => {
             let mut bytes = Vec::new();
             let l1 = common::json(&golden.join("manifest.json"))["L1"].as_u64().unwrap() as usize;
-            nnue::permutation::write_permutation(&nnue::net::Permutation::identity(l1 / 2 - 1).unwrap(), &mut bytes).unwrap();
+            nnue::internals::permutation::write_permutation(&nnue::internals::net::Permutation::identity(l1 / 2 - 1).unwrap(), &mut bytes)
+                .unwrap();
             bytes
         }
         _ => return false,

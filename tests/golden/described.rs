@@ -265,8 +265,8 @@ fn architectures_are_listed_and_shown() {
 
 #[test]
 fn features_are_numbered_as_the_engines_number_them() {
-    use nnue::family::described::Architecture;
-    use nnue::positions::{Color, Position};
+    use nnue::internals::family::described::Architecture;
+    use nnue::internals::positions::{Color, Position};
 
     let Some(engines) = engines() else { return };
     let fens = std::fs::read_to_string(engines.join("features/fens.txt")).unwrap();

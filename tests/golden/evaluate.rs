@@ -2,11 +2,11 @@
 
 use crate::common;
 
-use nnue::ctx::Ctx;
-use nnue::evaluate::{Evaluator, Raw, forward_all, trace};
-use nnue::format::nnue::{Expectation, read};
-use nnue::net::{FT255, QuantizedNetwork, generation, quantization};
-use nnue::positions::Position;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::evaluate::{Evaluator, Raw, forward_all, trace};
+use nnue::internals::format::nnue::{Expectation, read};
+use nnue::internals::net::{FT255, QuantizedNetwork, generation, quantization};
+use nnue::internals::positions::Position;
 use serde_json::Value;
 
 /// Names of generations in the golden data.
@@ -69,7 +69,7 @@ fn the_float_forward_is_the_trainers() {
     let wanted = Expectation { quantization: Some(&FT255), ..Expectation::default() };
     let network = std::sync::Arc::new(read(&bytes, &wanted).unwrap().network);
     let ctx = Ctx::silent();
-    let float = nnue::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap().coalesce();
+    let float = nnue::internals::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap().coalesce();
     let records = common::json(&golden.join("public/E_outputs/baff1ede1f90.json"));
     let records = records.as_array().unwrap();
     let positions: Vec<Position> = records.iter().map(|record| Position::from_fen(record["fen"].as_str().unwrap()).unwrap()).collect();
@@ -98,7 +98,7 @@ fn the_float_forward_is_the_newest_trainers() {
         let records = records.as_array().unwrap();
         let bytes = common::read_maybe_xz(&folder.join("none.nnue"));
         let network = std::sync::Arc::new(read(&bytes, &Expectation::default()).unwrap().network);
-        let float = nnue::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap().coalesce();
+        let float = nnue::internals::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap().coalesce();
         let positions: Vec<Position> = records.iter().map(|record| Position::from_fen(record["fen"].as_str().unwrap()).unwrap()).collect();
         let traces = forward_all(&float, &positions, &ctx).unwrap();
         let (mut near, mut largest) = (0, 0.0f64);

@@ -4,14 +4,14 @@ use crate::common;
 
 use std::path::Path;
 
-use nnue::family::lc0::schema::{Kind, MessageType};
-use nnue::family::lc0::wire::{Message, Value};
-use nnue::family::lc0::{Decode, Net, View};
-use nnue::files::Bytes;
+use nnue::internals::family::lc0::schema::{Kind, MessageType};
+use nnue::internals::family::lc0::wire::{Message, Value};
+use nnue::internals::family::lc0::{Decode, Net, View};
+use nnue::internals::files::Bytes;
 use serde_json::{Map, Value as Json, json};
 
 /// Files whose names end like this are read as an engine's own net.
-fn read(path: &Path, decode: Decode) -> nnue::error::Result<Net> {
+fn read(path: &Path, decode: Decode) -> nnue::internals::error::Result<Net> {
     let bytes = Bytes::map(path).unwrap();
     if path.extension().is_some_and(|ending| ending == "exe") { Net::read_embedded(&bytes, decode) } else { Net::read_for(&bytes, decode) }
 }
@@ -150,5 +150,5 @@ fn the_schema_is_in_order() {
             }
         }
     }
-    check(&nnue::family::lc0::schema::NET);
+    check(&nnue::internals::family::lc0::schema::NET);
 }

@@ -8,12 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use nnue::ctx::Ctx;
-use nnue::family::lc0::{
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::lc0::{
     Decode, Encoding, Environment, Fault, Layer, Net, OnnxOptions, TensorFile, Version, View, Wrapping, blend, diff, discover, encode,
     is_linear16_stable, read_tensors, read_text, write_onnx, write_tensors,
 };
-use nnue::files::Bytes;
+use nnue::internals::files::Bytes;
 use serde_json::{Value as Json, json};
 
 const DECODE: Decode = Decode::Lc0V033;
@@ -35,7 +35,7 @@ fn nets(folder: &Path) -> Vec<(String, Bytes, Net)> {
     found
 }
 
-fn written(write: impl Fn(&mut dyn Write) -> nnue::error::Result<()>) -> Vec<u8> {
+fn written(write: impl Fn(&mut dyn Write) -> nnue::internals::error::Result<()>) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out).unwrap();
     out

@@ -1,9 +1,9 @@
 //! Every `.nnue` file that the real trainer wrote, and the real nets: parse, account for each byte, write again.
 
 use crate::common;
-use nnue::format::nnue::{Compression, Expectation, read, write};
+use nnue::internals::format::nnue::{Compression, Expectation, read, write};
 
-fn written(network: &nnue::net::QuantizedNetwork, compression: Compression) -> Vec<u8> {
+fn written(network: &nnue::internals::net::QuantizedNetwork, compression: Compression) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&mut bytes, network, compression).unwrap();
     bytes
@@ -114,7 +114,7 @@ fn recorded_permutations_give_the_recorded_bytes() {
     let folder = golden.join("public/C_ftperm/baff1ede1f90");
     let manifest = common::json(&folder.join("manifest.json"));
     let perm = std::fs::read(folder.join("baff1ede1f90_2000.perm.npy")).unwrap();
-    let (_, data) = nnue::format::npy::parse(&perm).unwrap();
+    let (_, data) = nnue::internals::format::npy::parse(&perm).unwrap();
     let perm: Vec<u32> = data.chunks_exact(8).map(|value| i64::from_le_bytes(value.try_into().unwrap()) as u32).collect();
     let mut parsed = read(&std::fs::read(golden.join("nets/nn-baff1ede1f90.nnue")).unwrap(), &Expectation::default()).unwrap();
     parsed.network.permute(&perm);

@@ -1,12 +1,12 @@
 //! Positions → activation matrix → permutation → bytes, against what the trainer's `ftperm.py` and `serialize.py` gave.
 
 use crate::common;
-use nnue::ctx::Ctx;
-use nnue::family::nnue::stages::gather::gather;
-use nnue::format::nnue::{Expectation, read};
-use nnue::net::{BlockWeights, QuantizedNetwork, ZeroRule};
-use nnue::permutation::{ActivationMatrix, read_matrix};
-use nnue::positions::{Color, Filters, Position, Selection, active_features, select};
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::nnue::stages::gather::gather;
+use nnue::internals::format::nnue::{Expectation, read};
+use nnue::internals::net::{BlockWeights, QuantizedNetwork, ZeroRule};
+use nnue::internals::permutation::{ActivationMatrix, read_matrix};
+use nnue::internals::positions::{Color, Filters, Position, Selection, active_features, select};
 use std::path::Path;
 
 fn positions(path: &Path) -> Vec<Position> {

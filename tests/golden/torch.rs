@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nnue::files::Bytes;
-use nnue::format::{
+use nnue::internals::files::Bytes;
+use nnue::internals::format::{
     tensor::TensorView,
     torch::{Scalar, TorchFile},
 };
@@ -45,7 +45,7 @@ fn dims(json: &Json) -> Vec<usize> {
 }
 
 /// Compares every tensor of `expected` with what was `found`, in both directions; gives the number compared.
-fn compare(what: &str, expected: &Json, found: Vec<(String, nnue::error::Result<TensorView>)>) -> usize {
+fn compare(what: &str, expected: &Json, found: Vec<(String, nnue::internals::error::Result<TensorView>)>) -> usize {
     let expected = expected.as_object().unwrap();
     let names: Vec<_> = found.iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(names.iter().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{what}: names and their order");
@@ -68,7 +68,7 @@ fn compare(what: &str, expected: &Json, found: Vec<(String, nnue::error::Result<
     compared
 }
 
-fn ok(found: Vec<(String, TensorView)>) -> Vec<(String, nnue::error::Result<TensorView>)> {
+fn ok(found: Vec<(String, TensorView)>) -> Vec<(String, nnue::internals::error::Result<TensorView>)> {
     found.into_iter().map(|(name, tensor)| (name, Ok(tensor))).collect()
 }
 
@@ -131,7 +131,7 @@ const REFUSALS: &[(&str, &str)] = &[
 ];
 
 /// Reads all that can be read; the error is the first refusal on the way.
-fn load(bytes: Bytes) -> nnue::error::Result<()> {
+fn load(bytes: Bytes) -> nnue::internals::error::Result<()> {
     let file = TorchFile::open(bytes)?;
     for (_, tensor) in file.state_dict()? {
         tensor.contiguous_le_bytes()?;

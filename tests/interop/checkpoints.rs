@@ -5,10 +5,10 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use nnue::ctx::Ctx;
-use nnue::family::nnue::stages::dequantize::dequantize;
-use nnue::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
-use nnue::net::random_network;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::nnue::stages::dequantize::dequantize;
+use nnue::internals::family::nnue::stages::write_float::{FloatTarget, ModuleProfile, write_float};
+use nnue::internals::net::random_network;
 
 #[test]
 fn torch_reads_what_is_written() {

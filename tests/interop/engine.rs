@@ -99,12 +99,18 @@ fn tables_of_evaluations_are_the_engines() {
     let path = folder.path();
     uci(&engine, path, "export_net sf151.nnue\nquit\n");
     let data = golden.join("small.binpack");
-    let selection = nnue::positions::Selection { count: Some(200), held_out: 0, seed: 1, filters: nnue::positions::Filters::default() };
-    let positions = nnue::positions::select(&[data], &selection, &nnue::ctx::Ctx::silent()).unwrap().positions;
+    let selection = nnue::internals::positions::Selection {
+        count: Some(200),
+        held_out: 0,
+        seed: 1,
+        filters: nnue::internals::positions::Filters::default(),
+    };
+    let positions = nnue::internals::positions::select(&[data], &selection, &nnue::internals::ctx::Ctx::silent()).unwrap().positions;
     let fens: Vec<String> = positions.iter().map(|position| position.to_fen()).collect();
     let half = (0..512u32).rev().collect::<Vec<_>>();
     let mut perm = Vec::new();
-    nnue::permutation::write_permutation(&nnue::net::Permutation::try_from(half.as_slice()).unwrap(), &mut perm).unwrap();
+    nnue::internals::permutation::write_permutation(&nnue::internals::net::Permutation::try_from(half.as_slice()).unwrap(), &mut perm)
+        .unwrap();
     std::fs::write(path.join("perm.npy"), perm).unwrap();
     let args = ["convert", "sf151.nnue", "other.nnue", "--ft_perm", "perm.npy", "--ft_compression", "none", "--quantization", "ft127"];
     let output = nnue().current_dir(path).args(args).output().unwrap();
@@ -128,20 +134,22 @@ fn tables_of_evaluations_are_the_engines() {
 #[test]
 fn the_float_forward_of_the_real_net_is_the_trainers() {
     let (Some(golden), Some(engine)) = (common::golden(), stockfish()) else { return };
-    for (file, scales) in [("sf151_trainer_of_its_time", &nnue::net::FT127), ("sf151", &nnue::net::FT255)] {
-        let wanted = nnue::format::nnue::Expectation { quantization: Some(scales), ..Default::default() };
-        let Ok(nnue::family::nnue::stages::load::Loaded::Quantized(parsed)) = nnue::family::nnue::stages::load::load(&engine, &wanted)
+    for (file, scales) in [("sf151_trainer_of_its_time", &nnue::internals::net::FT127), ("sf151", &nnue::internals::net::FT255)] {
+        let wanted = nnue::internals::format::nnue::Expectation { quantization: Some(scales), ..Default::default() };
+        let Ok(nnue::internals::family::nnue::stages::load::Loaded::Quantized(parsed)) =
+            nnue::internals::family::nnue::stages::load::load(&engine, &wanted)
         else {
             panic!("a net inside")
         };
-        let ctx = nnue::ctx::Ctx::silent();
-        let float = nnue::family::nnue::stages::dequantize::dequantize(&std::sync::Arc::new(parsed.network), &ctx).unwrap().coalesce();
+        let ctx = nnue::internals::ctx::Ctx::silent();
+        let float =
+            nnue::internals::family::nnue::stages::dequantize::dequantize(&std::sync::Arc::new(parsed.network), &ctx).unwrap().coalesce();
         let records = common::json(&golden.join(format!("public/E_outputs/{file}.json")));
         let mut largest = 0.0f64;
         for record in records.as_array().unwrap() {
-            let position = nnue::positions::Position::from_fen(record["fen"].as_str().unwrap()).unwrap();
+            let position = nnue::internals::positions::Position::from_fen(record["fen"].as_str().unwrap()).unwrap();
             let bucket = usize::try_from(record["bucket"].as_u64().unwrap()).unwrap();
-            let trace = nnue::evaluate::forward(&float, &position, bucket).unwrap();
+            let trace = nnue::internals::evaluate::forward(&float, &position, bucket).unwrap();
             largest = largest.max((f64::from(trace.value()) - record["forward_f32"].as_f64().unwrap()).abs());
         }
         println!("{file}: largest distance {largest:e}");
@@ -165,11 +173,11 @@ fn the_recorded_permutation_of_the_real_net_gives_the_recorded_bytes() {
     let fens = c.join("positions_public_2000.fen");
     for (era, rule) in [("sf151", "255:257"), ("sf151_trainer_of_its_time", "127:65")] {
         let packed = std::fs::read(c.join(era).join("sf151_2000.actmat_packed.npy")).unwrap();
-        let expected = nnue::permutation::read_matrix(&packed, Some(1024)).unwrap();
+        let expected = nnue::internals::permutation::read_matrix(&packed, Some(1024)).unwrap();
         let fens = fens.to_str().unwrap();
         let args = ["perm", "gather", "--net", "sf151.nnue", "--data", fens, "--count", "2000", "--out", "act.npy", "--zero-rule", rule];
         run(&args.map(AsRef::as_ref));
-        let found = nnue::permutation::read_matrix(&std::fs::read(path.join("act.npy")).unwrap(), None).unwrap();
+        let found = nnue::internals::permutation::read_matrix(&std::fs::read(path.join("act.npy")).unwrap(), None).unwrap();
         assert_eq!(found, expected, "{era}");
         run(&["perm", "find", "--data", "act.npy", "--out", "perm.npy"].map(AsRef::as_ref));
         assert_eq!(std::fs::read(path.join("perm.npy")).unwrap(), std::fs::read(c.join(era).join("sf151_2000.perm.npy")).unwrap(), "{era}");

@@ -9,8 +9,8 @@ use std::{
     process::Command,
 };
 
-use nnue::files::Bytes;
-use nnue::format::{
+use nnue::internals::files::Bytes;
+use nnue::internals::format::{
     npz::{self, Npz},
     safetensors,
     tensor::{DType, Source, TensorOut, TensorView},

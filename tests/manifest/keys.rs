@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use nnue::{
+use nnue::internals::{
     manifest::{self, Algorithm, CompressionChoice, Data, Manifest, Overflow, Publish, RemoteMode},
     net::{Block, GENERATIONS, QUANTIZATIONS},
     positions::{FILTERS, FilterKind, Filters, Setting},
@@ -12,7 +12,7 @@ use proptest::{option, prelude::*, sample::select};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-fn parse(text: &str) -> Result<Manifest, nnue::error::Error> {
+fn parse(text: &str) -> Result<Manifest, nnue::internals::error::Error> {
     manifest::parse(text, Path::new("nowhere/nnue.toml"), &[])
 }
 

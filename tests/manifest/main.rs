@@ -14,7 +14,7 @@ mod values;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use nnue::{
+use nnue::internals::{
     build,
     error::{Error, Kind},
     manifest::{self, Algorithm, CompressionChoice, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},

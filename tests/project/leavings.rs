@@ -41,7 +41,7 @@ pub fn make(path: &Path) {
 /// A permutation as `nnue perm find` writes it.
 pub fn write_permutation(path: &Path, order: impl ExactSizeIterator<Item = i32>) {
     let mut bytes = Vec::new();
-    nnue::format::npy::write_header(&mut bytes, nnue::format::npy::DType::I64, &[order.len()]).unwrap();
+    nnue::internals::format::npy::write_header(&mut bytes, nnue::internals::format::npy::DType::I64, &[order.len()]).unwrap();
     bytes.extend(order.flat_map(|entry| i64::from(entry).to_le_bytes()));
     std::fs::write(path, bytes).unwrap();
 }
@@ -172,7 +172,7 @@ pub fn assert_whole(folder: &Path, allowed: &Allowed, context: &str) {
         };
         assert!(is_whole, "{context}: `{place}` is not whole");
     }
-    let verified = nnue::cache::gc::verify(&folder.join(".nnue/cache"), None, &nnue::ctx::Ctx::silent()).unwrap();
+    let verified = nnue::internals::cache::gc::verify(&folder.join(".nnue/cache"), None, &nnue::internals::ctx::Ctx::silent()).unwrap();
     assert!(verified.damaged.is_empty(), "{context}: {:?}", verified.damaged);
 }
 

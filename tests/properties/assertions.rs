@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use nnue::ctx::Ctx;
-use nnue::family::nnue::stages::dequantize::dequantize;
-use nnue::family::nnue::stages::load::{Loaded, load_bytes};
-use nnue::family::nnue::stages::permute::permute;
-use nnue::family::nnue::stages::quantize::{Overflow, quantize};
-use nnue::family::nnue::stages::write_float::{FloatTarget, write_float};
-use nnue::files::Bytes;
-use nnue::format::nnue::{Compression, Expectation, read, write};
-use nnue::format::sources::{Holds, identify};
-use nnue::format::state_dict::{self, Hints};
-use nnue::net::{GENERATIONS, Permutation, QUANTIZATIONS, QuantizedNetwork, random_network};
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::nnue::stages::dequantize::dequantize;
+use nnue::internals::family::nnue::stages::load::{Loaded, load_bytes};
+use nnue::internals::family::nnue::stages::permute::permute;
+use nnue::internals::family::nnue::stages::quantize::{Overflow, quantize};
+use nnue::internals::family::nnue::stages::write_float::{FloatTarget, write_float};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::nnue::{Compression, Expectation, read, write};
+use nnue::internals::format::sources::{Holds, identify};
+use nnue::internals::format::state_dict::{self, Hints};
+use nnue::internals::net::{GENERATIONS, Permutation, QUANTIZATIONS, QuantizedNetwork, random_network};
 
 fn written(network: &QuantizedNetwork, compression: Compression) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -73,7 +73,7 @@ fn assertions() -> Vec<Expectation> {
     }
     for generation in ["SFNNv2", "SFNNv3", "SFNNv4", "SFNNv5", "SFNNv9", "small"] {
         for quantization in QUANTIZATIONS {
-            let architecture = nnue::net::generation(generation);
+            let architecture = nnue::internals::net::generation(generation);
             all.push(Expectation { architecture, quantization: Some(quantization), l2: Some(15), ..none.clone() });
         }
     }
@@ -132,7 +132,7 @@ fn no_assertion_loses_a_weight() {
 fn the_error_names_the_assertion_and_what_contradicts_it() {
     let bytes = written(&random_network("SFNNv5", 1024 / 16, 5), Compression::None);
     let (generation, layer) = ("SFNNv4", "columns 15 to 29 of `l2` hold weights; SFNNv4 takes them for padding");
-    let expected = Expectation { architecture: nnue::net::generation(generation), ..Expectation::default() };
+    let expected = Expectation { architecture: nnue::internals::net::generation(generation), ..Expectation::default() };
     let error = read(&bytes, &expected).unwrap_err().to_string();
     assert!(error.contains("SFNNv5") && error.contains(layer) && !error.contains("nonce"), "{error}");
     assert_eq!(read(&bytes, &Expectation::default()).unwrap().candidates.iter().filter(|one| one.generation.name == generation).count(), 0);

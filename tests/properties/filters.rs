@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use nnue::ctx::Ctx;
-use nnue::positions::{Filters, Position, Sampled, Selection, generate, select};
+use nnue::internals::ctx::Ctx;
+use nnue::internals::positions::{Filters, Position, Sampled, Selection, generate, select};
 use proptest::prelude::*;
 
 /// Lines of FEN; those in check are among them.
@@ -23,7 +23,7 @@ static LINES: LazyLock<Lines> = LazyLock::new(|| {
     Lines { _folder: folder, paths: vec![path], positions }
 });
 
-fn select_all(filters: &Filters, seed: u64) -> nnue::error::Result<Sampled> {
+fn select_all(filters: &Filters, seed: u64) -> nnue::internals::error::Result<Sampled> {
     let selection = Selection { count: None, held_out: 0, seed, filters: filters.clone() };
     select(&LINES.paths, &selection, &Ctx::silent())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use nnue::manifest::{self, Manifest, Override};
+use nnue::internals::manifest::{self, Manifest, Override};
 use proptest::prelude::*;
 use toml::{Table, Value};
 
@@ -111,7 +111,7 @@ fn parse(text: &str, overrides: &[String]) -> Manifest {
 
 /// What was read, as the model has it.
 fn read(manifest: &Manifest) -> Nets {
-    let filters = |filters: &nnue::positions::Filters| {
+    let filters = |filters: &nnue::internals::positions::Filters| {
         let json = serde_json::to_value(filters).unwrap();
         let names = ["random_fen_skipping", "early_fen_skipping", "simple_eval_skipping", "max_score", "max_ply"];
         names.into_iter().filter_map(|name| Some((name, json[name].as_i64()?))).collect()

@@ -4,8 +4,8 @@
 
 use std::{io::Write, panic, path::Path};
 
-use nnue::files::Bytes;
-use nnue::format::{
+use nnue::internals::files::Bytes;
+use nnue::internals::format::{
     npy,
     npz::{self, Npz},
     safetensors,
@@ -109,7 +109,7 @@ fn attacks(endings: &[&str]) -> Vec<Vec<u8>> {
 fn archive(pickle: &[u8]) -> Vec<u8> {
     let mut archive = zip::Writer::new(Vec::new());
     for (name, content) in [("a/data.pkl", pickle), ("a/data/0", &[1; 24]), ("a/data/1", &[1; 16])] {
-        let mut write = |out: &mut dyn Write| out.write_all(content).map_err(|error| nnue::error::Error::new(error.to_string()));
+        let mut write = |out: &mut dyn Write| out.write_all(content).map_err(|error| nnue::internals::error::Error::new(error.to_string()));
         archive.entry(name, content.len() as u64, 1, &mut write).unwrap();
     }
     archive.finish().unwrap()

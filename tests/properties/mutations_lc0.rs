@@ -2,9 +2,9 @@
 
 use crate::common;
 
-use nnue::ctx::Ctx;
-use nnue::family::lc0::{Decode, Net, OnnxOptions, TensorFile, View, read_tensors, sniff, write_onnx, write_tensors};
-use nnue::files::Bytes;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::lc0::{Decode, Net, OnnxOptions, TensorFile, View, read_tensors, sniff, write_onnx, write_tensors};
+use nnue::internals::files::Bytes;
 
 struct Random(u64);
 

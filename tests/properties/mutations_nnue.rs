@@ -1,8 +1,10 @@
 //! 20,000 damaged `.nnue` files: each is refused, or read so that writing gives back the damaged bytes. Never a panic, never a repair.
 
-use nnue::format::nnue::{Compression, Expectation, find_embedded, read, write};
-use nnue::net::{Architecture, Block, BlockWeights, Dense, FeatureSet, FtBlock, LayerStack, QuantizedNetwork, generation, padded};
-use nnue::random::SplitMix;
+use nnue::internals::format::nnue::{Compression, Expectation, find_embedded, read, write};
+use nnue::internals::net::{
+    Architecture, Block, BlockWeights, Dense, FeatureSet, FtBlock, LayerStack, QuantizedNetwork, generation, padded,
+};
+use nnue::internals::random::SplitMix;
 
 /// The smallest nets there are: pawn pairs only, L1 = 2.
 fn seeds() -> Vec<Vec<u8>> {

@@ -1,8 +1,8 @@
 //! Orders of neurons: any order and its inverse, networks that are reordered and put back, and files of permutations.
 
-use nnue::family::nnue::stages::permute::permute;
-use nnue::net::{Permutation, QuantizedNetwork, random_network};
-use nnue::permutation::{read_permutation, write_permutation};
+use nnue::internals::family::nnue::stages::permute::permute;
+use nnue::internals::net::{Permutation, QuantizedNetwork, random_network};
+use nnue::internals::permutation::{read_permutation, write_permutation};
 use proptest::prelude::*;
 
 /// Any order of 1 to 64 pairs of neurons.

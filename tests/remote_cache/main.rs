@@ -23,9 +23,9 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use cli_support::{Ran, write_net};
-use nnue::cache::record::{ActionResult, Said};
-use nnue::cache::{ActionRecord, Cache, OpenOptions, Preimage, Remote, RemoteOptions};
-use nnue::stage::{Outcome, Sampled, Stage};
+use nnue::internals::cache::record::{ActionResult, Said};
+use nnue::internals::cache::{ActionRecord, Cache, OpenOptions, Preimage, Remote, RemoteOptions};
+use nnue::internals::stage::{Outcome, Sampled, Stage};
 use project::Project;
 use serde_json::Value;
 use servers::{Field, Reply, Server, bytes_of, files, http, protobuf};

@@ -89,7 +89,7 @@ fn moves_blobs(url: &str) {
     for size in [0, 1, (8 << 20) - 1, 8 << 20, (20 << 20) + 123] {
         let bytes: Vec<u8> = (0..size).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let folder = tempfile::tempdir().unwrap();
-        let ctx = nnue::ctx::Ctx::silent();
+        let ctx = nnue::internals::ctx::Ctx::silent();
         let cache = Arc::new(Cache::open(folder.path(), OpenOptions::default(), &ctx).unwrap());
         let stored = cache.put_bytes(&bytes);
         let preimage = Preimage::of(&serde_json::json!({"stage": "gather", "size": size})).unwrap();

@@ -83,10 +83,10 @@ pub fn read(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
     read::read(bytes, expected, read::Extent::Whole)
 }
 
-/// What [`read`] would take a whole file for. Looks at its headers only, so that a mapped file is hardly read.
+/// What [`read()`] would take a whole file for. Looks at its headers only, so that a mapped file is hardly read.
 ///
 /// # Errors
-/// As [`read`], except for those about weights.
+/// As [`read()`], except for those about weights.
 pub fn architecture(bytes: &[u8], expected: &Expectation) -> Result<Architecture> {
     read::architecture(bytes, expected)
 }

@@ -176,7 +176,7 @@ fn an_optimized_net_says_all_that_it_was_made_from() {
     }
     let found = project.statement(LATEST);
     let definition = &found["predicate"]["buildDefinition"];
-    assert_eq!(definition["buildType"], nnue::build::provenance::BUILD_TYPE);
+    assert_eq!(definition["buildType"], nnue::internals::build::provenance::BUILD_TYPE);
     let expected = json!({
         "net": "big",
         "manifest": "nnue.toml",
@@ -237,9 +237,9 @@ fn each_output_names_the_stages_that_made_it_and_a_permutation_file_is_a_materia
     assert_eq!(stages("plain.nnue.provenance.json"), ["load null", "write \"nnue\""]);
     assert_eq!(stages("plain.pt.provenance.json"), ["load null", "write \"pt\""]);
 
-    let permutation = nnue::net::Permutation::identity(32).unwrap();
+    let permutation = nnue::internals::net::Permutation::identity(32).unwrap();
     let mut bytes = Vec::new();
-    nnue::permutation::write_permutation(&permutation, &mut bytes).unwrap();
+    nnue::internals::permutation::write_permutation(&permutation, &mut bytes).unwrap();
     std::fs::write(project.path.join("p.npy"), bytes).unwrap();
     project.manifest(
         &MANIFEST

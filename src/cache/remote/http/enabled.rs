@@ -13,8 +13,8 @@ use ureq::SendBody;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::transport::{Body, Failure, Moved, Transport, too_long};
-use super::variable;
+use super::super::transport::{Body, Failure, Moved, Transport, too_long};
+use super::super::variable;
 use crate::error::{Error, Kind, Result};
 
 /// How long to wait for a connection.
@@ -46,7 +46,7 @@ struct Http {
 ///
 /// # Errors
 /// When the variables of the credentials or of the certificates are not usable.
-pub(super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<String>)> {
+pub(in super::super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<String>)> {
     let authorization = authorization()?;
     let certificates = match variable(CERTIFICATES)?.filter(|_| url.starts_with("https://")) {
         Some(path) => RootCerts::new_with_certs(&certificates(Path::new(&path))?),
