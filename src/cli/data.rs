@@ -8,6 +8,30 @@ use crate::error::{Error, Result};
 use crate::format::sources::{FileKind, probe};
 use crate::positions::{Filters, Position, Selection, Stream, select};
 
+/// The options that say which positions.
+#[derive(clap::Args)]
+pub(super) struct PositionArgs {
+    /// Positions: .binpack, .bin, or FEN/EPD lines; several files are one stream
+    #[arg(long, value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append)]
+    pub(super) data: Vec<PathBuf>,
+    /// How many of the data's positions, exactly [default: all]
+    #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Fixes which positions are taken
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl PositionArgs {
+    /// The positions.
+    ///
+    /// # Errors
+    /// As [`positions`].
+    pub(super) fn take(&self, ctx: &Ctx) -> Result<Positions> {
+        positions(&self.data, self.count, self.seed, Filters::default(), ctx)
+    }
+}
+
 /// Positions, and how the user wrote them.
 pub(super) struct Positions {
     /// The positions.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::comparison::ComparisonReport;
-use super::data::positions;
+use super::data::PositionArgs;
 use super::described::LayoutArgs;
 use super::network::SourceArgs;
 use super::{Exit, Global};
@@ -21,27 +21,20 @@ use crate::family::nnue::stages::pipeline::{Integers, load_integers};
 use crate::files::Bytes;
 use crate::format::nnue::Compression;
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
-use crate::positions::Filters;
 use crate::stage::{Load, Quantize};
 
 /// Compare two networks: bytes, weights, weights up to a permutation, then tensor by tensor
 ///
-/// Exits with 0 where they evaluate alike, with 1 where they differ. The options about the source hold for both.
+/// Exits with 0 where they evaluate alike, with 1 where they differ. The options about the source hold for both. With --data, their
+/// evaluations of those positions are compared as well.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The one network
     a: PathBuf,
     /// The other
     b: PathBuf,
-    /// Also compare how they evaluate positions: .binpack, .bin, or FEN/EPD lines; several files are one stream
-    #[arg(long, value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append)]
-    data: Vec<PathBuf>,
-    /// How many of the data's positions, exactly [default: all]
-    #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// Fixes which positions are taken
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    positions: PositionArgs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -107,7 +100,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             compare(&args.a, &args.b, &args.source_is.load(), &ctx)?
         }
     };
-    if !args.data.is_empty() {
+    if !args.positions.data.is_empty() {
         args.source_is.refuse_described()?;
         comparison.evaluations = Some(evaluations(&args, &ctx)?);
     }
@@ -121,7 +114,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 /// How both evaluate the positions of `--data`.
 fn evaluations(args: &Args, ctx: &Ctx) -> Result<ComparisonReport> {
-    let chosen = positions(&args.data, args.count, args.seed, Filters::default(), ctx)?;
+    let chosen = args.positions.take(ctx)?;
     let values = |path: &Path| -> Result<Vec<f64>> {
         let network = load_integers(path, &args.source_is.load(), Quantize::default(), ctx)?.network;
         let evaluations = Evaluator::new(&network)?.evaluate(&chosen.positions, ctx)?;

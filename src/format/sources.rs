@@ -86,6 +86,24 @@ pub enum Holds {
     Nothing,
 }
 
+impl Holds {
+    /// Whether it is a network by its own mark, and nothing else can be meant.
+    pub fn is_network(self) -> bool {
+        match self {
+            Self::Integers | Self::Tensors(_) => true,
+            Self::Program | Self::Array | Self::Positions | Self::Packed(_) | Self::Unmarked | Self::Nothing => false,
+        }
+    }
+
+    /// Whether a network may stand in it that has no mark where files have theirs.
+    pub fn may_hide_network(self) -> bool {
+        match self {
+            Self::Program | Self::Packed(_) | Self::Unmarked => true,
+            Self::Integers | Self::Tensors(_) | Self::Array | Self::Positions | Self::Nothing => false,
+        }
+    }
+}
+
 /// How a kind is told.
 enum Mark {
     /// By one of these at the beginning.

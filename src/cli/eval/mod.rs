@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::data::{Positions, positions};
+use super::data::{PositionArgs, Positions};
 use super::network::SourceArgs;
 use super::word::word;
 use super::{Exit, Global};
@@ -18,7 +18,6 @@ use crate::family::nnue::stages::dequantize::dequantize;
 use crate::family::nnue::stages::load::{Loaded, load};
 use crate::family::nnue::stages::pipeline::{Integers, counts, integers, note_assumed_scales};
 use crate::net::{Architecture, Coalesced, Network, QuantizedNetwork};
-use crate::positions::Filters;
 use crate::stage::Quantize;
 use crate::words::Overflow;
 
@@ -33,15 +32,8 @@ pub(crate) struct Args {
     /// Positions to evaluate
     #[arg(long, value_name = "FEN", num_args = 1.., action = clap::ArgAction::Append, required_unless_present = "data", conflicts_with = "data")]
     fen: Vec<String>,
-    /// Positions: .binpack, .bin, or FEN/EPD lines; several files are one stream
-    #[arg(long, value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append)]
-    data: Vec<PathBuf>,
-    /// How many of the data's positions, exactly [default: all]
-    #[arg(long, value_name = "N", requires = "data", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// Fixes which positions are taken
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    positions: PositionArgs,
     /// Evaluate the float network instead, as its trainer does
     #[arg(long)]
     float: bool,
@@ -127,10 +119,10 @@ impl Forms {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
-    let chosen = if args.data.is_empty() {
+    let chosen = if args.positions.data.is_empty() {
         Positions::of_fens(&args.fen).map_err(|error| error.kind_is(crate::error::Kind::Usage))?
     } else {
-        positions(&args.data, args.count, args.seed, Filters::default(), &ctx)?
+        args.positions.take(&ctx)?
     };
     let forms = load_forms(&args, &ctx)?;
     let report = report(&args, &forms, &chosen, &ctx)?;
@@ -138,7 +130,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         global.print_json(&report)?;
     } else {
         let pawn = forms.architecture().and_then(|architecture| architecture.generation.pawn);
-        global.print(&text::render(&report, &chosen, args.data.is_empty(), pawn))?;
+        global.print(&text::render(&report, &chosen, args.positions.data.is_empty(), pawn))?;
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::{Family, Planned, SourceFacts, Steps};
 use crate::files::Bytes;
-use crate::format::sources::{FileKind, Holds};
+use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
 
 /// The family.
@@ -16,11 +16,8 @@ pub(crate) struct Lc0;
 
 impl Family for Lc0 {
     fn recognizes(&self, content: FileKind, path: &FilePath) -> bool {
-        match content.holds() {
-            // The mark of a net in a program is at the end of it; protobuf has none of its own.
-            Holds::Program | Holds::Packed(_) | Holds::Unmarked => Bytes::map(&path.resolved).is_ok_and(|bytes| sniff(&bytes).is_some()),
-            Holds::Integers | Holds::Tensors(_) | Holds::Array | Holds::Positions | Holds::Nothing => false,
-        }
+        // The mark of a net in a program is at the end of it; protobuf has none of its own.
+        content.holds().may_hide_network() && Bytes::map(&path.resolved).is_ok_and(|bytes| sniff(&bytes).is_some())
     }
 
     fn plan(&self, manifest: &Manifest, net: &ResolvedNet, _: SourceFacts, _: &mut dyn Steps) -> Result<Planned> {

@@ -24,7 +24,7 @@ use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value 
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::format::nnue;
-use crate::format::sources::{FileKind, Holds};
+use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
 use crate::stage::{Action, Role};
 use crate::words::Compression;
@@ -34,11 +34,8 @@ pub(crate) struct Nnue;
 
 impl Family for Nnue {
     fn recognizes(&self, content: FileKind, _: &FilePath) -> bool {
-        match content.holds() {
-            Holds::Integers | Holds::Tensors(_) => true,
-            // Programs of other engines hold networks, too.
-            Holds::Program | Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => false,
-        }
+        // Programs hold networks too, of any engine.
+        content.holds().is_network()
     }
 
     fn compression(&self, content: FileKind, path: &FilePath) -> Option<Compression> {
