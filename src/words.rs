@@ -233,6 +233,26 @@ words! {
 }
 
 words! {
+    /// What the weights by the number of pieces, `pc_y0` to `pc_y4`, mean.
+    PieceWeights: "a meaning of `pc_y0` to `pc_y4`" {
+        /// `pc_y1` to `pc_y3` at 0, 16 and 32 pieces: the trainer until May 2026
+        January2026 = "2026-01",
+        /// `pc_y0` to `pc_y4` at 0, 8, 16, 24 and 32 pieces: the trainer since May 2026
+        #[default]
+        May2026 = "2026-05",
+    }
+}
+
+words! {
+    /// A set of filters of positions.
+    FilterSet: "a set of filters" {
+        /// what the trainer's `ftperm.py` leaves out by default since May 2026
+        #[default]
+        Trainer202605 = "trainer-2026-05",
+    }
+}
+
+words! {
     /// What kind of file a network is written to.
     FileFormat: "a file format" {
         /// a `.nnue` file of integers
@@ -305,6 +325,8 @@ mod tests {
         names_read_back::<CompressionChoice>();
         names_read_back::<Algorithm>();
         names_read_back::<Backend>();
+        names_read_back::<PieceWeights>();
+        names_read_back::<FilterSet>();
         names_read_back::<FileFormat>();
         names_read_back::<Publish>();
         names_read_back::<RemoteMode>();

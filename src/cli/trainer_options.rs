@@ -34,7 +34,7 @@ const fn row(name: &'static str, plain: &'static str, meaning: Meaning) -> Row {
 /// What the trainer multiplies an evaluation of 1.0 with; no generation had another.
 const NNUE2SCORE: f64 = 600.0;
 
-static TABLE: [Row; 13] = [
+static TABLE: [Row; 11] = [
     row("device", "device", Meaning::Value),
     row("cupy", "cupy", Meaning::Switch),
     row("no-cupy", "no_cupy", Meaning::Switch),
@@ -44,8 +44,6 @@ static TABLE: [Row; 13] = [
     row("loader-num-workers", "loader_num_workers", Meaning::Value),
     row("no-out-sha", "no_out_sha", Meaning::Switch),
     row("no-ft-optimize", "no_ft_optimize", Meaning::Switch),
-    row("no-filtered", "no_filtered", Meaning::Switch),
-    row("no-wld-filtered", "no_wld_filtered", Meaning::Switch),
     row("ft-quantized-one", "ft_quantized_one", Meaning::Scale(|scales| scales.ft)),
     row("nnue2score", "nnue2score", Meaning::Scale(|_| NNUE2SCORE)),
 ];
@@ -166,12 +164,16 @@ mod tests {
     ];
 
     /// Options of the loader that both tools have.
-    const LOADER: [&[&str]; 7] = [
+    const LOADER: [&[&str]; 11] = [
         &["--filtered"],
         &["--no-filtered"],
         &["--no-wld-filtered"],
         &["--random-fen-skipping", "10"],
         &["--early-fen-skipping", "20"],
+        &["--soft-early-fen-skipping", "-1"],
+        &["--pc-y0", "0", "--pc-y1", "0.4", "--pc-y2", "1.0", "--pc-y3", "1.0", "--pc-y4", "0.75"],
+        &["--ply-x1", "0.0", "--ply-y1", "0.1", "--ply-x2", "6.0", "--ply-y2", "0.15"],
+        &["--ply-x3", "10.0", "--ply-y3", "0.25", "--ply-x4", "18.0", "--ply-y4", "0.75"],
         &["--simple-eval-skipping", "-1"],
         &["--loader-num-workers", "4"],
     ];

@@ -6,7 +6,7 @@
 use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
-    words::{Algorithm, CompressionChoice, Overflow, Publish, RemoteMode, Word},
+    words::{Algorithm, CompressionChoice, FilterSet, Overflow, PieceWeights, Publish, RemoteMode, Word},
 };
 
 /// The manifest version that this program reads.
@@ -73,6 +73,8 @@ pub(super) enum Kind {
     Source(&'static Table),
     /// A table with fixed keys.
     Table(&'static Table),
+    /// A table with fixed keys, or one of the names for what it may hold.
+    NamedTable(&'static Table, fn() -> Choices),
     /// Tables that users name.
     Named(&'static Table),
     /// Lists that users name.
@@ -164,7 +166,8 @@ impl Key {
         let kind = match filter.kind {
             FilterKind::Flag => Kind::Boolean,
             FilterKind::Whole { min, max } => integer(min as i128, max as i128),
-            FilterKind::Share => Kind::Number(Filters::MAX_WEIGHT),
+            FilterKind::Number => Kind::Number(Filters::MAX_WEIGHT),
+            FilterKind::PieceWeights => Kind::Choice(choices::<PieceWeights>),
         };
         Self::new(filter.name, kind, filter.about).default(filter.default)
     }
@@ -305,7 +308,8 @@ pub(super) static OPTIMIZE: Table = Table::new(
         Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions and of annealing").default("0"),
         Key::new("algorithm", Kind::Choice(choices::<Algorithm>), "How to search").default("greedy"),
         Key::new("moves", integer(1, LARGEST), "How many moves annealing makes; only with `algorithm = \"anneal\"`"),
-        Key::new("filters", Kind::Table(&FILTER), "Which positions count").default("all that are not in check"),
+        Key::new("filters", Kind::NamedTable(&FILTER, choices::<FilterSet>), "Which positions count: a table, or the name of a set alone")
+            .default("all that are not in check"),
     ]],
 )
 .of_net();
@@ -320,7 +324,7 @@ pub(super) static FILTER: Table = Table::new(
     "filters",
     "[net.NAME.optimize.filters]",
     "Positions to leave out besides those in check, under the names of the trainer's data loader",
-    &[&FILTER_KEYS],
+    &[&[Key::new("preset", Kind::Choice(choices::<FilterSet>), "A set of filters to start from; the other keys change it")], &FILTER_KEYS],
 )
 .of_net();
 

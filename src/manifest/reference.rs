@@ -81,6 +81,7 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
         Kind::Url => "address".to_owned(),
         Kind::Source(glob) => format!("text, or table `{{ {} = \"…\" }}`", glob.name),
         Kind::Table(_) => "table".to_owned(),
+        Kind::NamedTable(_, choices) => format!("table, or {}", list(choices())),
         Kind::Named(_) => "tables by name".to_owned(),
         Kind::Axes => "lists by name".to_owned(),
     };

@@ -89,6 +89,9 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
             json!({"anyOf": [filled(), define_table(glob, definitions)]})
         }
         Kind::Table(inner) => define_table(inner, definitions),
+        Kind::NamedTable(inner, choices) => {
+            json!({"anyOf": [choice(choices(), definitions), define_table(inner, definitions), pattern(WITH_AXIS)]})
+        }
         Kind::Named(inner) => json!({"type": "object", "additionalProperties": define_table(inner, definitions)}),
         Kind::Axes => axes(),
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::random::{happens, mix};
+use crate::words::{FilterSet, PieceWeights};
 
 /// Which entries are dropped, besides those in check, which always are. The default drops none.
 ///
@@ -37,14 +38,38 @@ pub struct Filters {
     pub max_score: Option<u16>,
     /// Drop entries after ply N.
     pub max_ply: Option<u16>,
-    /// Wanted share of positions with few pieces. Any of `pc_y1` to `pc_y3` turns the piece-count weighting on: the parabola through
-    /// (0, `pc_y1`), (16, `pc_y2`), (32, `pc_y3`) is the wanted distribution of piece counts; within each chunk entries are dropped so
-    /// that it is approached, none with more than probability 0.9. Defaults 1, 2, 1.
+    /// Drop, at random, most entries before ply N; 0 and −1: none. The straight lines through (`ply_x1`, `ply_y1`) to
+    /// (`ply_x4`, `ply_y4`) and (N, 1) are the probability with which an entry of each ply stays.
+    pub soft_early_fen_skipping: i32,
+    /// Plies of the four points, which do not fall. Defaults 0, 6, 10, 18.
+    pub ply_x1: Option<f64>,
+    /// Probability at `ply_x1`. Defaults of the four points: 0.1, 0.15, 0.25, 0.75.
+    pub ply_y1: Option<f64>,
+    /// See `ply_x1`.
+    pub ply_x2: Option<f64>,
+    /// See `ply_y1`.
+    pub ply_y2: Option<f64>,
+    /// See `ply_x1`.
+    pub ply_x3: Option<f64>,
+    /// See `ply_y1`.
+    pub ply_y3: Option<f64>,
+    /// See `ply_x1`.
+    pub ply_x4: Option<f64>,
+    /// See `ply_y1`.
+    pub ply_y4: Option<f64>,
+    /// Weigh by the number of pieces, as the trainer of that time did: what `pc_y0` to `pc_y4` mean. Within each chunk entries are
+    /// dropped so that the wanted distribution of piece counts is approached. `None` with `pc_y0` or `pc_y4`: the newest.
+    pub pc: Option<PieceWeights>,
+    /// Wanted share of positions with 0 pieces, since May 2026.
+    pub pc_y0: Option<f64>,
+    /// Wanted share of positions with 8 pieces since May 2026, with 0 before.
     pub pc_y1: Option<f64>,
     /// Wanted share of positions with 16 pieces.
     pub pc_y2: Option<f64>,
-    /// Wanted share of positions with 32 pieces.
+    /// Wanted share of positions with 24 pieces since May 2026, with 32 before.
     pub pc_y3: Option<f64>,
+    /// Wanted share of positions with 32 pieces, since May 2026.
+    pub pc_y4: Option<f64>,
 }
 
 impl Default for Filters {
@@ -57,9 +82,21 @@ impl Default for Filters {
             simple_eval_skipping: -1,
             max_score: None,
             max_ply: None,
+            soft_early_fen_skipping: -1,
+            ply_x1: None,
+            ply_y1: None,
+            ply_x2: None,
+            ply_y2: None,
+            ply_x3: None,
+            ply_y3: None,
+            ply_x4: None,
+            ply_y4: None,
+            pc: None,
+            pc_y0: None,
             pc_y1: None,
             pc_y2: None,
             pc_y3: None,
+            pc_y4: None,
         }
     }
 }
@@ -71,8 +108,10 @@ pub enum Setting {
     Flag(bool),
     /// Of a filter with a bound.
     Whole(i64),
-    /// Of a weight: a wanted share.
-    Share(f64),
+    /// Of a point of a curve.
+    Number(f64),
+    /// Of what the weights by pieces mean.
+    PieceWeights(PieceWeights),
 }
 
 /// Which settings a filter takes.
@@ -88,7 +127,9 @@ pub enum FilterKind {
         max: i64,
     },
     /// A number of at most [`Filters::MAX_WEIGHT`] by magnitude.
-    Share,
+    Number,
+    /// A word.
+    PieceWeights,
 }
 
 /// One field of [`Filters`]: its name for users, what it takes, and how it is read and set.
@@ -131,12 +172,24 @@ impl Slot for bool {
 
 impl Slot for Option<f64> {
     fn load(&self) -> Option<Setting> {
-        self.map(Setting::Share)
+        self.map(Setting::Number)
     }
 
     fn store(&mut self, setting: Setting) -> bool {
-        let Setting::Share(share) = setting else { return false };
-        *self = Some(share);
+        let Setting::Number(number) = setting else { return false };
+        *self = Some(number);
+        true
+    }
+}
+
+impl Slot for Option<PieceWeights> {
+    fn load(&self) -> Option<Setting> {
+        self.map(Setting::PieceWeights)
+    }
+
+    fn store(&mut self, setting: Setting) -> bool {
+        let Setting::PieceWeights(meaning) = setting else { return false };
+        *self = Some(meaning);
         true
     }
 }
@@ -191,7 +244,7 @@ const fn whole(min: i64, max: i64) -> FilterKind {
 
 /// Every filter, in the order in which they are listed.
 #[rustfmt::skip]
-pub static FILTERS: [Filter; 10] = [
+pub static FILTERS: [Filter; 22] = [
     filter!(filtered, "filtered", FilterKind::Flag, needs_facts: true, default: "false", "Leave out positions whose move is a capture"),
     filter!(wld_filtered, "wld-filtered", FilterKind::Flag, needs_facts: true, default: "false",
         "Leave out, at random, positions whose game did not end as their score predicts"),
@@ -204,12 +257,36 @@ pub static FILTERS: [Filter; 10] = [
     filter!(max_score, "max-score", whole(0, u16::MAX as i64), needs_facts: true, default: "no limit",
         "Leave out positions whose score is beyond N for either side"),
     filter!(max_ply, "max-ply", whole(0, u16::MAX as i64), needs_facts: true, default: "no limit", "Leave out positions after ply N"),
-    filter!(pc_y1, "pc-y1", FilterKind::Share, needs_facts: false, default: "1 if another weight is set",
-        "Wanted share of positions with 0 pieces; any of pc_y1 to pc_y3 turns the weighting by pieces on"),
-    filter!(pc_y2, "pc-y2", FilterKind::Share, needs_facts: false, default: "2 if another weight is set",
+    filter!(soft_early_fen_skipping, "soft-early-fen-skipping", whole(-1, u16::MAX as i64), needs_facts: true, default: "-1",
+        "Leave out, at random, most positions before ply N, the earlier the more; 0 and -1 leave out none"),
+    filter!(ply_x1, "ply-x1", FilterKind::Number, needs_facts: false, default: "0",
+        "Ply of the first point of the curve of soft_early_fen_skipping; it ends at ply N with probability 1"),
+    filter!(ply_y1, "ply-y1", FilterKind::Number, needs_facts: false, default: "0.1",
+        "Probability that a position of ply ply_x1 stays, from 0 to 1"),
+    filter!(ply_x2, "ply-x2", FilterKind::Number, needs_facts: false, default: "6",
+        "Ply of the second point of the curve of soft_early_fen_skipping; it ends at ply N with probability 1"),
+    filter!(ply_y2, "ply-y2", FilterKind::Number, needs_facts: false, default: "0.15",
+        "Probability that a position of ply ply_x2 stays, from 0 to 1"),
+    filter!(ply_x3, "ply-x3", FilterKind::Number, needs_facts: false, default: "10",
+        "Ply of the third point of the curve of soft_early_fen_skipping; it ends at ply N with probability 1"),
+    filter!(ply_y3, "ply-y3", FilterKind::Number, needs_facts: false, default: "0.25",
+        "Probability that a position of ply ply_x3 stays, from 0 to 1"),
+    filter!(ply_x4, "ply-x4", FilterKind::Number, needs_facts: false, default: "18",
+        "Ply of the fourth point of the curve of soft_early_fen_skipping; it ends at ply N with probability 1"),
+    filter!(ply_y4, "ply-y4", FilterKind::Number, needs_facts: false, default: "0.75",
+        "Probability that a position of ply ply_x4 stays, from 0 to 1"),
+    filter!(pc, "pc", FilterKind::PieceWeights, needs_facts: false, default: "2026-05 with pc_y0 or pc_y4",
+        "Weigh by the number of pieces as the trainer of that time: the weights pc_y0 to pc_y4 at 0, 8, 16, 24 and 32 pieces (2026-05), or pc_y1 to pc_y3 at 0, 16 and 32 (2026-01)"),
+    filter!(pc_y0, "pc-y0", FilterKind::Number, needs_facts: false, default: "0",
+        "Wanted share of positions with 0 pieces (2026-05)"),
+    filter!(pc_y1, "pc-y1", FilterKind::Number, needs_facts: false, default: "0.4, or 1 with 2026-01",
+        "Wanted share of positions with 8 pieces (2026-05), or with 0 (2026-01)"),
+    filter!(pc_y2, "pc-y2", FilterKind::Number, needs_facts: false, default: "1, or 2 with 2026-01",
         "Wanted share of positions with 16 pieces"),
-    filter!(pc_y3, "pc-y3", FilterKind::Share, needs_facts: false, default: "1 if another weight is set",
-        "Wanted share of positions with 32 pieces"),
+    filter!(pc_y3, "pc-y3", FilterKind::Number, needs_facts: false, default: "1",
+        "Wanted share of positions with 24 pieces (2026-05), or with 32 (2026-01)"),
+    filter!(pc_y4, "pc-y4", FilterKind::Number, needs_facts: false, default: "0.75",
+        "Wanted share of positions with 32 pieces (2026-05)"),
 ];
 
 impl Filter {
@@ -224,33 +301,61 @@ impl Filter {
         let fits = match (self.kind, setting) {
             (FilterKind::Whole { min, max }, Setting::Whole(number)) => (min..=max).contains(&number),
             // Written so that NaN does not fit.
-            (FilterKind::Share, Setting::Share(share)) => share.abs() <= Filters::MAX_WEIGHT,
-            (FilterKind::Flag, Setting::Flag(_)) => true,
+            (FilterKind::Number, Setting::Number(number)) => number.abs() <= Filters::MAX_WEIGHT,
+            (FilterKind::Flag, Setting::Flag(_)) | (FilterKind::PieceWeights, Setting::PieceWeights(_)) => true,
             _ => false,
         };
         fits && (self.set)(filters, setting)
     }
 
-    /// The error for a weight that is too large or not a number.
-    pub(crate) fn out_of_range(&self, weight: f64) -> Error {
-        Error::usage(format!("`{}` is out of range", self.name))
-            .because(format!("it is {weight} and must be from -{max} to {max}", max = Filters::MAX_WEIGHT))
-            .help("only the proportions of the weights matter")
+    /// The error for a number that is too large or not a number.
+    pub(crate) fn out_of_range(&self, number: f64) -> Error {
+        let error = Error::usage(format!("`{}` is out of range", self.name))
+            .because(format!("it is {number} and must be from -{max} to {max}", max = Filters::MAX_WEIGHT));
+        error.help(if self.name.starts_with("pc") { "only the proportions of the weights matter" } else { "write a smaller number" })
     }
 }
 
 const NO_VALUE: i16 = 32002;
-/// The trainer keeps at least one in ten positions of the most frequent piece count.
-const MAX_SKIPPING_RATE: f64 = 10.0;
 const MATERIAL: [i64; 5] = [208, 781, 825, 1276, 2538];
 
 /// Tags of the hashes: those of `select` are 1 and 2.
 const RANDOM_TAG: u64 = 3;
 const WLD_TAG: u64 = 4;
 const PIECE_COUNT_TAG: u64 = 5;
+const SOFT_EARLY_TAG: u64 = 6;
+
+/// Where the trainer of May 2026 puts the points of the curve of early plies, and their probabilities.
+const EARLY_POINTS: [(f64, f64); 4] = [(0.0, 0.1), (6.0, 0.15), (10.0, 0.25), (18.0, 0.75)];
+
+impl FilterSet {
+    /// The settings that the set stands for.
+    pub fn filters(self) -> Filters {
+        match self {
+            Self::Trainer202605 => Filters {
+                filtered: true,
+                wld_filtered: true,
+                random_fen_skipping: 10,
+                soft_early_fen_skipping: 20,
+                pc: Some(PieceWeights::May2026),
+                ..Filters::default()
+            },
+        }
+    }
+}
+
+impl PieceWeights {
+    /// The trainer keeps at least one in so many positions of the most frequent piece count.
+    fn max_skipping_rate(self) -> f64 {
+        match self {
+            Self::January2026 => 10.0,
+            Self::May2026 => 40.0,
+        }
+    }
+}
 
 impl Filters {
-    /// The largest of `pc_y1` to `pc_y3` by magnitude. Only their proportions matter, and sums of such numbers stay finite.
+    /// The largest number by magnitude. Of the weights only the proportions matter, and sums of such numbers stay finite.
     pub const MAX_WEIGHT: f64 = 1e6;
 
     /// The filters that are set to something else than their defaults, with their settings, in the order of [`FILTERS`].
@@ -262,26 +367,63 @@ impl Filters {
         })
     }
 
-    /// Checks numbers that no filter can mean.
+    /// Checks settings that no filter can mean.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Usage`]: piece-count weights beyond ±[`Self::MAX_WEIGHT`], not finite or nowhere positive.
+    /// [`crate::error::Kind::Usage`]: numbers beyond ±[`Self::MAX_WEIGHT`] or not finite; weights by pieces that have two meanings, none
+    /// in the one that was chosen, or are nowhere positive; a curve of early plies that is not used or goes back.
     pub fn validate(&self) -> Result<()> {
         for (filter, setting) in self.on() {
-            if let Setting::Share(weight) = setting
+            if let Setting::Number(number) = setting
                 && !filter.set(&mut self.clone(), setting)
             {
-                return Err(filter.out_of_range(weight));
+                return Err(filter.out_of_range(number));
             }
         }
+        self.validate_early()?;
+        self.validate_meaning()?;
         // The distribution is looked at where there are pieces: two kings at least.
         match self.piece_count_weights() {
-            Some(weights) if !weights[2..].iter().any(|&weight| weight > 0.0) => {
-                Err(Error::usage("`pc_y1`, `pc_y2` and `pc_y3` give no distribution of piece counts")
+            Some((meaning, weights)) if !weights[2..].iter().any(|&weight| weight > 0.0) => Err(match meaning {
+                PieceWeights::January2026 => Error::usage("`pc_y1`, `pc_y2` and `pc_y3` give no distribution of piece counts")
                     .because("the parabola through them must be positive for some number of pieces")
-                    .help("give positive weights, for example 1, 2 and 1"))
-            }
+                    .help("give positive weights, for example 1, 2 and 1"),
+                PieceWeights::May2026 => Error::usage("`pc_y0` to `pc_y4` give no distribution of piece counts")
+                    .because("the curve through them must be positive for some number of pieces")
+                    .help("give positive weights, for example 0, 0.4, 1, 1 and 0.75"),
+            }),
             _ => Ok(()),
+        }
+    }
+
+    fn validate_early(&self) -> Result<()> {
+        if self.soft_early_fen_skipping <= 0 {
+            let points = [self.ply_x1, self.ply_y1, self.ply_x2, self.ply_y2, self.ply_x3, self.ply_y3, self.ply_x4, self.ply_y4];
+            if points.iter().any(Option::is_some) {
+                return Err(Error::usage("`ply_x1` to `ply_y4` do nothing without `soft_early_fen_skipping`")
+                    .because("they are the curve of that filter, which is off")
+                    .help("set `soft_early_fen_skipping`, for example to 20, or remove them"));
+            }
+        } else if !self.early_points().is_sorted_by(|(a, _), (b, _)| a <= b) {
+            return Err(Error::usage("`ply_x1` to `ply_x4` go back")
+                .because("they are the plies of points from left to right")
+                .help("write them in ascending order"));
+        }
+        Ok(())
+    }
+
+    /// The names `pc_y1` to `pc_y3` changed their meaning in May 2026; alone they do not say which is meant.
+    fn validate_meaning(&self) -> Result<()> {
+        let is_new = self.pc_y0.is_some() || self.pc_y4.is_some();
+        let is_set = is_new || [self.pc_y1, self.pc_y2, self.pc_y3].iter().any(Option::is_some);
+        match self.pc {
+            Some(PieceWeights::January2026) if is_new => Err(Error::usage("`pc_y0` and `pc_y4` mean nothing with `pc = \"2026-01\"`")
+                .because("until May 2026 the trainer had `pc_y1` to `pc_y3` alone, at 0, 16 and 32 pieces")
+                .help("remove them, or choose `pc = \"2026-05\"`")),
+            None if is_set && !is_new => Err(Error::usage("`pc_y1` to `pc_y3` have two meanings; `pc` chooses one")
+                .because("until May 2026 they were the trainer's weights at 0, 16 and 32 pieces; since then they are those at 8, 16 and 24")
+                .help("add `pc = \"2026-05\"` for 8, 16 and 24 pieces, or `pc = \"2026-01\"` for 0, 16 and 32")),
+            Some(PieceWeights::January2026 | PieceWeights::May2026) | None => Ok(()),
         }
     }
 
@@ -310,6 +452,7 @@ impl Filters {
         };
         Ok(!(facts.score == NO_VALUE
             || i32::from(facts.ply) <= self.early_fen_skipping
+            || i32::from(facts.ply) < self.soft_early_fen_skipping && !happens(place(SOFT_EARLY_TAG), self.early_rate(facts.ply))
             || self.filtered && facts.is_capture
             || self.max_score.is_some_and(|limit| facts.score.unsigned_abs() > limit)
             || self.max_ply.is_some_and(|limit| facts.ply > limit)
@@ -318,7 +461,7 @@ impl Filters {
 
     /// The probability with which a position of each piece count stays, for a chunk with these counts; `None`: all stay.
     pub(super) fn piece_count_rates(&self, counts: &[u64; 33]) -> Option<[f64; 33]> {
-        let weights = self.piece_count_weights()?;
+        let (meaning, weights) = self.piece_count_weights()?;
         let total: u64 = counts.iter().sum();
         let weight_total: f64 = weights.iter().sum();
         // Wanted share over found share, for the piece counts that occur.
@@ -330,7 +473,7 @@ impl Filters {
                 least = least.min(*ratio);
             }
         }
-        Some(ratios.map(|ratio| (ratio / (least * MAX_SKIPPING_RATE)).min(1.0)))
+        Some(ratios.map(|ratio| (ratio / (least * meaning.max_skipping_rate())).min(1.0)))
     }
 
     /// Whether the entry at this place stays at the rate of its piece count.
@@ -338,25 +481,77 @@ impl Filters {
         happens(mix([PIECE_COUNT_TAG, seed, chunk, u64::from(number)]), rate)
     }
 
-    fn piece_count_weights(&self) -> Option<[f64; 33]> {
-        if [self.pc_y1, self.pc_y2, self.pc_y3].iter().all(Option::is_none) {
-            return None;
+    /// The points of the curve of early plies but the last.
+    fn early_points(&self) -> [(f64, f64); 4] {
+        let set = [(self.ply_x1, self.ply_y1), (self.ply_x2, self.ply_y2), (self.ply_x3, self.ply_y3), (self.ply_x4, self.ply_y4)];
+        std::array::from_fn(|i| (set[i].0.unwrap_or(EARLY_POINTS[i].0), set[i].1.unwrap_or(EARLY_POINTS[i].1)))
+    }
+
+    /// The probability with which an entry before ply `soft_early_fen_skipping` stays: straight lines between the points, which a point
+    /// beyond the last one cuts off.
+    fn early_rate(&self, ply: u16) -> f64 {
+        let ply = f64::from(ply);
+        let points = self.early_points();
+        if ply <= points[0].0 {
+            return points[0].1.clamp(0.0, 1.0);
         }
-        let (y1, y2, y3) = (self.pc_y1.unwrap_or(1.0), self.pc_y2.unwrap_or(2.0), self.pc_y3.unwrap_or(1.0));
-        let weight = |pieces: usize| {
-            let x = pieces as f64;
-            let l1 = (x - 16.0) * (x - 32.0) / 512.0;
-            let l2 = x * (x - 32.0) / -256.0;
-            let l3 = x * (x - 16.0) / 512.0;
-            let weight = l1 * y1 + l2 * y2 + l3 * y3;
-            if weight < 0.0 { 0.0 } else { weight }
+        let end = (f64::from(self.soft_early_fen_skipping), 1.0);
+        let ends = points.iter().skip(1).chain([&end]);
+        let line = points.iter().zip(ends).find(|(left, right)| (left.0..=right.0).contains(&ply));
+        let rate = match line {
+            Some((left, right)) if right.0 == left.0 => left.1,
+            Some((left, right)) => left.1 + (ply - left.0) / (right.0 - left.0) * (right.1 - left.1),
+            None => 1.0,
         };
-        Some(std::array::from_fn(weight))
+        rate.clamp(0.0, 1.0)
+    }
+
+    /// The weights by pieces that are meant; `None` where there are none.
+    fn meaning(&self) -> Option<PieceWeights> {
+        self.pc.or_else(|| (self.pc_y0.is_some() || self.pc_y4.is_some()).then_some(PieceWeights::May2026))
+    }
+
+    fn piece_count_weights(&self) -> Option<(PieceWeights, [f64; 33])> {
+        let meaning = self.meaning()?;
+        let weight: &dyn Fn(f64) -> f64 = match meaning {
+            PieceWeights::January2026 => {
+                let (y1, y2, y3) = (self.pc_y1.unwrap_or(1.0), self.pc_y2.unwrap_or(2.0), self.pc_y3.unwrap_or(1.0));
+                &move |x| {
+                    let l1 = (x - 16.0) * (x - 32.0) / 512.0;
+                    let l2 = x * (x - 32.0) / -256.0;
+                    let l3 = x * (x - 16.0) / 512.0;
+                    l1 * y1 + l2 * y2 + l3 * y3
+                }
+            }
+            PieceWeights::May2026 => {
+                let set = [self.pc_y0, self.pc_y1, self.pc_y2, self.pc_y3, self.pc_y4];
+                let usual = [0.0, 0.4, 1.0, 1.0, 0.75];
+                let y: [f64; 5] = std::array::from_fn(|i| set[i].unwrap_or(usual[i]));
+                &move |x| cubic(&y, x)
+            }
+        };
+        Some((meaning, std::array::from_fn(|pieces| weight(pieces as f64).max(0.0))))
     }
 
     fn first_that_needs_facts(&self) -> Option<&'static str> {
         self.on().find_map(|(filter, _)| filter.needs_facts.then_some(filter.name))
     }
+}
+
+/// The cubic Hermite curve through the points (8·i, y[i]) at `x` from 0 to 32; its slope at a point is that between the neighbours.
+fn cubic(y: &[f64; 5], x: f64) -> f64 {
+    let slope = |i: usize| match i {
+        0 => y[1] - y[0],
+        4 => y[4] - y[3],
+        _ => (y[i + 1] - y[i - 1]) / 2.0,
+    };
+    let left = (0..3).rev().find(|&i| x >= 8.0 * (i + 1) as f64).map_or(0, |i| i + 1);
+    let t = (x - 8.0 * left as f64) / 8.0;
+    let (t2, t3) = (t * t, t * t * t);
+    (2.0 * t3 - 3.0 * t2 + 1.0) * y[left]
+        + (t3 - 2.0 * t2 + t) * slope(left)
+        + (3.0 * t2 - 2.0 * t3) * y[left + 1]
+        + (t3 - t2) * slope(left + 1)
 }
 
 fn material(position: &Position) -> i64 {
@@ -401,7 +596,8 @@ pub(crate) fn filter_members(filters: &Filters) -> Map<String, Value> {
         Setting::Flag(on) => json!(on),
         Setting::Whole(number) => json!(number),
         // Keys hold no floats: the shortest decimal that gives the number back stands for it. Adding 0 makes -0 the 0 that it acts as.
-        Setting::Share(share) => json!(format!("{}", share + 0.0)),
+        Setting::Number(number) => json!(format!("{}", number + 0.0)),
+        Setting::PieceWeights(meaning) => json!(meaning.name()),
     };
     filters.on().map(|(filter, setting)| (filter.name.to_owned(), value(setting))).collect()
 }
@@ -453,7 +649,8 @@ mod tests {
 
     #[test]
     fn piece_counts_approach_the_parabola() {
-        let filters = Filters { pc_y1: Some(1.0), ..Filters::default() };
+        let old = Filters { pc: Some(PieceWeights::January2026), ..Filters::default() };
+        let filters = Filters { pc_y1: Some(1.0), ..old.clone() };
         let mut counts = [0; 33];
         (counts[8], counts[16], counts[32]) = (100, 1000, 10);
         let rates = filters.piece_count_rates(&counts).unwrap();
@@ -463,10 +660,73 @@ mod tests {
             let error = Filters { pc_y2: Some(weight), ..Filters::default() }.validate().unwrap_err();
             assert_eq!(error.message(), "`pc_y2` is out of range");
         }
-        let never = Filters { pc_y1: Some(0.0), pc_y2: Some(-1.0), pc_y3: Some(0.0), ..Filters::default() };
+        let never = Filters { pc_y1: Some(0.0), pc_y2: Some(-1.0), pc_y3: Some(0.0), ..old.clone() };
         assert!(never.validate().unwrap_err().message().contains("no distribution"));
-        assert!(Filters { pc_y1: Some(-1e6), ..Filters::default() }.validate().is_ok());
+        assert!(Filters { pc_y1: Some(-1e6), ..old }.validate().is_ok());
         assert!(Filters::default().piece_count_rates(&counts).is_none());
+    }
+
+    /// What the trainer's loader of May 2026 weighs piece counts with by default, worked out by hand at the points and between them.
+    #[test]
+    fn weights_of_may_2026_are_at_0_8_16_24_and_32_pieces() {
+        let (meaning, weights) = Filters { pc: Some(PieceWeights::May2026), ..Filters::default() }.piece_count_weights().unwrap();
+        assert_eq!(meaning, PieceWeights::May2026);
+        assert_eq!([0, 8, 16, 24, 32].map(|pieces| weights[pieces]), [0.0, 0.4, 1.0, 1.0, 0.75]);
+        // Halfway: the mean of the ends, and an eighth of the difference of the slopes.
+        let halfway = |a: f64, b: f64, slopes: [f64; 2]| (a + b) / 2.0 + (slopes[0] - slopes[1]) / 8.0;
+        let expected = [halfway(0.0, 0.4, [0.4, 0.5]), halfway(0.4, 1.0, [0.5, 0.3]), halfway(1.0, 0.75, [-0.125, -0.25])];
+        for (pieces, expected) in [4, 12, 28].into_iter().zip(expected) {
+            assert!((weights[pieces] - expected).abs() < 1e-12, "{pieces}: {} {expected}", weights[pieces]);
+        }
+        let mut counts = [0; 33];
+        (counts[8], counts[16]) = (10, 1000);
+        let rates = Filters { pc_y0: Some(0.0), ..Filters::default() }.piece_count_rates(&counts).unwrap();
+        assert!((rates[16] - 0.025).abs() < 1e-12 && rates[8] == 1.0, "{rates:?}");
+    }
+
+    #[test]
+    fn weights_with_two_meanings_are_refused() {
+        let bare = Filters { pc_y1: Some(0.4), pc_y2: Some(1.0), pc_y3: Some(1.0), ..Filters::default() };
+        let error = bare.validate().unwrap_err();
+        assert!(error.message().contains("two meanings") && error.help_text().unwrap().contains("2026-01"), "{error:?}");
+        for pc in [PieceWeights::January2026, PieceWeights::May2026] {
+            assert!(Filters { pc: Some(pc), ..bare.clone() }.validate().is_ok());
+        }
+        assert!(Filters { pc_y4: Some(0.75), ..bare.clone() }.validate().is_ok());
+        assert!(Filters { pc_y4: Some(0.75), pc: Some(PieceWeights::January2026), ..bare }.validate().is_err());
+    }
+
+    #[test]
+    fn early_plies_follow_the_curve() {
+        let filters = Filters { soft_early_fen_skipping: 20, ..Filters::default() };
+        for (ply, rate) in [(0, 0.1), (3, 0.125), (6, 0.15), (8, 0.2), (10, 0.25), (14, 0.5), (18, 0.75), (19, 0.875)] {
+            assert!((filters.early_rate(ply) - rate).abs() < 1e-12, "{ply}");
+        }
+        let entries = entries(1, 2000);
+        let early = |i: &usize| entries[*i].facts.unwrap().ply < 100;
+        let all = (0..2000).filter(early).count();
+        let none = Filters {
+            soft_early_fen_skipping: 100,
+            ply_y1: Some(0.0),
+            ply_y2: Some(0.0),
+            ply_y3: Some(0.0),
+            ply_y4: Some(0.0),
+            ..filters.clone()
+        };
+        let none = Filters { ply_x4: Some(100.0), ..none };
+        let stay = kept(&none, &entries);
+        assert!(all > 0 && !stay.iter().any(early) && stay.len() == 2000 - all);
+        assert!(Filters { ply_x2: Some(3.0), ..Filters::default() }.validate().unwrap_err().message().contains("do nothing"));
+        assert!(Filters { ply_x2: Some(11.0), ..filters.clone() }.validate().unwrap_err().message().contains("go back"));
+        assert!(filters.validate().is_ok());
+    }
+
+    #[test]
+    fn a_set_of_filters_is_what_the_trainer_does_by_default() {
+        let filters = FilterSet::Trainer202605.filters();
+        assert!(filters.validate().is_ok());
+        let on: Vec<&str> = filters.on().map(|(filter, _)| filter.name).collect();
+        assert_eq!(on, ["filtered", "wld_filtered", "random_fen_skipping", "soft_early_fen_skipping", "pc"]);
     }
 
     #[test]
@@ -479,7 +739,8 @@ mod tests {
             let default = match filter.setting(&Filters::default()) {
                 Some(Setting::Flag(on)) => on.to_string(),
                 Some(Setting::Whole(number)) => number.to_string(),
-                Some(Setting::Share(share)) => share.to_string(),
+                Some(Setting::Number(number)) => number.to_string(),
+                Some(Setting::PieceWeights(meaning)) => meaning.to_string(),
                 None => continue,
             };
             assert_eq!(filter.default, default, "{}", filter.name);
@@ -494,9 +755,12 @@ mod tests {
                 FilterKind::Flag => (vec![Setting::Flag(true)], vec![Setting::Whole(1)]),
                 FilterKind::Whole { min, max } => (
                     vec![Setting::Whole(min.max(1)), Setting::Whole(max)],
-                    vec![Setting::Whole(min - 1), Setting::Whole(max + 1), Setting::Flag(true), Setting::Share(1.0)],
+                    vec![Setting::Whole(min - 1), Setting::Whole(max + 1), Setting::Flag(true), Setting::Number(1.0)],
                 ),
-                FilterKind::Share => (vec![Setting::Share(-1e6)], vec![Setting::Share(f64::NAN), Setting::Share(1.1e6), Setting::Whole(1)]),
+                FilterKind::Number => {
+                    (vec![Setting::Number(-1e6)], vec![Setting::Number(f64::NAN), Setting::Number(1.1e6), Setting::Whole(1)])
+                }
+                FilterKind::PieceWeights => (vec![Setting::PieceWeights(PieceWeights::January2026)], vec![Setting::Whole(1)]),
             };
             let mut filters = Filters::default();
             for setting in bad {

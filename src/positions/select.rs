@@ -265,6 +265,7 @@ mod tests {
 
     use super::*;
     use crate::positions::{Entry, generate, tests::golden};
+    use crate::words::PieceWeights;
 
     fn selection(count: Option<u64>, held_out: u64, seed: u64) -> Selection {
         Selection { count, held_out, seed, filters: Filters::default() }
@@ -410,7 +411,13 @@ mod tests {
             assert_eq!((sampled.positions, sampled.held_out), expected);
         }
         // Filters choose from the same stream; the piece counts become more even.
-        let filters = Filters { filtered: true, wld_filtered: true, early_fen_skipping: 16, pc_y1: Some(1.0), ..Filters::default() };
+        let filters = Filters {
+            filtered: true,
+            wld_filtered: true,
+            early_fen_skipping: 16,
+            pc: Some(PieceWeights::January2026),
+            ..Filters::default()
+        };
         let weighted = select(&[path], &Selection { filters, ..selection(Some(5_000), 0, 0) }, &ctx).unwrap();
         assert_eq!(weighted.positions.len(), 5_000);
         let few = |positions: &[Position]| positions.iter().filter(|p| p.piece_count() <= 12).count() as f64 / positions.len() as f64;

@@ -189,11 +189,11 @@ fn a_filter_reruns_gather_and_everything_after() {
     let reason = net.stages[1].reason.clone().unwrap();
     assert_eq!((reason.kind(), reason.name()), ("param_changed", Some("filters")));
     assert_eq!(reason.change(), (None, Some("{\"random_fen_skipping\":1}")));
-    let net = filtered("random_fen_skipping = 1\npc_y1 = 0.5");
+    let net = filtered("random_fen_skipping = 1\npc = \"2026-01\"\npc_y1 = 0.5");
     let reason = net.stages[1].reason.clone().unwrap();
-    assert_eq!(reason.change().1, Some("{\"pc_y1\":\"0.5\",\"random_fen_skipping\":1}"));
+    assert_eq!(reason.change().1, Some("{\"pc\":\"2026-01\",\"pc_y1\":\"0.5\",\"random_fen_skipping\":1}"));
     // Another spelling of the same number is the same filter.
-    assert_eq!(filtered("random_fen_skipping = 0x1\npc_y1 = 5e-1").status, NetStatus::Fresh);
+    assert_eq!(filtered("random_fen_skipping = 0x1\npc = \"2026-01\"\npc_y1 = 5e-1").status, NetStatus::Fresh);
 }
 
 #[test]

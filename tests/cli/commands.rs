@@ -209,7 +209,7 @@ fn convert_filters_positions() {
     run(&["--filtered", "--ft_optimize_count", "9"]).fails(2, &["the filter `filtered` needs", "`p.fen`"]);
     run(&["--random-fen-skipping", "1", "--ft_optimize_count", "350"]).fails(1, &["asked for 350 positions", "were filtered out"]);
     assert!(!work.path().join("b.nnue").exists());
-    run(&["--random-fen-skipping", "1", "--pc_y1", "0.5", "--ft_optimize_count", "50"]).ok();
+    run(&["--random-fen-skipping", "1", "--pc=2026-01", "--pc_y1", "0.5", "--ft_optimize_count", "50"]).ok();
     let idle = nnue(work.path(), ["convert", "a.nnue", "c.nnue", "--max_ply", "80"]).ok();
     assert!(idle.err.contains("filters of positions have no effect without `--ft_optimize`"), "{}", idle.transcript());
 }

@@ -107,9 +107,10 @@ fn a_default_is_as_good_as_an_own_value() {
         ("optimize.algorithm", ["'anneal'", "'greedy'"]),
         ("optimize.filters.filtered", ["true", "false"]),
         ("optimize.filters.max_ply", ["300", "0"]),
+        ("optimize.filters.pc", ["'2026-01'", "'2026-01'"]),
         ("optimize.filters.pc_y2", ["0.5", "2"]),
     ];
-    let always = |key: &str| matches!(key, "outputs" | "optimize.data");
+    let always = |key: &str| matches!(key, "outputs" | "optimize.data" | "optimize.filters.pc");
     let mut random = random();
     for _ in 0..500 {
         let (mut with_defaults, mut written_out) = (String::new(), String::new());
@@ -200,7 +201,7 @@ fn a_value_alone_keeps_its_type() {
     let manifest = parse(&text).unwrap();
     assert!(manifest.nets[1].optimize.as_ref().unwrap().filters.value.filtered);
     assert_eq!(manifest.nets[1].description.as_ref().unwrap().value, "run42 with 0, true? run42");
-    let text = "version = 1\n[matrix]\nx = [1.50, -0.0, 2]\n[net.\"{x}\"]\nsource = \"a.nnue\"\noutputs = \"d/\"\n[net.\"{x}\".optimize]\ndata = \"d\"\nfilters.pc_y1 = \"{x}\"\n[data.d]\npath = \"x\"\n";
+    let text = "version = 1\n[matrix]\nx = [1.50, -0.0, 2]\n[net.\"{x}\"]\nsource = \"a.nnue\"\noutputs = \"d/\"\n[net.\"{x}\".optimize]\ndata = \"d\"\nfilters = { pc = \"2026-01\", pc_y1 = \"{x}\" }\n[data.d]\npath = \"x\"\n";
     let manifest = parse(text).unwrap();
     assert_eq!(manifest.nets.iter().map(|net| net.name.as_str()).collect::<Vec<_>>(), ["1.5", "0", "2"]);
 }

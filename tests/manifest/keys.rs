@@ -6,7 +6,7 @@ use nnue::internals::{
     manifest::{self, Algorithm, CompressionChoice, Data, Manifest, Overflow, Publish, RemoteMode},
     net::{Block, GENERATIONS, QUANTIZATIONS},
     positions::{FILTERS, FilterKind, Filters, Setting},
-    words::Word,
+    words::{PieceWeights, Word},
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -158,15 +158,40 @@ fn claims() -> impl Strategy<Value = Claimed> {
 }
 
 fn settings() -> impl Strategy<Value = Vec<Option<Setting>>> {
-    FILTERS
+    let each = FILTERS
         .iter()
         .map(|filter| match filter.kind {
             FilterKind::Flag => option::of(any::<bool>().prop_map(Setting::Flag)).boxed(),
             FilterKind::Whole { min, max } => option::of((min..=max).prop_map(Setting::Whole)).boxed(),
             // The second of the weights is that of 16 pieces: with it positive there is always a distribution.
-            FilterKind::Share => option::of((0.001..1e6f64).prop_map(Setting::Share)).boxed(),
+            FilterKind::Number => option::of((0.001..1e6f64).prop_map(Setting::Number)).boxed(),
+            FilterKind::PieceWeights => word::<PieceWeights>().prop_map(|word| word.map(Setting::PieceWeights)).boxed(),
         })
-        .collect::<Vec<_>>()
+        .collect::<Vec<_>>();
+    each.prop_map(sensible)
+}
+
+/// The settings without those that mean nothing beside the others.
+fn sensible(mut settings: Vec<Option<Setting>>) -> Vec<Option<Setting>> {
+    let place = |name: &str| FILTERS.iter().position(|filter| filter.name == name).unwrap();
+    let is_old = settings[place("pc")] == Some(Setting::PieceWeights(PieceWeights::January2026));
+    let is_soft = matches!(settings[place("soft_early_fen_skipping")], Some(Setting::Whole(1..)));
+    for (filter, setting) in FILTERS.iter().zip(&mut settings) {
+        let is_idle = match filter.name {
+            "pc_y0" | "pc_y4" => is_old,
+            "ply_x1" | "ply_x2" | "ply_x3" => true,
+            "ply_x4" => !is_soft || matches!(setting, Some(Setting::Number(..10.0))),
+            name => name.starts_with("ply_y") && !is_soft,
+        };
+        if is_idle {
+            *setting = None;
+        }
+    }
+    let weights = ["pc_y1", "pc_y2", "pc_y3"].map(|name| settings[place(name)]);
+    if weights.iter().any(Option::is_some) {
+        settings[place("pc")].get_or_insert(Setting::PieceWeights(PieceWeights::May2026));
+    }
+    settings
 }
 
 fn order() -> impl Strategy<Value = Order> {
@@ -305,7 +330,8 @@ impl Search {
             line(out, filter.name, *setting, |setting| match setting {
                 Setting::Flag(on) => on.to_string(),
                 Setting::Whole(number) => number.to_string(),
-                Setting::Share(share) => format!("{share:?}"),
+                Setting::Number(number) => format!("{number:?}"),
+                Setting::PieceWeights(meaning) => quoted(meaning.name()),
             });
         }
     }

@@ -20,6 +20,7 @@ use nnue::internals::{
     manifest::{self, Algorithm, CompressionChoice, Manifest, NetSource, OutputKind, Overflow, Override, Publish, RemoteMode},
     plan,
     positions::Filters,
+    words::{FilterSet, PieceWeights},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -53,7 +53,10 @@ refused! {
     filter_unknown: filters("filterd = true");
     filter_of_a_wrong_type: filters("filtered = 1\nwld_filtered = \"true\"\nmax_ply = 1.0\npc_y1 = true");
     filter_out_of_range: filters("random_fen_skipping = -1\nearly_fen_skipping = -2\nsimple_eval_skipping = 3_000_000_000\nmax_score = 65_536\npc_y2 = 1e7\npc_y3 = nan");
-    filter_weights_nowhere_positive: filters("pc_y1 = 0\npc_y2 = -1\npc_y3 = 0");
+    filter_weights_nowhere_positive: filters("pc = \"2026-01\"\npc_y1 = 0\npc_y2 = -1\npc_y3 = 0");
+    filter_weights_of_two_meanings: filters("pc_y1 = 0.4\npc_y2 = 1\npc_y3 = 1");
+    filter_curve_of_nothing: filters("ply_x1 = 3");
+    filter_set_unknown: optimize("data = \"fishpack\"\nfilters = \"trainer-2026\"");
     moves_without_anneal: optimize("data = \"fishpack\"\nmoves = 5");
     sha256_short: source("sha256 = \"abc\"");
     sha256_not_hex: source(&format!("sha256 = \"{}\"", "x".repeat(64)));
@@ -117,7 +120,7 @@ refused! {
     default_no_table: nets("defaults = \"leb128\"\n");
     default_of_both: nets("[defaults]\npermutation = \"p.npy\"\noptimize.data = \"d\"\n[data.d]\npath = \"x\"\n");
     default_placeholder_without_sweep: nets("[defaults]\npermutation = \"{stem}.npy\"\n");
-    default_beside_what_a_net_says: nets("[defaults.optimize]\ndata = \"d\"\nfilters.pc_y1 = 0\n[net.c.optimize]\nfilters = { pc_y2 = 0, pc_y3 = 0 }\n[data.d]\npath = \"x\"\n");
+    default_beside_what_a_net_says: nets("[defaults.optimize]\ndata = \"d\"\nfilters = { pc = \"2026-01\", pc_y1 = 0 }\n[net.c.optimize]\nfilters = { pc_y2 = 0, pc_y3 = 0 }\n[data.d]\npath = \"x\"\n");
     optimize_true: head("optimize = true\n");
 
     // The matrix.

@@ -69,9 +69,21 @@ fn all_keys_have_their_values() {
         simple_eval_skipping: -1,
         max_score: Some(10_000),
         max_ply: Some(400),
-        pc_y1: Some(1.0),
-        pc_y2: Some(2.0),
+        soft_early_fen_skipping: 20,
+        ply_x1: Some(0.0),
+        ply_y1: Some(0.1),
+        ply_x2: Some(6.0),
+        ply_y2: Some(0.15),
+        ply_x3: Some(10.0),
+        ply_y3: Some(0.25),
+        ply_x4: Some(18.0),
+        ply_y4: Some(0.75),
+        pc: Some(PieceWeights::May2026),
+        pc_y0: Some(0.0),
+        pc_y1: Some(0.4),
+        pc_y2: Some(1.0),
         pc_y3: Some(1.0),
+        pc_y4: Some(0.75),
     };
     assert_eq!(optimize.filters.value, expected);
 
@@ -194,7 +206,7 @@ fn seed_has_all_64_bits() {
 
 #[test]
 fn weights_are_integers_or_floats() {
-    let manifest = parse(&filters("pc_y1 = 1_0.5\npc_y2 = 2\npc_y3 = -1e-1\nsimple_eval_skipping = 0")).unwrap();
+    let manifest = parse(&filters("pc = \"2026-01\"\npc_y1 = 1_0.5\npc_y2 = 2\npc_y3 = -1e-1\nsimple_eval_skipping = 0")).unwrap();
     let filters = &manifest.nets[0].optimize.as_ref().unwrap().filters.value;
     assert_eq!([filters.pc_y1, filters.pc_y2, filters.pc_y3], [Some(10.5), Some(2.0), Some(-0.1)]);
     assert_eq!(filters.simple_eval_skipping, 0);
@@ -253,6 +265,7 @@ fn set_changes_values() {
             "net.\"nightly/x\".compression=none",
             "net.nightly/x.outputs=[\"a/\", \"b/\"]",
             "net.big.optimize.filters.filtered=true",
+            "net.big.optimize.filters.pc=\"2026-01\"",
             "net.big.optimize.filters.pc_y1=0.5",
             "net.'nightly/x'.optimize={ data = 'fishpack', seed = 3 }",
             "net.big.source=runs/x=y.ckpt",
@@ -261,7 +274,7 @@ fn set_changes_values() {
     .unwrap();
     let [big, nightly] = &manifest.nets[..] else { panic!("two nets") };
     assert_eq!(big.optimize.as_ref().unwrap().positions.value, 1_000_000);
-    let set = Filters { filtered: true, pc_y1: Some(0.5), ..Filters::default() };
+    let set = Filters { filtered: true, pc: Some(PieceWeights::January2026), pc_y1: Some(0.5), ..Filters::default() };
     assert_eq!(big.optimize.as_ref().unwrap().filters.value, set);
     assert_eq!(big.description.as_ref().unwrap().value, "two words, no quotes");
     assert_eq!(big.source.path.value.typed, "runs/x=y.ckpt");
@@ -299,4 +312,15 @@ fn set_that_is_malformed() {
         all.push('\n');
     }
     same("set_malformed", &all);
+}
+
+#[test]
+fn a_set_of_filters_is_its_name_alone_or_the_start_of_a_table() {
+    let set = FilterSet::Trainer202605.filters();
+    let filters = |text: &str| {
+        parse(&optimize(&format!("data = \"fishpack\"\n{text}"))).unwrap().nets[0].optimize.as_ref().unwrap().filters.value.clone()
+    };
+    assert_eq!(filters("filters = \"trainer-2026-05\""), set);
+    let changed = filters("filters = { preset = \"trainer-2026-05\", wld_filtered = false, random_fen_skipping = 0 }");
+    assert_eq!(changed, Filters { wld_filtered: false, random_fen_skipping: 0, ..set });
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use nnue::internals::ctx::Ctx;
 use nnue::internals::positions::{Filters, Position, Sampled, Selection, generate, select};
+use nnue::internals::words::PieceWeights;
 use proptest::prelude::*;
 
 /// Lines of FEN; those in check are among them.
@@ -31,24 +32,38 @@ fn select_all(filters: &Filters, seed: u64) -> nnue::internals::error::Result<Sa
 /// Filters that lines of FEN can answer.
 fn of_lines() -> impl Strategy<Value = Filters> {
     let weight = || prop::option::of(0.0..4.0f64);
-    (0..4u32, -1..2000i32, weight(), weight(), weight()).prop_map(|(random, simple, pc_y1, pc_y2, pc_y3)| Filters {
-        random_fen_skipping: random,
-        simple_eval_skipping: simple,
+    let old = (weight(), weight(), weight()).prop_map(|(pc_y1, pc_y2, pc_y3)| Filters {
+        pc: (pc_y1.is_some() || pc_y2.is_some() || pc_y3.is_some()).then_some(PieceWeights::January2026),
         pc_y1,
         pc_y2,
         pc_y3,
         ..Filters::default()
+    });
+    let new = (0.0..4.0f64, weight(), weight(), weight(), weight()).prop_map(|(pc_y0, pc_y1, pc_y2, pc_y3, pc_y4)| Filters {
+        pc_y0: Some(pc_y0),
+        pc_y1,
+        pc_y2,
+        pc_y3,
+        pc_y4,
+        ..Filters::default()
+    });
+    (0..4u32, -1..2000i32, prop_oneof![old, new]).prop_map(|(random, simple, weights)| Filters {
+        random_fen_skipping: random,
+        simple_eval_skipping: simple,
+        ..weights
     })
 }
 
 /// All filters, each on or off.
 fn all_filters() -> impl Strategy<Value = Filters> {
     let limit = || prop::option::of(any::<u16>());
-    (of_lines(), prop::bool::ANY, prop::bool::ANY, -1..300i32, limit(), limit()).prop_map(
-        |(filters, filtered, wld_filtered, early_fen_skipping, max_score, max_ply)| Filters {
+    (of_lines(), prop::bool::ANY, prop::bool::ANY, -1..300i32, -1..60i32, limit(), limit()).prop_map(
+        |(filters, filtered, wld_filtered, early_fen_skipping, soft_early_fen_skipping, max_score, max_ply)| Filters {
             filtered,
             wld_filtered,
             early_fen_skipping,
+            soft_early_fen_skipping,
+            ply_x2: (soft_early_fen_skipping > 30).then_some(7.5),
             max_score,
             max_ply,
             ..filters
@@ -96,6 +111,7 @@ proptest! {
         let needs_facts = filters.filtered
             || filters.wld_filtered
             || filters.early_fen_skipping >= 0
+            || filters.soft_early_fen_skipping >= 0
             || filters.max_score.is_some()
             || filters.max_ply.is_some();
         // Where the others drop everything, no line is asked.

@@ -148,7 +148,7 @@ impl Reader<'_> {
             item.span,
             "this number",
             format!("it is {} and must be from -{max} to {max}", self.texts.slice(item.span)),
-            "write a number in this range: only the weights' proportions matter",
+            "write a number in this range; of weights only the proportions matter",
         ));
         None
     }
