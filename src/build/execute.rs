@@ -162,7 +162,7 @@ pub(super) fn recorded_sha256(result: &ActionResult) -> Option<Sha256> {
 pub(super) fn place(output: &Output, sha256: Option<&Sha256>) -> PathBuf {
     let path = &output.path.value.resolved;
     match (output.kind, sha256) {
-        (OutputKind::Folder, Some(sha256)) => path.join(super::publish::net_name(sha256)),
+        (OutputKind::Folder, Some(sha256)) => path.join(crate::format::content_name::net_name(sha256)),
         _ => path.clone(),
     }
 }

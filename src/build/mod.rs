@@ -39,13 +39,12 @@ mod unchanged;
 mod values;
 mod verify;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
-pub use publish::net_name;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
@@ -59,6 +58,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, named};
+use crate::format::content_name::{claimed, misnamed};
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
 use crate::plan::{self, Facts, Graph, NetPlan, Node};
 
@@ -161,6 +161,7 @@ impl<'a> Workspace<'a> {
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
         let facts = Facts::probe(nets);
         let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
+        let names_are_true = self.check_names(&graph, options, ctx)?;
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
@@ -197,6 +198,7 @@ impl<'a> Workspace<'a> {
             if let (Some(began), Some(rests_on), Ok(report)) = (options.began, rests_on, &report)
                 && !options.frozen
                 && nets.len() == self.manifest.nets.len()
+                && names_are_true
             {
                 unchanged::remember(self, report, rests_on, began);
             }
@@ -270,6 +272,42 @@ impl<'a> Workspace<'a> {
                 .because("what was published was made from its earlier content and is not locked")
                 .help("wait until nothing writes to it, then run the same command again"))
         })
+    }
+
+    /// Before anything runs: warns of inputs that are named for another content than theirs; false where there are any.
+    ///
+    /// # Errors
+    /// Where such a file would be built into a net that is locked or published; when the work was interrupted.
+    fn check_names(&self, graph: &Graph, options: &Options, ctx: &Ctx) -> Result<bool> {
+        let mut wrong = BTreeMap::new();
+        for node in graph.dag.node_indices() {
+            if let Node::File(file) = &graph.dag[node]
+                && claimed(&file.path.resolved).is_some()
+            {
+                match self.files.digests(&file.path.resolved) {
+                    Ok(digests) => wrong.extend(misnamed(&file.path.resolved, &digests.sha256, ctx).map(|error| (node, error))),
+                    Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                    // What cannot be read says so when it is built from.
+                    Err(_) => {}
+                }
+            }
+        }
+        for plan in &graph.nets {
+            let mut inputs = plan.actions.iter().flat_map(|action| graph.inputs(*action)).map(|(_, input)| input);
+            let is_published = plan.release.as_deref().is_some_and(|net| net.release.publish.is_some());
+            if (options.locked || is_published)
+                && let Some(error) = inputs.find_map(|input| wrong.remove(&input))
+            {
+                let kind = if options.locked { Kind::Difference } else { Kind::Failed };
+                let what = if options.locked { "locked" } else { "to be published" };
+                let error = error.because(format!("net `{}` is {what}, and is not made from such a file", plan.name));
+                return Err(error.kind_is(kind));
+            }
+        }
+        for error in wrong.values() {
+            ctx.warn(error.to_string());
+        }
+        Ok(wrong.is_empty())
     }
 
     /// Before anything runs: a locked build does not begin on other inputs.

@@ -7,6 +7,7 @@ use super::run::{NodeInputs, Ran, Runner};
 use crate::error::{Error, Result};
 use crate::family::{Content, Inputs};
 use crate::files::{self, Blake3, HashingWriter, Sha256};
+use crate::format::content_name::{misnamed, net_name};
 use crate::manifest::{Output, OutputKind};
 use crate::stage::{Outcome, Written};
 
@@ -49,12 +50,10 @@ impl Runner<'_> {
                 files::create_dir_all(folder)?;
             }
             files::write_if_accepted(path, &mut write, accept)?;
+            if let Some(error) = misnamed(path, &last.1, self.ctx) {
+                self.ctx.warn(error.to_string());
+            }
         }
         Ok(last)
     }
-}
-
-/// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
-pub fn net_name(sha256: &Sha256) -> String {
-    format!("nn-{}.nnue", sha256.short())
 }

@@ -1,8 +1,12 @@
 //! The options that say what is expected of a source, for all commands that read networks.
 
+use std::path::Path;
+
 use super::word::word;
+use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::described::{is_file_name, shipped};
+use crate::format::content_name;
 use crate::net::{Block, Expectation, Generation, Quantization, generation, generation_names};
 use crate::stage::Load;
 
@@ -28,6 +32,17 @@ pub(crate) struct SourceArgs {
     /// Scales: ft127, ft255 or ft256
     #[arg(long, value_name = "NAME", value_parser = word::<&'static Quantization>())]
     pub(crate) quantization: Option<&'static Quantization>,
+}
+
+/// Warns where the network's file is named `nn-<SHA-256>.nnue` for another content than its own.
+///
+/// # Errors
+/// When the file cannot be read, or the work was interrupted.
+pub(crate) fn warn_of_name(path: &Path, ctx: &Ctx) -> Result<()> {
+    if let Some(error) = content_name::check(path, ctx)? {
+        ctx.warn(error.to_string());
+    }
+    Ok(())
 }
 
 impl SourceArgs {

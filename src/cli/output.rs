@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::build::net_name;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::{Durability, HashingWriter, Sha256, folder_of, write_atomic, write_atomic_named};
+use crate::format::content_name::{misnamed, net_name};
 
 /// A file that was written.
 pub(crate) struct Written {
@@ -42,6 +42,9 @@ pub(crate) fn write_file(place: Place<'_>, ctx: &Ctx, write: impl FnOnce(&mut dy
     match place {
         Place::File(path) => {
             let (sha256, bytes) = write_atomic(path, Durability::Durable, write)?;
+            if let Some(error) = misnamed(path, &sha256, ctx) {
+                ctx.warn(error.to_string());
+            }
             Ok(Written { path: path.to_owned(), sha256, bytes })
         }
         Place::Folder(folder) => {

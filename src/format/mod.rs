@@ -1,9 +1,10 @@
 //! File formats: bytes ↔ `net` types. One module a format; each documents the format and its limitations.
 //!
-//! [`sources`] tells what a file is and which reader it is for; below it [`packed`] unpacks. [`checkpoint`] and [`state_dict`] make networks
+//! [`content_name`] knows the names of published nets. [`sources`] tells what a file is and which reader it is for; below it [`packed`] unpacks. [`checkpoint`] and [`state_dict`] make networks
 //! of the tensors that the containers hold.
 
 pub mod checkpoint;
+pub mod content_name;
 pub mod nnue;
 pub mod npy;
 pub mod npz;

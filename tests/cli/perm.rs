@@ -138,7 +138,14 @@ fn filters_choose_among_lines() {
         gather(option).fails(2, &[&why, "lines of FEN have none", "`p.fen`", &format!("remove `{name}`")]);
     }
     gather(&["--pc_y1", "nan"]).fails(2, &["`pc_y1` is out of range"]);
-    gather(&["--pc-y2", "-3", "--pc-y1", "0", "--pc-y3", "0"]).fails(2, &["no distribution of piece counts"]);
+    gather(&["--pc=2026-01", "--pc-y2", "-3", "--pc-y1", "0", "--pc-y3", "0"]).fails(2, &["no distribution of piece counts"]);
+    // The trainer's own weights of May 2026, under names that meant something else before.
+    gather(&["--pc-y1", "0.4", "--pc-y2", "1.0", "--pc-y3", "1.0"]).fails(2, &["two meanings", "2026-05", "2026-01"]);
+    gather(&["--ply-x2", "6"]).fails(2, &["do nothing without `soft_early_fen_skipping`"]);
+    gather(&["--filters", "trainer-2026-05"]).fails(2, &["the filter `filtered` needs"]);
+    let off = ["--filters=trainer-2026-05", "--no-filtered", "--no-wld-filtered", "--soft-early-fen-skipping=-1"];
+    gather(&[&off[..], &["--random-fen-skipping", "0"]].concat()).ok();
+    std::fs::remove_file(work.path().join("act.npy")).unwrap();
     gather(&["--early_fen_skipping", "-2"]).fails(2, &["--early_fen_skipping", "-1..=65535"]);
     assert_eq!(names(work.path()), ["net.nnue", "p.fen"]);
 }

@@ -7,6 +7,7 @@ mod options;
 mod request;
 mod summary;
 
+use super::network::warn_of_name;
 use super::output::{Place, write_file};
 use super::{Exit, Global, described, lc0};
 use crate::error::Result;
@@ -30,7 +31,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.trainer.note(&ctx);
     let Request { place, job } = Request::of(&args, &ctx)?;
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
-    let product = pipeline::run(&job, &ctx).map_err(|error| options::spoken(described::with_hint(error, &args.source)))?;
+    let (product, named) = rayon::join(|| pipeline::run(&job, &ctx), || warn_of_name(&args.source, &ctx));
+    let product = product.map_err(|error| options::spoken(described::with_hint(error, &args.source)))?;
+    named?;
     args.trainer.check(product.architecture.quantization)?;
     if matches!(job.target, Target::Nnue(_)) {
         note_unreadable(args.compression.unwrap_or_default(), &product.architecture, &ctx);

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::build::net_name;
 use crate::cli::output::Written;
 use crate::family::nnue::stages::pipeline::{Content, Product, counts};
+use crate::format::content_name::net_name;
 use crate::permutation::ZeroBlocks;
 
 /// The document of `--json`.

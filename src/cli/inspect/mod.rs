@@ -19,6 +19,7 @@ use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, hash_bytes_sha256};
+use crate::format::content_name::misnamed;
 use crate::format::sources::{Holds, identify, unpacked};
 use crate::net::Architecture;
 use histogram::Histogram;
@@ -170,7 +171,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let (inspected, sha256) = rayon::join(look, || hash_bytes_sha256(&bytes, &shown, &ctx));
     let Inspected { mut report, fault } = inspected?;
     report.bytes = bytes.len() as u64;
-    report.sha256 = sha256?.to_string();
+    let sha256 = sha256?;
+    report.sha256 = sha256.to_string();
+    if let Some(error) = misnamed(&args.file, &sha256, &ctx) {
+        if args.json {
+            ctx.warn(error.to_string());
+        }
+        report.notes.push(error.to_string());
+    }
     if args.bounds && fault.is_none() {
         report.bounds = Some(bounds::report(&args.file, &args.data, args.count, &ctx)?);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{check_array_target, save};
 use crate::cli::data::positions;
 use crate::cli::filters::FilterArgs;
-use crate::cli::network::SourceArgs;
+use crate::cli::network::{SourceArgs, warn_of_name};
 use crate::cli::output::check_folder_of;
 use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::{Exit, Global};
@@ -75,6 +75,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     check_array_target(&args.out, &inputs)?;
     check_folder_of(&args.out)?;
     let filters = args.filters.filters()?;
+    warn_of_name(&args.net, &ctx)?;
     let Integers { network, scales_are_known, .. } = load_integers(&args.net, &args.source_is.load(), Quantize::default(), &ctx)?;
     args.trainer.check(network.architecture.quantization)?;
     let rule = match args.zero_rule {

@@ -1,0 +1,95 @@
+//! Names that say what a file holds: `nn-0123456789ab.nnue` is a net whose SHA-256 begins with these digits. It is the only checksum
+//! that published nets have.
+
+use std::path::Path;
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::files::{Bytes, Sha256, hash_bytes_sha256};
+
+use super::packed::Packing;
+use super::sources::unpacked;
+
+/// Digits of the SHA-256 in a name.
+const DIGITS: usize = 12;
+
+/// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
+pub fn net_name(sha256: &Sha256) -> String {
+    format!("nn-{}.nnue", sha256.short())
+}
+
+/// The digits with which the SHA-256 of a file begins by its name, if it has such a name.
+pub fn claimed(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let digits = name.strip_prefix("nn-")?.strip_suffix(".nnue")?;
+    (digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digits.to_ascii_lowercase())
+}
+
+/// Whether the name of the file at `path`, whose SHA-256 is known, says another; then the error that tells so. A packed file may be
+/// named for what it unpacks to.
+pub fn misnamed(path: &Path, sha256: &Sha256, ctx: &Ctx) -> Option<Error> {
+    let claimed = claimed(path)?;
+    if claimed == sha256.short() || unpacks_to(path, &claimed, ctx) {
+        return None;
+    }
+    Some(
+        Error::new(format!("`{}` does not hold what its name says", path.display()))
+            .because(format!("by its name its SHA-256 begins with {claimed}; it begins with {}", sha256.short()))
+            .help("the file is damaged or another net was renamed: get it again, or give it another name"),
+    )
+}
+
+/// As [`misnamed`] for a file whose SHA-256 is not known; files without such a name are not read.
+///
+/// # Errors
+/// When it cannot be read, or the work was interrupted.
+pub fn check(path: &Path, ctx: &Ctx) -> Result<Option<Error>> {
+    if claimed(path).is_none() {
+        return Ok(None);
+    }
+    let sha256 = hash_bytes_sha256(&Bytes::map(path)?, &path.display().to_string(), ctx)?;
+    Ok(misnamed(path, &sha256, ctx))
+}
+
+/// Whether the file is packed, and its content has the digits. What cannot be unpacked says so where it is read.
+fn unpacks_to(path: &Path, digits: &str, ctx: &Ctx) -> bool {
+    let Some(bytes) = Bytes::map(path).ok().filter(|bytes| Packing::of(bytes).is_some()) else { return false };
+    let sha256 = unpacked(bytes).and_then(|(content, _)| hash_bytes_sha256(&content, &path.display().to_string(), ctx));
+    sha256.is_ok_and(|sha256| sha256.short() == digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn only_names_of_published_nets_claim_anything() {
+        let digits = |name: &str| claimed(Path::new(name));
+        assert_eq!(digits("dist/nn-0123456789ab.nnue").as_deref(), Some("0123456789ab"));
+        assert_eq!(digits("nn-0123456789AB.nnue").as_deref(), Some("0123456789ab"));
+        for name in ["nn-0123456789a.nnue", "nn-0123456789abc.nnue", "nn-0123456789ag.nnue", "nn-0123456789ab.bin", "a.nnue", ""] {
+            assert_eq!(digits(name), None, "{name}");
+        }
+        let sha256 = Sha256::of(b"x");
+        assert_eq!(claimed(Path::new(&net_name(&sha256))), Some(sha256.short()));
+    }
+
+    #[test]
+    fn a_name_is_checked_against_the_content_packed_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let ctx = Ctx::silent();
+        let path = folder.path().join(net_name(&Sha256::of(b"a net")));
+        std::fs::write(&path, b"a net").unwrap();
+        assert!(check(&path, &ctx).unwrap().is_none());
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"a net").unwrap();
+        std::fs::write(&path, gzip.finish().unwrap()).unwrap();
+        assert!(check(&path, &ctx).unwrap().is_none());
+        std::fs::write(&path, b"another").unwrap();
+        let error = check(&path, &ctx).unwrap().unwrap();
+        let causes = error.causes().join("\n");
+        assert!(causes.contains(&Sha256::of(b"a net").short()) && causes.contains(&Sha256::of(b"another").short()), "{error}");
+    }
+}
