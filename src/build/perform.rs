@@ -65,7 +65,9 @@ impl Work for Pass<'_, '_> {
         let (build, node) = (self.build, self.open[task]);
         let error = build.located(node, error);
         if !matches!(error.kind(), Kind::Interrupted | Kind::Difference) {
-            for net in build.nets_after(node) {
+            // A message that shows the place in the manifest is the same for all nets: it is said once.
+            let nets = if error.report().is_some() { 1 } else { usize::MAX };
+            for net in build.nets_after(node).into_iter().take(nets) {
                 (build.on_error)(&build.graph.nets[net].name, &error);
             }
         }
@@ -216,7 +218,9 @@ impl Build<'_> {
         let manifest = self.workspace.manifest;
         let place = error.key().and_then(|key| {
             let name = &self.graph.nets.get(*self.users.get(&node)?.first()?)?.name;
-            manifest.nets.iter().find(|net| net.name == *name)?.source.claims.place_of(key)
+            let source = &manifest.nets.iter().find(|net| net.name == *name)?.source;
+            // What is not written yet belongs below the path.
+            source.claims.place_of(key).or(Some(source.path.span))
         });
         let (Some(span), Some((label, causes))) = (place, error.causes().split_first()) else { return error };
         let message = format!("{}: {label}", error.message());

@@ -21,6 +21,21 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// The lines of a manifest's table of filters that say the same.
+    pub(crate) fn as_toml(&self) -> Vec<String> {
+        let set = self.set.map(|set| format!("preset = \"{}\"", set.name()));
+        let line = |(filter, setting): &(&Filter, Setting)| {
+            let value = match setting {
+                Setting::Flag(on) => on.to_string(),
+                Setting::Whole(number) => number.to_string(),
+                Setting::Number(number) => format!("{number:?}"),
+                Setting::PieceWeights(meaning) => format!("\"{}\"", meaning.name()),
+            };
+            format!("{} = {value}", filter.name)
+        };
+        set.into_iter().chain(self.settings.iter().map(line)).collect()
+    }
+
     /// The same as the sampling takes it.
     ///
     /// # Errors

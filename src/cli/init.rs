@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::convert::of_command_line;
 use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
 use crate::format::sources::{Holds, identify, unpacked};
+use crate::format::state_dict::{OpenKey, separating};
 use crate::manifest::{self, FILE_NAME};
 use crate::net::Expectation;
 use crate::positions::{Filters, Selection, select};
@@ -18,10 +20,47 @@ use crate::positions::{Filters, Selection, select};
 /// Write a `nnue.toml` for a network, or for the networks and positions of a folder
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A network file (the manifest is written here), or a folder (it is written there)
+    /// A network file (the manifest is written here), or a folder with networks and positions in it or below (it is written there)
     #[arg(value_name = "PATH", default_value = ".")]
     path: PathBuf,
+    /// Say in the manifest what this command line of the trainer's serialize.py says; its paths stay as they are
+    #[arg(long = "from-serialize", value_name = "COMMAND")]
+    from_serialize: Option<String>,
 }
+
+/// What is written where there is nothing to start from.
+const TEMPLATE: &str = r#"version = 1
+
+# A network to start from: a checkpoint, a `.nnue` file, an engine. What the file tells is found out.
+# [source.run]
+# path = "runs/last.ckpt"
+# quantization = "ft255"      # only where the file leaves its scales open: a build says so
+
+# Positions of training data, to order the neurons by.
+# [data.positions]
+# path = "data/positions.binpack"
+
+# What is to be built: `nnue build` writes dist/nn-<sha256>.nnue.
+# [net.run]
+# source = "run"
+# outputs = ["dist/"]
+
+# [net.run.optimize]
+# data = "positions"
+# positions = 10_000
+
+# One net for each file that matches:
+# [net."nightly/{stem}"]
+# source = { glob = "runs/*/epoch=*.ckpt" }
+# outputs = ["nightly/{stem}.nnue"]
+"#;
+
+/// Folders below the one that is looked into, and entries of all of them together: a slip should not search a whole disk.
+const DEEPEST: usize = 8;
+const MOST_ENTRIES: usize = 100_000;
+
+/// Folders of builds, in which nothing lies to start from.
+const SKIPPED: [&str; 3] = ["dist", "target", "node_modules"];
 
 /// How many positions are used at most; fewer where there are fewer.
 const POSITIONS: [u64; 5] = [10_000, 5_000, 1_000, 200, 50];
@@ -30,8 +69,10 @@ const POSITIONS: [u64; 5] = [10_000, 5_000, 1_000, 200, 50];
 struct Source {
     path: String,
     name: String,
-    /// What the file leaves open: scales or generation, with the other choices.
-    settled: Vec<(&'static str, String, Vec<String>)>,
+    /// What the file leaves open: scales or generation, with the choices. Nothing is chosen here: another choice is another net.
+    open: Vec<OpenKey>,
+    /// What the file tells of its age.
+    signs: Vec<String>,
     summary: String,
     can_optimize: bool,
 }
@@ -57,12 +98,22 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             Error::new(format!("`{}` already exists", target.display())).help("remove or rename it first; `nnue init` overwrites nothing")
         );
     }
+    if let Some(line) = &args.from_serialize {
+        let text = of_command_line(line, |path| unused_name(path, &mut BTreeSet::new()))?;
+        save(&text, &target, &ctx)?;
+        global.print_summary(&format!(
+            "wrote `{}` with what the command line says\nnext: `{}`\n",
+            target.display(),
+            next(global, &folder)
+        ))?;
+        return Ok(Exit::Done);
+    }
     let mut names = BTreeSet::new();
     let (mut sources, mut data) = (Vec::new(), Vec::new());
     if is_folder {
-        for file in files_of(path)? {
+        for file in files_of(path, &ctx)? {
             ctx.check()?;
-            let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let shown = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
             match look(&file, &shown, &mut names, &ctx) {
                 Ok(Found::Network(source)) => sources.push(source),
                 Ok(Found::Positions(found)) => data.push(found),
@@ -76,29 +127,42 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is not a network", path.display()))),
         }
     }
+    if sources.is_empty() && data.is_empty() && is_folder {
+        save(TEMPLATE, &target, &ctx)?;
+        global.print_summary(&format!("wrote `{}`, a template: no network was found in `{}`\n", target.display(), path.display()))?;
+        return Ok(Exit::Done);
+    }
     if sources.is_empty() {
         return Err(Error::new(format!("no network was found in `{}`", path.display()))
             .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt` or `.safetensors` network"));
     }
-    let text = render(&sources, &data);
-    // What is written must be a good manifest; were it not, better say so now.
-    manifest::parse(&text, &target, &[])?;
-    write_atomic(&target, Durability::Durable, |out| {
-        ctx.check()?;
-        out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &target, error))
-    })?;
-    let next = match &global.manifest {
-        Some(named) => format!("nnue -f {} build", quoted(named)),
-        None if folder.as_os_str() == "." => "nnue build".to_owned(),
-        None => format!("nnue -C {} build", quoted(&folder)),
-    };
+    save(&render(&sources, &data), &target, &ctx)?;
     global.print_summary(&format!(
-        "wrote `{}` with {} of networks and {} of positions\nnext: `{next}`\n",
+        "wrote `{}` with {} of networks and {} of positions\nnext: `{}`\n",
         target.display(),
         counted(sources.len(), "file"),
         counted(data.len(), "file"),
+        next(global, &folder),
     ))?;
     Ok(Exit::Done)
+}
+
+/// Writes the manifest. It must be a good one; were it not, better say so now.
+fn save(text: &str, target: &Path, ctx: &Ctx) -> Result<()> {
+    manifest::parse(text, target, &[])?;
+    write_atomic(target, Durability::Durable, |out| {
+        ctx.check()?;
+        out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", target, error))
+    })
+}
+
+/// The command that builds what was written.
+fn next(global: &Global, folder: &Path) -> String {
+    match &global.manifest {
+        Some(named) => format!("nnue -f {} build", quoted(named)),
+        None if folder.as_os_str() == "." => "nnue build".to_owned(),
+        None => format!("nnue -C {} build", quoted(folder)),
+    }
 }
 
 /// The manifest that `-f` names. It must lie in `folder`: what is written into it is relative to there.
@@ -123,16 +187,42 @@ fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// The files of a folder that may be of interest, in the order of their names.
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files in a folder, and in those below it, that may be of interest, in the order of their paths. Hidden folders, those of builds and
+/// links to folders are left out.
+fn files_of(folder: &Path, ctx: &Ctx) -> Result<Vec<PathBuf>> {
     const ENDINGS: [&str; 9] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd"];
-    let failed = |error| Error::io("cannot read the folder", folder, error);
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        if path.is_file() && ENDINGS.contains(&ending.as_str()) {
-            files.push(path);
+    let mut folders = vec![(folder.to_owned(), 0)];
+    let mut seen = 0;
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if depth == 0 => return Err(Error::io("cannot read the folder", &folder, error)),
+            // What lies in a folder of others is not what is looked for.
+            Err(error) => {
+                ctx.warn(format!("skipping `{}`: {error}", folder.display()));
+                continue;
+            }
+            Ok(entries) => entries,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::io("cannot read the folder", &folder, error))?;
+            ctx.check()?;
+            seen += 1;
+            if seen > MOST_ENTRIES {
+                return Err(Error::new(format!("more than {MOST_ENTRIES} files lie in `{}` and below", folder.display()))
+                    .help("name the folder of the networks, or the file of one"));
+            }
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if depth < DEEPEST && !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
+                    folders.push((path, depth + 1));
+                }
+                continue;
+            }
+            let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+            if path.is_file() && ENDINGS.contains(&ending.as_str()) {
+                files.push(path);
+            }
         }
     }
     files.sort();
@@ -155,29 +245,24 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             let positions = how_many(path, ctx)?;
             Found::Positions(Data { path: shown.to_owned(), name: name(names), positions })
         }
-        Holds::Tensors(_) => {
+        Holds::Tensors(read) => {
             let found = readings(&bytes, ctx).map_err(failed)?;
             let Some(first) = found.first() else { return Ok(Found::Neither) };
             let architecture = &first.architecture;
-            let mut settled = Vec::new();
-            let mut settle = |key, chosen: &str, all: Vec<&str>| {
-                let mut others: Vec<String> = all.iter().filter(|other| **other != chosen).map(|other| (*other).to_owned()).collect();
-                others.dedup();
-                if !others.is_empty() {
-                    settled.push((key, chosen.to_owned(), others));
-                }
-            };
-            settle("quantization", architecture.quantization.name, found.iter().map(|n| n.architecture.quantization.name).collect());
-            settle("architecture", architecture.generation.name, found.iter().map(|n| n.architecture.generation.name).collect());
-            for (key, chosen, others) in &settled {
+            let choices: Vec<_> =
+                found.iter().map(|network| (network.architecture.generation, network.architecture.quantization)).collect();
+            let open = if choices.len() > 1 { separating(&choices) } else { Vec::new() };
+            let signs = if open.is_empty() { Vec::new() } else { read(bytes).map_err(failed)?.hints.signs() };
+            for (key, choices) in &open {
+                let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
                 ctx.warn(format!(
-                    "`{shown}` leaves its {key} open; {chosen} was written, {} is also possible: check it",
-                    others.join(" or ")
+                    "`{shown}` leaves its {key} open ({}), and nothing was chosen: a build fails until you choose in the manifest",
+                    names.join(" or ")
                 ));
             }
             let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
-            Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize })
+            Found::Network(Source { path: shown.to_owned(), name: name(names), open, signs, summary, can_optimize })
         }
         Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
             match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
@@ -185,7 +270,14 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                     let architecture = &parsed.network.architecture;
                     let summary = format!("{}, {}, L1={}", architecture.generation.name, architecture.features.name(), architecture.l1);
                     let can_optimize = architecture.generation.wiring.pairwise;
-                    Found::Network(Source { path: shown.to_owned(), name: name(names), settled: Vec::new(), summary, can_optimize })
+                    Found::Network(Source {
+                        path: shown.to_owned(),
+                        name: name(names),
+                        open: Vec::new(),
+                        signs: Vec::new(),
+                        summary,
+                        can_optimize,
+                    })
                 }
                 Loaded::Float(_) => Found::Neither,
             }
@@ -223,8 +315,16 @@ fn render(sources: &[Source], data: &[Data]) -> String {
     let mut text = "version = 1\n".to_owned();
     for source in sources {
         text += &format!("\n# {}\n[source.{}]\npath = {}\n", source.summary, source.name, quoted(&source.path));
-        for (key, chosen, others) in &source.settled {
-            text += &format!("{key} = {}  # the file leaves this open; also possible: {}\n", quoted(chosen), others.join(", "));
+        for (key, choices) in &source.open {
+            text += &format!(
+                "# The file leaves its {key} open, and each choice is another net. Remove the `#` of one; until then a build fails here:\n"
+            );
+            for (name, about) in choices {
+                text += &format!("# {key} = {}  # {about}\n", quoted(name));
+            }
+        }
+        if !source.signs.is_empty() {
+            text += &format!("# What the file tells of its age: {}\n", source.signs.join("; "));
         }
     }
     for data in data {

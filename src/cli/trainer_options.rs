@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::net::Quantization;
+use crate::net::{QUANTIZATIONS, Quantization};
 
 /// What is done with an option.
 enum Meaning {
@@ -64,6 +64,12 @@ impl TrainerOptions {
         let names: Vec<String> = self.ignored.iter().map(|name| format!("`--{name}`")).collect();
         let (verb, object) = if names.len() == 1 { ("means", "is") } else { ("mean", "are") };
         ctx.warn(format!("{} {verb} nothing here and {object} ignored", names.join(", ")));
+    }
+
+    /// The scales that the stated number for 1.0 in the feature transformer belongs to.
+    pub(crate) fn quantization(&self) -> Option<&'static Quantization> {
+        let (_, one) = self.scales.iter().find(|(index, _)| TABLE[*index].name == "ft-quantized-one")?;
+        QUANTIZATIONS.into_iter().find(|scales| scales.ft == *one)
     }
 
     /// Checks the scales that were stated against those of the network.

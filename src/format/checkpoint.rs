@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::npz::Npz;
 use super::state_dict::{Hints, StateDict};
 use super::tensor::{DType, TensorView};
-use super::torch::{Scalar, TorchFile};
+use super::torch::{Scalar, TorchFile, Value};
 use crate::error::{Error, Result};
 use crate::files::Bytes;
 use crate::net::Tensor;
@@ -86,6 +86,10 @@ pub fn torch(bytes: Bytes) -> Result<StateDict> {
             _ => {}
         }
     }
+    let has = |dict: Option<Value<'_>>, key: &str| dict.is_some_and(|dict| dict.get(key).is_some());
+    let state = file.root().get("state_dict");
+    hints.has_jitter_buffer = has(Some(file.root()), "jitter_buffer_value") || has(state, "jitter_buffer_value");
+    hints.has_optimizer_inside = has(state, "optimizer_state_dict");
     // A state dict carries them as attributes of the dict itself, where no user of its entries meets them.
     for key in metadata::ALL {
         if let Some(value) = file.root().attr(key).and_then(|value| value.as_str()) {

@@ -47,6 +47,21 @@ pub struct Hints {
     pub quantization: Option<String>,
     /// The feature set's hash stored by this tool, where it is not the one that follows from the set.
     pub features_hash: Option<u32>,
+    /// It has a tensor that the trainer writes into checkpoints since May 2026.
+    pub has_jitter_buffer: bool,
+    /// Its optimizer lies among the weights, where the trainer puts it since it trains without Lightning, July 2026.
+    pub has_optimizer_inside: bool,
+}
+
+impl Hints {
+    /// What the file tells of the time at which it was written, as parts of a sentence. None of it decides anything by itself: an old
+    /// trainer can have been run with new libraries.
+    pub fn signs(&self) -> Vec<String> {
+        let lightning = self.lightning.as_ref().map(|version| format!("it was written with Lightning {}", version.escape_debug()));
+        let jitter = self.has_jitter_buffer.then(|| "it has `jitter_buffer_value`, as checkpoints since May 2026 have".to_owned());
+        let inside = "its optimizer lies among the weights, as the trainer without Lightning writes it since July 2026";
+        lightning.into_iter().chain(jitter).chain(self.has_optimizer_inside.then(|| inside.to_owned())).collect()
+    }
 }
 
 /// A source's tensors by name, in its order.
@@ -661,10 +676,21 @@ fn settle(
         [one] => *one,
         [_, second] if only_first_threats && settled => *second,
         many => {
-            return Err(Error::new("the tensors leave open which file is meant, and the choices differ in their bytes")
+            let mut error = Error::new("the tensors leave open which file is meant, and the choices differ in their bytes")
                 .because(format!("the tensors are those of {sizes}"))
-                .because(format!("they can be {}", list(many)))
-                .help("say which: `quantization = \"…\"` or `architecture = \"…\"` in the manifest, or the options of the same names"));
+                .because(format!("they can be {}", list(many)));
+            let open = separating(many);
+            for (_, choices) in &open {
+                error = choices.iter().fold(error, |error, (name, about)| error.because(format!("{name}: {about}")));
+            }
+            let signs = hints.signs();
+            if !signs.is_empty() {
+                error = error.because(format!("what the file tells of its age: {}", signs.join("; ")));
+            }
+            let key = open.first().map_or("quantization", |(key, _)| *key);
+            let ways: Vec<String> =
+                open.iter().flat_map(|(key, choices)| choices.iter().map(move |(name, _)| format!("`{key} = \"{name}\"`"))).collect();
+            return Err(error.help(format!("{SAY_WHICH}{}", ways.join(" or "))).about(key));
         }
     };
     let (generation, quantization) = chosen;
@@ -674,6 +700,35 @@ fn settle(
         set = known.ok_or_else(|| Error::new(format!("no feature set of {sizes} has the hash {hash:08x} that the file states")))?;
     }
     Ok(Architecture { generation, features: set, l1, l2, l3, quantization })
+}
+
+/// How the help of an error begins that offers choices, each as `key = "value"` in backticks.
+pub(crate) const SAY_WHICH: &str = "say which: ";
+
+/// A key with its possible values, each with what it means.
+pub type OpenKey = (&'static str, Vec<(&'static str, &'static str)>);
+
+/// The keys by which these choices can be told apart: one that does it alone, else both.
+pub fn separating(choices: &[(&'static Generation, &'static Quantization)]) -> Vec<OpenKey> {
+    fn distinct(all: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<(&'static str, &'static str)> {
+        let mut kept = Vec::new();
+        for one in all {
+            if !kept.contains(&one) {
+                kept.push(one);
+            }
+        }
+        kept
+    }
+    let quantizations = distinct(choices.iter().map(|(_, quantization)| (quantization.name, quantization.about)));
+    let generations = distinct(choices.iter().map(|(generation, _)| (generation.name, generation.about)));
+    let (scales, generation) = (("quantization", quantizations), ("architecture", generations));
+    if scales.1.len() == choices.len() {
+        vec![scales]
+    } else if generation.1.len() == choices.len() {
+        vec![generation]
+    } else {
+        vec![scales, generation]
+    }
 }
 
 /// Of choices that give the same bytes only the best fitting one, the first.

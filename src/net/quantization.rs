@@ -109,7 +109,7 @@ pub static FT127: Quantization = Quantization {
 /// Scales from December 2025 to June 2026: 1.0 is 255 in the transformer.
 pub static FT255: Quantization = Quantization {
     name: "ft255",
-    about: "1.0 is 255 in the feature transformer: SFNNv10a and later",
+    about: "1.0 is 255 in the feature transformer: December 2025 to June 2026, SFNNv10a to SFNNv14",
     ft: 255.0,
     psqt: 9600.0,
     dense: [HIDDEN_64, HIDDEN_64, OUTPUT_9600],
@@ -124,7 +124,7 @@ pub static FT255: Quantization = Quantization {
 /// Scales since June 2026 (quantization-aware training): 1.0 is 256 in the transformer.
 pub static FT256: Quantization = Quantization {
     name: "ft256",
-    about: "1.0 is 256 in the feature transformer: SFNNv14.1 and later",
+    about: "1.0 is 256 in the feature transformer: since June 2026, SFNNv14.1 and later",
     ft: 256.0,
     psqt: 9600.0,
     dense: [

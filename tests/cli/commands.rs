@@ -278,9 +278,113 @@ fn init_writes_a_manifest_of_what_is_there_and_overwrites_nothing() {
     nnue::internals::manifest::load(&work.path().join("nnue.toml"), &[]).unwrap();
     nnue(work.path(), ["init"]).fails(1, &["`./nnue.toml` already exists"]);
     assert_eq!(String::from_utf8(read(work.path(), "nnue.toml")).unwrap(), expected);
+    // Without a network, positions are of no use.
     let empty = folder();
+    write_fens(&empty.path().join("games.fen"), 1, 300);
     nnue(empty.path(), ["init"]).fails(1, &["no network was found in `.`"]);
-    assert!(names(empty.path()).is_empty());
+    assert_eq!(names(empty.path()), ["games.fen"]);
+}
+
+/// A file of tensors without what tells its scales, as old checkpoints are: `ft127` and `ft255` give other nets.
+fn write_open_source(path: &std::path::Path) {
+    let network = std::sync::Arc::new(nnue::net::random_network("SFNNv5", 16, 1));
+    let ctx = nnue::ctx::Ctx::silent();
+    let floats = nnue::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap();
+    let mut bytes = Vec::new();
+    let target = nnue::family::nnue::stages::write_float::FloatTarget::Safetensors;
+    nnue::family::nnue::stages::write_float::write_float(&mut bytes, &floats, target, &ctx).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    header.as_object_mut().unwrap().remove("__metadata__").unwrap();
+    let mut header = header.to_string();
+    // As the trainer named them from September 2025 to February 2026, with two scales in this time.
+    for (old, new) in [("l1_fact.", "l1.factorized_linear."), ("l1.weight", "l1.linear.weight"), ("l1.bias", "l1.linear.bias")] {
+        header = header.replace(&format!("layer_stacks.{old}"), &format!("layer_stacks.{new}"));
+    }
+    let mut header = header.replace("l2.", "l2.linear.").replace("output.", "output.linear.").into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let parts = [&(header.len() as u64).to_le_bytes()[..], &header, &bytes[8 + length..]];
+    std::fs::write(path, parts.concat()).unwrap();
+}
+
+#[test]
+fn init_chooses_nothing_that_changes_bytes_and_the_build_fails_until_the_user_does() {
+    let work = folder();
+    write_open_source(&work.path().join("open.safetensors"));
+    let ran = nnue(work.path(), ["init"]).ok();
+    assert!(ran.err.contains("`open.safetensors` leaves its quantization open (ft127 or ft255)"), "{}", ran.transcript());
+    let manifest = work.path().join("nnue.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    assert!(!text.lines().any(|line| line.starts_with("quantization") || line.starts_with("architecture")), "{text}");
+    assert!(!text.contains("# architecture"), "{text}");
+    // A second net of the same source says nothing new.
+    std::fs::write(&manifest, text.clone() + "\n[net.again]\nsource = \"open\"\noutputs = \"again/\"\n").unwrap();
+    let help = "help: say which: `quantization = \"ft127\"` or `quantization = \"ft255\"`";
+    let ran = nnue(work.path(), ["build", "--keep-going"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "open: failed\nagain: failed\n"), "{}", ran.transcript());
+    for part in ["nnue.toml:5:8", "path = \"open.safetensors\"", help] {
+        assert!(ran.err.contains(part), "{}", ran.transcript());
+    }
+    assert_eq!(ran.err.matches("leave open which file is meant, and").count(), 2, "message and label, once: {}", ran.err);
+    assert!(!work.path().join("dist").exists() && !work.path().join("again").exists());
+    for scales in ["ft127", "ft255"] {
+        let choice = format!("# quantization = \"{scales}\"");
+        assert!(text.contains(&choice), "{text}");
+        std::fs::write(&manifest, text.replace(&choice, &choice[2..])).unwrap();
+        nnue(work.path(), ["build"]).ok();
+    }
+    assert_eq!(names(&work.path().join("dist")).len(), 2);
+    nnue(work.path(), ["convert", "open.safetensors", "x.nnue"]).fails(1, &["say which: `--quantization ft127` or `--quantization ft255`"]);
+}
+
+#[test]
+fn init_writes_a_template_where_nothing_is() {
+    let work = folder();
+    let ran = nnue(work.path(), ["init"]).ok();
+    assert!(ran.out.starts_with("wrote `./nnue.toml`, a template"), "{}", ran.transcript());
+    nnue(work.path(), ["build"]).ok();
+    // Without the signs of a comment it is a manifest of everything that it shows.
+    let text = String::from_utf8(read(work.path(), "nnue.toml")).unwrap();
+    let is_toml = |line: &str| line.starts_with("# [") || line.strip_prefix("# ").is_some_and(|line| line.contains(" = "));
+    let lines = text.lines().map(|line| if is_toml(line) { &line[2..] } else { line });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let manifest = nnue::manifest::parse(&text, std::path::Path::new("nowhere/nnue.toml"), &[]);
+    let error = manifest.err().map(|error| error.report().map(|report| format!("{report:?}")));
+    assert!(error.iter().flatten().all(|report| report.contains("matches no file")), "{error:?}");
+}
+
+#[test]
+fn init_looks_into_folders() {
+    let work = folder();
+    for name in ["runs/a", "data", ".hidden", "dist", "runs/.git"] {
+        std::fs::create_dir_all(work.path().join(name)).unwrap();
+        write_net(&work.path().join(name).join("net.nnue"), "small", 16, 1);
+    }
+    std::fs::remove_file(work.path().join("data/net.nnue")).unwrap();
+    write_fens(&work.path().join("data/games.fen"), 1, 300);
+    nnue(work.path(), ["init"]).ok();
+    let text = String::from_utf8(read(work.path(), "nnue.toml")).unwrap();
+    let paths: Vec<&str> = text.lines().filter(|line| line.starts_with("path")).collect();
+    assert_eq!(paths, ["path = \"runs/a/net.nnue\"", "path = \"data/games.fen\""], "{text}");
+    nnue(work.path(), ["build"]).ok();
+}
+
+#[test]
+fn init_says_in_a_manifest_what_a_command_line_of_the_trainer_says() {
+    let work = folder();
+    write_net(&work.path().join("a.nnue"), "small", 16, 1);
+    write_fens(&work.path().join("p.fen"), 1, 300);
+    let options = ["--features=HalfKAv2_hm", "--l1=16", "--ft_compression=leb128", "--ft_optimize", "--ft_optimize_data=p.fen"];
+    let line = format!("serialize.py a.nnue b.nnue {} --ft_optimize_count 50 --device=0 --ft-quantized-one 127", options.join(" "));
+    nnue(work.path(), ["init", "--from-serialize", &line]).ok();
+    nnue(work.path(), ["build"]).ok();
+    let built = read(work.path(), "b.nnue");
+    let words: Vec<&str> = line.split(' ').skip(1).collect();
+    nnue(work.path(), ["convert"].iter().chain(&words)).ok();
+    assert_eq!(read(work.path(), "b.nnue"), built, "the manifest and the command line give the same net");
+    std::fs::remove_file(work.path().join("nnue.toml")).unwrap();
+    nnue(work.path(), ["init", "--from-serialize", "train.py"]).fails(2, &["not a command line of `serialize.py`"]);
+    assert!(!work.path().join("nnue.toml").exists());
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::common::sha256;
 use crate::project::Project;
 
 const WRONG: &str = "nn-000000000000.nnue";
-const SAYS: [&str; 2] = ["`nn-000000000000.nnue` does not hold what its name says", "its SHA-256 begins with 000000000000; it begins with "];
+const SAYS: [&str; 2] =
+    ["`nn-000000000000.nnue` does not hold what its name says", "its SHA-256 begins with 000000000000; it begins with "];
 
 #[test]
 fn every_command_that_reads_a_file_says_that_its_name_is_wrong() {
@@ -54,7 +55,8 @@ fn builds_warn_each_time_and_neither_lock_nor_publish() {
     }
     project.nnue(&["build", "--locked"]).fails(3, &[SAYS[0], SAYS[1], "net `a` is locked"]);
     std::fs::remove_dir_all(project.at("out")).unwrap();
-    let manifest = "version = 1\n[net.a]\nsource = \"nn-000000000000.nnue\"\noutputs = \"out/\"\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"\n";
+    let manifest =
+        "version = 1\n[net.a]\nsource = \"nn-000000000000.nnue\"\noutputs = \"out/\"\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"\n";
     project.manifest(manifest);
     project.nnue(&["build"]).fails(1, &[SAYS[0], SAYS[1], "to be published"]);
     assert!(!project.at("out").exists());

@@ -3,6 +3,7 @@
 //! What was typed (`options`) → what is asked for (`request`) → the way of the net (`family::nnue::stages::pipeline`) → the file → what is said of it
 //! (`summary`).
 
+mod manifest;
 mod options;
 mod request;
 mod summary;
@@ -13,6 +14,7 @@ use super::{Exit, Global, described, lc0};
 use crate::error::Result;
 use crate::family::nnue::stages::pipeline::{self, Target, note_unreadable};
 use crate::files::create_dir_all;
+pub(crate) use manifest::of_command_line;
 pub(crate) use options::Args;
 use request::Request;
 

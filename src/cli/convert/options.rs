@@ -13,6 +13,7 @@ use crate::cli::word::word;
 use crate::ctx::Backend;
 use crate::error::Error;
 use crate::family::nnue::stages::write_float::{FloatTarget, ModuleProfile};
+use crate::format::state_dict::SAY_WHICH;
 use crate::words::{Algorithm, CompressionChoice, Overflow};
 
 /// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz
@@ -109,10 +110,14 @@ pub(super) fn spoken(error: Error) -> Error {
         Some("overflow") => error.help_instead(
             "train with weights clipped to the range, or give `--overflow clamp` (or `--overflow wrap`, what old trainers did)",
         ),
-        Some(key) => error.help_instead(format!("correct or remove `--{key}`, or give the file that was meant")),
-        None if error.help_text().is_some_and(|help| help.starts_with("say which: `quantization")) => {
-            error.help_instead("say which: `--quantization NAME` or `--architecture NAME`")
+        _ if error.help_text().is_some_and(|help| help.starts_with(SAY_WHICH)) => {
+            let help = error.help_text().unwrap_or_default();
+            let help = ["quantization", "architecture"]
+                .iter()
+                .fold(help.to_owned(), |help, key| help.replace(&format!("`{key} = \""), &format!("`--{key} ")));
+            error.help_instead(help.replace("\"`", "`"))
         }
+        Some(key) => error.help_instead(format!("correct or remove `--{key}`, or give the file that was meant")),
         None => error,
     }
 }

@@ -73,7 +73,7 @@ fn order(args: &Args, filters: Filters) -> Result<Order<'_>> {
 }
 
 /// Refuses options that exclude each other, or lack what they need.
-fn check(args: &Args) -> Result<()> {
+pub(super) fn check(args: &Args) -> Result<()> {
     if args.perm.is_some() && args.optimize {
         return Err(Error::usage("`--ft_perm` and `--ft_optimize` are mutually exclusive").help("apply a known permutation or find one"));
     }
@@ -113,7 +113,7 @@ fn place_and_target(args: &Args) -> Result<(Place<'_>, Target)> {
 }
 
 /// As the trainer's tool: a target that is not a folder, and does not end like one, says in which folder the file goes.
-fn folder_for_sha(target: &Path) -> &Path {
+pub(super) fn folder_for_sha(target: &Path) -> &Path {
     if target.is_dir() || target.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return target;
     }

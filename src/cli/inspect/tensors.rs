@@ -16,7 +16,7 @@ use crate::format::safetensors;
 use crate::format::sources::FileKind;
 use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::TorchFile;
-use crate::net::{Factorized, GENERATIONS, Network, QUANTIZATIONS};
+use crate::net::{Architecture, Factorized, GENERATIONS, Network, QUANTIZATIONS};
 
 /// A tensor, or why it cannot be read.
 type Named = (String, Result<TensorView>);
@@ -193,21 +193,25 @@ pub(in crate::cli) fn readings(bytes: &Bytes, ctx: &Ctx) -> Result<Vec<Network<F
     };
     // Where the scales are open, each that the file can have is a reading; where the generation is, each of those too.
     let mut found: Vec<Network<Factorized>> = Vec::new();
+    // Generations that write the same bytes are one reading: the one that the scales alone lead to.
+    let bytes = |network: &Network<Factorized>| {
+        let Architecture { generation, quantization, .. } = network.architecture;
+        (generation.version, generation.ft_layout, generation.narrow_threats, quantization.name)
+    };
     for quantization in QUANTIZATIONS {
         ctx.check()?;
         let scales = Expectation { quantization: Some(quantization), ..Expectation::default() };
-        match load(&scales) {
-            Ok(network) => found.push(network),
-            Err(_) => {
-                for generation in &GENERATIONS {
-                    ctx.check()?;
-                    if let Ok(network) = load(&Expectation { architecture: Some(generation), ..scales.clone() }) {
-                        found.push(network);
-                    }
-                }
+        found.extend(load(&scales).ok());
+        for generation in &GENERATIONS {
+            ctx.check()?;
+            if let Ok(network) = load(&Expectation { architecture: Some(generation), ..scales.clone() })
+                && !found.iter().any(|known| bytes(known) == bytes(&network))
+            {
+                found.push(network);
             }
         }
     }
+    found.sort_by_key(|network| GENERATIONS.iter().position(|other| other == network.architecture.generation));
     if found.is_empty() { Err(refusal) } else { Ok(found) }
 }
 

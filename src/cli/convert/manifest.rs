@@ -1,0 +1,162 @@
+//! A command line of `serialize.py`, or of `nnue convert`, as a manifest that says the same.
+
+use std::path::Path;
+
+use clap::{Args as _, Command, FromArgMatches};
+
+use super::options::{Args, PtProfile};
+use super::request::{check, folder_for_sha};
+use crate::cli::network::ArchitectureName;
+use crate::error::{Error, Result};
+use crate::words::{Algorithm, Overflow};
+
+/// The manifest's text, and the name of its net. Paths stay as they were typed: the manifest belongs where the command would have run.
+///
+/// # Errors
+/// When it is no such command line, or asks for what a manifest cannot say.
+pub(crate) fn of_command_line(line: &str, name_of: impl Fn(&Path) -> String) -> Result<String> {
+    let words = words(line)?;
+    let begin = words.iter().position(|word| word.ends_with("serialize.py") || word == "convert").ok_or_else(|| {
+        Error::usage("this is not a command line of `serialize.py`")
+            .because(format!("it has no word that ends with `serialize.py`: `{}`", line.escape_debug()))
+            .help("give it whole and as one argument: `nnue init --from-serialize \"python serialize.py a.ckpt b.nnue --l1=1024\"`")
+    })?;
+    let command = Args::augment_args(Command::new("serialize.py").no_binary_name(true));
+    let args = command.try_get_matches_from(&words[begin + 1..]).and_then(|matches| Args::from_arg_matches(&matches)).map_err(|error| {
+        let text = error.render().to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        Error::usage("the command line cannot be read").because(lines.first().map_or("", |line| line.trim_start_matches("error: ")))
+    })?;
+    check(&args)?;
+    text(&args, name_of)
+}
+
+fn text(args: &Args, name_of: impl Fn(&Path) -> String) -> Result<String> {
+    if args.pt_profile != PtProfile::StateDict || args.source_is.described().is_some() || args.to.is_some() {
+        return Err(Error::usage("a manifest has no keys for described architectures and `--pt-profile`").help("run the command itself"));
+    }
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let path = |path: &Path| {
+        let text = path.to_str().ok_or_else(|| Error::usage(format!("`{}` is not UTF-8", path.display())).help("rename the file"))?;
+        Ok::<_, Error>(quoted(text))
+    };
+    let mut lines = vec!["version = 1".to_owned(), String::new(), "[source.run]".to_owned(), format!("path = {}", path(&args.source)?)];
+    let is = &args.source_is;
+    lines.extend(is.features.as_ref().map(|features| format!("features = {}", quoted(features))));
+    lines.extend([("l1", is.l1), ("l2", is.l2), ("l3", is.l3)].into_iter().filter_map(|(key, size)| Some(format!("{key} = {}", size?))));
+    if let Some(ArchitectureName::Generation(generation)) = &is.architecture {
+        lines.push(format!("architecture = {}", quoted(generation.name)));
+    }
+    let quantization = is.quantization.or_else(|| args.trainer.quantization());
+    lines.extend(quantization.map(|scales| format!("quantization = {}", quoted(scales.name))));
+    if args.overflow != Overflow::Error {
+        lines.push(format!("overflow = {}", quoted(args.overflow.name())));
+    }
+    if args.optimize {
+        let files = args.data.iter().map(|file| path(file)).collect::<Result<Vec<_>>>()?;
+        lines.extend([String::new(), "[data.positions]".to_owned(), format!("path = [{}]", files.join(", "))]);
+    }
+    let net = name_of(if args.out_sha { &args.source } else { &args.target });
+    lines.extend([String::new(), format!("[net.{net}]"), "source = \"run\"".to_owned()]);
+    lines.extend(args.description.as_ref().map(|description| format!("description = {}", quoted(description))));
+    lines.extend(args.compression.map(|compression| format!("compression = {}", quoted(compression.name()))));
+    let output = if args.out_sha { folder_for_sha(&args.target).join("") } else { args.target.clone() };
+    lines.push(format!("outputs = [{}]", path(&output)?));
+    if let Some(perm) = &args.perm {
+        lines.push(format!("permutation = {}", path(perm)?));
+    }
+    if args.optimize {
+        lines.extend([String::new(), format!("[net.{net}.optimize]"), "data = \"positions\"".to_owned()]);
+        lines.extend(args.count.map(|count| format!("positions = {count}")));
+        if args.seed != 0 {
+            lines.push(format!("seed = {}", args.seed));
+        }
+        if args.algorithm != Algorithm::Greedy {
+            lines.push(format!("algorithm = {}", quoted(args.algorithm.name())));
+        }
+        lines.extend(args.moves.map(|moves| format!("moves = {moves}")));
+        let filters = args.filters.as_toml();
+        if !filters.is_empty() {
+            lines.extend([String::new(), format!("[net.{net}.optimize.filters]")]);
+            lines.extend(filters);
+        }
+    }
+    lines.push(String::new());
+    Ok(lines.join("\n"))
+}
+
+/// The words of a command line as a shell takes them apart: blanks, quotes and backslashes; nothing is expanded.
+fn words(line: &str) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some('"') | None, '\\') => match characters.next() {
+                // A backslash at the end of a line goes on with the next one.
+                Some('\n') => {}
+                Some(next) => word.get_or_insert_default().push(next),
+                None => {}
+            },
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    if let Some(open) = quote {
+        return Err(Error::usage(format!("the command line has a quote {open} that is not closed")).help("close it"));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(line: &str) -> Result<String> {
+        let text = of_command_line(line, |path| path.file_stem().unwrap().to_str().unwrap().to_owned())?;
+        crate::manifest::parse(&text, Path::new("nowhere/nnue.toml"), &[]).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        Ok(text)
+    }
+
+    #[test]
+    fn what_the_options_say_stands_in_the_manifest() {
+        let text = manifest(
+            "python3 tools/serialize.py 'runs/my run.ckpt' dist/best.nnue --features=HalfKAv2_hm^ --l1 1024 \\\n --ft_compression leb128 \
+             --description \"Run \\\"42\\\"\" --ft_optimize --ft_optimize_data=d/a.binpack --ft_optimize_count 5000 --no-cupy --device 0 \
+             --ft-quantized-one 255 --random-fen-skipping 3",
+        );
+        let expected = "version = 1\n\n[source.run]\npath = \"runs/my run.ckpt\"\nfeatures = \"HalfKAv2_hm^\"\nl1 = 1024\nquantization = \
+                        \"ft255\"\n\n[data.positions]\npath = [\"d/a.binpack\"]\n\n[net.best]\nsource = \"run\"\ndescription = 'Run \"42\"'\n\
+                        compression = \"leb128\"\noutputs = [\"dist/best.nnue\"]\n\n[net.best.optimize]\ndata = \"positions\"\npositions = \
+                        5000\n\n[net.best.optimize.filters]\nrandom_fen_skipping = 3\n";
+        assert_eq!(text.unwrap(), expected);
+        let named = manifest("nnue convert a.nnue out/x.nnue --out-sha --ft_perm p.npy").unwrap();
+        assert!(
+            named.contains("outputs = [\"out/\"]") && named.contains("permutation = \"p.npy\"") && named.contains("[net.a]"),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn other_command_lines_are_refused() {
+        for (line, why) in [
+            ("train.py a", "not a command line of `serialize.py`"),
+            ("serialize.py a.ckpt", "cannot be read"),
+            ("serialize.py a.ckpt b.nnue --nonsense", "cannot be read"),
+            ("serialize.py 'a.ckpt b.nnue", "is not closed"),
+            ("serialize.py a.ckpt b.nnue --ft_optimize", "needs positions"),
+            ("serialize.py a.ckpt b.pt --pt-profile seed", "no keys for"),
+        ] {
+            let error = of_command_line(line, |_| "x".to_owned()).unwrap_err();
+            assert!(error.message().contains(why) && error.kind() == crate::error::Kind::Usage, "{line}: {error:?}");
+        }
+    }
+}
