@@ -19,3 +19,4 @@ mod provenance;
 mod robustness;
 mod staleness;
 mod unchanged;
+mod wrong_nets;
