@@ -1,11 +1,14 @@
 //! The table of keys as a JSON schema, for editors and other tools.
 //!
-//! Accepts what `read` accepts of each value by itself; what needs several values, such as a name that must be defined, is not in it.
+//! Accepts what `read` accepts of each value by itself, and refuses what it refuses of keys that exclude or need each other. What needs
+//! the values of other tables, such as a name that must be defined, is not in it.
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Choices, DEFAULTS, Key, Kind, Need, ROOT, Table};
+use super::keys::{Choices, DEFAULTS, Key, Kind, NET, Need, ROOT, Table};
+use super::publish::FISHTEST_LICENSE;
 use crate::net::{Block, FeatureSet, GENERATION_ALIASES, GENERATIONS};
+use crate::words::Publish;
 
 /// A value that is an axis of `[matrix]` alone.
 const AXIS: &str = r"^\{[0-9A-Za-z_]+\}$";
@@ -14,11 +17,16 @@ const WITH_AXIS: &str = r"\{[0-9A-Za-z_]+\}";
 const SHA256: &str = "^[0-9a-fA-F]{64}$";
 const URL: &str = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$";
 
+/// What the schema is called by others that refer to it.
+const ID: &str = "urn:nnue:manifest:1";
+
 /// The JSON schema (draft 7, which editors for TOML understand) of `nnue.toml`.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
     let mut root = table(&ROOT, &mut definitions);
     root.insert("title".to_owned(), json!("nnue.toml"));
+    root.insert("$id".to_owned(), json!(ID));
+    root.insert("allOf".to_owned(), license_somewhere());
     root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
     root.insert("definitions".to_owned(), Value::Object(definitions));
     Value::Object(root)
@@ -38,7 +46,37 @@ fn table(table: &'static Table, definitions: &mut Definitions) -> Map<String, Va
     if !required.is_empty() {
         schema.insert("required".to_owned(), json!(required));
     }
+    if [NET.name, DEFAULTS.name].contains(&table.name) {
+        schema.extend(of_one_net());
+    }
     schema
+}
+
+/// What keys of one net say of each other.
+fn of_one_net() -> Definitions {
+    let both = ["permutation", "optimize"];
+    object(json!({
+        // `false` turns off what `defaults` has, and excludes nothing.
+        "not": {"required": both, "properties": {"permutation": {"type": "string"}, "optimize": {"type": "object"}}},
+        "if": {"required": ["publish"], "properties": {"publish": {"const": Publish::Fishtest.name()}}},
+        "then": {"properties": {"license": {"anyOf": [{"const": FISHTEST_LICENSE}, {"type": "string", "pattern": WITH_AXIS}]}}},
+    }))
+}
+
+/// A net that is published has a licence, its own or that of the defaults.
+fn license_somewhere() -> Value {
+    let defaults = |schema: Value| json!({"required": ["defaults"], "properties": {"defaults": schema}});
+    let each_net = |schema: Value| json!({"properties": {"net": {"additionalProperties": schema}}});
+    json!([
+        {
+            "if": {"not": defaults(json!({"required": ["license"]}))},
+            "then": each_net(json!({"dependencies": {"publish": ["license"]}})),
+        },
+        {
+            "if": defaults(json!({"required": ["publish"], "not": {"required": ["license"]}})),
+            "then": each_net(json!({"required": ["license"]})),
+        },
+    ])
 }
 
 /// A key with its description, which editors show.

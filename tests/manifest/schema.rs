@@ -71,3 +71,84 @@ fn the_schema_has_the_words_of_the_parser() {
         assert_eq!(known, words(name), "{name}");
     }
 }
+
+/// Whether a schema, with the keywords that ours has, accepts a value. Patterns and bounds are left to other tests.
+fn accepts(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    let is = |schema: &Value| accepts(root, schema, value);
+    let list = |of: &Value| of.as_array().unwrap().clone();
+    let Some(schema) = schema.as_object() else { return schema != &Value::Bool(false) };
+    let holds = |(keyword, wanted): (&String, &Value)| match keyword.as_str() {
+        "$ref" => is(root.pointer(wanted.as_str().unwrap().strip_prefix('#').unwrap()).unwrap()),
+        "type" => match wanted.as_str().unwrap() {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            other => panic!("the type {other}"),
+        },
+        "const" => value == wanted,
+        "enum" => list(wanted).contains(value),
+        "allOf" => list(wanted).iter().all(is),
+        "anyOf" => list(wanted).iter().any(is),
+        "oneOf" => list(wanted).iter().filter(|one| is(one)).count() == 1,
+        "not" => !is(wanted),
+        "if" => schema.get(if is(wanted) { "then" } else { "else" }).is_none_or(is),
+        "then" | "else" => true,
+        "required" => value.as_object().is_none_or(|fields| list(wanted).iter().all(|key| fields.contains_key(key.as_str().unwrap()))),
+        "dependencies" => value.as_object().is_none_or(|fields| {
+            let needs = |key: &Value| fields.contains_key(key.as_str().unwrap());
+            wanted.as_object().unwrap().iter().all(|(key, needed)| !fields.contains_key(key) || list(needed).iter().all(needs))
+        }),
+        "properties" => {
+            wanted.as_object().unwrap().iter().all(|(key, schema)| value.get(key).is_none_or(|value| accepts(root, schema, value)))
+        }
+        "additionalProperties" => value.as_object().is_none_or(|fields| {
+            let own = schema.get("properties").and_then(Value::as_object);
+            fields.iter().all(|(key, value)| own.is_some_and(|own| own.contains_key(key)) || accepts(root, wanted, value))
+        }),
+        "items" => value.as_array().is_none_or(|items| items.iter().all(|item| accepts(root, wanted, item))),
+        "pattern" => !value.is_string() || wanted != r"\{[0-9A-Za-z_]+\}" || value.as_str().unwrap().contains('{'),
+        "$schema" | "$id" | "title" | "description" | "definitions" | "minimum" | "maximum" | "multipleOf" | "minLength" | "minItems"
+        | "uniqueItems" | "propertyNames" => true,
+        other => panic!("the keyword `{other}`"),
+    };
+    schema.iter().all(holds)
+}
+
+/// What keys say of each other, the schema and the parser judge alike.
+#[test]
+fn the_schema_refuses_what_the_parser_refuses() {
+    let schema = manifest::schema();
+    assert!(schema["$id"].is_string());
+    let net = |lines: &str| format!("version = 1\n[net.a]\nsource = \"a.nnue\"\noutputs = \"dist/\"\n{lines}\n");
+    let with = |defaults: &str, lines: &str| format!("{}[defaults]\n{defaults}\n", net(lines));
+    let data = "\n[data.d]\npath = \"x\"";
+    let search = format!("optimize = {{ data = \"d\" }}{data}");
+    for (text, is_good) in [
+        (net(""), true),
+        (net("permutation = \"p.npy\""), true),
+        (net(&search), true),
+        (net(&format!("permutation = \"p.npy\"\n{search}")), false),
+        (net("publish = \"fishtest\""), false),
+        (net("publish = \"fishtest\"\nlicense = \"CC0-1.0\""), true),
+        (net("publish = \"fishtest\"\nlicense = \"GPL-3.0-only\""), false),
+        (net("license = \"GPL-3.0-only\""), true),
+        (with("license = \"CC0-1.0\"", "publish = \"fishtest\""), true),
+        (with("publish = \"fishtest\"", ""), false),
+        (with("publish = \"fishtest\"", "license = \"CC0-1.0\""), true),
+        (with("publish = \"fishtest\"\nlicense = \"CC0-1.0\"", ""), true),
+        (net("compression = \"zip\""), false),
+        (net("optimize = true"), false),
+        (net(&format!("optimize = {{ data = \"d\", filters = \"trainer-2026-05\" }}{data}")), true),
+        (net(&format!("optimize = {{ data = \"d\", filters = \"trainer\" }}{data}")), false),
+        (net(&format!("optimize = {{ data = \"d\", filters = {{ pc = \"2026-01\" }} }}{data}")), true),
+        (net(&format!("optimize = {{ data = \"d\", filters = {{ pc = \"2025\" }} }}{data}")), false),
+    ] {
+        let value: serde_json::Value = serde_json::to_value(toml::from_str::<toml::Value>(&text).unwrap()).unwrap();
+        assert_eq!(parse(&text).is_ok(), is_good, "the parser: {text}\n{:?}", parse(&text).err());
+        assert_eq!(accepts(&schema, &schema, &value), is_good, "the schema: {text}");
+    }
+}
