@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use explain::{Explanation, StageExplanation};
+pub use report::refused;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
@@ -59,8 +60,10 @@ use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, named};
 use crate::format::content_name::{claimed, misnamed};
+use crate::format::sources::FileKind;
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
 use crate::plan::{self, Facts, Graph, NetPlan, Node};
+use crate::words::suggest;
 
 /// Environment variable that names another folder for the cache.
 pub const CACHE_VARIABLE: &str = "NNUE_CACHE_DIR";
@@ -165,7 +168,7 @@ impl<'a> Workspace<'a> {
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
-            self.check_locked_inputs(&graph, &old)?;
+            self.check_locked_inputs(&graph, &facts, &old)?;
         }
         let locked = options.locked.then_some(&old);
         let (mut rests_on, mut built_from) = (None, Vec::new());
@@ -311,9 +314,23 @@ impl<'a> Workspace<'a> {
     }
 
     /// Before anything runs: a locked build does not begin on other inputs.
-    fn check_locked_inputs(&self, graph: &Graph, old: &Lock) -> Result<()> {
+    fn check_locked_inputs(&self, graph: &Graph, facts: &Facts, old: &Lock) -> Result<()> {
         let mut lines = Vec::new();
         for net in &graph.nets {
+            // Its text has another digest than the file, which would only say that the file differs.
+            let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action)).filter_map(|(_, input)| match &graph.dag[input] {
+                Node::File(file) => Some(&file.path),
+                Node::Action(_) => None,
+            });
+            let pointers: BTreeSet<&str> = inputs
+                .filter(|path| facts.of(&path.resolved).is_some_and(|facts| facts.content == Some(FileKind::LfsPointer)))
+                .map(|path| path.typed.as_str())
+                .collect();
+            lines.extend(
+                pointers
+                    .into_iter()
+                    .map(|path| format!("net `{}`: input `{path}` is a git-lfs pointer, not the file: `git lfs pull` gets it", net.name)),
+            );
             let Some(locked) = old.nets.get(&net.name) else {
                 lines.push(format!("net `{}` is not locked", net.name));
                 continue;
@@ -430,24 +447,81 @@ pub fn cache_folder(manifests: &Path) -> PathBuf {
 /// The nets that the user named, or all.
 ///
 /// # Errors
-/// When a name is not in the manifest; the message lists the names that are. A sweep's own name stands for all its nets.
+/// When a name is not in the manifest; the message lists the names that are. A sweep's own name stands for all its nets, and a name with
+/// `*` or `?` for those that it matches.
 pub fn select_nets<'m>(manifest: &'m Manifest, names: &[String]) -> Result<Vec<&'m ResolvedNet>> {
     if names.is_empty() {
         return Ok(manifest.nets.iter().collect());
     }
-    let wanted = |net: &ResolvedNet, name: &String| net.name == *name || net.sweep.as_ref() == Some(name);
-    for name in names {
+    // A name as it stands comes first: it may have a star in it.
+    let is_name = |name: &String| manifest.nets.iter().any(|net| is_called(net, name));
+    let patterns: Vec<bool> = names.iter().map(|name| !is_name(name)).collect();
+    let wanted =
+        |net: &ResolvedNet, (name, is_pattern): (&String, &bool)| is_called(net, name) || *is_pattern && matches_pattern(name, &net.name);
+    for name in names.iter().zip(&patterns) {
         if !manifest.nets.iter().any(|net| wanted(net, name)) {
             const SHOWN: usize = 20;
+            let name = name.0;
             let known: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).take(SHOWN).collect();
             let more = manifest.nets.len().saturating_sub(SHOWN);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let all = manifest.nets.iter().flat_map(|net| [Some(net.name.as_str()), net.sweep.as_deref()]).flatten();
+            let meant = suggest(name, all).map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
             let help = match known.is_empty() {
                 true => "it has no nets now".to_owned(),
-                false => format!("its nets are {}{more}", known.join(", ")),
+                false => format!("{meant}its nets are {}{more}", known.join(", ")),
             };
-            return Err(Error::usage(format!("`{}` has no net `{name}`", manifest.path.display())).help(help));
+            let what = if name.contains(['*', '?']) { "net that matches" } else { "net" };
+            return Err(Error::usage(format!("`{}` has no {what} `{name}`", manifest.path.display())).help(help));
         }
     }
-    Ok(manifest.nets.iter().filter(|net| names.iter().any(|name| wanted(net, name))).collect())
+    Ok(manifest.nets.iter().filter(|net| names.iter().zip(&patterns).any(|name| wanted(net, name))).collect())
+}
+
+/// Whether it is a net's name, or that of the sweep that it comes from.
+fn is_called(net: &ResolvedNet, name: &str) -> bool {
+    net.name == name || net.sweep.as_deref() == Some(name)
+}
+
+/// Whether `text` is what a pattern describes: `*` stands for any characters, `?` for one.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // The last star, and where the text goes on behind what it stands for: only that is ever tried again.
+    let (mut at, mut of, mut star) = (0, 0, None);
+    while at < text.len() {
+        match pattern.get(of) {
+            Some('*') => {
+                star = Some((of, at));
+                of += 1;
+            }
+            Some(c) if *c == '?' || *c == text[at] => (at, of) = (at + 1, of + 1),
+            _ => match star {
+                Some((place, begin)) => {
+                    (at, of) = (begin + 1, place + 1);
+                    star = Some((place, begin + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[of..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_pattern;
+
+    #[test]
+    fn patterns_stand_for_names() {
+        for (pattern, yes, no) in [
+            ("epoch=1*", &["epoch=1", "epoch=19", "epoch=1/x"][..], &["epoch=2", "a/epoch=1"][..]),
+            ("*=1?", &["epoch=10", "=1="], &["epoch=1", "epoch=100"]),
+            ("a*b*c", &["abc", "aXbYc", "abcbc"], &["ab", "acb", "abcd"]),
+            ("", &[""], &["a"]),
+            ("**", &["", "x"], &[]),
+        ] {
+            yes.iter().for_each(|text| assert!(matches_pattern(pattern, text), "{pattern} {text}"));
+            no.iter().for_each(|text| assert!(!matches_pattern(pattern, text), "{pattern} {text}"));
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+use crate::manifest::ResolvedNet;
 use crate::plan::Reason;
 use crate::stage::Stage;
 
@@ -133,4 +135,18 @@ pub struct StageReport {
     pub digest: Option<String>,
     /// Why it ran or has to run: the most telling reason.
     pub reason: Option<Reason>,
+}
+
+/// The report on a locked build that did not begin, or published nothing, since something differs from the lock: by `error`, whose causes
+/// say of which nets.
+pub fn refused(nets: &[&ResolvedNet], error: &Error) -> Report {
+    let report = |net: &&ResolvedNet| {
+        let begins = format!("net `{}`", net.name);
+        let lines: Vec<&str> = error.causes().iter().filter_map(|line| line.strip_prefix(&begins)).collect();
+        let lines: Vec<&str> = lines.into_iter().map(|line| line.trim_start_matches(':').trim_start()).collect();
+        let status = if lines.is_empty() { NetStatus::Stale } else { NetStatus::Failed };
+        let error = (!lines.is_empty()).then(|| format!("{}: {}", error.message(), lines.join("; ")));
+        NetReport { net: net.name.clone(), status, outputs: Vec::new(), zero_blocks: None, stages: Vec::new(), error }
+    };
+    Report { schema: SCHEMA, nets: nets.iter().map(report).collect() }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::terminal::Verbosity;
+use super::terminal::{Style, Verbosity};
 use super::word::word;
 use super::{Exit, Global};
 use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
@@ -16,7 +16,7 @@ use crate::manifest::{self, Globs, Manifest, Override};
 /// Bring nets up to date
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Nets to build, by the names in the manifest [default: all]
+    /// Nets to build, by the names in the manifest or patterns such as 'epoch=1*' [default: all]
     #[arg(value_name = "NET")]
     nets: Vec<String>,
     /// Only say what would run, and why
@@ -149,10 +149,16 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     // What is to blame: the manifest, or anything else.
     let (misused, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-    let report = workspace.build(&nets, &options, &ctx, &|net, error| {
+    let built = workspace.build(&nets, &options, &ctx, &|net, error| {
         let blamed = if error.kind() == Kind::Usage { &misused } else { &failed };
         blamed.store(true, Ordering::Relaxed);
         print_net_error(global, net, error);
+    });
+    let report = built.or_else(|error| {
+        if args.json && error.kind() == Kind::Difference {
+            global.print_json(&build::refused(&nets, &error))?;
+        }
+        Err(error)
     })?;
     let failure = if misused.into_inner() && !failed.into_inner() { Exit::Misused } else { Exit::Failed };
     let exit = print_report(&report, &args, failure, global)?;
@@ -174,7 +180,7 @@ fn print_report(report: &Report, args: &Args, failure: Exit, global: &Global) ->
     if args.json {
         global.print_json(report)?;
     } else if args.dry_run {
-        global.print(&status_text(report, true))?;
+        global.print(&status_text(report, &[], true, global.result_style))?;
     } else {
         global.print_summary(&build_text(report))?;
     }
@@ -197,10 +203,18 @@ fn traffic_text(traffic: &Traffic) -> String {
     format!("remote cache: {taken} taken ({downloaded} bytes), {missed} missed, {uploaded} uploaded")
 }
 
-/// The result of a build: a line a net, a line a stage that ran, the files.
+/// From so many nets on a build says one line of each, and a summary.
+const MANY: usize = 10;
+
+/// The result of a build: a line a net, a line a stage that ran, the files. Of many nets less of each, and their sum.
 pub(super) fn build_text(report: &Report) -> String {
     let mut text = String::new();
-    for net in &report.nets {
+    let is_long = report.nets.len() < MANY;
+    if !is_long {
+        report.nets.iter().for_each(|net| text.push_str(&line_of(net)));
+        text.push_str(&sum(report));
+    }
+    for net in report.nets.iter().filter(|_| is_long) {
         match net.status {
             NetStatus::Fresh => text.push_str(&format!("{}: up to date\n", net.net)),
             NetStatus::Built => text.push_str(&format!("{}: built\n", net.net)),
@@ -224,17 +238,48 @@ pub(super) fn build_text(report: &Report) -> String {
     text
 }
 
-/// How each net stands; all stages of stale nets, and of fresh ones on request.
-pub(super) fn status_text(report: &Report, only_stale: bool) -> String {
+/// A net among many: what became of it, in what time, and its files.
+fn line_of(net: &NetReport) -> String {
+    let seconds: f64 = net.stages.iter().filter_map(|stage| stage.seconds).sum();
+    let took = if net.status == NetStatus::Built { format!(" in {seconds:.2} s") } else { String::new() };
+    let files: Vec<&str> = net.outputs.iter().map(|output| output.path.as_str()).collect();
+    let files = if files.is_empty() { String::new() } else { format!(" → {}", files.join(", ")) };
+    format!("{}: {}{took}{files}\n", net.net, word_of(net.status))
+}
+
+fn word_of(status: NetStatus) -> &'static str {
+    match status {
+        NetStatus::Fresh => "up to date",
+        NetStatus::Built => "built",
+        NetStatus::Stale => "not built",
+        NetStatus::Failed => "failed",
+    }
+}
+
+/// How many nets came to what, and the time that their stages took together.
+fn sum(report: &Report) -> String {
+    let counts = [NetStatus::Built, NetStatus::Fresh, NetStatus::Stale, NetStatus::Failed].map(|status| {
+        let count = report.nets.iter().filter(|net| net.status == status).count();
+        (count > 0).then(|| format!("{count} {}", word_of(status)))
+    });
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    let seconds: f64 = report.nets.iter().flat_map(|net| &net.stages).filter_map(|stage| stage.seconds).sum();
+    let took = if seconds > 0.0 { format!("; stages took {seconds:.2} s") } else { String::new() };
+    format!("{} nets: {}{took}\n", report.nets.len(), counts.join(", "))
+}
+
+/// How each net stands; all stages of stale nets, and of fresh ones on request; its files as they are. `errors` are those of nets by name,
+/// where more is known than the first that the report has.
+pub(super) fn status_text(report: &Report, errors: &[(String, String)], only_stale: bool, style: Style) -> String {
     let mut text = String::new();
     for net in &report.nets {
-        let status = match net.status {
-            NetStatus::Fresh => "fresh",
-            NetStatus::Stale => "stale",
-            NetStatus::Failed => "failed",
-            NetStatus::Built => "built",
+        let (status, color) = match net.status {
+            NetStatus::Fresh => ("fresh", "32"),
+            NetStatus::Stale => ("stale", "33"),
+            NetStatus::Failed => ("failed", "31"),
+            NetStatus::Built => ("built", "32"),
         };
-        text.push_str(&format!("{}: {status}\n", net.net));
+        text.push_str(&format!("{}: {}\n", net.net, style.paint(status, color)));
         if net.status == NetStatus::Fresh && only_stale {
             continue;
         }
@@ -249,8 +294,15 @@ pub(super) fn status_text(report: &Report, only_stale: bool) -> String {
             text.push_str(format!("  {:<8} {word:<6} {}", stage.stage, reason_text(stage)).trim_end());
             text.push('\n');
         }
-        if let Some(error) = &net.error {
-            text.push_str(&format!("  {}\n", printable(error)));
+        let mut known = errors.iter().filter(|(name, _)| *name == net.net).map(|(_, error)| error).peekable();
+        let first = net.error.as_ref().filter(|_| known.peek().is_none());
+        for error in known.chain(first) {
+            text.push_str(&format!("  {}\n", style.paint(&printable(error), "31")));
+        }
+        if !only_stale {
+            for output in &net.outputs {
+                text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", printable(&output.path), output.bytes, output.sha256));
+            }
         }
     }
     text

@@ -54,6 +54,8 @@ pub(crate) struct Global {
     cancel: OnceLock<Arc<AtomicBool>>,
     reporter: Arc<Reporter>,
     style: Style,
+    /// What stdout can show.
+    pub(super) result_style: Style,
 }
 
 impl Global {
@@ -73,7 +75,8 @@ impl Global {
         };
         let style = Style::of_stderr(args.color, args.log_format);
         let reporter = Arc::new(Reporter::new(verbosity, style));
-        Ok(Self { manifest: args.manifest, verbosity, cancel: OnceLock::new(), reporter, style })
+        let result_style = Style::of_stdout(args.color);
+        Ok(Self { manifest: args.manifest, verbosity, cancel: OnceLock::new(), reporter, style, result_style })
     }
 
     /// What stages get. From the first call on, Ctrl-C stops the work in an orderly way, and a second one at once; before there is work

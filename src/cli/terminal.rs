@@ -58,6 +58,13 @@ impl Style {
         Self { terminal, color, format }
     }
 
+    /// The same of stdout, for results.
+    pub(super) fn of_stdout(color: Color) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let wanted = color == Color::Always || color == Color::Auto && terminal && !color.forbidden_by_environment();
+        Self { terminal, color: wanted, format: LogFormat::Text }
+    }
+
     /// `text` in the colour of an ANSI code, where colours are wanted.
     pub(super) fn paint(self, text: &str, code: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }

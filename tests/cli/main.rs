@@ -20,6 +20,7 @@ mod inspect;
 mod json_docs;
 mod lc0;
 mod log;
+mod many;
 mod net_names;
 mod outputs;
 mod perm;
