@@ -104,7 +104,7 @@ impl Action {
 
 impl Load {
     fn params(&self) -> Map<String, Value> {
-        let Expectation { features, l1, l2, l3, architecture, quantization } = &self.expected;
+        let Expectation { features, l1, l2, l3, architecture, quantization, state_dict } = &self.expected;
         members([
             ("features", features.as_ref().map(|features| json!(features))),
             ("l1", l1.map(|size| json!(size))),
@@ -112,6 +112,7 @@ impl Load {
             ("l3", l3.map(|size| json!(size))),
             ("architecture", architecture.map(|generation| json!(generation.name))),
             ("quantization", quantization.map(|scales| json!(scales.name))),
+            ("state_dict", state_dict.as_ref().map(|path| json!(path))),
         ])
     }
 }

@@ -109,6 +109,11 @@ pub(super) fn spoken(error: Error) -> Error {
         Some("overflow") => error.help_instead(
             "train with weights clipped to the range, or give `--overflow clamp` (or `--overflow wrap`, what old trainers did)",
         ),
+        Some("state_dict") => {
+            let help =
+                error.help_text().unwrap_or_default().replace("state_dict = ", "--state-dict ").replace("`state_dict`", "`--state-dict`");
+            error.help_instead(help)
+        }
         Some(key) => error.help_instead(format!("correct or remove `--{key}`, or give the file that was meant")),
         None if error.help_text().is_some_and(|help| help.starts_with("say which: `quantization")) => {
             error.help_instead("say which: `--quantization NAME` or `--architecture NAME`")
