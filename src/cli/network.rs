@@ -32,6 +32,9 @@ pub(crate) struct SourceArgs {
     /// Scales: ft127, ft255 or ft256
     #[arg(long, value_name = "NAME", value_parser = word::<&'static Quantization>())]
     pub(crate) quantization: Option<&'static Quantization>,
+    /// Which dict of tensors is meant in a checkpoint with several, such as `ema`: its keys, joined by `/`
+    #[arg(long, value_name = "KEYS", alias = "state_dict")]
+    pub(crate) state_dict: Option<String>,
 }
 
 /// Warns where the network's file is named `nn-<SHA-256>.nnue` for another content than its own.
@@ -48,12 +51,12 @@ pub(crate) fn warn_of_name(path: &Path, ctx: &Ctx) -> Result<()> {
 impl SourceArgs {
     /// The same as the stages take it.
     pub(crate) fn load(&self) -> Load {
-        let Self { features, l1, l2, l3, architecture, quantization } = self.clone();
+        let Self { features, l1, l2, l3, architecture, quantization, state_dict } = self.clone();
         let architecture = match architecture {
             Some(ArchitectureName::Generation(generation)) => Some(generation),
             Some(ArchitectureName::Described(_)) | None => None,
         };
-        Load { expected: Expectation { features, l1, l2, l3, architecture, quantization } }
+        Load { expected: Expectation { features, l1, l2, l3, architecture, quantization, state_dict } }
     }
 
     /// For commands that take networks of Stockfish only.

@@ -37,8 +37,24 @@ pub fn check_regular(path: &Path) -> Result<()> {
     if kind.is_file() {
         return Ok(());
     }
-    let what = if kind.is_dir() { "a folder, not a file" } else { "not a regular file" };
-    Err(Error::new(format!("`{}` is {what}", path.display())).help("name a file"))
+    let (what, help) = if kind.is_dir() { folder(path) } else { ("not a regular file", NAME_A_FILE) };
+    Err(Error::new(format!("`{}` is {what}", path.display())).help(help))
+}
+
+const NAME_A_FILE: &str = "name a file";
+
+/// What a folder is that stands where a file is expected, with what to do. Trainings on several devices write folders under the names that
+/// their users know from files.
+pub(super) fn folder(path: &Path) -> (&'static str, &'static str) {
+    let has = |name: &str| path.join(name).exists();
+    if has(".metadata") {
+        let help = "make one file of it: `python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER net.pt`";
+        ("a folder with a sharded checkpoint of PyTorch, not a file", help)
+    } else if has("zero_to_fp32.py") || has("latest") && has("mp_rank_00_model_states.pt") {
+        ("a folder with a sharded checkpoint of DeepSpeed, not a file", "make one file of it: `python zero_to_fp32.py . net.pt` in it")
+    } else {
+        ("a folder, not a file", NAME_A_FILE)
+    }
 }
 
 impl Bytes {

@@ -15,6 +15,7 @@ use std::{
 use blake3::hazmat::{self, ChainingValue, HasherExt};
 
 use super::{
+    bytes::folder,
     digest::{Blake3, Sha256, StreamDigest},
     signature::Signature,
 };
@@ -110,8 +111,8 @@ fn hash_stable<D>(path: &Path, ctx: &Ctx, hash: impl Fn(&Reading<'_>) -> Result<
         // Asked before opening: opening a named pipe would wait for somebody to write to it.
         let before = fs::metadata(path).map_err(failed)?;
         if !before.is_file() {
-            let what = if before.is_dir() { "it is a folder" } else { "it is not a regular file" };
-            return Err(Error::new(format!("cannot read `{}`", path.display())).because(what));
+            let (what, help) = if before.is_dir() { folder(path) } else { ("not a regular file", "name a file") };
+            return Err(Error::new(format!("cannot read `{}`", path.display())).because(format!("it is {what}")).help(help));
         }
         let before = Signature::of(&before);
         let file = File::open(path).map_err(failed)?;
@@ -333,7 +334,7 @@ mod tests {
     fn what_is_no_file_is_said_to_be_none() {
         let folder = tempfile::tempdir().unwrap();
         let failure = |path: &Path| hash_file(path, &Ctx::silent()).unwrap_err().to_string();
-        assert!(failure(folder.path()).contains("it is a folder"));
+        assert!(failure(folder.path()).contains("it is a folder, not a file"));
         assert!(failure(&folder.path().join("missing")).contains("missing"));
         assert!(failure(Path::new("/dev/zero")).contains("not a regular file"));
     }

@@ -12,6 +12,7 @@ use super::npz::Npz;
 use super::state_dict::{Hints, StateDict};
 use super::tensor::{DType, TensorView};
 use super::torch::{Scalar, TorchFile, Value};
+use super::zip;
 use crate::error::{Error, Result};
 use crate::files::Bytes;
 use crate::net::Tensor;
@@ -38,8 +39,9 @@ pub mod metadata {
 /// Reads NumPy's archive.
 ///
 /// # Errors
-/// When it is damaged, or has an array that is not of numbers.
-pub fn npz(bytes: Bytes) -> Result<StateDict> {
+/// When it is damaged, has an array that is not of numbers, or a dict is `chosen`, of which it has none.
+pub fn npz(bytes: Bytes, chosen: Option<&str>) -> Result<StateDict> {
+    check_chosen(chosen, "a NumPy archive")?;
     let npz = Npz::open(bytes)?;
     let mut tensors = Vec::new();
     let mut hints = Hints::default();
@@ -56,8 +58,9 @@ pub fn npz(bytes: Bytes) -> Result<StateDict> {
 /// Reads a safetensors file.
 ///
 /// # Errors
-/// When it is damaged.
-pub fn safetensors(bytes: Bytes) -> Result<StateDict> {
+/// When it is damaged, or a dict is `chosen`, of which it has none.
+pub fn safetensors(bytes: Bytes, chosen: Option<&str>) -> Result<StateDict> {
+    check_chosen(chosen, "a safetensors file")?;
     let file = super::safetensors::read(bytes)?;
     let mut hints = Hints::default();
     for (key, value) in &file.metadata {
@@ -67,11 +70,12 @@ pub fn safetensors(bytes: Bytes) -> Result<StateDict> {
     Ok(StateDict { tensors, hints })
 }
 
-/// Reads a PyTorch file: a checkpoint, a module, or a dict of tensors.
+/// Reads a PyTorch file: a checkpoint, a module, or a dict of tensors, or of its dicts the one that is `chosen`.
 ///
 /// # Errors
-/// When it is damaged, holds no tensors, or is pickled in a way that is not known.
-pub fn torch(bytes: Bytes) -> Result<StateDict> {
+/// When it is damaged, holds no tensors, several dicts of them without a choice or not the chosen one, or is pickled in a way that is not
+/// known.
+pub fn torch(bytes: Bytes, chosen: Option<&str>) -> Result<StateDict> {
     let file = TorchFile::open(bytes)?;
     let mut hints = Hints::default();
     for (path, value) in file.attributes()? {
@@ -96,8 +100,28 @@ pub fn torch(bytes: Bytes) -> Result<StateDict> {
             set_hint(&mut hints, key, value);
         }
     }
-    let tensors = file.state_dict()?.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
+    let tensors = file.state_dict_at(chosen)?.into_iter().map(|(name, view)| named(&name, view)).collect::<Result<_>>()?;
     Ok(StateDict { tensors, hints })
+}
+
+/// Refuses the choice of a dict in a file that is only one.
+///
+/// # Errors
+/// When one is `chosen`.
+pub(crate) fn check_chosen(chosen: Option<&str>, what: &str) -> Result<()> {
+    match chosen {
+        None => Ok(()),
+        Some(path) => Err(Error::new(format!("`state_dict` names `{}`, but the file is {what}", path.escape_debug()))
+            .because("only PyTorch's files can hold several dicts of tensors")
+            .help("remove `state_dict`, or give the file that was meant")
+            .about("state_dict")),
+    }
+}
+
+/// What a user should know of a file of tensors that can be read all the same.
+pub fn note(bytes: &[u8]) -> Option<&'static str> {
+    let unchecked = bytes.starts_with(zip::MAGIC) && zip::read(bytes).is_ok_and(|entries| !entries.iter().any(|entry| entry.crc != 0));
+    unchecked.then_some("its checksums were not computed when it was saved, so damage would not be noticed")
 }
 
 fn set_hint(hints: &mut Hints, key: &str, value: &str) {

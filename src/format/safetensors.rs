@@ -229,7 +229,8 @@ impl<'de> Deserialize<'de> for Header {
                         return Err(serde::de::Error::custom(format!("the key `{}` occurs twice", show(&key))));
                     }
                     if key == "__metadata__" {
-                        header.metadata = map.next_value::<Pairs<String>>()?.0;
+                        // Some writers put `null` there for none.
+                        header.metadata = map.next_value::<Option<Pairs<String>>>()?.map(|pairs| pairs.0).unwrap_or_default();
                     } else {
                         header.tensors.push((key, map.next_value()?));
                     }
@@ -298,5 +299,7 @@ mod tests {
         assert!(read(Bytes::from_vec(vec![0xff; 8])).unwrap_err().to_string().contains("the limit is 100000000"));
         assert!(read(Bytes::from_vec(vec![1; 7])).unwrap_err().to_string().contains("7 bytes"));
         assert!(read(file("{}", 0)).unwrap().tensors.is_empty());
+        assert!(read(file(r#"{"__metadata__":null}"#, 0)).unwrap().metadata.is_empty());
+        assert!(refusal(r#"{"__metadata__":1}"#, 0).contains("a JSON object"));
     }
 }

@@ -72,8 +72,8 @@ pub enum Holds {
     Integers,
     /// A program, in which networks of integers may stand.
     Program,
-    /// The float tensors of a trainer.
-    Tensors(fn(Bytes) -> Result<StateDict>),
+    /// The float tensors of a trainer. The reader takes the path of keys to the dict that is meant, where the user says it.
+    Tensors(fn(Bytes, Option<&str>) -> Result<StateDict>),
     /// One array: a permutation or an activation matrix.
     Array,
     /// Positions with their scores.
@@ -291,12 +291,27 @@ pub fn searched(program: &[u8]) -> Result<Cow<'_, [u8]>> {
     if identify(program) == FileKind::Wasm { wasm::memory(program).map(Cow::Owned) } else { Ok(Cow::Borrowed(program)) }
 }
 
+/// For a program in which no network of a known kind was found: another one that stands there, or nothing that can be told.
+pub fn no_network_inside(searched: &[u8]) -> Error {
+    match nnue::find_unknown(searched) {
+        Some((offset, unknown)) => unknown
+            .refusal()
+            .context(format!("the only network that was found in this program stands at offset {offset}, and cannot be read")),
+        None => Error::new("no network in Stockfish's format was found in this program")
+            .because("an engine that is built without one reads a file; those of other formats are not recognized inside a program")
+            .help("give the network's own file"),
+    }
+}
+
 /// For a file in which no network can be: what it is and what to do.
 pub fn not_a_network(bytes: &[u8]) -> Error {
     let kind = identify(bytes);
     match kind {
         FileKind::Empty => Error::new("the file is empty").help(kind.help()),
         FileKind::Unknown => {
+            if let Some(unknown) = nnue::diagnose(bytes).filter(|unknown| unknown.stacks > 1) {
+                return unknown.refusal();
+            }
             let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             Error::new("this is not a network of a known kind")
                 .because(format!("it begins with the bytes {}", first.join(" ")))

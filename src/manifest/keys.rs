@@ -223,7 +223,7 @@ pub(super) static SOURCE: Table = Table::new(
 );
 
 /// What a source and a glob say of files.
-static CLAIMS: [Key; 7] = [
+static CLAIMS: [Key; 8] = [
     Key::new("features", Kind::Features, "Feature blocks joined by `+`, such as `Full_Threats+HalfKAv2_hm^`"),
     Key::new("l1", L1, "Outputs of the feature transformer per perspective, even"),
     Key::new("l2", integer(1, 65536), "Size of the second layer"),
@@ -237,6 +237,11 @@ static CLAIMS: [Key; 7] = [
         "quantization",
         Kind::Choice(choices::<&'static Quantization>),
         "Scales of the integers; only needed where the file leaves them open",
+    ),
+    Key::new(
+        "state_dict",
+        Kind::Text,
+        "Which dict of tensors is meant in a checkpoint with several, such as `ema` or `ema/module`: its keys, joined by `/`",
     ),
     Key::new("overflow", Kind::Choice(choices::<Overflow>), "What to do with weights that are out of range").default("error"),
 ];

@@ -17,4 +17,6 @@ pub struct Expectation {
     pub architecture: Option<&'static Generation>,
     /// The scales.
     pub quantization: Option<&'static Quantization>,
+    /// The dict of tensors that is meant in a PyTorch file with several: its path of keys, joined by `/`.
+    pub state_dict: Option<String>,
 }

@@ -14,7 +14,7 @@ pub struct Load {
 
 impl Load {
     pub(super) fn params(&self) -> Map<String, Value> {
-        let Expectation { features, l1, l2, l3, architecture, quantization } = &self.expected;
+        let Expectation { features, l1, l2, l3, architecture, quantization, state_dict } = &self.expected;
         members([
             ("features", features.as_ref().map(|features| json!(features))),
             ("l1", l1.map(|size| json!(size))),
@@ -22,6 +22,7 @@ impl Load {
             ("l3", l3.map(|size| json!(size))),
             ("architecture", architecture.map(|generation| json!(generation.name))),
             ("quantization", quantization.map(|scales| json!(scales.name))),
+            ("state_dict", state_dict.as_ref().map(|path| json!(path))),
         ])
     }
 }

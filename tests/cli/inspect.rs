@@ -118,7 +118,7 @@ fn inspect_says_what_a_wrong_file_is_and_fails() {
         ("txt", b"hello\n".to_vec(), "text", "text file"),
         ("empty", Vec::new(), "empty", "empty"),
         ("noise", vec![1, 2, 3], "unknown", "begins with the bytes 01 02 03"),
-        ("program", b"\x7FELF\x02\x01".to_vec(), "elf", "a program without a network inside"),
+        ("program", b"\x7FELF\x02\x01".to_vec(), "elf", "no network in Stockfish's format was found in this program"),
         ("zip", b"PK\x03\x04 and so on".to_vec(), "torch-zip", "zip"),
         ("cut", whole[..whole.len() / 2].to_vec(), "nnue", "truncated at byte"),
         ("long", [whole.as_slice(), b"x"].concat(), "nnue", "1 bytes are left"),

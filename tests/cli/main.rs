@@ -26,6 +26,7 @@ mod outputs;
 mod perm;
 mod readme;
 mod review;
+mod sources;
 mod verify;
 mod watch;
 mod workflow;

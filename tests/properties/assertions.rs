@@ -85,7 +85,7 @@ fn integers(bytes: &[u8], without_hints: bool, expected: &Expectation) -> Option
     let loaded = if without_hints {
         let bytes = Bytes::from_vec(bytes.to_vec());
         let Holds::Tensors(read) = identify(&bytes).holds() else { panic!("a file of tensors") };
-        let mut state = read(bytes).unwrap();
+        let mut state = read(bytes, None).unwrap();
         state.hints = Hints::default();
         Loaded::Float(Box::new(state_dict::network(state, expected).ok()?))
     } else {

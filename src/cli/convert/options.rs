@@ -110,6 +110,11 @@ pub(super) fn spoken(error: Error) -> Error {
         Some("overflow") => error.help_instead(
             "train with weights clipped to the range, or give `--overflow clamp` (or `--overflow wrap`, what old trainers did)",
         ),
+        Some("state_dict") => {
+            let help =
+                error.help_text().unwrap_or_default().replace("state_dict = ", "--state-dict ").replace("`state_dict`", "`--state-dict`");
+            error.help_instead(help)
+        }
         _ if error.help_text().is_some_and(|help| help.starts_with(SAY_WHICH)) => {
             let help = error.help_text().unwrap_or_default();
             let help = ["quantization", "architecture"]

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::family::nnue::stages::pipeline::other_scales;
 use crate::files::Reader;
 use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
-use crate::format::sources::{FileKind, searched};
+use crate::format::sources::{FileKind, no_network_inside, searched};
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
 
 /// A `.nnue` file, good or damaged.
@@ -35,9 +35,7 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
     let bytes = &*searched;
     let found = find_embedded(bytes);
     let Some(first) = found.first() else {
-        let fault = Error::new("this is a program without a network inside")
-            .help("engines built without an embedded net have none; give the `.nnue` file itself");
-        return Report::named(kind.name()).bad(fault);
+        return Report::named(kind.name()).bad(no_network_inside(bytes));
     };
     let mut report = Report::named(&format!("{}-with-nnue", kind.name()));
     if kind == FileKind::Wasm {

@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::Bytes;
-use crate::format::checkpoint::METADATA_PREFIX;
+use crate::format::checkpoint::{self, METADATA_PREFIX};
 use crate::format::nnue::Expectation;
 use crate::format::npz::Npz;
 use crate::format::safetensors;
@@ -84,6 +84,7 @@ fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
     if file.is_big_endian() {
         notes.push("its numbers are big-endian".to_owned());
     }
+    notes.extend(checkpoint::note(bytes).map(str::to_owned));
     let tensors = match file.state_dict() {
         Ok(tensors) if !tensors.is_empty() => tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(),
         _ => file.tensors()?,

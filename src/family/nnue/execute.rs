@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::stages::load::{Loaded, load_file};
+use super::stages::load::{Loaded, load_noted};
 use super::stages::permute::permute as reorder;
 use super::stages::pipeline::{self, Content, Searched, Target, Weights, note_unreadable};
 use super::value::{Gathered, Value};
@@ -19,7 +19,7 @@ use crate::stage::{Action, Gather, Load, Outcome, Quantize, Role, Search, Write 
 /// As [`Stages::execute`](crate::family::Stages::execute).
 pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     match action {
-        Action::Load(params) => load(params, inputs),
+        Action::Load(params) => load(params, inputs, ctx),
         Action::Coalesce => coalesce(inputs),
         Action::Quantize(params) => quantize(*params, inputs, ctx),
         Action::Gather(params) => gather(params, inputs, ctx),
@@ -36,13 +36,13 @@ fn value(inputs: &dyn Inputs, role: Role) -> Result<Value> {
 }
 
 /// A file → a network.
-fn load(params: &Load, inputs: &dyn Inputs) -> Result<Product> {
+fn load(params: &Load, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let files = inputs.files();
     let Some((_, path)) = files.iter().find(|(role, _)| *role == Role::Source) else {
         return Err(Error::new("load has no source: this is a bug in nnue, please report it"));
     };
     let bytes = Bytes::input(path, &inputs.guarded()?)?;
-    let product = match load_file(bytes, path, &params.expected)? {
+    let product = match load_noted(bytes, path, &params.expected, ctx)? {
         Loaded::Quantized(parsed) => in_memory(parsed.network, Outcome::Load),
         Loaded::Float(network) => {
             let digest = Blake3(network.digest()?.into());

@@ -84,6 +84,7 @@ pub(super) fn expectation(claims: &Claims) -> Expectation {
         l3: size(&claims.l3),
         architecture: claims.architecture.as_ref().map(|generation| generation.value),
         quantization: claims.quantization.as_ref().map(|scales| scales.value),
+        state_dict: claims.state_dict.as_ref().map(|path| path.value.clone()),
     }
 }
 

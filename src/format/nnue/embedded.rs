@@ -1,5 +1,6 @@
 //! Networks inside engine binaries: found by looking for a header whose network parses to its end.
 
+use super::diagnose::{Unknown, diagnose_inside};
 use super::read::{Extent, header, layouts};
 use super::versions;
 
@@ -37,4 +38,11 @@ pub fn find_embedded(bytes: &[u8]) -> Vec<Embedded> {
         at = begin + layout.end + 3;
     }
     found
+}
+
+/// The first network in `bytes` of a version that is known and of a kind that is not, with its offset.
+pub fn find_unknown(bytes: &[u8]) -> Option<(usize, Unknown)> {
+    let versions: Vec<[u8; 4]> = versions().into_iter().map(u32::to_le_bytes).collect();
+    let is_version = |at: &usize| versions.iter().any(|version| bytes[*at..].starts_with(version));
+    (0..bytes.len().saturating_sub(3)).filter(is_version).find_map(|at| Some((at, diagnose_inside(&bytes[at..])?)))
 }

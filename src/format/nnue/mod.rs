@@ -16,6 +16,7 @@
 
 use std::io::{self, Write};
 
+mod diagnose;
 mod embedded;
 mod layout;
 mod leb128;
@@ -23,7 +24,8 @@ mod read;
 mod readings;
 mod write;
 
-pub use embedded::{Embedded, find_embedded};
+pub use diagnose::{Unknown, diagnose};
+pub use embedded::{Embedded, find_embedded, find_unknown};
 pub use layout::{DType, Entry};
 pub use readings::NONCE_ROWS;
 

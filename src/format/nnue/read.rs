@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::diagnose::{Unknown, diagnose};
 use super::layout::{DType, Entry, FtTensor, Role, dense_entries, ft_tensors, stack_bytes};
 use super::leb128;
 use super::readings::Readings;
@@ -117,6 +118,14 @@ pub(super) fn layouts(bytes: &[u8], header: &Header<'_>, extent: Extent) -> Resu
         });
     }
     Ok(found)
+}
+
+/// As [`layouts`]; what is whole and of no known kind is called so, not damaged.
+fn known_layouts(bytes: &[u8], header: &Header<'_>, extent: Extent) -> Result<Vec<Layout>> {
+    layouts(bytes, header, extent).map_err(|error| match extent {
+        Extent::Whole => diagnose(bytes).filter(Unknown::is_whole).map_or(error, |unknown| unknown.refusal()),
+        Extent::Prefix => error,
+    })
 }
 
 /// Lays one generation over the file.
@@ -340,7 +349,7 @@ fn split_rows<T: Copy>(values: Vec<T>, tensor: &FtTensor, set: &FeatureSet) -> V
 /// What the file of a network is, without its weights; see [`super::architecture`].
 pub(super) fn architecture(bytes: &[u8], expected: &Expectation) -> Result<Architecture> {
     let header = header(bytes)?;
-    Ok(Readings::of(bytes, layouts(bytes, &header, Extent::Whole)?).expected(expected)?.architecture)
+    Ok(Readings::of(bytes, known_layouts(bytes, &header, Extent::Whole)?).expected(expected)?.architecture)
 }
 
 impl Layout {
@@ -363,7 +372,7 @@ pub(super) fn compression(bytes: &[u8]) -> Option<Compression> {
 /// Reads a network; see [`super::read`].
 pub(super) fn read(bytes: &[u8], expected: &Expectation, extent: Extent) -> Result<Parsed> {
     let header = header(bytes)?;
-    let readings = Readings::of(bytes, layouts(bytes, &header, extent)?);
+    let readings = Readings::of(bytes, known_layouts(bytes, &header, extent)?);
     let candidates = readings.candidates();
     let layout = readings.expected(expected)?;
     let compression = layout.compression();

@@ -215,7 +215,28 @@ impl TorchFile {
     /// When the file is none of these, a name occurs twice, an entry is an object that is not a tensor, or one of the tensors
     /// cannot be read.
     pub fn state_dict(&self) -> Result<Vec<(String, TensorView)>> {
+        self.state_dict_at(None)
+    }
+
+    /// As [`state_dict`](Self::state_dict), or the tensors of the dict or module to which the keys `chosen` lead, joined by `/`.
+    ///
+    /// # Errors
+    /// As [`state_dict`](Self::state_dict), and when there is nothing at `chosen`.
+    pub fn state_dict_at(&self, chosen: Option<&str>) -> Result<Vec<(String, TensorView)>> {
         let root = self.root();
+        if let Some(path) = chosen {
+            let found = self.at(root, path)?;
+            if is_module(found) {
+                let mut tensors = Vec::new();
+                Walk::new(self).module(found, "", &mut tensors)?;
+                return unique(tensors);
+            }
+            let shown = path.escape_debug();
+            let items = found.items();
+            let items =
+                items.ok_or_else(|| Error::new(format!("`{shown}` in the file is {}, not a dict", found.kind())).about("state_dict"))?;
+            return self.tensors_of(items).map_err(|error| error.context(format!("`{shown}` is not a dict of tensors")));
+        }
         if let Some(items) = root.items() {
             return match root.get("state_dict") {
                 Some(inner) => match inner.items() {
@@ -241,6 +262,25 @@ impl TorchFile {
             .help("expected a state_dict, a training checkpoint with the key `state_dict`, or a pickled module"))
     }
 
+    /// The value to which keys lead. A key may itself hold `/`.
+    fn at<'a>(&'a self, root: Value<'a>, path: &str) -> Result<Value<'a>> {
+        let mut value = root;
+        let mut rest = path;
+        loop {
+            if let Some(found) = value.get(rest) {
+                return Ok(found);
+            }
+            let step = rest.match_indices('/').find_map(|(at, _)| Some((value.get(&rest[..at])?, &rest[at + 1..])));
+            let Some((inner, behind)) = step else { break };
+            (value, rest) = (inner, behind);
+        }
+        let keys: Vec<_> = value.items().unwrap_or_default().iter().filter_map(|(key, _)| key.as_str()).take(12).map(shown_key).collect();
+        Err(Error::new(format!("the file has no `{}`", path.escape_debug()))
+            .because(format!("where `{}` is looked for, the keys are {}", rest.escape_debug(), list_of(&keys)))
+            .help("correct or remove `state_dict`")
+            .about("state_dict"))
+    }
+
     fn tensors_of(&self, items: Vec<(Value<'_>, Value<'_>)>) -> Result<Vec<(String, TensorView)>> {
         let mut found = Vec::new();
         let mut walk = Walk::new(self);
@@ -250,6 +290,9 @@ impl TorchFile {
                     continue;
                 }
                 let name = key.as_str().unwrap_or("?").escape_debug();
+                if value.callee().is_some_and(|(_, class)| value::is_sharded(class)) {
+                    return Err(in_tensor(key.as_str().unwrap_or("?"), value::one_shard()));
+                }
                 return Err(Error::new(format!("the entry `{name}` of the state_dict is {}, not a tensor", value.kind()))
                     .because("its class is not known to be harmless; nothing of it was executed")
                     .help("do not load this file with `torch.load(weights_only=False)` unless you trust who made it"));
@@ -261,10 +304,10 @@ impl TorchFile {
             found.push((name.to_owned(), tensor.map_err(|error| in_tensor(name, error))?));
         }
         if found.is_empty() {
-            let keys: Vec<_> =
-                items.iter().filter_map(|(key, _)| key.as_str()).take(8).map(|key| format!("`{}`", key.escape_debug())).collect();
+            let keys: Vec<_> = items.iter().filter_map(|(key, _)| key.as_str()).take(8).map(shown_key).collect();
             return Err(Error::new("no network was found: the file's dict holds no tensors")
-                .because(format!("its keys are {}", if keys.is_empty() { "none".into() } else { keys.join(", ") })));
+                .because(format!("its keys are {}", list_of(&keys)))
+                .help("where they lie deeper, `state_dict` says where: keys joined by `/`, such as `model/weights`"));
         }
         unique(found)
     }
@@ -348,13 +391,23 @@ fn only_dict_of_tensors<'a>(items: Vec<(Value<'a>, Value<'a>)>) -> Result<Vec<(V
         (None, _) => Ok(items),
         (Some((_, only)), []) => Ok(only),
         (Some(last), others) => {
-            let names: Vec<String> =
-                others.iter().map(|(name, _)| *name).chain([last.0]).map(|name| format!("`{}`", name.escape_debug())).collect();
+            let names: Vec<String> = others.iter().map(|(name, _)| *name).chain([last.0]).map(shown_key).collect();
+            let example = others.first().map_or(last.0, |(name, _)| *name).escape_debug();
             Err(Error::new("the file holds several dicts of tensors, and nothing says which is the network")
                 .because(format!("they are {}", names.join(", ")))
-                .help("save the one that is meant by itself: `torch.save(torch.load(FILE)[NAME], \"net.pt\")`"))
+                .help(format!("say which is meant: `state_dict = \"{example}\"`"))
+                .about("state_dict"))
         }
     }
+}
+
+/// A key as messages show it.
+fn shown_key(key: &str) -> String {
+    format!("`{}`", key.chars().take(100).collect::<String>().escape_debug())
+}
+
+fn list_of(keys: &[String]) -> String {
+    if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
 }
 
 fn is_module(value: Value) -> bool {

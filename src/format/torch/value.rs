@@ -316,6 +316,11 @@ impl<'a> Value<'a> {
                     ("torch._utils", "_rebuild_tensor_v2") if matches!(inner.len(), 6 | 7) => {
                         self.rebuild_strided(&inner, None, inner.get(6).copied())
                     }
+                    ("torch._utils", "_rebuild_wrapper_subclass")
+                        if args.get(1).is_some_and(|class| class.as_global().is_some_and(|(_, class)| is_sharded(class))) =>
+                    {
+                        Err(one_shard())
+                    }
                     (_, other) => Err(Error::new(format!("a tensor that `{}` makes cannot be read", other.escape_debug()))),
                 })
             }
@@ -355,6 +360,19 @@ impl<'a> Value<'a> {
         let bit = |name: &str| bits.and_then(|bits| bits.get(name)).and_then(|bit| bit.as_bool()).unwrap_or(false);
         Ok(view.with_bits(bit("neg"), bit("conj")))
     }
+}
+
+/// Classes of tensors that are spread over the processes of a training.
+pub(super) fn is_sharded(class: &str) -> bool {
+    matches!(class, "DTensor" | "ShardedTensor")
+}
+
+/// Of a tensor of such a class a file holds what one process had.
+pub(super) fn one_shard() -> Error {
+    Error::new("the tensor is one of a training that is spread over several processes (DTensor), and the file holds one part of it").help(
+        "save whole tensors: `get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))` of \
+         `torch.distributed.checkpoint.state_dict`",
+    )
 }
 
 fn dimension(what: &str, value: Value) -> Result<usize> {

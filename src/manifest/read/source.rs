@@ -48,6 +48,8 @@ pub struct Claims {
     pub architecture: Option<Located<&'static Generation>>,
     /// Scales.
     pub quantization: Option<Located<&'static Quantization>>,
+    /// The dict of tensors that is meant in a checkpoint with several: its path of keys, joined by `/`.
+    pub state_dict: Option<Located<String>>,
     /// What to do with weights beyond the range of their integers.
     pub overflow: Located<Overflow>,
 }
@@ -56,7 +58,7 @@ impl Claims {
     /// Nothing is said; `span` stands for the place where it could be.
     pub fn none(span: Span) -> Self {
         let overflow = Located { value: Overflow::default(), span };
-        Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, overflow }
+        Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, state_dict: None, overflow }
     }
 
     /// What is said of the content, by the names of its keys: the value, and where it was written.
@@ -71,6 +73,7 @@ impl Claims {
             of("l3", &self.l3, |size| json!(size)),
             of("architecture", &self.architecture, |generation| json!(generation.name)),
             of("quantization", &self.quantization, |scales| json!(scales.name)),
+            of("state_dict", &self.state_dict, |path| json!(path)),
         ]
         .into_iter()
         .flatten()
@@ -102,6 +105,7 @@ impl Reader<'_> {
             l3: self.integer(fields, "l3"),
             architecture: self.word(fields, "architecture"),
             quantization: self.word(fields, "quantization"),
+            state_dict: fields.get("state_dict").and_then(|item| self.string(&fields.path_of("state_dict"), item)),
             overflow: self.word(fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default())),
         }
     }

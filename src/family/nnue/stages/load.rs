@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
+use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Bytes;
+use crate::format::checkpoint::{self, check_chosen};
 use crate::format::nnue::{self, Expectation, Parsed};
-use crate::format::sources::{Holds, identify, not_a_network, searched, unpacked};
+use crate::format::sources::{Holds, identify, no_network_inside, not_a_network, searched, unpacked};
 use crate::format::state_dict;
 use crate::net::{Factorized, Network, Permutation};
 use crate::permutation::{order, read_permutation};
@@ -37,16 +39,35 @@ pub fn load_file(bytes: Bytes, path: &Path, expected: &Expectation) -> Result<Lo
     load_bytes(bytes, expected).map_err(|error| error.context(format!("cannot load `{}`", path.display())))
 }
 
+/// As [`load_file`], and warns of what a user should know of the file all the same.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_noted(bytes: Bytes, path: &Path, expected: &Expectation, ctx: &Ctx) -> Result<Loaded> {
+    let loaded = load_file(bytes.clone(), path, expected)?;
+    if let Some(note) = checkpoint::note(&bytes) {
+        ctx.warn(format!("`{}`: {note}", path.display()));
+    }
+    Ok(loaded)
+}
+
 /// As [`load`], from bytes.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_bytes(bytes: Bytes, expected: &Expectation) -> Result<Loaded> {
     let (bytes, _) = unpacked(bytes)?;
+    let chosen = expected.state_dict.as_deref();
     match identify(&bytes).holds() {
-        Holds::Integers => Ok(Loaded::Quantized(Box::new(nnue::read(&bytes, expected)?))),
-        Holds::Program => Ok(Loaded::Quantized(Box::new(load_embedded(&bytes, expected)?))),
-        Holds::Tensors(read) => Ok(Loaded::Float(Box::new(state_dict::network(read(bytes)?, expected)?))),
+        Holds::Integers => {
+            check_chosen(chosen, "a `.nnue` file")?;
+            Ok(Loaded::Quantized(Box::new(nnue::read(&bytes, expected)?)))
+        }
+        Holds::Program => {
+            check_chosen(chosen, "a program")?;
+            Ok(Loaded::Quantized(Box::new(load_embedded(&bytes, expected)?)))
+        }
+        Holds::Tensors(read) => Ok(Loaded::Float(Box::new(state_dict::network(read(bytes, chosen)?, expected)?))),
         Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => Err(not_a_network(&bytes)),
     }
 }
@@ -69,8 +90,7 @@ fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
         (Some(_), _) => Err(Error::new("this program holds several networks").because(list()).help("say which by `l1` or `features`")),
         (None, Some(refusal)) if found.len() == 1 => Err(refusal),
         (None, Some(_)) => Err(Error::new("this program holds no network like the expected one").because(list())),
-        (None, None) => Err(Error::new("this is a program without a network inside")
-            .help("give the `.nnue` file itself; engines built without an embedded net have none")),
+        (None, None) => Err(no_network_inside(bytes)),
     }
 }
 

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use super::dequantize::dequantize;
 use super::gather;
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, load_noted};
 use super::permute::permute;
 use super::quantize;
 use super::write::write_nnue;
 use super::write_float::{FloatTarget, write_float};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::files::Bytes;
 use crate::format::nnue::{Compression, Expectation};
 use crate::net::{Architecture, Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix, SearchOutcome, SearchParams, ZeroBlocks, zero_blocks};
@@ -351,7 +352,7 @@ pub struct Product {
 /// # Errors
 /// Those of the stages; for a permutation where floats stay floats.
 pub fn run(job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
-    match (load_source(job)?, job.target) {
+    match (load_source(job, ctx)?, job.target) {
         (Loaded::Float(network), Target::Floats(_)) => floats_to_floats(network, job, ctx),
         (loaded, _) => by_integers(loaded, job, ctx),
     }
@@ -401,16 +402,17 @@ fn by_integers(loaded: Loaded, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
 }
 
 /// Loads the source. For files of floats the name of the feature set may ask for virtual features that the source has not.
-fn load_source(job: &Job<'_>) -> Result<Loaded> {
+fn load_source(job: &Job<'_>, ctx: &Ctx) -> Result<Loaded> {
     let expected = &job.load.expected;
-    let refusal = match load(job.source, expected) {
+    let load = |expected: &Expectation| load_noted(Bytes::map(job.source)?, job.source, expected, ctx);
+    let refusal = match load(expected) {
         Ok(loaded) => return Ok(loaded),
         Err(error) => error,
     };
     match (&expected.features, job.target) {
         (Some(features), Target::Floats(_)) if features.contains('^') => {
             let bare = Expectation { features: Some(features.replace('^', "")), ..expected.clone() };
-            load(job.source, &bare).map_err(|_| refusal)
+            load(&bare).map_err(|_| refusal)
         }
         _ => Err(refusal),
     }

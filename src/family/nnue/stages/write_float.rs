@@ -17,7 +17,9 @@
 //! Tensors of 16 bits are written as f32 (exactly), those of 64 bits are rounded to f32, as the trainer does when it loads them.
 
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
+use super::pipeline::counts;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::format::checkpoint::{METADATA_PREFIX, metadata};
@@ -79,7 +81,8 @@ pub fn write_float(out: &mut dyn Write, network: &Network<Factorized>, target: F
         }
         _ => network,
     };
-    let mut tensors: Vec<TensorOut<'_>> = state_dict::tensors(network)?.into_iter().map(|tensor| tensor_out(tensor, ctx)).collect();
+    let wrong = Wrong::default();
+    let mut tensors: Vec<TensorOut<'_>> = state_dict::tensors(network)?.into_iter().map(|tensor| tensor_out(tensor, &wrong, ctx)).collect();
     let metadata = metadata_of(network);
     let mut out = std::io::BufWriter::with_capacity(1 << 20, out);
     match target {
@@ -109,22 +112,52 @@ pub fn write_float(out: &mut dyn Write, network: &Network<Factorized>, target: F
             npz::write(&mut out, &tensors)?;
         }
     }
-    out.flush().map_err(|error| Error::new("cannot write the network").because(error))
+    out.flush().map_err(|error| Error::new("cannot write the network").because(error))?;
+    drop(tensors);
+    wrong.note(ctx);
+    Ok(())
 }
 
-fn tensor_out<'a>(tensor: NamedTensor<'a>, ctx: &Ctx) -> TensorOut<'a> {
+/// How many values of which tensors are infinite or not numbers. They are carried over, as a trainer would, but never become integers.
+#[derive(Default)]
+struct Wrong(Mutex<Vec<(String, usize)>>);
+
+impl Wrong {
+    fn count(&self, name: &str, values: &[f32]) {
+        let count = values.iter().filter(|value| !value.is_finite()).count();
+        if count > 0 {
+            let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match found.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += count,
+                None => found.push((name.to_owned(), count)),
+            }
+        }
+    }
+
+    fn note(self, ctx: &Ctx) {
+        let found = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !found.is_empty() {
+            ctx.warn(format!("values that are infinite or not numbers (NaN) were written as they are: {}", counts(&found)));
+        }
+    }
+}
+
+fn tensor_out<'a>(tensor: NamedTensor<'a>, wrong: &'a Wrong, ctx: &Ctx) -> TensorOut<'a> {
     let data = match tensor.values {
-        Values::Floats(floats) => Source::F32(floats),
+        Values::Floats(floats) => {
+            wrong.count(&tensor.name, &floats);
+            Source::F32(floats)
+        }
         Values::Tensor(rows) => {
-            let ctx = ctx.clone();
-            Source::Stream(Box::new(move |out| write_values(&*rows, out, &ctx)))
+            let (ctx, name) = (ctx.clone(), tensor.name.clone());
+            Source::Stream(Box::new(move |out| write_values(&*rows, out, |values| wrong.count(&name, values), &ctx)))
         }
     };
     TensorOut { name: tensor.name, dtype: DType::F32, shape: tensor.shape, data }
 }
 
 /// Writes all values of a tensor of which at most one part is held in memory.
-fn write_values(tensor: &dyn Tensor, out: &mut dyn Write, ctx: &Ctx) -> Result<()> {
+fn write_values(tensor: &dyn Tensor, out: &mut dyn Write, seen: impl Fn(&[f32]), ctx: &Ctx) -> Result<()> {
     const PART: usize = 1 << 18;
     let count: usize = tensor.shape().iter().product();
     let mut buffer = Vec::new();
@@ -139,6 +172,7 @@ fn write_values(tensor: &dyn Tensor, out: &mut dyn Write, ctx: &Ctx) -> Result<(
                 &buffer
             }
         };
+        seen(values);
         out.write_all(le_bytes(values)).map_err(|error| Error::new("cannot write").because(error))?;
     }
     Ok(())
