@@ -34,6 +34,7 @@ pub mod cli;
 mod cpu;
 pub mod ctx;
 pub mod error;
+pub mod draw;
 pub mod evaluate;
 mod exec;
 pub mod family;
@@ -46,6 +47,7 @@ pub mod permutation;
 pub mod plan;
 pub mod positions;
 pub mod random;
+pub mod show;
 pub mod stage;
 pub mod words;
 

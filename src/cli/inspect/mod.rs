@@ -5,6 +5,7 @@ mod described;
 mod foreign;
 mod histogram;
 mod integer;
+mod page;
 mod tensors;
 mod text;
 
@@ -23,6 +24,7 @@ use crate::format::sources::{Holds, identify, unpacked};
 use crate::net::Architecture;
 use histogram::Histogram;
 
+pub(super) use page::tables;
 pub(super) use tensors::readings;
 
 /// Show what a file is: format, architecture, sizes, hashes, tensors
