@@ -7,16 +7,19 @@
 //! | `execute`, `value` | an action of a build → its stage; results in memory and as artifacts |
 //! | `fits` | what a result from elsewhere must be |
 //! | `fishtest` | what a place of publication asks |
+//! | `pictures` | what a report links to |
 
 mod assume;
 mod execute;
 mod fishtest;
 mod fits;
+mod pictures;
 mod plan;
 pub mod stages;
 mod value;
 
 pub(crate) use fishtest::Fishtest;
+pub(super) use pictures::pictures;
 pub(crate) use value::Value;
 
 use std::fs::File;
