@@ -54,6 +54,7 @@ mod cache;
 mod cli;
 mod cpu;
 mod ctx;
+mod draw;
 mod error;
 mod evaluate;
 mod exec;
@@ -67,6 +68,7 @@ mod permutation;
 mod plan;
 mod positions;
 mod random;
+mod show;
 mod stage;
 mod words;
 
@@ -97,7 +99,10 @@ pub mod internals {
         };
     }
 
-    doors!(build, cache, ctx, error, evaluate, family, files, format, manifest, net, permutation, plan, positions, random, stage, words);
+    doors!(
+        build, cache, ctx, draw, error, evaluate, family, files, format, manifest, net, permutation, plan, positions, random, show, stage,
+        words,
+    );
 
     /// What the fuzz targets need of rooms that have no door.
     pub mod fuzzing {

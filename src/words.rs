@@ -163,6 +163,17 @@ words! {
 }
 
 words! {
+    /// How the weights of a neuron are arranged in its picture.
+    NeuronOrder: "an order of input weights" {
+        /// for each square of a piece a board of king squares
+        #[default]
+        PieceCentricFlippedKing = "piece-centric-flipped-king",
+        /// for each square of the king a board of piece squares
+        KingCentric = "king-centric",
+    }
+}
+
+words! {
     /// How the wide tensors of the feature transformer are stored in a `.nnue` file.
     Compression: "a compression" {
         /// signed LEB128: what Stockfish since 16 reads

@@ -14,7 +14,7 @@
 //! | `publish`, `release`, `provenance`, `fishtest` | files under their public names; what goes with them, and the checks before |
 //! | `lock`, `verify` | `nnue.lock`, and files against it |
 //! | `explain` | why each stage has its key |
-//! | `summary`, `report` | states → report |
+//! | `summary`, `report`, `page` | states → report, also as a page |
 //! | `unchanged` | builds with nothing to do, told without a graph |
 //!
 //! Runs no stage itself. Of file formats it knows only what `fishtest` checks.
@@ -22,6 +22,7 @@
 mod execute;
 mod explain;
 pub mod lock;
+mod page;
 mod perform;
 pub mod provenance;
 mod publish;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use page::PageOptions;
 pub use explain::{Explanation, StageExplanation};
 pub use report::refused;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
@@ -54,11 +56,12 @@ use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet};
 
 use crate::cache::record::ActionResult;
-use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust};
+use crate::cache::witness::Signed;
+use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, Witnessed};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
-use crate::files::{self, Blake3, Clock, named};
+use crate::files::{self, Blake3, Clock, Signature, named};
 use crate::format::content_name::{claimed, misnamed};
 use crate::format::sources::FileKind;
 use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
@@ -88,6 +91,10 @@ pub struct Options {
     pub locked: bool,
     /// Write nothing but outputs: neither into the cache nor into the state beside it. Only sensible with `locked`.
     pub frozen: bool,
+    /// A page about the build.
+    pub page: Option<PageOptions>,
+    /// The manifest's page tells what ran, how long and why.
+    pub with_times: bool,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
     /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it
@@ -165,6 +172,10 @@ impl<'a> Workspace<'a> {
         let facts = Facts::probe(nets);
         let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
         let names_are_true = self.check_names(&graph, options, ctx)?;
+        let page = self.page_of(nets.len(), options);
+        if let Some(page) = &page {
+            self.check_page(page, &graph)?;
+        }
         let path = lock::path_of(self.manifest);
         let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
@@ -198,6 +209,15 @@ impl<'a> Workspace<'a> {
             self.files.save();
             self.cache.save_usage();
             locked?;
+            if let (Some(page), Ok(report)) = (&page, &report) {
+                self.write_page(page, &graph, report, ctx)?;
+                // Where the page is changed or gone, the next build has something to do.
+                let signature = page.path.metadata().ok().map(|metadata| Signature::of(&metadata));
+                rests_on = rests_on.zip(signature).map(|(mut files, signature): (Vec<Signed>, _)| {
+                    files.push((Witnessed::Path(page.path.clone()), signature));
+                    files
+                });
+            }
             if let (Some(began), Some(rests_on), Ok(report)) = (options.began, rests_on, &report)
                 && !options.frozen
                 && nets.len() == self.manifest.nets.len()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::terminal::{Style, Verbosity};
 use super::word::word;
 use super::{Exit, Global};
-use crate::build::{self, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{self, NetReport, NetStatus, Options, PageOptions, Report, StageReport, StageStatus, Workspace, select_nets};
 use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
@@ -36,6 +36,12 @@ pub(crate) struct Args {
     pub(super) keep_going: bool,
     #[command(flatten)]
     work: WorkArgs,
+    /// Write a page about the build, with a folder of pictures beside it [default: the manifest's `report`]
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    report: Option<PathBuf>,
+    /// Also say in the page what ran, how long and why; without, equal builds give equal pages
+    #[arg(long)]
+    with_times: bool,
     /// Print a JSON report on stdout
     #[arg(long)]
     pub(super) json: bool,
@@ -126,6 +132,8 @@ pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.work.start()?;
     if !args.force
+        && args.report.is_none()
+        && !args.with_times
         && let Some(report) = unchanged(&args.nets, &args.manifest, global)
     {
         return print_report(&report, &args, Exit::Failed, global);
@@ -143,6 +151,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         paranoid: args.manifest.paranoid,
         locked: args.locked || args.frozen,
         frozen: args.frozen,
+        page: args.report.clone().map(|path| PageOptions { path, with_times: args.with_times }),
+        with_times: args.with_times,
         lock_timeout: args.manifest.lock_timeout,
         began,
     };

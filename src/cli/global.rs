@@ -56,6 +56,8 @@ pub(crate) struct Global {
     style: Style,
     /// What stdout can show.
     pub(super) result_style: Style,
+    /// Results on stdout may have 24-bit colours.
+    pub(crate) true_color: bool,
 }
 
 impl Global {
@@ -76,13 +78,19 @@ impl Global {
         let style = Style::of_stderr(args.color, args.log_format);
         let reporter = Arc::new(Reporter::new(verbosity, style));
         let result_style = Style::of_stdout(args.color);
-        Ok(Self { manifest: args.manifest, verbosity, cancel: OnceLock::new(), reporter, style, result_style })
+        let true_color = args.color.is_true_on_stdout();
+        Ok(Self { manifest: args.manifest, verbosity, cancel: OnceLock::new(), reporter, style, result_style, true_color })
     }
 
     /// What stages get. From the first call on, Ctrl-C stops the work in an orderly way, and a second one at once; before there is work
     /// to be stopped it ends the process as ever, and costs no thread.
     pub(crate) fn ctx(&self, backend: Backend) -> Ctx {
         Ctx::new(self.cancel.get_or_init(stopped_by_ctrl_c).clone(), self.reporter.clone(), backend)
+    }
+
+    /// Columns of the terminal that stdout is; `None` where it is none.
+    pub(crate) fn width(&self) -> Option<usize> {
+        super::terminal::width_of_stdout()
     }
 
     /// The distinct warnings so far, in order.

@@ -33,6 +33,8 @@ enum Format {
     Dot,
     /// Mermaid flowchart
     Mermaid,
+    /// A picture; nets that are built alike are drawn as one where there are many
+    Svg,
     /// For programs
     Json,
 }
@@ -47,6 +49,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         Format::Text => plan::Format::Text,
         Format::Dot => plan::Format::Dot,
         Format::Mermaid => plan::Format::Mermaid,
+        Format::Svg => plan::Format::Svg,
         Format::Json => plan::Format::Json,
     };
     global.print(&plan::render(&graph, format))?;

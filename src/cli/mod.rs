@@ -38,6 +38,7 @@ mod plain;
 mod progress;
 mod report;
 mod schema;
+mod show;
 mod status;
 mod terminal;
 mod trainer_options;
@@ -98,6 +99,7 @@ enum Command {
     Cache(cache::Args),
     Convert(Box<convert::Args>),
     Inspect(inspect::Args),
+    Show(Box<show::Args>),
     Diff(diff::Args),
     Eval(Box<eval::Args>),
     Perm(perm::Args),
@@ -119,6 +121,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Cache(args) => cache::run(args, global),
         Command::Convert(args) => convert::run(*args, global),
         Command::Inspect(args) => inspect::run(args, global),
+        Command::Show(args) => show::run(*args, global),
         Command::Diff(args) => diff::run(args, global),
         Command::Eval(args) => eval::run(*args, global),
         Command::Perm(args) => perm::run(args, global),

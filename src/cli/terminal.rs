@@ -25,6 +25,25 @@ impl Color {
     }
 }
 
+impl Color {
+    /// Whether results on stdout may have 24-bit colours: asked for, or a terminal that says that it has them.
+    pub(super) fn is_true_on_stdout(self) -> bool {
+        let has_them = || std::env::var("COLORTERM").is_ok_and(|value| matches!(value.as_str(), "truecolor" | "24bit"));
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => io::stdout().is_terminal() && !self.forbidden_by_environment() && has_them(),
+        }
+    }
+}
+
+/// Columns of the terminal that stdout is; `None` where it is none, or does not know.
+pub(super) fn width_of_stdout() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {

@@ -18,6 +18,7 @@ use petgraph::graph::NodeIndex;
 pub(crate) use artifact::{Content, Inputs, Product, Value};
 
 use crate::ctx::Ctx;
+use crate::draw::Scene;
 use crate::error::Result;
 use crate::format::sources::{FileKind, probe};
 use crate::manifest::{FilePath, Located, Manifest, Output, Publish, ResolvedNet};
@@ -150,6 +151,17 @@ pub(crate) const fn stages(_: &Action) -> &'static dyn Stages {
 pub(crate) const fn publication(place: Publish) -> &'static dyn Publication {
     match place {
         Publish::Fishtest => &nnue::Fishtest,
+    }
+}
+
+/// The pictures of a published file that a report links to; none of files that are of another kind than networks that are shown.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn pictures(path: &Path) -> Result<Vec<Scene>> {
+    match probe(path)?.kind {
+        FileKind::Nnue => nnue::pictures(path),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -198,6 +198,7 @@ pub(super) static ROOT: Table = Table::new(
             Kind::Axes,
             "Axes by name: a net with `{axis}` in its name is built for each value, with the value filled in wherever `{axis}` stands",
         ),
+        Key::new("report", Kind::Path, "An HTML page about builds of all nets, with a folder of pictures beside it"),
         Key::new("cache", Kind::Table(&CACHE), "Where results are kept besides the local cache"),
     ]],
 );

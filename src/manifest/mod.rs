@@ -82,6 +82,8 @@ pub struct Manifest {
     pub nets: Vec<ResolvedNet>,
     /// The `[cache.remote]` table.
     pub remote_cache: Option<RemoteCache>,
+    /// Where the page about builds of all nets goes.
+    pub report: Option<Located<FilePath>>,
     /// What does no harm but is likely a mistake, each as one line with its place.
     pub warnings: Vec<String>,
     /// What the file system said of the file before it was read; `None` of a text from memory.
@@ -191,7 +193,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
             _ => None,
         }));
     }
-    let Content { sources, data, nets: declared, remote_cache, warnings } = content;
+    let Content { sources, data, nets: declared, remote_cache, report, warnings } = content;
     let (metadata, listed) = (None, listed.into_iter().collect());
     let overrides = overrides.to_vec();
     Ok(Manifest {
@@ -202,6 +204,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
         declared,
         nets,
         remote_cache,
+        report,
         warnings,
         metadata,
         listed,

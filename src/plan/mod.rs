@@ -3,11 +3,13 @@
 //! Actions are shared: two nets that load one source, or gather over the same positions, meet in one node. Nothing here runs a stage or
 //! asks the cache.
 
+mod drawing;
 mod facts;
 mod make;
 mod reason;
 mod render;
 
+pub use drawing::drawing;
 pub use facts::{Facts, assumptions};
 pub use make::{NetPlan, plan};
 pub use reason::{Change, Reason, compare};

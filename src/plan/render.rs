@@ -1,9 +1,10 @@
-//! The graph as text, DOT, Mermaid or JSON.
+//! The graph as text, DOT, Mermaid, SVG or JSON.
 
 use petgraph::visit::EdgeRef;
 use serde_json::json;
 
 use super::{Graph, Node};
+use crate::draw::svg;
 use crate::stage::Action;
 
 /// How to show a graph.
@@ -15,6 +16,8 @@ pub enum Format {
     Dot,
     /// Mermaid flowchart.
     Mermaid,
+    /// A picture: single nodes of a small graph, kinds of nodes of a large one.
+    Svg,
     /// `{"schema": 1, "nodes": […], "edges": […], "nets": […]}`.
     Json,
 }
@@ -25,6 +28,7 @@ pub fn render(graph: &Graph, format: Format) -> String {
         Format::Text => text(graph),
         Format::Dot => dot(graph),
         Format::Mermaid => mermaid(graph),
+        Format::Svg => svg::document(&super::drawing(graph)),
         Format::Json => format!("{:#}\n", as_json(graph)),
     }
 }

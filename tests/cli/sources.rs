@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use nnue::files::Bytes;
-use nnue::format::safetensors;
-use nnue::format::tensor::{TensorOut, TensorView};
-use nnue::format::torch::{PickleValue, write_archive};
+use nnue::internals::files::Bytes;
+use nnue::internals::format::safetensors;
+use nnue::internals::format::tensor::{TensorOut, TensorView};
+use nnue::internals::format::torch::{PickleValue, write_archive};
 
 use crate::project::Project;
 
@@ -182,8 +182,8 @@ fn a_null_for_metadata_is_none() {
 /// A small net under another feature set's hash, as an engine of its own would have it.
 fn net_of_another_set() -> Vec<u8> {
     let mut bytes = Vec::new();
-    let network = nnue::net::random_network("small", 32, 1);
-    nnue::format::nnue::write(&mut bytes, &network, nnue::format::nnue::Compression::None).unwrap();
+    let network = nnue::internals::net::random_network("small", 32, 1);
+    nnue::internals::format::nnue::write(&mut bytes, &network, nnue::internals::format::nnue::Compression::None).unwrap();
     let length = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
     for at in [4, 12 + length] {
         bytes[at + 3] ^= 0x30;

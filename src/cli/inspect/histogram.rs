@@ -3,15 +3,30 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// Bins from the smallest to the largest value.
-pub(super) const BINS: usize = 24;
+/// Bins from the smallest to the largest value: as many as are ever shown beside each other.
+pub(super) const BINS: usize = 96;
+/// Bins of JSON, and of text where nothing is known of the terminal.
+pub(super) const USUAL: usize = 24;
 
 /// Counts of values. Values that are not numbers are not counted.
 #[derive(Serialize, Clone, Copy)]
 pub(super) struct Histogram {
     low: f64,
     high: f64,
+    #[serde(serialize_with = "usual")]
     counts: [u64; BINS],
+}
+
+fn usual<S: serde::Serializer>(counts: &[u64; BINS], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(joined(counts, USUAL))
+}
+
+/// The same counts in fewer bins.
+fn joined(counts: &[u64; BINS], bins: usize) -> Vec<u64> {
+    let bins = bins.clamp(1, BINS);
+    let mut sums = vec![0; bins];
+    counts.iter().enumerate().for_each(|(bin, count)| sums[bin * bins / BINS] += count);
+    sums
 }
 
 impl Histogram {
@@ -27,10 +42,11 @@ impl Histogram {
         }
     }
 
-    /// One character a bin: the root of the count, so that rare values are seen beside frequent ones.
-    pub(super) fn bars(&self) -> String {
+    /// `width` characters, a bin each: the root of the count, so that rare values are seen beside frequent ones.
+    pub(super) fn bars(&self, width: usize) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let most = self.counts.iter().copied().max().unwrap_or(0);
+        let counts = joined(&self.counts, width);
+        let most = counts.iter().copied().max().unwrap_or(0);
         let bar = |count: u64| match count {
             0 => ' ',
             count => {
@@ -38,7 +54,7 @@ impl Histogram {
                 BARS[(height.ceil() as usize).clamp(1, BARS.len()) - 1]
             }
         };
-        self.counts.iter().map(|count| bar(*count)).collect()
+        counts.iter().map(|count| bar(*count)).collect()
     }
 }
 
@@ -73,11 +89,17 @@ mod tests {
         let values: Vec<f32> = (0..=240).map(|value| value as f32).chain([f32::NAN, f32::INFINITY]).collect();
         let counted = histogram(&values, (0.0, 240.0), |value| f64::from(*value));
         assert_eq!(counted.counts.iter().sum::<u64>(), 241);
-        assert_eq!(counted.counts[0], 10);
-        assert_eq!(counted.counts[BINS - 1], 11);
+        assert_eq!(joined(&counted.counts, USUAL)[0], 10);
+        assert_eq!(joined(&counted.counts, USUAL)[USUAL - 1], 11);
+        for width in [1, 7, 24, 60, BINS] {
+            assert_eq!(counted.bars(width).chars().count(), width);
+            assert_eq!(joined(&counted.counts, width).iter().sum::<u64>(), 241);
+        }
+        assert_eq!(counted.bars(1000).chars().count(), BINS);
+        assert_eq!(serde_json::to_value(counted).unwrap()["counts"].as_array().unwrap().len(), USUAL);
         let same = histogram(&[5i8; 7], (5.0, 5.0), |value| f64::from(*value));
         assert_eq!(same.counts[0], 7);
-        assert_eq!(same.bars().trim_end(), "█");
-        assert_eq!(Histogram::empty((0.0, 1.0)).bars().trim(), "");
+        assert_eq!(same.bars(USUAL).trim_end(), "█");
+        assert_eq!(Histogram::empty((0.0, 1.0)).bars(USUAL).trim(), "");
     }
 }

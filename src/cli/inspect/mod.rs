@@ -1,10 +1,12 @@
 //! `nnue inspect`: what a file is, by its content.
 
+mod boards;
 mod bounds;
 mod described;
 mod foreign;
 mod histogram;
 mod integer;
+mod page;
 mod tensors;
 mod text;
 
@@ -24,6 +26,7 @@ use crate::format::sources::{Holds, identify, unpacked};
 use crate::net::Architecture;
 use histogram::Histogram;
 
+pub(super) use page::tables;
 pub(super) use tensors::readings;
 
 /// Show what a file is: format, architecture, sizes, hashes, tensors
@@ -37,6 +40,9 @@ pub(crate) struct Args {
     /// Show how the values of each tensor are distributed (also with -v)
     #[arg(long)]
     histogram: bool,
+    /// Show what a neuron (17) or PSQT bucket (psqt:3) gives for each piece on each square, as small boards [default: psqt:0]
+    #[arg(long, value_name = "COLUMN", num_args = 0..=1, default_missing_value = "psqt:0", value_parser = boards::parse, conflicts_with = "json")]
+    boards: Option<boards::Column>,
     /// Show how large the sums of a network can become, and whether they fit their integer types
     #[arg(long)]
     bounds: bool,
@@ -185,7 +191,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if args.json {
         global.print_json(&report)?;
     } else {
-        global.print(&text::render(&args.file, &report))?;
+        global.print(&text::render(&args.file, &report, global.width()))?;
+        if let Some(column) = args.boards
+            && fault.is_none()
+        {
+            const NARROW: usize = 80;
+            let look = boards::Look { colors: global.true_color, width: global.width().unwrap_or(NARROW) };
+            global.print(&format!("\n{}", boards::text(&args.file, column, look, &ctx)?))?;
+        }
     }
     match fault {
         None => Ok(Exit::Done),

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::histogram::{BINS, USUAL};
 use super::{Report, Tensor};
 
-/// The whole report.
-pub(super) fn render(path: &Path, report: &Report) -> String {
+/// The whole report; `width` is that of the terminal, where there is one.
+pub(super) fn render(path: &Path, report: &Report, width: Option<usize>) -> String {
     let mut text = format!("{}\n", path.display());
     let mut line = |key: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -33,7 +34,7 @@ pub(super) fn render(path: &Path, report: &Report) -> String {
     }
     if let Some(tensors) = report.tensors.as_ref().filter(|tensors| !tensors.is_empty()) {
         text.push('\n');
-        table(&mut text, tensors);
+        table(&mut text, tensors, width);
     }
     if let Some(bounds) = &report.bounds {
         text.push('\n');
@@ -56,7 +57,8 @@ fn shown(c: char) -> String {
     if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
 }
 
-fn table(text: &mut String, tensors: &[Tensor]) {
+/// `width`: of the terminal, where there is one.
+fn table(text: &mut String, tensors: &[Tensor], width: Option<usize>) {
     const HEADS: [&str; 7] = ["tensor", "type", "shape", "min", "max", "offset", "bytes"];
     let rows: Vec<[String; 7]> = tensors
         .iter()
@@ -73,6 +75,9 @@ fn table(text: &mut String, tensors: &[Tensor]) {
             *width = (*width).max(cell.chars().count());
         }
     }
+    let taken: usize = widths.iter().map(|width| width + 2).sum();
+    // What is left beside the other columns, as far as a terminal has room for it.
+    let room = width.map_or(USUAL, |width| width.saturating_sub(taken + 3).clamp(8, BINS));
     let mut line = |cells: [&str; 7], bars: Option<String>| {
         let mut joined = String::new();
         for (index, (cell, width)) in cells.into_iter().zip(widths).enumerate() {
@@ -86,7 +91,7 @@ fn table(text: &mut String, tensors: &[Tensor]) {
     };
     line(HEADS, None);
     for (row, tensor) in rows.iter().zip(tensors) {
-        line(row.each_ref().map(String::as_str), tensor.histogram.map(|histogram| histogram.bars()));
+        line(row.each_ref().map(String::as_str), tensor.histogram.map(|histogram| histogram.bars(room)));
     }
 }
 

@@ -6,15 +6,18 @@
 //! | `plan`, `assume` | a net of a manifest → its actions; what its source leaves open |
 //! | `execute`, `value` | an action of a build → its stage; results in memory, as artifacts, and from elsewhere |
 //! | `fishtest` | what a place of publication asks |
+//! | `pictures` | what a report links to |
 
 mod assume;
 mod execute;
 mod fishtest;
+mod pictures;
 mod plan;
 pub mod stages;
 mod value;
 
 pub(crate) use fishtest::Fishtest;
+pub(super) use pictures::pictures;
 pub(crate) use value::Value;
 
 use std::fs::File;

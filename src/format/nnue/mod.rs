@@ -27,6 +27,7 @@ mod write;
 pub use diagnose::{Unknown, diagnose};
 pub use embedded::{Embedded, find_embedded, find_unknown};
 pub use layout::{DType, Entry};
+pub use leb128::encoded_len as leb128_len;
 pub use readings::NONCE_ROWS;
 
 use crate::error::{Error, Result};

@@ -26,8 +26,9 @@ pub use source::{Claims, Source};
 use values::Fields;
 
 use super::{
+    identity::FilePath,
     keys::{self, VERSION},
-    text::{Problem, Texts},
+    text::{Located, Problem, Texts},
     tree::{Entry, Item, Value, display_path, quoted},
 };
 
@@ -38,6 +39,7 @@ pub(super) struct Content {
     pub data: BTreeMap<String, Data>,
     pub nets: Vec<Net>,
     pub remote_cache: Option<RemoteCache>,
+    pub report: Option<Located<FilePath>>,
     pub warnings: Vec<String>,
 }
 
@@ -85,6 +87,7 @@ impl Reader<'_> {
             content.nets.extend(self.net(&entry.key, &path, &entry.item));
             self.drop_reported(before);
         }
+        content.report = fields.get("report").and_then(|item| self.file("report", item));
         content.remote_cache = fields.get("cache").and_then(|item| self.cache(item));
         self.finish(fields);
         if nets.is_empty() {
