@@ -8,6 +8,7 @@ use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::family::lc0::{self, Decode, Form, Net};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
 use crate::format::sources::{Holds, identify, unpacked};
@@ -26,6 +27,9 @@ pub(crate) struct Args {
 /// How many positions are used at most; fewer where there are fewer.
 const POSITIONS: [u64; 5] = [10_000, 5_000, 1_000, 200, 50];
 
+/// Where the networks of the trainer are written.
+const OUTPUT: &str = "dist/";
+
 /// A network that was found.
 struct Source {
     path: String,
@@ -34,6 +38,8 @@ struct Source {
     settled: Vec<(&'static str, String, Vec<String>)>,
     summary: String,
     can_optimize: bool,
+    /// What is written.
+    output: String,
 }
 
 /// Positions that were found.
@@ -78,7 +84,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     }
     if sources.is_empty() {
         return Err(Error::new(format!("no network was found in `{}`", path.display()))
-            .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt` or `.safetensors` network"));
+            .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt`, `.safetensors` or `.pb.gz` network"));
     }
     let text = render(&sources, &data);
     // What is written must be a good manifest; were it not, better say so now.
@@ -125,13 +131,14 @@ fn counted(n: usize, what: &str) -> String {
 
 /// The files of a folder that may be of interest, in the order of their names.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
-    const ENDINGS: [&str; 9] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd"];
+    const ENDINGS: [&str; 10] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd", "pb"];
     let failed = |error| Error::io("cannot read the folder", folder, error);
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        if path.is_file() && ENDINGS.contains(&ending.as_str()) {
+        let is_weights = path.file_name().is_some_and(|name| name.to_string_lossy().to_ascii_lowercase().ends_with(".pb.gz"));
+        if path.is_file() && (is_weights || ENDINGS.contains(&ending.as_str())) {
             files.push(path);
         }
     }
@@ -147,7 +154,13 @@ enum Found {
 
 fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Result<Found> {
     let failed = |error: Error| error.context(format!("cannot load `{}`", path.display()));
-    let (bytes, _) = unpacked(Bytes::map(path)?).map_err(failed)?;
+    let bytes = Bytes::map(path)?;
+    if Form::of(&bytes).is_some() {
+        let net = lc0::open(&bytes, Decode::default(), ctx).map_err(failed)?;
+        net.check_version().map_err(failed)?;
+        return Ok(Found::Network(of_lc0(path, shown, &net, names)));
+    }
+    let (bytes, _) = unpacked(bytes).map_err(failed)?;
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
     Ok(match identify(&bytes).holds() {
         Holds::Array => Found::Neither,
@@ -177,7 +190,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             }
             let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
-            Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize })
+            Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize, output: OUTPUT.to_owned() })
         }
         Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
             match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
@@ -185,12 +198,30 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                     let architecture = &parsed.network.architecture;
                     let summary = format!("{}, {}, L1={}", architecture.generation.name, architecture.features.name(), architecture.l1);
                     let can_optimize = architecture.generation.wiring.pairwise;
-                    Found::Network(Source { path: shown.to_owned(), name: name(names), settled: Vec::new(), summary, can_optimize })
+                    Found::Network(Source {
+                        path: shown.to_owned(),
+                        name: name(names),
+                        settled: Vec::new(),
+                        summary,
+                        can_optimize,
+                        output: OUTPUT.to_owned(),
+                    })
                 }
                 Loaded::Float(_) => Found::Neither,
             }
         }
     })
+}
+
+/// A network of lc0, which is written as one.
+fn of_lc0(path: &Path, shown: &str, net: &Net, names: &mut BTreeSet<String>) -> Source {
+    let stem = path.with_extension("");
+    let name = unused_name(if stem.extension().is_some_and(|ending| ending == "pb") { &stem } else { path }, names);
+    let described = net.describe(Decode::default());
+    let sizes: Vec<String> = described.body.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
+    let summary = format!("lc0 {} or newer, {}", described.min_version, sizes.join(", "));
+    let output = format!("dist/{name}.pb.gz");
+    Source { path: shown.to_owned(), name, settled: Vec::new(), summary, can_optimize: false, output }
 }
 
 /// The most positions of [`POSITIONS`] that the file has.
@@ -231,7 +262,8 @@ fn render(sources: &[Source], data: &[Data]) -> String {
         text += &format!("\n[data.{}]\npath = {}\n", data.name, quoted(&data.path));
     }
     for source in sources {
-        text += &format!("\n[net.{}]\nsource = {}\noutputs = [\"dist/\"]\n", source.name, quoted(&source.name));
+        let (name, output) = (quoted(&source.name), quoted(&source.output));
+        text += &format!("\n[net.{}]\nsource = {name}\noutputs = [{output}]\n", source.name);
         if let Some(data) = data.first().filter(|_| source.can_optimize) {
             text += &format!("\n[net.{}.optimize]\ndata = {}\npositions = {}\n", source.name, quoted(&data.name), data.positions);
         }
