@@ -100,7 +100,23 @@ pub mod internals {
     }
 
     doors!(
-        build, cache, ctx, draw, error, evaluate, family, files, format, manifest, net, permutation, plan, positions, random, show, stage,
+        build,
+        cache,
+        ctx,
+        draw,
+        error,
+        evaluate,
+        family,
+        files,
+        format,
+        manifest,
+        net,
+        permutation,
+        plan,
+        positions,
+        random,
+        show,
+        stage,
         words,
     );
 

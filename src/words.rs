@@ -286,6 +286,58 @@ impl FileFormat {
 }
 
 words! {
+    /// How the 16-bit codes of lc0's layers become floats, and what else a release knows. The two differ in the last bit.
+    Decode: "a decode formula" {
+        /// `min·(1 − t) + max·t`, each operation rounded, as lc0 0.33; knows the encodings of layers
+        #[default]
+        Lc0V033 = "lc0-0.33",
+        /// `t·(max − min) + min`, as lc0 up to 0.32 and the training code; takes every layer for linear16
+        Lc0V032 = "lc0-0.32",
+    }
+}
+
+words! {
+    /// How a layer of a network of lc0 is stored.
+    LayerEncoding: "an encoding of layers" {
+        /// 16 bits, linear between the least and the greatest value; the only one that lc0 before 0.33 knows
+        #[default]
+        Linear16 = "linear16",
+        /// IEEE 754 half precision
+        Float16 = "float16",
+        /// the upper half of single precision
+        Bfloat16 = "bfloat16",
+        /// single precision
+        Float32 = "float32",
+    }
+}
+
+words! {
+    /// Which tensors of a network of lc0 a file of tensors gets.
+    View: "a view of a network of lc0" {
+        /// every layer as stored, by its path in the file
+        #[default]
+        Raw = "raw",
+        /// batch norms folded into convolutions, heads of the top level
+        Legacy = "legacy",
+        /// batch norms folded into convolutions, all heads by name
+        Multi = "multi",
+    }
+}
+
+words! {
+    /// The type of the numbers of an ONNX model.
+    OnnxType: "a type of numbers" {
+        /// single precision
+        #[default]
+        Float32 = "float32",
+        /// half precision
+        Float16 = "float16",
+        /// the upper half of single precision
+        Bfloat16 = "bfloat16",
+    }
+}
+
+words! {
     /// Where a net is published.
     Publish: "a place where nets are published" {
         /// the test server of Stockfish: `nn-<sha256>.nnue`, less than 200,000,000 bytes, CC0-1.0
@@ -339,6 +391,10 @@ mod tests {
         names_read_back::<PieceWeights>();
         names_read_back::<FilterSet>();
         names_read_back::<FileFormat>();
+        names_read_back::<Decode>();
+        names_read_back::<LayerEncoding>();
+        names_read_back::<View>();
+        names_read_back::<OnnxType>();
         names_read_back::<Publish>();
         names_read_back::<RemoteMode>();
     }

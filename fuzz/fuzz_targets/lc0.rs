@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
         net.write_pb(&mut written).unwrap();
         assert_eq!(Some(&written[..]), net.protobuf().map(|protobuf| &protobuf[..]));
         let _ = (net.describe(Decode::Lc0V033), write_onnx(&mut Vec::new(), &net, &OnnxOptions::default(), Decode::Lc0V033, &ctx));
-        for (view, decode) in View::ALL.into_iter().flat_map(|view| Decode::ALL.map(|decode| (view, decode))) {
+        for (view, decode) in View::ALL.iter().flat_map(|view| Decode::ALL.iter().map(|decode| (*view, *decode))) {
             let Ok(tensors) = net.tensors(view, decode) else { continue };
             assert!(tensors.tensors.iter().all(|tensor| tensor.values().is_ok_and(|values| values.len() == tensor.len)));
         }

@@ -45,8 +45,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use page::PageOptions;
+pub use crate::format::content_name::net_name;
 pub use explain::{Explanation, StageExplanation};
+pub use page::PageOptions;
 pub use report::refused;
 pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 pub use unchanged::{began, unchanged};

@@ -52,7 +52,8 @@ impl Workspace<'_> {
             Node::Action(_) => None,
         });
         let outputs = graph.nets.iter().flat_map(|net| &net.outputs);
-        let outputs = outputs.filter(|(output, _)| output.kind != OutputKind::Folder).map(|(output, _)| output.path.value.resolved.as_path());
+        let outputs =
+            outputs.filter(|(output, _)| output.kind != OutputKind::Folder).map(|(output, _)| output.path.value.resolved.as_path());
         let lock = super::lock::path_of(self.manifest);
         let mut files = inputs.chain(outputs).chain([self.manifest.path.as_path(), lock.as_path()]);
         let is_taken = |path: &Path| path == page.path || (target.is_some() && known(path) == target);
@@ -87,9 +88,7 @@ impl Workspace<'_> {
             });
         }
         let html = self.page(report, graph, &pictures, page.with_times).html();
-        write_if_different(&page.path, |out| {
-            out.write_all(html.as_bytes()).map_err(|error| Error::io("cannot write", &page.path, error))
-        })?;
+        write_if_different(&page.path, |out| out.write_all(html.as_bytes()).map_err(|error| Error::io("cannot write", &page.path, error)))?;
         Ok(())
     }
 
@@ -110,12 +109,14 @@ impl Workspace<'_> {
                 links.iter().map(|(address, text)| vec![Cell::Text(net.net.clone()), Cell::Link(address.clone(), text.clone())])
             });
             let table = Table { heads: heads(&["net", "picture"]), rows: rows.collect(), sortable: true };
-            let mut section = Section::new("pictures", "Pictures").text("`nnue show FILE` makes a page of a net, with the numbers under the pointer.");
+            let mut section =
+                Section::new("pictures", "Pictures").text("`nnue show FILE` makes a page of a net, with the numbers under the pointer.");
             section.body.push(Body::Table(table));
             sections.push(section);
         }
         let count = report.nets.len();
-        let subtitle = format!("{file}, {} {}, nnue {}", grouped(count as u64), if count == 1 { "net" } else { "nets" }, env!("CARGO_PKG_VERSION"));
+        let subtitle =
+            format!("{file}, {} {}, nnue {}", grouped(count as u64), if count == 1 { "net" } else { "nets" }, env!("CARGO_PKG_VERSION"));
         Page { title: "Build report".to_owned(), subtitle, sections, detail: None }
     }
 }
@@ -223,7 +224,8 @@ fn stages_table(report: &Report, with_times: bool) -> Table {
     let rows = report.nets.iter().flat_map(|net| {
         net.stages.iter().map(move |stage| {
             let code = |digest: &Option<String>| Cell::Code(digest.as_deref().map(short).unwrap_or_default());
-            let mut row = vec![Cell::Text(net.net.clone()), Cell::Text(stage.stage.name().to_owned()), code(&stage.key), code(&stage.digest)];
+            let mut row =
+                vec![Cell::Text(net.net.clone()), Cell::Text(stage.stage.name().to_owned()), code(&stage.key), code(&stage.digest)];
             if with_times {
                 row.push(Cell::Text(stage.status.name().to_owned()));
                 row.push(stage.seconds.map_or_else(|| Cell::Text(String::new()), |seconds| Cell::Number(seconds, format!("{seconds:.2}"))));

@@ -18,6 +18,7 @@
 //! | `outputs` | strings | all outputs of the net, as typed; the subject is one of them |
 //! | `permutation` | string | path of a permutation that was applied |
 //! | `optimize` | object | `data` (paths), `positions`, `seed`, `algorithm`, `moves` where given, `filters` that are on |
+//! | `blend`, `heads`, `fold`, `encoding`, `view`, `onnx`, `metadata` | as in the manifest | what is done to a network of lc0, where given |
 //! | `license`, `publish` | string | where given |
 //!
 //! `internalParameters`, what the program made of it: `keySchema` and `stages`, in order, each with `stage`, `version`, `params` and
@@ -158,6 +159,9 @@ impl Facts<'_> {
                 Json::Object(members)
             }),
         );
+        for (key, value) in net.edits.said() {
+            put(key, Some(value));
+        }
         put("license", net.release.license.as_ref().map(|license| json!(license.value)));
         put("publish", net.release.publish.as_ref().map(|publish| json!(publish.value.name())));
         Json::Object(members)
@@ -168,7 +172,7 @@ impl Facts<'_> {
         let (table, name) = (keys.next(), keys.next());
         match (table, name) {
             (Some("net"), Some(name)) => name == self.net.name || self.net.sweep.as_deref() == Some(name),
-            (Some("source"), Some(name)) => self.net.source.name.as_deref() == Some(name),
+            (Some("source"), Some(name)) => self.net.sources().any(|source| source.name.as_deref() == Some(name)),
             (Some("data"), Some(name)) => self.net.optimize.as_ref().is_some_and(|optimize| optimize.data.name == name),
             // Where results are kept changes none of them.
             (Some("cache"), _) => false,

@@ -12,8 +12,9 @@ use super::execute::{Build, place, recorded_sha256};
 use super::state::{Settled, State, States};
 use crate::cache::record::ActionResult;
 use crate::cache::{OutputState, Preimage};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::files::{Blake3, Sha256};
+use crate::format::autodiscover::AUTODISCOVER;
 use crate::plan::{Change, FileNode, Node, Reason, compare};
 use crate::stage::{Role, Stage};
 
@@ -66,6 +67,10 @@ impl Build<'_> {
             Err(error) => {
                 let error = if error.report().is_some() {
                     error
+                } else if file.path.typed == AUTODISCOVER {
+                    Error::new(format!("`{AUTODISCOVER}` finds no network: {}", self.workspace.manifest.line(file.span)))
+                        .because("lc0 would find none beside it, in `networks` there, or in its folders of data")
+                        .help("put a network of at least 500,000 bytes into one of these folders, or name its file")
                 } else {
                     error.help(format!("it is named in {}", self.workspace.manifest.line(file.span)))
                 };

@@ -47,7 +47,7 @@ pub(crate) struct Args {
 /// How two networks are related, nearest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Relation {
+pub(super) enum Relation {
     /// The files have the same bytes.
     IdenticalBytes,
     /// The weights are equal; what else stands in the files is not.
@@ -76,19 +76,39 @@ pub(super) struct Comparison {
     evaluations: Option<ComparisonReport>,
 }
 
+/// What differs besides weights.
 #[derive(Serialize)]
-struct Difference {
-    what: &'static str,
-    a: String,
-    b: String,
+pub(super) struct Difference {
+    pub(super) what: String,
+    pub(super) a: String,
+    pub(super) b: String,
 }
 
+/// A tensor whose values differ.
 #[derive(Serialize)]
-struct TensorDifference {
+pub(super) struct TensorDifference {
     name: String,
     values: u64,
     differing: u64,
     max_abs: Number,
+    /// Root of the mean square difference, and the greatest one in units in the last place; of networks of lc0 only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rms: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_ulp: Option<u64>,
+}
+
+impl TensorDifference {
+    fn of_integers(name: String, values: u64, differing: u64, max_abs: Number) -> Self {
+        Self { name, values, differing, max_abs, rms: None, max_ulp: None }
+    }
+
+    /// Of floats, also of some that are not numbers: their distance is the greatest that JSON has.
+    pub(super) fn of_floats(name: String, values: usize, differing: usize, max_abs: f64, rms: f64, max_ulp: u64) -> Self {
+        let number = |value: f64| Number::from_f64(value).or_else(|| Number::from_f64(f64::MAX)).unwrap_or_else(|| 0.into());
+        let (values, differing) = (values as u64, differing as u64);
+        Self { name, values, differing, max_abs: number(max_abs), rms: Some(number(rms)), max_ulp: Some(max_ulp) }
+    }
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
@@ -128,6 +148,9 @@ fn evaluations(args: &Args, ctx: &Ctx) -> Result<ComparisonReport> {
 /// # Errors
 /// When one is not a network or another one than expected, or the work was interrupted.
 pub(super) fn compare(a: &Path, b: &Path, params: &Load, ctx: &Ctx) -> Result<Comparison> {
+    if let Some(comparison) = super::lc0::compare(a, b, ctx)? {
+        return Ok(comparison);
+    }
     let (path_a, path_b) = (a, b);
     // Also equal files must hold networks: two copies of an error page are not equal nets.
     let mut a = load_integers(path_a, params, Quantize::default(), ctx)?;
@@ -170,18 +193,16 @@ fn compare_described(name: &str, layouts: &LayoutArgs, a: &Path, b: &Path) -> Re
     let number = |max_abs: f64, integers: bool| {
         if integers { (max_abs as u64).into() } else { Number::from_f64(max_abs).unwrap_or_else(|| 0.into()) }
     };
-    let tensors = found.tensors.into_iter().map(|tensor| TensorDifference {
-        max_abs: number(tensor.max_abs, tensor.integers),
-        name: tensor.role,
-        values: tensor.values,
-        differing: tensor.differing,
-    });
+    let tensors = found
+        .tensors
+        .into_iter()
+        .map(|tensor| TensorDifference::of_integers(tensor.role, tensor.values, tensor.differing, number(tensor.max_abs, tensor.integers)));
     let permutation = found.permutation.map(|permutation| permutation.as_slice().to_vec());
     Ok(Comparison { tensors: tensors.collect(), permutation, ..Comparison::new(relation, Vec::new()) })
 }
 
 impl Comparison {
-    fn new(relation: Relation, differences: Vec<Difference>) -> Self {
+    pub(super) fn new(relation: Relation, differences: Vec<Difference>) -> Self {
         Self {
             schema: 1,
             relation,
@@ -191,6 +212,10 @@ impl Comparison {
             tensors: Vec::new(),
             evaluations: None,
         }
+    }
+
+    pub(super) fn with_tensors(self, tensors: Vec<TensorDifference>) -> Self {
+        Self { tensors, ..self }
     }
 
     /// For people.
@@ -210,8 +235,12 @@ impl Comparison {
             let _ = writeln!(text, "  {what:<12} A {a}, B {b}");
         }
         let width = self.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or(0);
-        for TensorDifference { name, values, differing, max_abs } in &self.tensors {
-            let _ = writeln!(text, "  {name:<width$}  {differing} of {values} values differ, by at most {max_abs}");
+        for TensorDifference { name, values, differing, max_abs, rms, max_ulp } in &self.tensors {
+            let _ = write!(text, "  {name:<width$}  {differing} of {values} values differ, by at most {max_abs}");
+            if let (Some(rms), Some(max_ulp)) = (rms, max_ulp) {
+                let _ = write!(text, " ({max_ulp} ulp), root mean square {rms}");
+            }
+            text.push('\n');
         }
         if let Some(evaluations) = &self.evaluations {
             text += "Evaluations in internal units, B less A\n";
@@ -232,7 +261,7 @@ fn architecture_differences(a: &Architecture, b: &Architecture) -> Vec<Differenc
         ("L3", a.l3.to_string(), b.l3.to_string()),
         ("quantization", a.quantization.name.to_owned(), b.quantization.name.to_owned()),
     ];
-    rows.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| Difference { what, a, b }).collect()
+    rows.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| Difference { what: what.to_owned(), a, b }).collect()
 }
 
 /// What differs in the files without changing an evaluation.
@@ -246,15 +275,15 @@ fn file_differences(a: &Integers, b: &Integers) -> Vec<Difference> {
     };
     let mut differences = Vec::new();
     if a.network.description != b.network.description {
-        differences.push(Difference { what: "description", a: description(a), b: description(b) });
+        differences.push(Difference { what: "description".to_owned(), a: description(a), b: description(b) });
     }
     if a.compression != b.compression {
-        differences.push(Difference { what: "compression", a: compression(a), b: compression(b) });
+        differences.push(Difference { what: "compression".to_owned(), a: compression(a), b: compression(b) });
     }
     let (left, right) = (padding(a), padding(b));
     if left != right {
         let shown = |bytes: &[i8]| format!("{} non-zero bytes", bytes.iter().filter(|byte| **byte != 0).count());
-        differences.push(Difference { what: "padding", a: shown(&left), b: shown(&right) });
+        differences.push(Difference { what: "padding".to_owned(), a: shown(&left), b: shown(&right) });
     }
     differences
 }
@@ -264,7 +293,7 @@ fn tensor_differences(a: &QuantizedNetwork, b: &QuantizedNetwork) -> Vec<TensorD
     let mut found = Vec::new();
     let mut push = |name: String, tally: Tally| {
         if tally.differing > 0 {
-            found.push(TensorDifference { name, values: tally.values, differing: tally.differing, max_abs: tally.max_abs.into() });
+            found.push(TensorDifference::of_integers(name, tally.values, tally.differing, tally.max_abs.into()));
         }
     };
     push("ft.bias".to_owned(), tally(&a.ft_bias, &b.ft_bias));

@@ -9,6 +9,7 @@ use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::family::lc0::{self, Decode, Form, Net};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
 use crate::format::sources::{Holds, identify, unpacked};
@@ -65,6 +66,9 @@ const SKIPPED: [&str; 3] = ["dist", "target", "node_modules"];
 /// How many positions are used at most; fewer where there are fewer.
 const POSITIONS: [u64; 5] = [10_000, 5_000, 1_000, 200, 50];
 
+/// Where the networks of the trainer are written.
+const OUTPUT: &str = "dist/";
+
 /// A network that was found.
 struct Source {
     path: String,
@@ -75,6 +79,8 @@ struct Source {
     signs: Vec<String>,
     summary: String,
     can_optimize: bool,
+    /// What is written.
+    output: String,
 }
 
 /// Positions that were found.
@@ -134,7 +140,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     }
     if sources.is_empty() {
         return Err(Error::new(format!("no network was found in `{}`", path.display()))
-            .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt` or `.safetensors` network"));
+            .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt`, `.safetensors` or `.pb.gz` network"));
     }
     save(&render(&sources, &data), &target, &ctx)?;
     global.print_summary(&format!(
@@ -190,7 +196,7 @@ fn counted(n: usize, what: &str) -> String {
 /// The files in a folder, and in those below it, that may be of interest, in the order of their paths. Hidden folders, those of builds and
 /// links to folders are left out.
 fn files_of(folder: &Path, ctx: &Ctx) -> Result<Vec<PathBuf>> {
-    const ENDINGS: [&str; 9] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd"];
+    const ENDINGS: [&str; 10] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd", "pb"];
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     let mut seen = 0;
@@ -220,7 +226,8 @@ fn files_of(folder: &Path, ctx: &Ctx) -> Result<Vec<PathBuf>> {
                 continue;
             }
             let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-            if path.is_file() && ENDINGS.contains(&ending.as_str()) {
+            let is_weights = name.to_ascii_lowercase().ends_with(".pb.gz");
+            if path.is_file() && (is_weights || ENDINGS.contains(&ending.as_str())) {
                 files.push(path);
             }
         }
@@ -237,7 +244,13 @@ enum Found {
 
 fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Result<Found> {
     let failed = |error: Error| error.context(format!("cannot load `{}`", path.display()));
-    let (bytes, _) = unpacked(Bytes::map(path)?).map_err(failed)?;
+    let bytes = Bytes::map(path)?;
+    if Form::of(&bytes).is_some() {
+        let net = lc0::open(&bytes, Decode::default(), ctx).map_err(failed)?;
+        net.check_version().map_err(failed)?;
+        return Ok(Found::Network(of_lc0(path, shown, &net, names)));
+    }
+    let (bytes, _) = unpacked(bytes).map_err(failed)?;
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
     Ok(match identify(&bytes).holds() {
         Holds::Array => Found::Neither,
@@ -252,7 +265,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             let choices: Vec<_> =
                 found.iter().map(|network| (network.architecture.generation, network.architecture.quantization)).collect();
             let open = if choices.len() > 1 { separating(&choices) } else { Vec::new() };
-            let signs = if open.is_empty() { Vec::new() } else { read(bytes).map_err(failed)?.hints.signs() };
+            let signs = if open.is_empty() { Vec::new() } else { read(bytes, None).map_err(failed)?.hints.signs() };
             for (key, choices) in &open {
                 let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
                 ctx.warn(format!(
@@ -262,7 +275,15 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             }
             let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
-            Found::Network(Source { path: shown.to_owned(), name: name(names), open, signs, summary, can_optimize })
+            Found::Network(Source {
+                path: shown.to_owned(),
+                name: name(names),
+                open,
+                signs,
+                summary,
+                can_optimize,
+                output: OUTPUT.to_owned(),
+            })
         }
         Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
             match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
@@ -277,12 +298,24 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                         signs: Vec::new(),
                         summary,
                         can_optimize,
+                        output: OUTPUT.to_owned(),
                     })
                 }
                 Loaded::Float(_) => Found::Neither,
             }
         }
     })
+}
+
+/// A network of lc0, which is written as one.
+fn of_lc0(path: &Path, shown: &str, net: &Net, names: &mut BTreeSet<String>) -> Source {
+    let stem = path.with_extension("");
+    let name = unused_name(if stem.extension().is_some_and(|ending| ending == "pb") { &stem } else { path }, names);
+    let described = net.describe(Decode::default());
+    let sizes: Vec<String> = described.body.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
+    let summary = format!("lc0 {} or newer, {}", described.min_version, sizes.join(", "));
+    let output = format!("dist/{name}.pb.gz");
+    Source { path: shown.to_owned(), name, open: Vec::new(), signs: Vec::new(), summary, can_optimize: false, output }
 }
 
 /// The most positions of [`POSITIONS`] that the file has.
@@ -331,7 +364,8 @@ fn render(sources: &[Source], data: &[Data]) -> String {
         text += &format!("\n[data.{}]\npath = {}\n", data.name, quoted(&data.path));
     }
     for source in sources {
-        text += &format!("\n[net.{}]\nsource = {}\noutputs = [\"dist/\"]\n", source.name, quoted(&source.name));
+        let (name, output) = (quoted(&source.name), quoted(&source.output));
+        text += &format!("\n[net.{}]\nsource = {name}\noutputs = [{output}]\n", source.name);
         if let Some(data) = data.first().filter(|_| source.can_optimize) {
             text += &format!("\n[net.{}.optimize]\ndata = {}\npositions = {}\n", source.name, quoted(&data.name), data.positions);
         }

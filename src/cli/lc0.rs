@@ -1,74 +1,164 @@
-//! lc0's networks on the command line: what `convert` and `inspect` do when a file, a target or an option is about one.
+//! lc0's networks on the command line: what `convert`, `inspect` and `diff` do when a file, a target or an option is about one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::diff::{Comparison, Difference, Relation, TensorDifference};
 use super::output::{Place, check_folder_of, write_file};
+use super::word::word;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::family::lc0::{
-    Decode, Description, Encoding, Net, OnnxOptions, Sniffed, TensorFile, View, is_lc0_tensors, read_tensors, read_text, sniff, write_onnx,
-    write_tensors,
+    Decode, Description, Encoding, Form, Net, NetDiff, OnnxOptions, TensorFile, View, blend, check_encoding, diff, edit_header, keep_heads,
+    open, warn_of_findings, write_onnx, write_tensors,
 };
 use crate::files::Bytes;
 use crate::files::Sha256;
-use crate::format::sources::{FileKind, identify};
+use crate::format::autodiscover::{AUTODISCOVER, Environment, discover, searched};
+use crate::stage::lc0::{Heads, Metadata};
+use crate::words::OnnxType;
+
+/// How a network of lc0 is found.
+#[derive(clap::Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Networks of lc0 (.pb, .pb.gz, .onnx)")]
+pub(crate) struct FindArgs {
+    /// Read the network at the end of a program, as lc0 reads its `<built in>`, whatever the file begins with
+    #[arg(long)]
+    embedded: bool,
+    /// With `<autodiscover>` as the file: the lc0 whose folder is searched first [default: lc0 in this folder]
+    #[arg(long, value_name = "PROGRAM")]
+    engine: Option<PathBuf>,
+}
+
+impl FindArgs {
+    /// The file that is meant: the one that lc0 would take, where none is named.
+    ///
+    /// # Errors
+    /// When lc0 would find none.
+    pub(crate) fn locate(&self, path: &Path) -> Result<PathBuf> {
+        if path.as_os_str() != AUTODISCOVER {
+            return match self.engine {
+                None => Ok(path.to_owned()),
+                Some(_) => {
+                    Err(Error::usage(format!("`--engine` is about `{AUTODISCOVER}`")).help(format!("name `{AUTODISCOVER}` as the file")))
+                }
+            };
+        }
+        let environment = Environment::of_process(self.engine.as_deref().unwrap_or(Path::new("lc0")));
+        discover(&environment).ok_or_else(|| Error::new(format!("`{AUTODISCOVER}` finds no network")).because(searched(&environment)))
+    }
+
+    /// The network, if the file is a weight file of lc0's or one was asked for.
+    fn form(&self, bytes: &Bytes) -> Option<Form> {
+        if self.embedded { Some(Form::Weights) } else { Form::of(bytes) }
+    }
+
+    fn open(&self, bytes: &Bytes, decode: Decode, ctx: &Ctx) -> Result<Net> {
+        if self.embedded { Net::read_embedded(bytes, decode) } else { open(bytes, decode, ctx) }
+    }
+}
 
 /// Options of `convert` for lc0's networks.
 #[derive(clap::Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Networks of lc0 (.pb, .pb.gz, .onnx)")]
 pub(crate) struct ConvertArgs {
-    /// Which tensors a .safetensors or .npz file gets: raw, legacy or multi [default: raw]
-    #[arg(long, value_name = "VIEW", value_parser = parse_view)]
+    #[command(flatten)]
+    pub(super) find: FindArgs,
+    /// Which tensors a .safetensors or .npz file gets [default: raw]
+    #[arg(long, value_name = "VIEW", value_parser = word::<View>())]
     view: Option<View>,
-    /// How stored numbers become floats: lc0-0.33 or lc0-0.32 [default: lc0-0.33]
-    #[arg(long, value_name = "FORMULA", value_parser = parse_decode)]
+    /// How stored numbers become floats [default: lc0-0.33]
+    #[arg(long, value_name = "FORMULA", value_parser = word::<Decode>())]
     decode: Option<Decode>,
-    /// Store layers as linear16, float16, bfloat16 or float32
-    #[arg(long = "layer-encoding", value_name = "NAME", value_parser = parse_encoding)]
+    /// Store layers in another way
+    #[arg(long = "layer-encoding", value_name = "NAME", value_parser = word::<Encoding>())]
     encoding: Option<Encoding>,
     /// Fold batch norms into their convolutions
     #[arg(long = "fold-batch-norms")]
     fold: bool,
+    /// Average the network with these, float by float
+    #[arg(long, value_name = "FILE", num_args = 1.., action = clap::ArgAction::Append)]
+    blend: Vec<PathBuf>,
+    /// Shares of the network and of each of --blend, with commas [default: equal]
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', requires = "blend", allow_negative_numbers = true)]
+    shares: Vec<f64>,
+    /// Take a part from another network: `policy_heads.soft=other.pb.gz`
+    #[arg(long, value_name = "PART=FILE", value_parser = parse_graft)]
+    graft: Vec<(String, PathBuf)>,
     /// Keep these policy heads only; the first is the one that .onnx gets
     #[arg(long = "policy-heads", value_name = "NAME", value_delimiter = ',')]
     policy_heads: Vec<String>,
     /// Keep these value heads only; the first is the one that .onnx gets
     #[arg(long = "value-heads", value_name = "NAME", value_delimiter = ',')]
     value_heads: Vec<String>,
+    /// The numbers of a .onnx file [default: float32]
+    #[arg(long = "onnx-type", value_name = "TYPE", value_parser = word::<OnnxType>())]
+    numbers: Option<OnnxType>,
     /// Write a .onnx file in half precision
-    #[arg(long = "onnx-float16")]
+    #[arg(long = "onnx-float16", conflicts_with = "numbers", hide = true)]
     half: bool,
+    /// Set the license's text
+    #[arg(long = "license", value_name = "TEXT")]
+    license: Option<String>,
+    /// Remove the license's text
+    #[arg(long = "no-license", conflicts_with = "license")]
+    no_license: bool,
+    /// Set a training parameter, such as `training_steps=100`
+    #[arg(long = "training", value_name = "NAME=VALUE", value_parser = parse_training)]
+    training: Vec<(String, String)>,
+    /// Remove the training parameters
+    #[arg(long = "strip-training")]
+    strip_training: bool,
+    /// Write out what lc0 changes in older headers
+    #[arg(long = "fixup")]
+    fixup: bool,
+    /// Set the least version of lc0 that loads the network
+    #[arg(long = "min-version", value_name = "VERSION", value_parser = parse_version)]
+    min_version: Option<[u32; 3]>,
     /// Raise the version in the header to what the content needs
-    #[arg(long = "fix-min-version")]
+    #[arg(long = "fix-min-version", conflicts_with = "min_version")]
     fix_min_version: bool,
+    /// Write this program, with the network at its end, in place of a weight file
+    #[arg(long = "into", value_name = "PROGRAM")]
+    into: Option<PathBuf>,
 }
 
-fn parse_view(text: &str) -> Result<View, String> {
-    View::of_name(text).ok_or_else(|| format!("known are {}", View::ALL.map(View::name).join(", ")))
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
-fn parse_decode(text: &str) -> Result<Decode, String> {
-    Decode::of_name(text).ok_or_else(|| format!("known are {}", Decode::ALL.map(Decode::name).join(", ")))
+fn parse_graft(text: &str) -> Result<(String, PathBuf), String> {
+    parse_pair(text).map(|(part, file)| (part, PathBuf::from(file)))
 }
 
-fn parse_encoding(text: &str) -> Result<Encoding, String> {
-    Encoding::of_name(text).ok_or_else(|| format!("known are {}", Encoding::ALL.map(Encoding::name).join(", ")))
+fn parse_training(text: &str) -> Result<(String, String), String> {
+    parse_pair(text)
+}
+
+fn parse_version(text: &str) -> Result<[u32; 3], String> {
+    let parts: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+    parts.and_then(|parts| <[u32; 3]>::try_from(parts).ok()).ok_or_else(|| "write three numbers with dots, such as 0.33.0".to_owned())
 }
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+enum Target<'a> {
     Protobuf,
     Gzip,
     Onnx,
     Tensors(TensorFile),
+    /// A program with the network at its end.
+    Program(&'a Path),
 }
 
-impl Target {
-    fn of(path: &Path) -> Option<Self> {
+impl<'a> Target<'a> {
+    fn of(path: &Path, into: Option<&'a Path>) -> Option<Self> {
+        if let Some(program) = into {
+            return Some(Self::Program(program));
+        }
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let endings = [
             (".pb", Self::Protobuf),
@@ -79,46 +169,101 @@ impl Target {
         ];
         endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, target)| target)
     }
+
+    /// Whether lc0 loads what is written.
+    const fn is_weights(self) -> bool {
+        match self {
+            Self::Protobuf | Self::Gzip | Self::Program(_) => true,
+            Self::Onnx | Self::Tensors(_) => false,
+        }
+    }
 }
 
 impl ConvertArgs {
     fn is_given(&self) -> bool {
-        let lists = !self.policy_heads.is_empty() || !self.value_heads.is_empty();
-        self.view.is_some() || self.decode.is_some() || self.encoding.is_some() || self.fold || self.half || self.fix_min_version || lists
+        let values = [self.view.is_some(), self.decode.is_some(), self.encoding.is_some(), self.numbers.is_some()];
+        let flags = [self.fold, self.half, self.fix_min_version, self.find.embedded, self.find.engine.is_some(), self.into.is_some()];
+        let lists = [&self.policy_heads, &self.value_heads].into_iter().any(|list| !list.is_empty());
+        let blends = !self.blend.is_empty() || !self.graft.is_empty();
+        values.into_iter().chain(flags).any(|given| given) || lists || blends || self.metadata() != Ok(Metadata::default())
+    }
+
+    fn decode(&self) -> Decode {
+        self.decode.unwrap_or_default()
+    }
+
+    fn heads(&self) -> Heads {
+        let list = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
+        Heads { policy: list(&self.policy_heads), value: list(&self.value_heads) }
+    }
+
+    /// The changes of the header; the name of a training parameter that there is not.
+    fn metadata(&self) -> Result<Metadata, String> {
+        let known = crate::family::lc0::schema::TRAINING_PARAMS.fields;
+        let mut training = Vec::with_capacity(self.training.len());
+        for (name, value) in &self.training {
+            let field = known.iter().find(|field| field.name == name).ok_or_else(|| name.clone())?;
+            training.push((field.name, value.clone()));
+        }
+        Ok(Metadata {
+            license: if self.no_license { Some(None) } else { self.license.clone().map(Some) },
+            min_version: self.min_version,
+            fixup: self.fixup,
+            strip_training: self.strip_training,
+            training,
+        })
+    }
+
+    /// Whether floats are decoded to be changed.
+    fn changes_layers(&self) -> bool {
+        self.encoding.is_some() || self.fold || !self.blend.is_empty()
     }
 }
 
 /// `convert`, where the source, the target or an option is lc0's; `None` where nothing is.
 pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json: bool, global: &Global) -> Result<Option<Exit>> {
-    let kind = Target::of(target);
+    let source = &args.find.locate(source)?;
+    let kind = Target::of(target, args.into.as_deref());
     let own_target = matches!(kind, Some(Target::Protobuf | Target::Gzip | Target::Onnx));
-    if !own_target && !args.is_given() && (!source.is_file() || kind_of(&Bytes::map(source)?).is_none()) {
+    if !own_target && !args.is_given() && (!source.is_file() || Form::of(&Bytes::map(source)?).is_none()) {
         return Ok(None);
     }
     let kind = kind.ok_or_else(|| {
         Error::usage(format!("`{}` has no ending that a network of lc0 can be written as", target.display()))
-            .help("possible are `.pb`, `.pb.gz`, `.safetensors`, `.npz` and `.onnx`")
+            .help("possible are `.pb`, `.pb.gz`, `.safetensors`, `.npz` and `.onnx`; a program is written with `--into PROGRAM`")
     })?;
     let ctx = global.ctx(Backend::Cpu);
     check_folder_of(target)?;
-    let decode = args.decode.unwrap_or_default();
+    let decode = args.decode();
+    check_encoding(args.encoding, decode)?;
     let bytes = Bytes::map(source)?;
-    let mut net = read(&bytes, decode, &ctx).map_err(|error| error.context(format!("cannot read `{}`", source.display())))?;
+    let mut net = read(source, &bytes, args, &ctx)?;
     for note in net.notes() {
         ctx.warn(format!("`{}`: {note}", source.display()));
     }
-    edit(&mut net, args, kind, decode, &ctx)?;
-    warn(&net, decode, &ctx);
+    edit(&mut net, args, kind, &ctx)?;
+    warn_of_findings(&net, decode, &ctx);
+    if kind.is_weights() {
+        net.check_version()?;
+    }
     let written = write_file(Place::File(target), &ctx, |out| match kind {
         Target::Protobuf => net.write_pb(out),
         Target::Gzip => net.write_gz(out),
+        Target::Program(program) => net.write_embedded(&Bytes::map(program)?, out),
         Target::Onnx => {
             let first = |names: &[String], default: &str| names.first().map_or(default, String::as_str).to_owned();
-            let (policy, value) = (first(&args.policy_heads, "vanilla"), first(&args.value_heads, "winner"));
-            write_onnx(out, &net, &OnnxOptions { policy_head: policy, value_head: value, half: args.half }, decode, &ctx)
+            let (policy_head, value_head) = (first(&args.policy_heads, "vanilla"), first(&args.value_heads, "winner"));
+            let numbers = if args.half { OnnxType::Float16 } else { args.numbers.unwrap_or_default() };
+            write_onnx(out, &net, &OnnxOptions { policy_head, value_head, numbers }, decode, &ctx)
         }
         Target::Tensors(file) => write_tensors(out, &net, args.view.unwrap_or_default(), decode, file, &ctx),
     })?;
+    if let Target::Program(program) = kind {
+        // What could be run can be run with the network in it.
+        let permissions = std::fs::metadata(program).map(|metadata| metadata.permissions());
+        let set = permissions.and_then(|permissions| std::fs::set_permissions(target, permissions));
+        set.map_err(|error| Error::io("cannot make it a program", target, error))?;
+    }
     if as_json {
         let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({"schema": 1, "output": output, "zero_blocks": null, "warnings": global.warnings()}))?;
@@ -134,42 +279,45 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
     Ok(Some(Exit::Done))
 }
 
-/// What a file of lc0's is.
-enum Kind {
-    Net,
-    Text,
-    Tensors,
-}
-
-fn kind_of(bytes: &Bytes) -> Option<Kind> {
-    match identify(bytes) {
-        FileKind::Safetensors | FileKind::Npz => is_lc0_tensors(bytes).then_some(Kind::Tensors),
-        FileKind::Nnue | FileKind::TorchLegacy | FileKind::Npy | FileKind::Binpack => None,
-        _ => match sniff(bytes)? {
-            Sniffed::Net | Sniffed::Engine => Some(Kind::Net),
-            Sniffed::Text => Some(Kind::Text),
-        },
+fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
+    let named = |error: Error| error.context(format!("cannot read `{}`", path.display()));
+    let net = args.find.open(bytes, args.decode(), ctx).map_err(named)?;
+    if args.changes_layers() {
+        net.check_decodable(args.decode()).map_err(named)?;
     }
+    Ok(net)
 }
 
-fn read(bytes: &Bytes, decode: Decode, ctx: &Ctx) -> Result<Net> {
-    match kind_of(bytes) {
-        Some(Kind::Tensors) => read_tensors(bytes, ctx),
-        Some(Kind::Text) => match Net::read_for(bytes, decode) {
-            // lc0 refuses every text net; what is a whole one is read all the same.
-            Err(refusal) => read_text(bytes).map_err(|error| refusal.because(error)),
-            good => good,
-        },
-        _ => Net::read_for(bytes, decode),
+/// Another network of `--blend` or `--graft`.
+fn read_other(path: &Path, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
+    let named = |error: Error| error.context(format!("cannot read `{}`", path.display()));
+    let net = open(&Bytes::map(path)?, args.decode(), ctx).map_err(named)?;
+    net.check_decodable(args.decode()).map_err(named)?;
+    Ok(net)
+}
+
+/// The way of a network through a build, in the same order.
+fn edit(net: &mut Net, args: &ConvertArgs, target: Target<'_>, ctx: &Ctx) -> Result<()> {
+    let decode = args.decode();
+    if !args.blend.is_empty() {
+        let others = args.blend.iter().map(|path| read_other(path, args, ctx)).collect::<Result<Vec<_>>>()?;
+        let shares = if args.shares.is_empty() { vec![1.0; others.len() + 1] } else { args.shares.clone() };
+        if shares.len() != others.len() + 1 {
+            return Err(Error::usage(format!("there are {} shares for {} networks", shares.len(), others.len() + 1))
+                .help("`--shares` has one for the source, then one for each of `--blend`"));
+        }
+        let nets = std::iter::once(&*net).chain(&others).zip(shares);
+        *net = blend(&nets.collect::<Vec<_>>(), args.encoding, decode, ctx)?;
     }
-}
-
-fn edit(net: &mut Net, args: &ConvertArgs, target: Target, decode: Decode, ctx: &Ctx) -> Result<()> {
+    let mut grafts: Vec<&(String, PathBuf)> = args.graft.iter().collect();
+    grafts.sort();
+    for (part, path) in grafts {
+        net.graft(&read_other(path, args, ctx)?, part)?;
+    }
     // An ONNX model has one head of each kind; choosing it leaves the net as it is.
-    if target != Target::Onnx && !(args.policy_heads.is_empty() && args.value_heads.is_empty()) {
-        let policy: Vec<&str> = args.policy_heads.iter().map(String::as_str).collect();
-        let value: Vec<&str> = args.value_heads.iter().map(String::as_str).collect();
-        net.keep_heads((!policy.is_empty()).then_some(&policy[..]), (!value.is_empty()).then_some(&value[..]))?;
+    let heads = args.heads();
+    if target != Target::Onnx && heads != Heads::default() {
+        keep_heads(net, &heads)?;
     }
     if args.fold {
         net.fold(args.encoding, decode, ctx)?;
@@ -177,33 +325,77 @@ fn edit(net: &mut Net, args: &ConvertArgs, target: Target, decode: Decode, ctx: 
     if let Some(encoding) = args.encoding {
         net.encode(encoding, decode, ctx)?;
     }
+    let metadata = args.metadata().map_err(|name| {
+        let known = crate::family::lc0::schema::TRAINING_PARAMS.fields.iter().map(|field| field.name);
+        Error::usage(format!("`{name}` is not a training parameter")).help(format!("known are {}", known.collect::<Vec<_>>().join(", ")))
+    })?;
+    edit_header(net, &metadata)?;
     if args.fix_min_version {
         net.raise_min_version();
     }
     Ok(())
 }
 
-/// Most faults that are told one by one.
-const SHOWN: usize = 5;
+/// How two files of lc0's compare; `None` where none of them is one.
+///
+/// # Errors
+/// When only one is, or one is damaged.
+pub(super) fn compare(a: &Path, b: &Path, ctx: &Ctx) -> Result<Option<Comparison>> {
+    let (bytes_a, bytes_b) = (Bytes::map(a)?, Bytes::map(b)?);
+    let other = match (Form::of(&bytes_a), Form::of(&bytes_b)) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => None,
+        (None, Some(_)) => Some(a),
+        (Some(_), None) => Some(b),
+    };
+    if let Some(path) = other {
+        return Err(Error::new("a network of lc0 can only be compared with another one").because(format!("`{}` is none", path.display())));
+    }
+    let decode = Decode::default();
+    let read =
+        |path: &Path, bytes: &Bytes| open(bytes, decode, ctx).map_err(|error| error.context(format!("cannot read `{}`", path.display())));
+    let (net_a, net_b) = (read(a, &bytes_a)?, read(b, &bytes_b)?);
+    if bytes_a[..] == bytes_b[..] {
+        return Ok(Some(Comparison::new(Relation::IdenticalBytes, Vec::new())));
+    }
+    let found = diff(&net_a, &net_b, decode, ctx)?;
+    Ok(Some(comparison(found)))
+}
 
-fn warn(net: &Net, decode: Decode, ctx: &Ctx) {
-    let findings = net.findings(decode);
-    for finding in findings.iter().take(SHOWN) {
-        ctx.warn(&finding.what);
+fn comparison(found: NetDiff) -> Comparison {
+    let relation = if found.same_values() { Relation::IdenticalWeights } else { Relation::Different };
+    let absent = || "absent".to_owned();
+    let header = found.header.into_iter().map(|field| Difference {
+        what: field.field,
+        a: field.a.unwrap_or_else(absent),
+        b: field.b.unwrap_or_else(absent),
+    });
+    let mut differences: Vec<Difference> = header.collect();
+    differences.extend(found.only_in_a.into_iter().map(|what| Difference { what, a: "a layer".to_owned(), b: absent() }));
+    differences.extend(found.only_in_b.into_iter().map(|what| Difference { what, a: absent(), b: "a layer".to_owned() }));
+    let mut tensors = Vec::new();
+    for layer in found.layers {
+        if let Some([a, b]) = layer.encodings {
+            differences.push(Difference { what: format!("encoding of {}", layer.layer), a, b });
+        }
+        let [a, b] = layer.elements;
+        if a != b {
+            differences.push(Difference { what: format!("elements of {}", layer.layer), a: a.to_string(), b: b.to_string() });
+        } else if layer.differing > 0 {
+            tensors.push(TensorDifference::of_floats(layer.layer, a, layer.differing, layer.max_abs, layer.rms, layer.max_ulp));
+        }
     }
-    if findings.len() > SHOWN {
-        ctx.warn(format!("{} more of the kind; `nnue inspect` shows all", findings.len() - SHOWN));
-    }
+    Comparison::new(relation, differences).with_tensors(tensors)
 }
 
 /// `inspect`, where the file is lc0's; `None` where it is not.
-pub(super) fn inspect(path: &Path, bytes: &Bytes, as_json: bool, global: &Global) -> Result<Option<Exit>> {
-    let Some(kind) = kind_of(bytes) else { return Ok(None) };
-    let ctx = global.ctx(Backend::Cpu);
-    let net = match kind {
-        Kind::Tensors => return Ok(None),
-        Kind::Net => Net::read(bytes),
-        Kind::Text => Net::read(bytes).and_then(|_| read(bytes, Decode::default(), &ctx)),
+pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool, global: &Global) -> Result<Option<Exit>> {
+    let Some(form) = find.form(bytes) else { return Ok(None) };
+    let net = match form {
+        Form::Tensors => return Ok(None),
+        Form::Weights if find.embedded => Net::read_embedded(bytes, Decode::default()),
+        // lc0 refuses text nets: what is shown is its reason.
+        Form::Weights | Form::Text => Net::read(bytes),
     };
     let fault = |error: Error| error.context(format!("lc0 refuses `{}`", path.display()));
     let mut report = head(bytes);

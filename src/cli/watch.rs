@@ -15,11 +15,11 @@ use super::{Exit, Global};
 use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::family::nnue::stages::load::load_file;
+use crate::family;
 use crate::files::{Bytes, Signature};
 use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
-use crate::net::Expectation;
-use crate::plan::{self, Facts};
+use crate::plan::{self, Facts, Node};
+use crate::stage::{Action, Role};
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
 const NAP: Duration = Duration::from_millis(50);
@@ -304,10 +304,10 @@ impl Watcher<'_> {
         for (net, fingerprint, plan) in plans {
             let mut parses = true;
             if stale.contains(&net.name) {
-                for (file, expected) in sources_of(net, &plan) {
+                for (file, action) in sources_of(&plan) {
                     self.ctx.check()?;
-                    let known = (file.resolved.clone(), format!("{expected:?}"));
-                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, expected));
+                    let known = (file.resolved.clone(), serde_json::Value::Object(action.params()).to_string());
+                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, action));
                 }
             }
             // What does not parse is not looked at again until it changes.
@@ -382,9 +382,11 @@ impl Watcher<'_> {
     }
 
     /// Whether a source holds a whole network. Says so if not.
-    fn parses(&mut self, file: &FilePath, expected: &Expectation) -> bool {
+    fn parses(&mut self, file: &FilePath, action: &Action) -> bool {
         let before = self.files.get(&file.resolved).map(|watched| watched.look);
-        let read = Bytes::input(&file.resolved, &self.ctx).and_then(|bytes| load_file(bytes, &file.resolved, expected)).map(drop);
+        let ctx = self.ctx.silenced();
+        let read = Bytes::input(&file.resolved, &ctx);
+        let read = read.and_then(|bytes| family::stages(action).check_source(action, &file.resolved, &ctx, bytes));
         let after = look(&file.resolved, true);
         match (before, read) {
             // It is changing under our eyes: the next rounds will see to it.
@@ -428,12 +430,13 @@ impl Watcher<'_> {
 /// The files that a net is made from.
 fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
     let data = net.optimize.iter().flat_map(|optimize| &optimize.data.paths).map(|path| &path.value);
-    std::iter::once(&net.source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
+    net.sources().map(|source| &source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
 }
 
-/// The source of a net with what is expected of it.
-fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n plan::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
-    let actions = plan.nets.iter().flat_map(|net| &net.actions);
-    let loads = actions.filter_map(|action| plan.action(*action)?.load());
-    loads.map(|load| (&net.source.path.value, &load.expected))
+/// The sources of a net, each with the action that loads it.
+fn sources_of(plan: &plan::Graph) -> impl Iterator<Item = (&FilePath, &Action)> {
+    plan.nets.iter().flat_map(|net| &net.actions).filter_map(|node| match &plan.dag[plan.input(*node, Role::Source)?] {
+        Node::File(file) => Some((&file.path, plan.action(*node)?)),
+        Node::Action(_) => None,
+    })
 }

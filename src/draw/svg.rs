@@ -70,13 +70,8 @@ fn write_item(out: &mut String, item: &Item, heats: &mut usize, attributes: &mut
         }
         Item::Curve { points, ink, width } => {
             let points: Vec<String> = points.iter().map(|[x, y]| format!("{},{}", number(*x), number(*y))).collect();
-            let _ = write!(
-                out,
-                "<polyline class=\"{}-l\" stroke-width=\"{}\" points=\"{}\"/>",
-                ink.class(),
-                number(*width),
-                points.join(" ")
-            );
+            let _ =
+                write!(out, "<polyline class=\"{}-l\" stroke-width=\"{}\" points=\"{}\"/>", ink.class(), number(*width), points.join(" "));
         }
         Item::Text { at: [x, y], anchor, size, ink, text } => {
             let anchor = match anchor {

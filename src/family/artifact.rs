@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::nnue;
+use super::{lc0, nnue};
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::Blake3;
 use crate::stage::{Outcome, Role};
 
@@ -14,6 +14,8 @@ use crate::stage::{Outcome, Role};
 pub(crate) enum Value {
     /// Of the trainer's networks.
     Nnue(nnue::Value),
+    /// A network of lc0.
+    Lc0(lc0::Value),
 }
 
 impl Value {
@@ -24,6 +26,7 @@ impl Value {
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
         match self {
             Self::Nnue(value) => value.write(out),
+            Self::Lc0(_) => Err(Error::new("networks between stages are not stored")),
         }
     }
 }

@@ -20,8 +20,10 @@ pub(crate) use artifact::{Content, Inputs, Product, Value};
 use crate::ctx::Ctx;
 use crate::draw::Scene;
 use crate::error::Result;
+use crate::files::Bytes;
+use crate::format::autodiscover::AUTODISCOVER;
 use crate::format::sources::{FileKind, probe};
-use crate::manifest::{FilePath, Located, Manifest, Output, Publish, ResolvedNet};
+use crate::manifest::{FilePath, Located, Manifest, Output, Publish, ResolvedNet, Source};
 use crate::stage::{Action, Role};
 use crate::words::Compression;
 
@@ -35,8 +37,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them. The first speaks for files that none knows.
-    pub const ALL: [Self; 2] = [Self::Nnue, Self::Lc0];
+    /// All of them. The last speaks for files that none knows.
+    pub const ALL: [Self; 2] = [Self::Lc0, Self::Nnue];
 }
 
 /// What is known of a source before anything runs.
@@ -120,6 +122,12 @@ pub(crate) trait Stages: Sync {
     /// # Errors
     /// When it cannot: why.
     fn check_fits(&self, action: &Action, result: &Value, network: &Value) -> Result<()>;
+
+    /// Whether a file that an action loads, the one at `path`, holds a whole network; true of actions that load none.
+    ///
+    /// # Errors
+    /// When it does not: what the action would say.
+    fn check_source(&self, action: &Action, path: &Path, ctx: &Ctx, input: Bytes) -> Result<()>;
 }
 
 /// What a place of publication asks of a file.
@@ -142,9 +150,20 @@ pub(crate) const fn of(kind: Kind) -> &'static dyn Family {
     }
 }
 
-/// What runs this action: so far one family has actions at all. Those of a second one are told apart here.
-pub(crate) const fn stages(_: &Action) -> &'static dyn Stages {
-    &nnue::Nnue
+/// What runs this action.
+pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
+    match action {
+        Action::Load(_)
+        | Action::Coalesce
+        | Action::Quantize(_)
+        | Action::Gather(_)
+        | Action::Search(_)
+        | Action::Permute
+        | Action::Write(_) => &nnue::Nnue,
+        Action::ReadWeights(_) | Action::Blend(_) | Action::Heads(_) | Action::Fold(_) | Action::Encode(_) | Action::WriteWeights(_) => {
+            &lc0::Lc0
+        }
+    }
 }
 
 /// The place of publication.
@@ -165,12 +184,20 @@ pub(crate) fn pictures(path: &Path) -> Result<Vec<Scene>> {
     }
 }
 
-/// Looks at the head of a source: whose network it is. What no family knows is left to the first, which says what it is instead.
+/// Whose network the source of a net is: by its content, and where that cannot be read, by what the manifest says of it.
+pub(crate) fn recognize_source(source: &Source, net: &ResolvedNet) -> SourceFacts {
+    let facts = recognize(&source.path.value);
+    // lc0 alone finds a network at the end of a program whatever else the file is.
+    let is_said = source.embedded || source.path.value.typed == AUTODISCOVER || (facts.content.is_none() && lc0::is_meant(source, net));
+    if is_said { SourceFacts { family: Kind::Lc0, compression: None, ..facts } } else { facts }
+}
+
+/// Looks at the head of a source: whose network it is. What no family knows is left to the trainer's, which says what it is instead.
 pub(crate) fn recognize(path: &FilePath) -> SourceFacts {
     // What cannot be read, a pipe for example, is refused later, with its name.
     let content = probe(&path.resolved).ok().map(|found| found.kind);
     let knows = |kind: &Kind| content.is_some_and(|content| of(*kind).recognizes(content, path));
-    let family = Kind::ALL.into_iter().find(knows).unwrap_or(Kind::ALL[0]);
+    let family = Kind::ALL.into_iter().find(knows).unwrap_or(Kind::Nnue);
     let compression = content.and_then(|content| of(family).compression(content, path));
     SourceFacts { family, content, compression }
 }
@@ -208,6 +235,12 @@ mod tests {
         ] {
             std::fs::write(folder.path().join("a.nnue"), bytes).unwrap();
             assert_eq!(facts(folder.path(), "a.nnue"), SourceFacts { family, content: Some(content), compression: None }, "{bytes:?}");
+        }
+        let lc0 = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"format":"lc0","lc0.view":"raw"}}"#;
+        for (header, family) in [(lc0, Kind::Lc0), (&lc0.replace("lc0", "pt"), Kind::Nnue)] {
+            let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+            std::fs::write(folder.path().join("a.safetensors"), bytes).unwrap();
+            assert_eq!(facts(folder.path(), "a.safetensors").family, family);
         }
         for name in ["missing.nnue", ""] {
             assert_eq!(facts(folder.path(), name), SourceFacts { family: Kind::Nnue, content: None, compression: None });

@@ -3,6 +3,7 @@
 //! [`content_name`] knows the names of published nets. [`sources`] tells what a file is and which reader it is for; below it [`packed`] unpacks. [`checkpoint`] and [`state_dict`] make networks
 //! of the tensors that the containers hold.
 
+pub mod autodiscover;
 pub mod checkpoint;
 pub mod content_name;
 pub mod nnue;

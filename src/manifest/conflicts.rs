@@ -55,7 +55,7 @@ type Inputs = HashMap<String, (Span, &'static str)>;
 
 fn inputs(content: &Content, nets: &[ResolvedNet], disk: &mut Disk) -> Inputs {
     let mut inputs = Inputs::new();
-    for source in content.sources.values().chain(nets.iter().map(|net| &net.source)) {
+    for source in content.sources.values().chain(nets.iter().flat_map(ResolvedNet::sources)) {
         inputs.entry(disk.identity(&source.path.value.resolved)).or_insert((source.path.span, "read as a source"));
     }
     for path in content.data.values().flat_map(|data| &data.paths) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    conflicts,
+    autodiscover, conflicts,
     glob::Listed,
     identity::{Disk, FilePath},
     output::{self, Output, OutputKind},
@@ -50,17 +50,17 @@ impl Expander<'_> {
             name: None,
             span: net.source.span,
             path: Located { value: path, span: net.source.span },
+            embedded: false,
+            engine: None,
             claims,
             sha256: None,
         };
         match &net.source.value {
-            NetSource::Named(name) => {
-                // A source that is missing here had an error of its own.
-                if let Some(source) = self.content.sources.get(name) {
-                    nets.extend(self.resolve(net, source.clone(), None));
+            NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => {
+                if let Some(source) = self.source(&net.source) {
+                    nets.extend(self.resolve(net, source, None));
                 }
             }
-            NetSource::Path(path) => nets.extend(self.resolve(net, anonymous(path.clone(), Claims::none(net.source.span)), None)),
             NetSource::Glob { pattern, claims } => {
                 for file in sweep::matches(net, pattern, self.folder, self.globs, &mut self.listed, &mut self.problems) {
                     let source = anonymous(FilePath::new(self.folder, &file.typed), (**claims).clone());
@@ -68,6 +68,23 @@ impl Expander<'_> {
                 }
             }
         }
+    }
+
+    /// The source that a text stands for. One that is missing had an error of its own.
+    fn source(&mut self, written: &Located<NetSource>) -> Option<Source> {
+        let span = written.span;
+        let of_file = |path: &FilePath, claims: Claims, embedded| {
+            let path = Located { value: path.clone(), span };
+            Source { name: None, span, path, embedded, engine: None, claims, sha256: None }
+        };
+        let mut source = match &written.value {
+            NetSource::Named(name) => self.content.sources.get(name)?.clone(),
+            NetSource::Path(path) => of_file(path, Claims::none(span), false),
+            NetSource::Embedded { path, claims } => of_file(path, (**claims).clone(), true),
+            NetSource::Glob { .. } => return None,
+        };
+        autodiscover::resolve(&mut source, self.folder, &mut self.listed);
+        Some(source)
     }
 
     fn resolve(&mut self, net: &Net, source: Source, file: Option<&Match>) -> Option<ResolvedNet> {
@@ -85,6 +102,7 @@ impl Expander<'_> {
             }),
             None => None,
         };
+        let edits = net.edits.with_sources(|written| self.source(written))?;
         let outputs: Vec<Output> = net.outputs.iter().filter_map(|output| self.output(place(output))).collect();
         for problem in publish::check_names(&net.release, &outputs) {
             let place = problem.labels.first().map_or(net.span, |label| label.0);
@@ -100,6 +118,7 @@ impl Expander<'_> {
             outputs,
             permutation: net.permutation.as_ref().map(|path| place(path).map(|path| FilePath::new(self.folder, &path))),
             optimize,
+            edits,
             release: net.release.clone(),
         })
     }

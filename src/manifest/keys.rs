@@ -6,7 +6,9 @@
 use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
-    words::{Algorithm, CompressionChoice, FilterSet, Overflow, PieceWeights, Publish, RemoteMode, Word},
+    words::{
+        Algorithm, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, View, Word,
+    },
 };
 
 /// The manifest version that this program reads.
@@ -36,6 +38,8 @@ pub(super) struct Key {
 pub(super) enum Need {
     Optional,
     Required(&'static str),
+    /// Either this or another key of the same table.
+    RequiredUnless(&'static str, &'static str),
     /// Either in the table itself or in the same place of `[defaults]`.
     HereOrInDefaults(&'static str),
 }
@@ -49,6 +53,16 @@ pub(super) enum Kind {
     Words,
     Path,
     Paths,
+    /// A text that says something, or several.
+    Names,
+    /// A text, or `false` to take away what is there.
+    TextOrNone,
+    /// Three numbers with dots.
+    Version,
+    /// Several numbers of at most so much by magnitude.
+    Numbers(f64),
+    /// Sources, by names of the user's.
+    Sources,
     Sha256,
     Sha256s,
     Boolean,
@@ -150,6 +164,10 @@ impl Key {
         Self { need: Need::Required(example), ..self }
     }
 
+    const fn required_unless(self, other: &'static str, example: &'static str) -> Self {
+        Self { need: Need::RequiredUnless(other, example), ..self }
+    }
+
     const fn required_unless_default(self, example: &'static str) -> Self {
         Self { need: Need::HereOrInDefaults(example), ..self }
     }
@@ -209,22 +227,33 @@ pub(super) fn is_named(key: &str) -> bool {
 }
 
 /// The tables in the order of the reference.
-pub(super) static TABLES: [&Table; 10] = [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &DEFAULTS, &CACHE, &REMOTE];
+pub(super) static TABLES: [&Table; 13] =
+    [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &BLEND, &HEADS, &METADATA, &DEFAULTS, &CACHE, &REMOTE];
 
 pub(super) static SOURCE: Table = Table::new(
     "source",
     "[source.NAME]",
     "A network to start from. What the file tells is inferred; what stands here is an assertion",
     &[
-        &[Key::new("path", Kind::Path, "A `.ckpt`, `.pt`, `.safetensors` or `.nnue` file or an engine, relative to the manifest")
-            .required("path = \"runs/epoch=799.ckpt\"")],
+        &[
+            Key::new(
+                "path",
+                Kind::Path,
+                "A `.ckpt`, `.pt`, `.safetensors` or `.nnue` file, a weight file of lc0 or an engine, relative to the manifest; \
+                 `<autodiscover>`: the network that lc0 takes when none is named",
+            )
+            .required_unless("embedded", "path = \"runs/epoch=799.ckpt\""),
+            Key::new("embedded", Kind::Path, "In place of `path`: an lc0 with a network at its end, its `<built in>`"),
+            Key::new("engine", Kind::Path, "Of `<autodiscover>`: the lc0 whose folder is searched first")
+                .default("`lc0` beside the manifest"),
+        ],
         &CLAIMS,
         &[Key::new("sha256", Kind::Sha256, "Pin: the file must have this SHA-256")],
     ],
 );
 
 /// What a source and a glob say of files.
-static CLAIMS: [Key; 8] = [
+static CLAIMS: [Key; 9] = [
     Key::new("features", Kind::Features, "Feature blocks joined by `+`, such as `Full_Threats+HalfKAv2_hm^`"),
     Key::new("l1", L1, "Outputs of the feature transformer per perspective, even"),
     Key::new("l2", integer(1, 65536), "Size of the second layer"),
@@ -244,6 +273,7 @@ static CLAIMS: [Key; 8] = [
         Kind::Text,
         "Which dict of tensors is meant in a checkpoint with several, such as `ema` or `ema/module`: its keys, joined by `/`",
     ),
+    Key::new("decode", Kind::Choice(choices::<Decode>), "Of networks of lc0: how 16-bit codes become floats").default("lc0-0.33"),
     Key::new("overflow", Kind::Choice(choices::<Overflow>), "What to do with weights that are out of range").default("error"),
 ];
 
@@ -272,7 +302,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 9] = [
+static NET_KEYS: [Key; 16] = [
     Key::new("source", Kind::Source(&GLOB), "The name of a `source` table, the path of a file, or a glob")
         .required("source = \"runs/epoch=799.ckpt\"")
         .not_in_defaults(),
@@ -281,11 +311,20 @@ static NET_KEYS: [Key; 9] = [
     Key::new(
         "outputs",
         Kind::Paths,
-        "Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file",
+        "Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file; of lc0 a \
+         `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx` file",
     )
     .required_unless_default("outputs = [\"dist/\"]"),
     Key::new("permutation", Kind::Path, "A known permutation (`.npy`) to apply; excludes `optimize`").or_off(),
     Key::new("optimize", Kind::Table(&OPTIMIZE), "Search for a permutation; excludes `permutation`").or_off(),
+    Key::new("blend", Kind::Table(&BLEND), "Of networks of lc0: averages with others, and parts of others").or_off(),
+    Key::new("heads", Kind::Table(&HEADS), "Of networks of lc0: the heads to keep").or_off(),
+    Key::new("fold", Kind::Boolean, "Of networks of lc0: whether batch norms are folded into convolutions").default("false"),
+    Key::new("encoding", Kind::Choice(choices::<LayerEncoding>), "Of networks of lc0: how layers are stored")
+        .default("as in the source; layers whose floats stay keep their bytes"),
+    Key::new("view", Kind::Choice(choices::<View>), "Of networks of lc0: what `.safetensors` and `.npz` outputs hold").default("raw"),
+    Key::new("onnx", Kind::Choice(choices::<OnnxType>), "Of networks of lc0: the numbers of `.onnx` outputs").default("float32"),
+    Key::new("metadata", Kind::Table(&METADATA), "Of networks of lc0: changes of the header").or_off(),
     Key::new("provenance", Kind::Boolean, "Whether to write `<output>.provenance.json`, an in-toto statement, beside each output")
         .default("false"),
     Key::new("publish", Kind::Choice(choices::<Publish>), "Check the `.nnue` outputs as this place does before they get their names"),
@@ -297,8 +336,11 @@ pub(super) static GLOB: Table = Table::new(
     "source = { glob = \"…\" }",
     "One net per file that matches; what is said of a source here holds for every file",
     &[
-        &[Key::new("glob", Kind::Path, "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest")
-            .required("source = { glob = \"runs/*/epoch=*.ckpt\" }")],
+        &[
+            Key::new("glob", Kind::Path, "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest")
+                .required_unless("embedded", "source = { glob = \"runs/*/epoch=*.ckpt\" }"),
+            Key::new("embedded", Kind::Path, "In place of `glob`: an lc0 with a network at its end, its `<built in>`"),
+        ],
         &CLAIMS,
     ],
 )
@@ -343,6 +385,55 @@ static FILTER_KEYS: [Key; FILTERS.len()] = {
     }
     keys
 };
+
+pub(super) static BLEND: Table = Table::new(
+    "blend",
+    "[net.NAME.blend]",
+    "Networks of lc0 that one is made of: its floats are the sum of share and value in double precision, divided by the sum of the shares \
+     and rounded once",
+    &[&[
+        Key::new("with", Kind::Names, "Names of `source` tables, or paths, of networks with the same layers"),
+        Key::new("shares", Kind::Numbers(MAX_SHARE), "Of the net's own source and of each of `with`, in this order").default("equal"),
+        Key::new("graft", Kind::Sources, "Parts, such as `policy_heads.soft` or `encoder.3`, with the source that each is taken from"),
+    ]],
+)
+.of_net();
+
+/// Only the shares' proportions matter.
+pub(super) const MAX_SHARE: f64 = 1e6;
+
+pub(super) static HEADS: Table = Table::new(
+    "heads",
+    "[net.NAME.heads]",
+    "The heads of a network of lc0 that are kept, by their names; the first of each list is the one that `.onnx` outputs get",
+    &[&[
+        Key::new("policy", Kind::Names, "`vanilla`, `optimistic`, `soft`, `opponent`, or keys of the map").default("all"),
+        Key::new("value", Kind::Names, "`winner`, `q`, `st`, or keys of the map").default("all"),
+    ]],
+)
+.of_net();
+
+pub(super) static METADATA: Table = Table::new(
+    "metadata",
+    "[net.NAME.metadata]",
+    "Changes of the header of a network of lc0; what is not said stays as it is",
+    &[&[
+        Key::new("license", Kind::TextOrNone, "Text of the license; `false` removes it"),
+        Key::new("min_version", Kind::Version, "The least lc0 that loads the net, such as `0.33.0`")
+            .default("as it is, raised where layers need it"),
+        Key::new("fixup", Kind::Boolean, "Whether what lc0 changes in older headers is written out").default("false"),
+        Key::new("training", Kind::Boolean, "Whether the training parameters stay").default("true"),
+        Key::new("training_steps", integer(0, u32::MAX as i128), "Training parameter"),
+        Key::new("learning_rate", Kind::Number(MAX_TRAINING), "Training parameter"),
+        Key::new("mse_loss", Kind::Number(MAX_TRAINING), "Training parameter"),
+        Key::new("policy_loss", Kind::Number(MAX_TRAINING), "Training parameter"),
+        Key::new("accuracy", Kind::Number(MAX_TRAINING), "Training parameter"),
+        Key::new("lc0_params", Kind::Text, "Training parameter: options of the games that were played"),
+    ]],
+)
+.of_net();
+
+const MAX_TRAINING: f64 = 1e9;
 
 pub(super) static CACHE: Table = Table::new(
     "cache",

@@ -13,6 +13,7 @@
 //! * `read` gives keys their types, a file for each table.
 //! * `glob` finds files, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `expand` makes them.
 
+mod autodiscover;
 mod conflicts;
 mod defaults;
 mod expand;
@@ -44,7 +45,7 @@ pub use self::{
     identity::FilePath,
     output::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
-    read::{Claims, Data, Net, NetSource, Optimize, RemoteCache, Source},
+    read::{Blend, Claims, Data, Edits, HeaderEdits, Heads, Net, NetSource, Optimize, RemoteCache, Source},
     reference::reference,
     resolved::{ResolvedNet, ResolvedOptimize},
     schema::schema,

@@ -42,6 +42,12 @@ pub enum OutputKind {
     Safetensors,
     /// A NumPy archive.
     Npz,
+    /// A weight file of lc0.
+    Protobuf,
+    /// The same, gzip'd.
+    Gzip,
+    /// An ONNX model.
+    Onnx,
 }
 
 impl From<FileFormat> for OutputKind {
@@ -58,7 +64,13 @@ impl From<FileFormat> for OutputKind {
 impl OutputKind {
     /// The kind of file that a text names, as far as the text tells.
     fn of_text(typed: &str) -> Option<Self> {
-        ending(typed).as_deref().and_then(FileFormat::of_ending).map(Self::from)
+        match ending(typed)?.as_str() {
+            "pb" => Some(Self::Protobuf),
+            "onnx" => Some(Self::Onnx),
+            // Of a name with two endings the path gives the last.
+            "gz" => typed.to_ascii_lowercase().ends_with(".pb.gz").then_some(Self::Gzip),
+            ending => FileFormat::of_ending(ending).map(Self::from),
+        }
     }
 }
 
@@ -97,7 +109,8 @@ fn unknown(typed: &Located<String>) -> Problem {
         }
         None => (format!("cannot tell what to write to `{}`", typed.value), "it has no ending and is not an existing folder".to_owned()),
     };
-    let help = "end it with `/` (a folder, which gets `nn-<sha256>.nnue`), `.nnue`, `.pt`, `.safetensors` or `.npz`";
+    let help = "end it with `/` (a folder, which gets `nn-<sha256>.nnue`), `.nnue`, `.pt`, `.safetensors` or `.npz`; of lc0 \
+                `.pb.gz`, `.pb` or `.onnx`";
     Problem::new(message, typed.span, "this output", cause, help)
 }
 
@@ -118,6 +131,8 @@ mod tests {
         assert_eq!(ending("x/y.NNUE").as_deref(), Some("nnue"));
         assert_eq!(ending("x.nnue/"), None);
         assert_eq!(ending("x/.nnue"), None);
+        assert_eq!(OutputKind::of_text("x.PB.gz"), Some(OutputKind::Gzip));
+        assert_eq!(OutputKind::of_text("x.gz"), None);
         assert!(names_file("x.pt") && !holds_nnue("x.pt") && holds_nnue("dist/") && !names_file("dist"));
     }
 

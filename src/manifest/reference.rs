@@ -69,6 +69,11 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
         Kind::Words => "text, not empty".to_owned(),
         Kind::Path => "path".to_owned(),
         Kind::Paths => "path, or list of paths".to_owned(),
+        Kind::Names => "text, or list of texts".to_owned(),
+        Kind::TextOrNone => "text, or `false`".to_owned(),
+        Kind::Version => "text of three numbers with dots".to_owned(),
+        Kind::Numbers(max) => format!("list of numbers from -{max} to {max}"),
+        Kind::Sources => "table of sources".to_owned(),
         Kind::Sha256 => "64 hexadecimal digits".to_owned(),
         Kind::Sha256s => "64 hexadecimal digits, or list of such".to_owned(),
         Kind::Boolean => "`true` or `false`".to_owned(),
@@ -91,6 +96,7 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
 fn default(key: &Key) -> String {
     match key.need {
         Need::Required(_) => "required".to_owned(),
+        Need::RequiredUnless(other, _) => format!("required without `{other}`"),
         Need::HereOrInDefaults(_) => "required here or in `[defaults]`".to_owned(),
         Need::Optional => cell(key.default),
     }

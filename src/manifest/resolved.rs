@@ -4,7 +4,7 @@ use super::{
     identity::FilePath,
     output::Output,
     publish::Release,
-    read::{Data, Source},
+    read::{Data, Edits, Source},
     text::{Located, Span},
 };
 use crate::{
@@ -33,8 +33,17 @@ pub struct ResolvedNet {
     pub permutation: Option<Located<FilePath>>,
     /// Search for a permutation.
     pub optimize: Option<ResolvedOptimize>,
+    /// What is done to a network of lc0.
+    pub edits: Edits<Source>,
     /// What is said of the published files.
     pub release: Release,
+}
+
+impl ResolvedNet {
+    /// All networks that it is made of, its own source first.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.source).chain(self.edits.sources())
+    }
 }
 
 /// [`super::Optimize`] with its data looked up.

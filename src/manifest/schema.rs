@@ -14,6 +14,8 @@ use crate::words::Publish;
 const AXIS: &str = r"^\{[0-9A-Za-z_]+\}$";
 /// A text with an axis in it.
 const WITH_AXIS: &str = r"\{[0-9A-Za-z_]+\}";
+/// A version, or an axis of `[matrix]` in its place.
+const VERSION: &str = r"^([0-9]+\.[0-9]+\.[0-9]+|\{[0-9A-Za-z_]+\})$";
 const SHA256: &str = "^[0-9a-fA-F]{64}$";
 const URL: &str = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$";
 
@@ -114,6 +116,11 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
         Kind::Text => json!({"type": "string"}),
         Kind::Words | Kind::Path => filled(),
         Kind::Paths => define("OneOrMore", definitions, |_| one_or_more(&filled())),
+        Kind::Names => define("OneOrMore", definitions, |_| one_or_more(&filled())),
+        Kind::TextOrNone => json!({"anyOf": [{"type": "string"}, {"const": false}]}),
+        Kind::Version => pattern(VERSION),
+        Kind::Numbers(max) => json!({"type": "array", "items": {"type": "number", "minimum": -max, "maximum": max}, "minItems": 1}),
+        Kind::Sources => json!({"type": "object", "additionalProperties": filled()}),
         Kind::Sha256 => pattern(SHA256),
         Kind::Sha256s => define("OneOrMoreSums", definitions, |_| one_or_more(&pattern(SHA256))),
         Kind::Boolean => json!({"type": "boolean"}),

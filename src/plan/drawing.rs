@@ -34,7 +34,8 @@ pub fn drawing(graph: &Graph) -> Scene {
     let columns = boxes.iter().map(|one| one.column + 1).max().unwrap_or(1);
     let most = rows.iter().max().map_or(1, |row| row + 1);
     let nets = graph.nets.len();
-    let title = format!("{} {}, {} nodes", grouped(nets as u64), if nets == 1 { "net" } else { "nets" }, grouped(graph.dag.node_count() as u64));
+    let title =
+        format!("{} {}, {} nodes", grouped(nets as u64), if nets == 1 { "net" } else { "nets" }, grouped(graph.dag.node_count() as u64));
     let mut scene = Scene::new("graph", title.clone(), 0.0, 0.0);
     scene.width = 20.0 + columns as f32 * (BOX[0] + GAP[0]) - GAP[0];
     scene.height = 50.0 + most as f32 * (BOX[1] + GAP[1]);
@@ -159,7 +160,13 @@ fn boxes(graph: &Graph) -> (Vec<Drawn>, Edges) {
         let from = of_node[*write];
         let key = if is_single { number.to_string() } else { from.to_string() };
         let place = *shown.entry(key).or_insert_with(|| {
-            boxes.push(Drawn { title: (*output).to_owned(), detail: String::new(), is_file: true, count: 0, column: boxes[from].column + 1 });
+            boxes.push(Drawn {
+                title: (*output).to_owned(),
+                detail: String::new(),
+                is_file: true,
+                count: 0,
+                column: boxes[from].column + 1,
+            });
             members.push(BTreeSet::new());
             boxes.len() - 1
         });
@@ -176,7 +183,8 @@ fn boxes(graph: &Graph) -> (Vec<Drawn>, Edges) {
         };
         let what = if one.is_file { "files".to_owned() } else { std::mem::take(&mut one.title) };
         let number = if one.is_file { members.len() } else { one.count };
-        one.title = if one.is_file { format!("{} {what}", grouped(number as u64)) } else { format!("{what} × {}", grouped(number as u64)) };
+        one.title =
+            if one.is_file { format!("{} {what}", grouped(number as u64)) } else { format!("{what} × {}", grouped(number as u64)) };
         one.detail = others;
     }
     (boxes, edges)

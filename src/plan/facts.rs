@@ -20,7 +20,7 @@ impl Facts {
         for net in nets {
             let path = &net.source.path.value;
             if !facts.sources.contains_key(&path.resolved) {
-                facts.sources.insert(path.resolved.clone(), family::recognize(path));
+                facts.sources.insert(path.resolved.clone(), family::recognize_source(&net.source, net));
             }
         }
         facts

@@ -126,7 +126,12 @@ pub fn activations(subject: &Subject<'_>, of: &Activations<'_>) -> Result<Vec<Sc
     for (index, (name, order)) in orders.iter().enumerate() {
         let zero = zero_blocks(matrix, order)?;
         let x = index as f32 * (wide + gap);
-        scene.label([x, 44.0], Anchor::Start, Ink::Text, format!("{name}: {:.2} % zero blocks of {} positions", 100.0 * zero.fraction(), zero.positions));
+        scene.label(
+            [x, 44.0],
+            Anchor::Start,
+            Ink::Text,
+            format!("{name}: {:.2} % zero blocks of {} positions", 100.0 * zero.fraction(), zero.positions),
+        );
         let heat = map(matrix, order.as_slice(), name);
         scene.heat(Area::new(x, 54.0, wide, rows as f32 * 2.0), heat);
         let plot = Plot { area: Area::new(70.0, 50.0 + 170.0 * index as f32, 900.0, 120.0), x: [0.0, order.len() as f64], y: [0.0, 1.0] };
@@ -140,7 +145,10 @@ pub fn activations(subject: &Subject<'_>, of: &Activations<'_>) -> Result<Vec<Sc
         }
         density.height = plot.area.y + 160.0;
     }
-    scene.key(Area::new((wide + gap) * orders.len() as f32, 54.0, 14.0, 120.0), Ramp { scheme: Scheme::Viridis, low: 0.0, high: 4.0, absolute: false });
+    scene.key(
+        Area::new((wide + gap) * orders.len() as f32, 54.0, 14.0, 120.0),
+        Ramp { scheme: Scheme::Viridis, low: 0.0, high: 4.0, absolute: false },
+    );
     let mut scenes = vec![scene, density];
     scenes.extend(of.climb.map(|climb| gain_picture(subject, climb)));
     Ok(scenes)
@@ -159,7 +167,9 @@ fn gain_picture(subject: &Subject<'_>, climb: &Climb) -> Scene {
     let plot = Plot { area: Area::new(90.0, 36.0, 880.0, 230.0), x: [0.0, moves as f64], y: [low - margin, high + margin] };
     plot.axes(&mut scene, crate::draw::scene::short, |share| format!("{:.1} %", 100.0 * share));
     scene.label([530.0, 300.0], Anchor::Middle, Ink::Muted, "moves of the search");
-    for (series, (name, points)) in [("positions of the search", &climb.searched), ("others, held out", &climb.held_out)].into_iter().enumerate() {
+    for (series, (name, points)) in
+        [("positions of the search", &climb.searched), ("others, held out", &climb.held_out)].into_iter().enumerate()
+    {
         let Some((_, last)) = points.last() else { continue };
         let curve = points.iter().map(|(moves, share)| [plot.at_x(*moves as f64), plot.at_y(*share)]).collect();
         scene.items.push(Item::Curve { points: curve, ink: Ink::Series(series), width: 2.0 });
@@ -212,7 +222,8 @@ mod tests {
             assert!(hover.contains("position 9, side to move, block 3 of neurons"), "{hover}");
         }
         // All samples shown: the share of full blocks is the share of zero blocks.
-        let half = ActivationMatrix::from_word_rows(32, 32, &(0..32u64).map(|k| k.wrapping_mul(0xD1B5_4A32_D192_ED03)).collect::<Vec<_>>()).unwrap();
+        let half = ActivationMatrix::from_word_rows(32, 32, &(0..32u64).map(|k| k.wrapping_mul(0xD1B5_4A32_D192_ED03)).collect::<Vec<_>>())
+            .unwrap();
         let shown = map(&half, Permutation::identity(32).unwrap().as_slice(), "");
         let full = shown.numbers.iter().filter(|number| **number == 4).count() as u64;
         let counted = zero_blocks(&half, &Permutation::identity(32).unwrap()).unwrap();

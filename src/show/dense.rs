@@ -26,11 +26,8 @@ fn first_layer(subject: &Subject<'_>, inputs: &Inputs<'_>, options: &Options) ->
     let (outputs, half) = layers.first().map_or((0, 0), |(layer, _)| (layer.bias.len(), layer.inputs / 2));
     let is_pairwise = subject.network.architecture.generation.wiring.pairwise;
     // Inputs in the order of the neurons they come from; those that are products in the order of the pairs.
-    let norms: Vec<u64> = if is_pairwise {
-        (0..half).map(|pair| inputs.norms[pair] + inputs.norms[pair + half]).collect()
-    } else {
-        inputs.norms.clone()
-    };
+    let norms: Vec<u64> =
+        if is_pairwise { (0..half).map(|pair| inputs.norms[pair] + inputs.norms[pair + half]).collect() } else { inputs.norms.clone() };
     let order = if options.sort_neurons { super::order_of_neurons(&norms) } else { (0..half).collect() };
     let mut numbers = Vec::with_capacity(layers.len() * outputs * 2 * half);
     for (layer, reference) in &layers {
@@ -50,15 +47,7 @@ fn first_layer(subject: &Subject<'_>, inputs: &Inputs<'_>, options: &Options) ->
     heat(subject, 0, [half, 2 * outputs], 1, labels, numbers, options.dense)
 }
 
-fn heat(
-    subject: &Subject<'_>,
-    layer: usize,
-    tile: [usize; 2],
-    across: usize,
-    labels: Labels,
-    numbers: Vec<i32>,
-    limits: Limits,
-) -> Heat {
+fn heat(subject: &Subject<'_>, layer: usize, tile: [usize; 2], across: usize, labels: Labels, numbers: Vec<i32>, limits: Limits) -> Heat {
     let one = subject.network.architecture.quantization.dense[layer].weight;
     let ramp = limits.ramp(numbers.iter().copied(), one);
     Heat { tile, across, names: bucket_names(subject.network.stacks.len()), labels, numbers, divisor: 1, one, ramp }
@@ -182,11 +171,8 @@ mod tests {
             };
             let weight = i32::from(layer.weights[7 * padded(32) + 16 + input]);
             assert_eq!(heats[0].number(x, y), weight, "{hover}");
-            let expected = format!(
-                "bucket 3, l1 output 7, other side, pair {input}, {}: {weight} ({:.4})",
-                input + 16,
-                f64::from(weight) / 64.0
-            );
+            let expected =
+                format!("bucket 3, l1 output 7, other side, pair {input}, {}: {weight} ({:.4})", input + 16, f64::from(weight) / 64.0);
             assert_eq!(hover, expected);
             assert_eq!(heats[1].number(2 * 30 + 4, 9), i32::from(network.stacks[2].layers[1].weights[9 * 32 + 4]));
             assert_eq!(heats[2].number(6, 5), i32::from(network.stacks[5].layers[2].weights[6]));

@@ -226,7 +226,11 @@ pub fn histogram(distributions: &[Distribution], labels: &[String], is_log: bool
             if single && *count > 0 {
                 let what = if one.width == 1 { from.to_string() } else { format!("{from} to {}", from + one.width - 1) };
                 let base = plot.area.y + plot.area.height;
-                scene.bar(Area::new(left, top, (right - left).max(0.4), base - top), Ink::Series(0), format!("{what}: {}", grouped(*count)));
+                scene.bar(
+                    Area::new(left, top, (right - left).max(0.4), base - top),
+                    Ink::Series(0),
+                    format!("{what}: {}", grouped(*count)),
+                );
             }
             outline.push([left, top]);
             outline.push([right, top]);
@@ -245,7 +249,11 @@ pub fn histogram(distributions: &[Distribution], labels: &[String], is_log: bool
     let [low, high] = distributions.iter().fold(first.range, |[low, high], one| [low.min(one.range[0]), high.max(one.range[1])]);
     let far = first.limits.into_iter().all(|limit| !near(limit));
     let share = (high.max(-low) as f64 / first.limits[1] as f64 * 100.0).max(0.0);
-    let reach = if far { format!("; the type's limits {} and {} are farther out ({share:.1} %)", first.limits[0], first.limits[1]) } else { String::new() };
+    let reach = if far {
+        format!("; the type's limits {} and {} are farther out ({share:.1} %)", first.limits[0], first.limits[1])
+    } else {
+        String::new()
+    };
     let total = grouped(first.total());
     let text = if single { format!("{total} weights, {low} to {high}{reach}") } else { format!("{low} to {high}{reach}") };
     scene.label([90.0, 318.0], Anchor::Start, Ink::Muted, text);

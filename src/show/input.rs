@@ -408,8 +408,7 @@ mod tests {
         assert!(inputs.order.windows(2).all(|pair| inputs.norms[pair[0]] >= inputs.norms[pair[1]]));
         let scenes = input_pictures(&subject, &inputs, &options);
         let names: Vec<&str> = scenes.iter().map(|scene| scene.name.as_str()).collect();
-        let expected =
-            ["input-weights-threats", "psqt-threats", "input-weights-pawn-pairs", "psqt-pawn-pairs", "input-weights", "psqt"];
+        let expected = ["input-weights-threats", "psqt-threats", "input-weights-pawn-pairs", "psqt-pawn-pairs", "input-weights", "psqt"];
         assert_eq!(names, expected);
         let heat = scenes[4].heats().next().unwrap().1;
         assert_eq!(heat.divisor, 1);

@@ -143,12 +143,6 @@ pub struct Options {
 impl Default for Options {
     /// As the trainer's script draws, in colours that tell nearly all values apart.
     fn default() -> Self {
-        Self {
-            order: NeuronOrder::default(),
-            sort_neurons: false,
-            input: Limits::default(),
-            dense: Limits::default(),
-            size: [1600, 900],
-        }
+        Self { order: NeuronOrder::default(), sort_neurons: false, input: Limits::default(), dense: Limits::default(), size: [1600, 900] }
     }
 }

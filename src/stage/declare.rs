@@ -3,10 +3,17 @@
 
 /// Declares the stages, each by `Name = "name", version N, told (accessor: Parameters), says (accessor: Outcome);`, where nothing stands
 /// in parentheses for what there is nothing of. The parameter struct has `params(&self)`, the outcome struct `annotations(&self)`.
+///
+/// Behind `also` stand actions of a stage that has one already, for networks of another family: `Name: Stage, told (accessor: Parameters);`.
 macro_rules! stages {
     ($(
         $(#[$doc:meta])+
         $stage:ident = $name:literal, version $version:literal, told ($($told:ident: $params:ty)?), says ($($said:ident: $outcome:ty)?);
+    )+
+    also
+    $(
+        $(#[$also_doc:meta])+
+        $also:ident: $of:ident, told ($also_told:ident: $also_params:ty);
     )+) => {
         /// The stages, in the order in which a net passes through them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,6 +45,7 @@ macro_rules! stages {
         #[derive(Debug, Clone)]
         pub enum Action {
             $($(#[$doc])+ $stage $(($params))?,)+
+            $($(#[$also_doc])+ $also($also_params),)+
         }
 
         impl Action {
@@ -45,6 +53,7 @@ macro_rules! stages {
             pub const fn stage(&self) -> Stage {
                 match self {
                     $(Self::$stage { .. } => Stage::$stage,)+
+                    $(Self::$also { .. } => Stage::$of,)+
                 }
             }
 
@@ -52,8 +61,16 @@ macro_rules! stages {
             pub fn params(&self) -> Map<String, Value> {
                 match self {
                     $(Self::$stage $(($told))? => $crate::stage::declare::stages!(@params $($told)?),)+
+                    $(Self::$also($also_told) => $also_told.params(),)+
                 }
             }
+
+            $(
+                #[doc = concat!("The parameters, if this is `", stringify!($also), "`.")]
+                pub const fn $also_told(&self) -> Option<&$also_params> {
+                    if let Self::$also($also_told) = self { Some($also_told) } else { None }
+                }
+            )+
 
             $($(
                 #[doc = concat!("The parameters of `", $name, "`, if this is one.")]

@@ -6,6 +6,7 @@
 
 mod declare;
 mod gather;
+pub mod lc0;
 mod load;
 mod quantize;
 mod role;
@@ -13,6 +14,7 @@ mod search;
 mod write;
 
 pub use gather::{Gather, Sampled};
+use lc0::{Blend, Encode, Fold, Heads, ReadWeights, WriteWeights};
 pub use load::Load;
 pub use quantize::{Quantize, Quantized};
 pub use role::Role;
@@ -27,6 +29,14 @@ use crate::error::{Error, Result};
 declare::stages! {
     /// File → network.
     Load = "load", version 1, told (load: Box<Load>), says ();
+    /// Several networks → one.
+    Blend = "blend", version 1, told (blend: Box<Blend>), says ();
+    /// Some heads kept, the others removed.
+    Heads = "heads", version 1, told (heads: Heads), says ();
+    /// Batch norms folded into convolutions.
+    Fold = "fold", version 1, told (fold: Fold), says ();
+    /// Layers stored in another way.
+    Encode = "encode", version 1, told (encode: Encode), says ();
     /// Virtual features and factors folded in.
     Coalesce = "coalesce", version 1, told (), says ();
     /// Float → integer.
@@ -39,6 +49,11 @@ declare::stages! {
     Permute = "permute", version 1, told (), says ();
     /// Network → bytes of a file.
     Write = "write", version 1, told (write: Write), says (written: Written);
+    also
+    /// Weight file of lc0 → network, its layers as they are stored.
+    ReadWeights: Load, told (read_weights: ReadWeights);
+    /// Network of lc0 → bytes of a file.
+    WriteWeights: Write, told (write_weights: Box<WriteWeights>);
 }
 
 /// A result that is worth its place in the cache.
@@ -57,6 +72,7 @@ impl Action {
             Self::Gather(gather) => Some(Stored::Matrices(gather)),
             Self::Search(_) => Some(Stored::Permutation),
             Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) => None,
+            Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => None,
         }
     }
 
@@ -65,11 +81,13 @@ impl Action {
         self.stored().is_some()
     }
 
-    /// Whether the result still reads the files that it was made from: float weights stay in their file until they are used.
+    /// Whether the result still reads the files that it was made from: float weights and stored layers stay in their file
+    /// until they are used.
     pub const fn reads_late(&self) -> bool {
         match self {
             Self::Load(_) | Self::Coalesce => true,
-            Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) => false,
+            Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) => true,
+            Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) | Self::WriteWeights(_) => false,
         }
     }
 }
@@ -123,6 +141,10 @@ mod tests {
         let counts = Counts { positions: 10, blocks: 2560, zero_before: 1200, zero_after: 1300 };
         let outcomes = [
             Outcome::Load,
+            Outcome::Blend,
+            Outcome::Heads,
+            Outcome::Fold,
+            Outcome::Encode,
             Outcome::Coalesce,
             Outcome::Quantize(Quantized { clamped: vec![("l1.weight".into(), 2)], overflowed: Vec::new() }),
             Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4 }),

@@ -9,6 +9,8 @@ pub enum Role {
     Source,
     /// A network.
     Network,
+    /// A further network, numbered from 1.
+    Other(u32),
     /// A file of positions; the number is its place in the stream.
     Data(u32),
     /// An activation matrix.
@@ -23,6 +25,7 @@ impl fmt::Display for Role {
         match self {
             Self::Source => f.write_str("source"),
             Self::Network => f.write_str("network"),
+            Self::Other(number) => write!(f, "network.{number}"),
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
@@ -38,7 +41,10 @@ impl Role {
             "network" => Some(Self::Network),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
-            _ => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
+            _ => match name.strip_prefix("network.") {
+                Some(number) => number.parse().ok().map(Self::Other),
+                None => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
+            },
         }
     }
 }
@@ -49,7 +55,7 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for role in [Role::Source, Role::Network, Role::Data(0), Role::Data(17), Role::Matrix, Role::Permutation] {
+        for role in [Role::Source, Role::Network, Role::Other(1), Role::Data(0), Role::Data(17), Role::Matrix, Role::Permutation] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }
         assert_eq!(Role::named("data"), None);

@@ -1,7 +1,6 @@
 //! `convert` and `inspect` on lc0's weight files, as a user calls them.
 
 use crate::common;
-use crate::project::Project;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -132,20 +131,4 @@ fn options_change_what_is_written() {
     let report: Json = serde_json::from_slice(&nnue(&["inspect", text(&target), "--json"]).stdout).unwrap();
     assert_eq!(report["version"], "0.33.0");
     assert_eq!(nnue(&["convert", text(&source), "out.ckpt", "--view", "raw"]).status.code(), Some(2));
-}
-
-#[test]
-fn a_manifest_with_a_net_of_lc0_is_told_what_to_do_before_anything_runs() {
-    let project = Project::empty();
-    project.write_net("run.nnue", 16, 1);
-    std::fs::write(project.at("lc0.pb"), b"\x0d\xc0\x01\0\0").unwrap();
-    let nets = "[net.a]\nsource = \"run.nnue\"\noutputs = [\"a.nnue\"]\n\n[net.b]\nsource = \"lc0.pb\"\noutputs = [\"b.nnue\"]\n";
-    std::fs::write(project.at("nnue.toml"), format!("version = 1\n\n{nets}")).unwrap();
-    for args in [&["build"][..], &["status"], &["graph"]] {
-        let ran = project.nnue(args);
-        let ran = ran.fails(2, &["`lc0.pb` holds a network of lc0", "nnue.toml:8:10", "`nnue convert`", "not supported yet"]);
-        assert!(!ran.err.contains("not a network"), "{}", ran.transcript());
-    }
-    assert!(!project.at("a.nnue").exists());
-    project.nnue(&["build", "a"]).ok();
 }

@@ -19,6 +19,7 @@ mod fixture;
 mod inspect;
 mod json_docs;
 mod lc0;
+mod lc0_builds;
 mod log;
 mod many;
 mod net_names;

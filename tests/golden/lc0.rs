@@ -92,7 +92,7 @@ fn compare_all(decode: Decode, list: &str) {
         };
         assert_eq!(expected["load"], "ok", "{name}: lc0 refuses it");
         compare_header(&net, expected, name, decode);
-        for view in View::ALL {
+        for view in View::ALL.iter().copied() {
             compared += compare_view(&net, view, decode, &expected[view.name()], name);
         }
     }

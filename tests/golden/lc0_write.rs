@@ -14,6 +14,7 @@ use nnue::internals::family::lc0::{
     is_linear16_stable, read_tensors, read_text, write_onnx, write_tensors,
 };
 use nnue::internals::files::Bytes;
+use nnue::internals::words::OnnxType;
 use serde_json::{Value as Json, json};
 
 const DECODE: Decode = Decode::Lc0V033;
@@ -235,18 +236,18 @@ fn blends_are_the_arithmetic_in_f64_rounded_once() {
     let folder = golden.join("public");
     let ctx = Ctx::silent();
     let (a, b) = (net(&folder, "encoding-float32.pb.gz"), net(&folder, "encoding-bfloat16.pb.gz"));
-    let mixed = blend(&[(&a, 0.3), (&b, 0.9)], DECODE, &ctx).unwrap();
+    let mixed = blend(&[(&a, 0.3), (&b, 0.9)], None, DECODE, &ctx).unwrap();
     let (mixed, tensors_a, tensors_b) = (mixed, a.tensors(View::Raw, DECODE).unwrap(), b.tensors(View::Raw, DECODE).unwrap());
     for tensor in mixed.tensors(View::Raw, DECODE).unwrap().tensors {
         let (a, b) = (tensors_a.get(&tensor.name).unwrap().values().unwrap(), tensors_b.get(&tensor.name).unwrap().values().unwrap());
         let wanted: Vec<f32> = a.iter().zip(&b).map(|(a, b)| ((0.3 * f64::from(*a) + 0.9 * f64::from(*b)) / (0.3 + 0.9)) as f32).collect();
         assert_eq!(tensor.values().unwrap(), wanted, "{}", tensor.name);
     }
-    let same = blend(&[(&a, 0.5), (&a, 0.5)], DECODE, &ctx).unwrap();
+    let same = blend(&[(&a, 0.5), (&a, 0.5)], None, DECODE, &ctx).unwrap();
     assert!(diff(&a, &same, DECODE, &ctx).unwrap().is_empty());
     let other = net(&folder, "multihead-shared.pb.gz");
-    assert!(blend(&[(&a, 1.0), (&other, 1.0)], DECODE, &ctx).is_err_and(|error| error.message().contains("net 2")));
-    assert!(blend(&[(&a, 1.0), (&b, -1.0)], DECODE, &ctx).is_err());
+    assert!(blend(&[(&a, 1.0), (&other, 1.0)], None, DECODE, &ctx).is_err_and(|error| error.message().contains("net 2")));
+    assert!(blend(&[(&a, 1.0), (&b, -1.0)], None, DECODE, &ctx).is_err());
 }
 
 #[test]
@@ -393,11 +394,13 @@ fn onnx_models_have_lc0s_constants() {
         let net = Net::read(&Bytes::map(&path).unwrap()).unwrap();
         for (case, expected) in cases.as_object().unwrap() {
             let parts: Vec<&str> = case.split(' ').collect();
-            // The third kind, bfloat16, is not written.
-            if parts[0] == "bf16" {
-                continue;
-            }
-            let options = OnnxOptions { policy_head: parts[1].into(), value_head: parts[2].into(), half: parts[0] == "f16" };
+            let numbers = match parts[0] {
+                "f32" => OnnxType::Float32,
+                "f16" => OnnxType::Float16,
+                "bf16" => OnnxType::Bfloat16,
+                other => panic!("{other}"),
+            };
+            let options = OnnxOptions { policy_head: parts[1].into(), value_head: parts[2].into(), numbers };
             let mut model = Vec::new();
             let result = write_onnx(&mut model, &net, &options, DECODE, &Ctx::silent());
             if expected.get("undefined").is_some() {

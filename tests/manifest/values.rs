@@ -93,6 +93,16 @@ fn all_keys_have_their_values() {
     assert_eq!(known.outputs[0].path.value.typed, "public/");
     assert!(big.release.provenance.value && known.release.publish.is_some());
 
+    let mixed = &manifest.nets[2].edits;
+    let (blend, heads) = (&mixed.blend.as_ref().unwrap().value, &mixed.heads.as_ref().unwrap().value);
+    assert_eq!((blend.with[0].name.as_deref(), &blend.shares[..]), (Some("found"), &[0.75, 0.25][..]));
+    let (part, from) = &blend.graft[0];
+    assert_eq!((part.value.as_str(), from.embedded, from.path.value.typed.as_str()), ("policy_heads.soft", true, "lc0/lc0-with-net"));
+    assert_eq!(heads.policy.as_deref(), Some(&["vanilla".to_owned(), "soft".to_owned()][..]));
+    let metadata = &mixed.metadata.as_ref().unwrap().value;
+    assert_eq!((metadata.min_version, metadata.fixup, metadata.keeps_training), (Some([0, 33, 0]), true, true));
+    assert_eq!(metadata.training.iter().find(|(name, _)| *name == "training_steps").unwrap().1, "2000000");
+
     let remote = manifest.remote_cache.as_ref().unwrap();
     assert_eq!((remote.url.value.as_str(), remote.mode.value), ("https://cache.example.org/nnue", RemoteMode::ReadWrite));
 }
@@ -128,8 +138,8 @@ fn the_example_parses_as_it_is() {
     fs::write(folder.path().join("runs/a/epoch=1.ckpt"), "").unwrap();
     let manifest = load(folder.path()).unwrap();
     let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
-    assert_eq!(names[..3], ["big", "known", "nightly/a/epoch=1"]);
-    assert_eq!(names.len(), 3 + 2 * 3);
+    assert_eq!(names[..4], ["big", "known", "mixed", "nightly/a/epoch=1"]);
+    assert_eq!(names.len(), 4 + 2 * 3);
     assert_eq!(manifest.warnings, Vec::<String>::new());
 }
 
@@ -145,6 +155,8 @@ fn the_example_is_complete() {
                 format!("[{key}."),
                 format!("[{table}.big.{key}]"),
                 format!("[net.big.{table}.{key}]"),
+                format!("[{table}.mixed.{key}]"),
+                format!("[net.mixed.{key}]"),
             ];
             let shown = text.lines().any(|line| {
                 let starts = line.split_once('=').is_some_and(|(name, _)| name.trim() == key);

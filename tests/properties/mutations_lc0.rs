@@ -41,7 +41,7 @@ fn use_net(net: &Net) -> bool {
     edited.fixup();
     let _ = edited.fold(None, Decode::Lc0V033, &ctx);
     let mut made = false;
-    for view in View::ALL {
+    for view in View::ALL.iter().copied() {
         let Ok(tensors) = net.tensors(view, Decode::Lc0V032) else { continue };
         assert!(tensors.tensors.iter().all(|tensor| tensor.values().unwrap().len() == tensor.len));
         let mut file = Vec::new();

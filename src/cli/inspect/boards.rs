@@ -55,7 +55,11 @@ pub(super) fn text(path: &Path, column: Column, look: Look, ctx: &Ctx) -> Result
     };
     let count = chosen.first().map_or(0, |matrix| matrix.columns);
     if index >= count {
-        let help = if count == 0 { "`--boards 0` shows the first neuron".to_owned() } else { format!("they are numbered from 0 to {}", count - 1) };
+        let help = if count == 0 {
+            "`--boards 0` shows the first neuron".to_owned()
+        } else {
+            format!("they are numbered from 0 to {}", count - 1)
+        };
         return Err(Error::usage(format!("the network has no {what} {index}")).because(format!("it has {count}")).help(help));
     }
     let mut text = format!("{what} {index}, mean over king squares, a8 above on the left\n");

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::described::LayoutArgs;
+use super::lc0::FindArgs;
 use super::terminal::Verbosity;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -55,6 +56,8 @@ pub(crate) struct Args {
     /// Read it as a described architecture: a name of `nnue architecture list`, or a file
     #[arg(long, value_name = "NAME")]
     architecture: Option<String>,
+    #[command(flatten)]
+    lc0: FindArgs,
     #[command(flatten)]
     layouts: LayoutArgs,
 }
@@ -159,10 +162,11 @@ impl Report {
     }
 }
 
-pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
+pub(super) fn run(mut args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    args.file = args.lc0.locate(&args.file)?;
     let bytes = Bytes::map(&args.file)?;
-    if let Some(exit) = super::lc0::inspect(&args.file, &bytes, args.json, global)? {
+    if let Some(exit) = super::lc0::inspect(&args.file, &bytes, &args.lc0, args.json, global)? {
         return Ok(exit);
     }
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);

@@ -30,7 +30,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         Format::Svg | Format::Png => write_pictures(&target, &page, &args, &ctx)?,
     };
     if args.json {
-        let files = written.iter().map(|one| json!({"path": one.path.to_string_lossy(), "sha256": one.sha256.to_string(), "bytes": one.bytes}));
+        let files =
+            written.iter().map(|one| json!({"path": one.path.to_string_lossy(), "sha256": one.sha256.to_string(), "bytes": one.bytes}));
         global.print_json(&json!({"schema": 1, "files": files.collect::<Vec<_>>(), "warnings": global.warnings()}))?;
     } else {
         let lines = written.iter().map(|one| format!("wrote `{}`, {} bytes\n", one.path.display(), one.bytes));
@@ -68,7 +69,8 @@ fn write_pictures(folder: &Path, page: &Page, args: &Args, ctx: &Ctx) -> Result<
             Format::Svg | Format::Html => (svg::document(scene).into_bytes(), "svg"),
         };
         let path: PathBuf = folder.join(format!("{prefix}{}.{ending}", scene.name));
-        let file = write_file(Place::File(&path), ctx, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", &path, error)))?;
+        let file =
+            write_file(Place::File(&path), ctx, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", &path, error)))?;
         written.push(file);
     }
     Ok(written)

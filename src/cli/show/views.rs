@@ -6,8 +6,8 @@ use crate::cli::inspect;
 use crate::ctx::Ctx;
 use crate::draw::scene::{grouped, short};
 use crate::error::Result;
-use crate::net::{Block, BlockWeights, QuantizedNetwork};
 use crate::format::nnue::leb128_len;
+use crate::net::{Block, BlockWeights, QuantizedNetwork};
 use crate::show::{
     self, Activations, Body, Cell, Detail, Distribution, Inputs, Page, Section, Subject, SumRanges, Table, activations, bias_picture,
     dense_distributions, dense_pictures, histogram, input_distributions, input_pictures, norms_picture, overlaid, rounding,
@@ -38,7 +38,11 @@ pub(super) fn page(args: &Args, loaded: &Loaded, ctx: &Ctx) -> Result<Page> {
             detail = Some(made);
         }
         if !psqt.body.is_empty() {
-            sections.push(psqt.text("What each piece on each square adds to the evaluation, in an engine's internal units. Every weight has its cell."));
+            sections.push(
+                psqt.text(
+                    "What each piece on each square adds to the evaluation, in an engine's internal units. Every weight has its cell.",
+                ),
+            );
         }
     }
     let mut layers = Section::new("layers", "Dense layers");

@@ -15,12 +15,13 @@ use crate::{
 };
 
 /// Averages nets: each float is the sum of `share · value` in double precision, in the order of the list, divided by the sum of the
-/// shares and rounded once. Header, encodings and shapes are the first net's; a layer whose floats stay those of the first keeps its bytes.
+/// shares and rounded once. Header and shapes are the first net's; a layer whose floats stay those of the first keeps its bytes, another is
+/// stored as `encoding`, or as the first net stores it.
 ///
 /// # Errors
 /// When the list is empty, a share is not a number or all are zero together, the nets' layers differ in name or size, or a result cannot be
 /// stored; on cancellation.
-pub fn blend(nets: &[(&Net, f64)], decode: Decode, ctx: &Ctx) -> Result<Net> {
+pub fn blend(nets: &[(&Net, f64)], encoding: Option<Encoding>, decode: Decode, ctx: &Ctx) -> Result<Net> {
     let (first, _) = nets.first().ok_or_else(|| Error::usage("there are no nets to blend"))?;
     let total: f64 = nets.iter().map(|(_, share)| share).sum();
     if !total.is_finite() || total == 0.0 {
@@ -43,7 +44,7 @@ pub fn blend(nets: &[(&Net, f64)], decode: Decode, ctx: &Ctx) -> Result<Net> {
             }
             let mixed: Vec<f32> = sums.into_iter().map(|sum| (sum / total) as f32).collect();
             if mixed.iter().zip(&own).any(|(a, b)| a.to_bits() != b.to_bits()) {
-                let encoding: Encoding = Layer::of(layer).encoding_for(decode)?;
+                let encoding = encoding.map_or_else(|| Layer::of(layer).encoding_for(decode), Ok)?;
                 encode(&mixed, encoding).map_err(|error| error.context(format!("`{path}` cannot be stored")))?.store(layer);
             }
             Ok(())

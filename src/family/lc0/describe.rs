@@ -129,7 +129,7 @@ impl Net {
     pub fn describe(&self, decode: Decode) -> Description {
         let format = self.format();
         let mut parts = Vec::new();
-        let mut encodings = Encoding::ALL.map(|encoding| Size { name: encoding.name().to_owned(), value: 0 }).to_vec();
+        let mut encodings: Vec<Size> = Encoding::ALL.iter().map(|encoding| Size { name: encoding.name().to_owned(), value: 0 }).collect();
         if let Some(weights) = self.weights() {
             parts = self.parts(weights, decode);
             each_layer(weights, "", &mut |_, layer| {

@@ -8,35 +8,11 @@ use super::{
     schema::LAYER_ENCODING,
     wire::{Message, Slice, Value},
 };
+pub use crate::words::{Decode, LayerEncoding as Encoding};
+
 use crate::error::{Error, Result};
 
-/// How the 16 bits of a LINEAR16 layer become floats. The two differ in the last bit, and in what else a release knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Decode {
-    /// lc0 0.33 without fused multiply-add: `min·(1 − t) + max·t`, each operation rounded. Knows the encodings of layers.
-    #[default]
-    Lc0V033,
-    /// lc0 up to 0.32 and the training code: `t·(max − min) + min`. Takes every layer for LINEAR16, whatever it says.
-    Lc0V032,
-}
-
 impl Decode {
-    /// All of them, by name.
-    pub const ALL: [Self; 2] = [Self::Lc0V033, Self::Lc0V032];
-
-    /// Its name, which fixes the values: `lc0-0.33` or `lc0-0.32`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Lc0V033 => "lc0-0.33",
-            Self::Lc0V032 => "lc0-0.32",
-        }
-    }
-
-    /// The one of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|decode| decode.name() == name)
-    }
-
     pub(super) fn linear(self, code: u16, min: f32, max: f32) -> f32 {
         let t = f32::from(code) / 65535.0;
         match self {
@@ -46,45 +22,14 @@ impl Decode {
     }
 }
 
-/// How a layer's floats are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// 16 bits, linear between the least and the greatest value. The only one that lc0 before 0.33 knows.
-    Linear16,
-    /// IEEE 754 half precision.
-    Float16,
-    /// The upper half of single precision.
-    Bfloat16,
-    /// Single precision.
-    Float32,
-}
-
 impl Encoding {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Linear16, Self::Float16, Self::Bfloat16, Self::Float32];
-
-    /// Its name, as lc0 prints it in lower case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Linear16 => "linear16",
-            Self::Float16 => "float16",
-            Self::Bfloat16 => "bfloat16",
-            Self::Float32 => "float32",
-        }
-    }
-
-    /// The one of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|encoding| encoding.name() == name)
-    }
-
     /// Its number in a file.
     pub const fn number(self) -> i32 {
         self as i32 + 1
     }
 
     fn of_number(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|encoding| encoding.number() == number)
+        Self::ALL.iter().copied().find(|encoding| encoding.number() == number)
     }
 
     /// Bytes of an element.
@@ -318,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_a_range_are_exact() {
-        for decode in Decode::ALL {
+        for decode in Decode::ALL.iter().copied() {
             assert_eq!(decode.linear(0, -0.3, 0.7), -0.3);
         }
         assert_eq!(Decode::Lc0V033.linear(65535, -0.3, 0.7), 0.7);
@@ -328,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_stored_is_refused() {
-        for encoding in Encoding::ALL {
+        for encoding in Encoding::ALL.iter().copied() {
             assert!(encode(&[1.0, f32::NAN], encoding).unwrap_err().message().contains("element 1"));
         }
         assert!(encode(&[70000.0], Encoding::Float16).is_err());
@@ -339,7 +284,7 @@ mod tests {
     proptest! {
         #[test]
         fn encoding_again_changes_nothing(values in proptest::collection::vec(-8.0f32..8.0, 2..300)) {
-            for encoding in Encoding::ALL {
+            for encoding in Encoding::ALL.iter().copied() {
                 let once = encode(&values, encoding).unwrap();
                 if let Some((min, max)) = once.range && !is_linear16_stable(min, max) {
                     continue;

@@ -9,6 +9,7 @@
 //!   the stated version does not know) is told by [`Net::findings`].
 //! * A net holds the file as it is. Layers are carried as stored bytes and only encoded when their floats change; an untouched net is
 //!   written back byte for byte.
+//! * In a build a net passes through the stages of [`crate::stage::lc0`]: `plan` makes them, `execute` runs them.
 //! * The decode formula is a parameter, [`Decode`]: two are in use, and they differ in the last bit.
 //!
 //! # Limitations
@@ -18,8 +19,8 @@ mod blend;
 mod container;
 mod describe;
 mod diff;
-mod discover;
 mod edit;
+mod execute;
 mod findings;
 mod fixup;
 mod fold;
@@ -27,6 +28,8 @@ mod inflate_fault;
 mod layer;
 mod net;
 mod onnx;
+mod open;
+mod plan;
 pub mod schema;
 mod sizes;
 mod sniff;
@@ -37,19 +40,39 @@ mod view;
 pub mod wire;
 mod write;
 
+pub use crate::format::autodiscover::{Environment, discover};
 pub use blend::blend;
 pub use container::{Wrapping, is_embedded};
 pub use describe::{Description, Entry, Fixed, Found, Part, Release, Size};
 pub use diff::{FieldDiff, LayerDiff, NetDiff, diff};
-pub use discover::{Environment, discover};
+pub(crate) use execute::Value;
+pub use execute::{edit_header, keep_heads};
 pub use findings::{Fault, Finding};
 pub use fixup::Change;
 pub use layer::{Decode, Encoded, Encoding, Layer, encode, is_linear16_stable};
 pub use net::{Net, Version};
 pub use onnx::{OnnxOptions, write_onnx};
+pub use open::{Form, check_encoding, open};
+pub(crate) use plan::is_meant;
 pub use sizes::Sized;
 pub use sniff::{Sniffed, sniff};
 pub(crate) use source::Lc0;
 pub use tensor_file::{TensorFile, is_lc0_tensors, read_tensors, write_tensors};
 pub use text::{read_text, text_version};
 pub use view::{Tensor, Tensors, View};
+
+use crate::ctx::Ctx;
+
+/// Most faults that are told one by one.
+const SHOWN: usize = 5;
+
+/// Warns of what lc0 does not look for in a network.
+pub fn warn_of_findings(net: &Net, decode: Decode, ctx: &Ctx) {
+    let findings = net.findings(decode);
+    for finding in findings.iter().take(SHOWN) {
+        ctx.warn(&finding.what);
+    }
+    if findings.len() > SHOWN {
+        ctx.warn(format!("{} more of the kind; `nnue inspect` shows all", findings.len() - SHOWN));
+    }
+}

@@ -126,6 +126,18 @@ impl Net {
         Ok(Self { message, source: Some(Source { file: file.clone(), unwrapped }), notes })
     }
 
+    /// The same net without what it was wrapped in: it is packed anew when it is written, whatever it was packed with.
+    #[must_use]
+    pub fn unwrapped(mut self) -> Self {
+        self.notes = Vec::new();
+        self.source = self.source.map(|Source { unwrapped, .. }| {
+            let protobuf = unwrapped.protobuf;
+            let file = protobuf.clone();
+            Source { file, unwrapped: Unwrapped { wrapping: Wrapping::Raw, protobuf, stream: None, notes: Vec::new(), cut: None } }
+        });
+        self
+    }
+
     /// A net that was made, not read.
     pub fn from_message(message: Message) -> Self {
         Self { message, source: None, notes: Vec::new() }

@@ -5,7 +5,7 @@ use std::io::Read;
 use super::{container::is_embedded, net::begins_as_net, text_version};
 
 /// Inflated bytes that are looked at.
-const HEAD: u64 = 1 << 16;
+pub(super) const HEAD: u64 = 1 << 16;
 
 /// What kind of lc0 file this seems to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +20,19 @@ pub enum Sniffed {
 
 /// Looks at a whole file. `None` where it is something else; a damaged net may be either.
 pub fn sniff(bytes: &[u8]) -> Option<Sniffed> {
+    let head = bytes.get(..HEAD as usize).unwrap_or(bytes);
+    sniff_parts(head, bytes.last_chunk::<8>().map_or(&[], |tail| &tail[..]))
+}
+
+/// As [`sniff`], of the beginning of a file (up to [`HEAD`] bytes) and its last eight bytes; none of a shorter file.
+pub(super) fn sniff_parts(bytes: &[u8], tail: &[u8]) -> Option<Sniffed> {
     let head = if bytes.starts_with(b"\x1F\x8B") {
         let mut head = Vec::new();
         // What a damaged stream gives before its fault is enough.
         let _ = flate2::bufread::MultiGzDecoder::new(bytes).take(HEAD).read_to_end(&mut head);
         head
     } else {
-        bytes.get(..HEAD as usize).unwrap_or(bytes).to_vec()
+        bytes.to_vec()
     };
     if begins_as_net(&head) {
         return Some(Sniffed::Net);
@@ -34,7 +40,7 @@ pub fn sniff(bytes: &[u8]) -> Option<Sniffed> {
     if text_version(&head).is_some() {
         return Some(Sniffed::Text);
     }
-    if is_embedded(bytes) {
+    if is_embedded(tail) {
         return Some(Sniffed::Engine);
     }
     walks_as_net(&head).then_some(Sniffed::Net)

@@ -1,28 +1,50 @@
-//! lc0's networks as sources of a manifest.
-//!
-//! # Limitations
-//! They are recognized, so that a build says what they are; it has no stages for them yet. `nnue convert` and `nnue inspect` work on them.
+//! lc0's networks as a family of builds: which files are its own, what is made of them, and by whom.
 
-use super::sniff;
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use super::{
+    execute, plan,
+    sniff::{HEAD, sniff_parts},
+    tensor_file,
+};
 use crate::ctx::Ctx;
-use crate::error::{Error, Kind, Result};
-use crate::family::{Family, Planned, SourceFacts, Steps};
+use crate::error::{Error, Result};
+use crate::family::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value};
 use crate::files::Bytes;
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
+use crate::stage::{Action, Role};
 
 /// The family.
 pub(crate) struct Lc0;
 
 impl Family for Lc0 {
     fn recognizes(&self, content: FileKind, path: &FilePath) -> bool {
+        // Read, not mapped: the file may be one that is being written.
+        let looked = || -> std::io::Result<bool> {
+            let mut file = File::open(&path.resolved)?;
+            match content {
+                FileKind::Safetensors => tensor_file::is_marked_safetensors(&mut file),
+                FileKind::Npz => tensor_file::is_marked_npz(&mut file),
+                _ => {
+                    let mut head = Vec::new();
+                    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+                    let mut tail = [0; 8];
+                    let has_tail = file.seek(SeekFrom::End(-8)).is_ok() && file.read_exact(&mut tail).is_ok();
+                    Ok(sniff_parts(&head, if has_tail { &tail } else { &[] }).is_some())
+                }
+            }
+        };
         // The mark of a net in a program is at the end of it; protobuf has none of its own.
-        content.holds().may_hide_network() && Bytes::map(&path.resolved).is_ok_and(|bytes| sniff(&bytes).is_some())
+        (content.holds().may_hide_network() || content.holds_floats()) && looked().unwrap_or(false)
     }
 
-    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, _: SourceFacts, _: &mut dyn Steps) -> Result<Planned> {
-        let path = &net.source.path;
-        Err(not_built(manifest, &net.name, path.span, &path.value.typed))
+    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, _: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
+        plan::plan(manifest, net, steps)
     }
 
     fn assumption(&self, _: &ResolvedNet, _: SourceFacts, _: &Ctx) -> Option<String> {
@@ -30,14 +52,32 @@ impl Family for Lc0 {
     }
 }
 
-fn not_built(manifest: &Manifest, net: &str, span: crate::manifest::Span, path: &str) -> Error {
-    manifest
-        .diagnostic(
-            span,
-            &format!("`{path}` holds a network of lc0, which net `{net}` cannot be built from"),
-            "a network of lc0",
-            "networks of lc0 are converted with `nnue convert`; builds of them are not supported yet",
-            &format!("convert it: `nnue convert {path} TARGET`, and remove net `{net}` from the manifest"),
-        )
-        .kind_is(Kind::Usage)
+impl Stages for Lc0 {
+    fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+        execute::execute(action, inputs, ctx)
+    }
+
+    fn read_stored(&self, action: &Action, _: &[u8]) -> Result<Value> {
+        Err(not_stored(action))
+    }
+
+    fn read_file(&self, role: Role, _: &[u8]) -> Result<Value> {
+        Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it")))
+    }
+
+    fn most_bytes(&self, action: &Action, _: &Value) -> Result<u64> {
+        Err(not_stored(action))
+    }
+
+    fn check_fits(&self, action: &Action, _: &Value, _: &Value) -> Result<()> {
+        Err(not_stored(action))
+    }
+
+    fn check_source(&self, action: &Action, path: &Path, ctx: &Ctx, input: Bytes) -> Result<()> {
+        action.read_weights().map_or(Ok(()), |params| execute::read(*params, path, input, ctx).map(drop))
+    }
+}
+
+fn not_stored(action: &Action) -> Error {
+    Error::new(format!("results of {} are not stored", action.stage()))
 }

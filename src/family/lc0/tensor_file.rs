@@ -5,7 +5,11 @@
 //! from the floats and the range, and where they do not (ranges of a few units in the last place), the skeleton keeps them. Layers whose
 //! floats changed are encoded again. Convolutions of folded views become plain ones in single precision.
 
-use std::{collections::HashMap, io::Write};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+};
 
 use half::{bf16, f16};
 
@@ -25,6 +29,7 @@ use crate::{
         npz, safetensors,
         tensor::{DType, Source, TensorOut, TensorView},
     },
+    words::Word,
 };
 
 /// Kinds of files of tensors.
@@ -205,6 +210,29 @@ pub fn is_lc0_tensors(bytes: &Bytes) -> bool {
     Contents::read(bytes).is_ok_and(|contents| contents.metadata.get("format").is_some_and(|format| format == "lc0"))
 }
 
+/// Whether a `.safetensors` file is one that [`write_tensors`] wrote, by its header.
+pub(super) fn is_marked_safetensors(file: &mut File) -> io::Result<bool> {
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let mut header = Vec::new();
+    // The longest header that the format allows is 100 MB; ours have a skeleton of some.
+    file.take(u64::from_le_bytes(length).min(100 << 20)).read_to_end(&mut header)?;
+    Ok(contains(&header, VIEW.as_bytes()) && contains(&header, b"\"lc0\""))
+}
+
+/// Whether a `.npz` file is one that [`write_tensors`] wrote, by the end of its list of members, where our own stand.
+pub(super) fn is_marked_npz(file: &mut File) -> io::Result<bool> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(16 << 10)))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    Ok(contains(&tail, format!("{NPZ_METADATA}{VIEW}").as_bytes()))
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
 /// Makes a net of a file that [`write_tensors`] wrote, also after its floats were changed.
 ///
 /// # Errors
@@ -216,7 +244,7 @@ pub fn read_tensors(bytes: &Bytes, ctx: &Ctx) -> Result<Net> {
     let skeleton = entry(SKELETON).ok_or_else(|| {
         Error::new("the file does not say what net its tensors belong to").because(format!("its metadata has no `{SKELETON}`"))
     })?;
-    let decode = entry(DECODE).and_then(Decode::of_name).ok_or_else(|| Error::new(format!("its metadata has no valid `{DECODE}`")))?;
+    let decode = entry(DECODE).and_then(Decode::named).ok_or_else(|| Error::new(format!("its metadata has no valid `{DECODE}`")))?;
     let skeleton = unhex(skeleton).ok_or_else(|| Error::new(format!("`{SKELETON}` in its metadata is not hexadecimal")))?;
     let mut message = Message::parse(&NET, &Bytes::from_vec(skeleton)).map_err(|error| error.context("the skeleton is damaged"))?;
     let paths: HashMap<String, String> = entry(PATHS)

@@ -17,38 +17,9 @@ use super::{
     schema::{Kind, WEIGHTS},
     wire::{Message, Value},
 };
+pub use crate::words::View;
+
 use crate::error::{Error, Result};
-
-/// Which tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum View {
-    /// Layers as stored.
-    #[default]
-    Raw,
-    /// Folded, single heads.
-    Legacy,
-    /// Folded, all heads.
-    Multi,
-}
-
-impl View {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Raw, Self::Legacy, Self::Multi];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Legacy => "legacy",
-            Self::Multi => "multi",
-        }
-    }
-
-    /// The one of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|view| view.name() == name)
-    }
-}
 
 /// A tensor of a view.
 #[derive(Debug, Clone)]

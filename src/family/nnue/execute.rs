@@ -26,13 +26,18 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
         Action::Search(params) => search(params, inputs, ctx),
         Action::Permute => permute(inputs),
         Action::Write(params) => content(params, inputs, ctx).map(|content| Product::File(Box::new(content))),
+        Action::ReadWeights(_) | Action::Blend(_) | Action::Heads(_) | Action::Fold(_) | Action::Encode(_) | Action::WriteWeights(_) => {
+            Err(wrong_value(action.stage().name()))
+        }
     }
 }
 
 /// An input as this family's.
 fn value(inputs: &dyn Inputs, role: Role) -> Result<Value> {
-    let family::Value::Nnue(value) = inputs.value(role)?;
-    Ok(value)
+    match inputs.value(role)? {
+        family::Value::Nnue(value) => Ok(value),
+        family::Value::Lc0(_) => Err(wrong_value("a stage")),
+    }
 }
 
 /// A file → a network.

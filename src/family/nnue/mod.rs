@@ -18,14 +18,17 @@ mod value;
 
 pub(crate) use fishtest::Fishtest;
 pub(super) use pictures::pictures;
+use stages::load::load_file;
 pub(crate) use value::Value;
 
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files::Bytes;
 use crate::format::nnue;
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
@@ -78,13 +81,23 @@ impl Stages for Nnue {
     }
 
     fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
-        let AnyValue::Nnue(network) = network;
-        value::most_bytes(action, network)
+        value::most_bytes(action, own(network)?)
     }
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
-        let (AnyValue::Nnue(result), AnyValue::Nnue(network)) = (result, network);
-        value::check_fits(action, result, network)
+        value::check_fits(action, own(result)?, own(network)?)
+    }
+
+    fn check_source(&self, action: &Action, path: &Path, _: &Ctx, input: Bytes) -> Result<()> {
+        action.load().map_or(Ok(()), |load| load_file(input, path, &load.expected).map(drop))
+    }
+}
+
+/// A value as this family's.
+fn own(value: &AnyValue) -> Result<&Value> {
+    match value {
+        AnyValue::Nnue(value) => Ok(value),
+        AnyValue::Lc0(_) => Err(Error::new("a stage got a network of another family: this is a bug in nnue, please report it")),
     }
 }
 

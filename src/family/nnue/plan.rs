@@ -12,6 +12,7 @@ use crate::words::{Algorithm, FileFormat};
 
 /// As [`Family::plan`](crate::family::Family::plan).
 pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
+    refuse_foreign(manifest, net)?;
     let source = &net.source;
     let file = steps.file(&source.path, source.sha256.as_ref());
     let loaded = steps.action(Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
@@ -29,7 +30,7 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
     };
     let mut outputs = Vec::new();
     for output in &net.outputs {
-        let format = format_of(output.kind);
+        let format = format_of(output.kind).ok_or_else(|| of_lc0_only(manifest, net, output))?;
         let from = match (format, permutation) {
             (FileFormat::Nnue, _) => permuted,
             (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, Some(_)) => return Err(permuted_floats(manifest, net, output)),
@@ -97,11 +98,41 @@ fn search_params(optimize: &ResolvedOptimize) -> Search {
     }
 }
 
-pub(super) const fn format_of(kind: OutputKind) -> FileFormat {
+/// What is written to such an output; `None` where only networks of lc0 are.
+pub(super) const fn format_of(kind: OutputKind) -> Option<FileFormat> {
     match kind {
-        OutputKind::Folder | OutputKind::Nnue => FileFormat::Nnue,
-        OutputKind::Pt => FileFormat::Pt,
-        OutputKind::Safetensors => FileFormat::Safetensors,
-        OutputKind::Npz => FileFormat::Npz,
+        OutputKind::Folder | OutputKind::Nnue => Some(FileFormat::Nnue),
+        OutputKind::Pt => Some(FileFormat::Pt),
+        OutputKind::Safetensors => Some(FileFormat::Safetensors),
+        OutputKind::Npz => Some(FileFormat::Npz),
+        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx => None,
     }
+}
+
+/// Refuses what can only be said of networks of lc0.
+fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
+    let of_source = net.source.claims.decode.as_ref().map(|decode| ("decode", decode.span));
+    let Some((key, span)) = net.edits.places().next().or(of_source) else { return Ok(()) };
+    let source = &net.source.path.value.typed;
+    let error = manifest.diagnostic(
+        span,
+        &format!("net `{}` is not a network of lc0: `{key}` means nothing to it", net.name),
+        "only for networks of lc0",
+        &format!("`{source}` holds, as far as its beginning tells, no weight file of lc0"),
+        &format!("remove `{key}`, or name a weight file (`.pb.gz`) as the source"),
+    );
+    Err(error.kind_is(Kind::Usage))
+}
+
+fn of_lc0_only(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {
+    let typed = &output.path.value.typed;
+    manifest
+        .diagnostic(
+            output.path.span,
+            &format!("net `{}` cannot be written to `{typed}`", net.name),
+            "only for networks of lc0",
+            &format!("`{}` holds, as far as its beginning tells, no weight file of lc0", net.source.path.value.typed),
+            "end the output with `/`, `.nnue`, `.pt`, `.safetensors` or `.npz`",
+        )
+        .kind_is(Kind::Usage)
 }

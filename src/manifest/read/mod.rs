@@ -5,6 +5,7 @@
 
 mod cache;
 mod data;
+mod edits;
 mod filters;
 mod net;
 mod optimize;
@@ -19,6 +20,7 @@ use std::{
 
 pub use cache::RemoteCache;
 pub use data::Data;
+pub use edits::{Blend, Edits, HeaderEdits, Heads};
 pub use net::{Net, NetSource};
 pub use optimize::Optimize;
 use reader::{Names, Reader};
@@ -160,9 +162,10 @@ impl Reader<'_> {
         let used: HashSet<&str> = content
             .nets
             .iter()
-            .filter_map(|net| match &net.source.value {
+            .flat_map(|net| std::iter::once(&net.source).chain(net.edits.sources()))
+            .filter_map(|source| match &source.value {
                 NetSource::Named(name) => Some(name.as_str()),
-                _ => None,
+                NetSource::Path(_) | NetSource::Glob { .. } | NetSource::Embedded { .. } => None,
             })
             .collect();
         for entry in sources {

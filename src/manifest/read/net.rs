@@ -12,11 +12,13 @@ use super::{
         text::{Located, Problem, Span},
         tree::{Item, Value, quoted},
     },
+    edits::Edits,
     optimize::Optimize,
     reader::Reader,
     source::Claims,
     values::Fields,
 };
+use crate::format::autodiscover::AUTODISCOVER;
 use crate::words::CompressionChoice;
 
 /// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
@@ -40,6 +42,8 @@ pub struct Net {
     pub permutation: Option<Located<String>>,
     /// Search for a permutation.
     pub optimize: Option<Optimize>,
+    /// What is done to a network of lc0.
+    pub edits: Edits<Located<NetSource>>,
     /// What is said of the published files.
     pub release: Release,
 }
@@ -56,6 +60,13 @@ pub enum NetSource {
         /// The pattern.
         pattern: String,
         /// What is said of every file that matches.
+        claims: Box<Claims>,
+    },
+    /// An lc0 with a network at its end.
+    Embedded {
+        /// The program.
+        path: FilePath,
+        /// What is said of the network.
         claims: Box<Claims>,
     },
 }
@@ -81,6 +92,7 @@ impl Reader<'_> {
         let outputs =
             self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
         let (permutation, optimize) = self.order(&fields);
+        let edits = self.edits(&fields);
         let release = self.release(&fields);
         if let Some(Some(outputs)) = &outputs
             && !self.in_defaults
@@ -108,6 +120,7 @@ impl Reader<'_> {
             permutation,
             // One that is wrong has been reported, and hides no mistakes of the outputs.
             optimize: optimize.flatten(),
+            edits,
             release,
         })
     }
@@ -141,6 +154,7 @@ impl Reader<'_> {
     ) {
         let path = &fields.path;
         if let Some(written) = written
+            && written.value != CompressionChoice::Auto
             && !outputs.iter().any(|output| holds_nnue(&output.value))
             && self.warned.insert(written.span)
         {
@@ -228,21 +242,31 @@ impl Reader<'_> {
         if let Value::Table(_) = item.value {
             let fields = self.table(&keys::GLOB, key, item)?;
             let glob = self.required(&fields, "glob").and_then(|(key, item)| self.path_text(&key, item));
+            let embedded = fields.get("embedded").map(|item| self.file(&fields.path_of("embedded"), item));
+            if embedded.is_some() && fields.get("glob").is_some() {
+                self.excluded(&fields, "glob", "embedded");
+            }
             let claims = Box::new(self.claims(&fields));
             self.finish(fields);
+            if let Some(embedded) = embedded {
+                return embedded.map(|path| path.map(|path| NetSource::Embedded { path, claims }));
+            }
             return glob.map(|glob| glob.map(|pattern| NetSource::Glob { pattern, claims }));
         }
-        let text = match &item.value {
-            Value::String(_) => self.path_text(key, item)?,
-            _ => {
-                self.wrong_type(key, item, "a string or `{ glob = \"…\" }`", "name a `[source.NAME]` table, or give the path of a file");
-                return None;
-            }
-        };
+        if !matches!(item.value, Value::String(_)) {
+            self.wrong_type(key, item, "a string or `{ glob = \"…\" }`", "name a `[source.NAME]` table, or give the path of a file");
+            return None;
+        }
+        self.named_source(key, item)
+    }
+
+    /// The name of a source, or a path.
+    pub(super) fn named_source(&mut self, key: &str, item: &Item) -> Option<Located<NetSource>> {
+        let text = self.path_text(key, item)?;
         if self.source_names.set.contains(&text.value) {
             return Some(text.map(NetSource::Named));
         }
-        if text.value.contains(['/', '\\']) || Path::new(&text.value).extension().is_some() {
+        if text.value == AUTODISCOVER || text.value.contains(['/', '\\']) || Path::new(&text.value).extension().is_some() {
             let folder = self.folder;
             return Some(text.map(|text| NetSource::Path(FilePath::new(folder, &text))));
         }

@@ -12,7 +12,8 @@ use super::{
     reader::Reader,
     values::Fields,
 };
-use crate::words::suggest;
+use crate::format::autodiscover::AUTODISCOVER;
+use crate::words::{Decode, suggest};
 use crate::{
     net::{Block, Generation, Quantization},
     words::Overflow,
@@ -27,6 +28,10 @@ pub struct Source {
     pub span: Span,
     /// The file.
     pub path: Located<FilePath>,
+    /// Whether the network is that at the end of a program, whatever the file begins with.
+    pub embedded: bool,
+    /// Of `<autodiscover>`: the lc0 whose search is followed.
+    pub engine: Option<Located<FilePath>>,
     /// What is said of its content.
     pub claims: Claims,
     /// Pin: 64 lower-case hexadecimal digits.
@@ -50,6 +55,8 @@ pub struct Claims {
     pub quantization: Option<Located<&'static Quantization>>,
     /// The dict of tensors that is meant in a checkpoint with several: its path of keys, joined by `/`.
     pub state_dict: Option<Located<String>>,
+    /// How the codes of a network of lc0 become floats.
+    pub decode: Option<Located<Decode>>,
     /// What to do with weights beyond the range of their integers.
     pub overflow: Located<Overflow>,
 }
@@ -58,7 +65,17 @@ impl Claims {
     /// Nothing is said; `span` stands for the place where it could be.
     pub fn none(span: Span) -> Self {
         let overflow = Located { value: Overflow::default(), span };
-        Self { features: None, l1: None, l2: None, l3: None, architecture: None, quantization: None, state_dict: None, overflow }
+        Self {
+            features: None,
+            l1: None,
+            l2: None,
+            l3: None,
+            architecture: None,
+            quantization: None,
+            state_dict: None,
+            decode: None,
+            overflow,
+        }
     }
 
     /// What is said of the content, by the names of its keys: the value, and where it was written.
@@ -74,6 +91,7 @@ impl Claims {
             of("architecture", &self.architecture, |generation| json!(generation.name)),
             of("quantization", &self.quantization, |scales| json!(scales.name)),
             of("state_dict", &self.state_dict, |path| json!(path)),
+            of("decode", &self.decode, |decode| json!(decode)),
         ]
         .into_iter()
         .flatten()
@@ -89,11 +107,41 @@ impl Reader<'_> {
     pub(super) fn source(&mut self, entry: &Entry) -> Option<Source> {
         let fields = self.table(&keys::SOURCE, &display_path(["source", &entry.key.value]), &entry.item)?;
         let path = self.required(&fields, "path").map(|(key, item)| self.file(&key, item));
+        let embedded = fields.get("embedded").map(|item| self.file(&fields.path_of("embedded"), item));
+        let engine = fields.get("engine").and_then(|item| self.file(&fields.path_of("engine"), item));
+        if path.is_some() && embedded.is_some() {
+            self.excluded(&fields, "path", "embedded");
+        }
+        if let Some(engine) = &engine
+            && !matches!(&path, Some(Some(path)) if path.value.typed == AUTODISCOVER)
+        {
+            self.problems.push(Problem::new(
+                format!("`{}.engine` needs `path = \"{AUTODISCOVER}\"`", fields.path),
+                engine.span,
+                "a program",
+                "it says where that search begins",
+                "remove `engine`; a network at the end of a program is `embedded = \"…\"`",
+            ));
+        }
         let claims = self.claims(&fields);
         let sha256 = fields.get("sha256").and_then(|item| self.sha256(&fields.path_of("sha256"), item));
         let span = fields.span;
         self.finish(fields);
-        Some(Source { name: Some(entry.key.value.clone()), span, path: path??, claims, sha256 })
+        let is_embedded = embedded.is_some();
+        let path = embedded.or(path)??;
+        Some(Source { name: Some(entry.key.value.clone()), span, path, embedded: is_embedded, engine, claims, sha256 })
+    }
+
+    /// Says that a table has two keys of which it may have one.
+    pub(super) fn excluded(&mut self, fields: &Fields<'_>, one: &str, other: &str) {
+        let problem = Problem::new(
+            format!("`{}` has both `{one}` and `{other}`", fields.path),
+            fields.place(one),
+            "one source",
+            "a network comes from one file",
+            "remove one of them",
+        );
+        self.problems.push(problem.and(fields.place(other), "another"));
     }
 
     /// The keys that a source and a glob share.
@@ -106,6 +154,7 @@ impl Reader<'_> {
             architecture: self.word(fields, "architecture"),
             quantization: self.word(fields, "quantization"),
             state_dict: fields.get("state_dict").and_then(|item| self.string(&fields.path_of("state_dict"), item)),
+            decode: self.word(fields, "decode"),
             overflow: self.word(fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default())),
         }
     }

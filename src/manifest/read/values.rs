@@ -83,7 +83,11 @@ impl Reader<'_> {
         let item = fields.get(key);
         if item.is_none()
             && !self.in_defaults
-            && let Some(Need::Required(example) | Need::HereOrInDefaults(example)) = fields.key(key).map(|key| key.need)
+            && let Some(example) = fields.key(key).and_then(|key| match key.need {
+                Need::Required(example) | Need::HereOrInDefaults(example) => Some(example),
+                Need::RequiredUnless(other, example) => fields.get(other).is_none().then_some(example),
+                Need::Optional => None,
+            })
         {
             self.problems.push(Problem::new(
                 format!("`{}` has no `{key}`", fields.path),
@@ -131,12 +135,17 @@ impl Reader<'_> {
     pub(super) fn number(&mut self, fields: &Fields<'_>, key: &str) -> Option<f64> {
         let item = fields.get(key)?;
         let Some(Kind::Number(max)) = fields.key(key).map(|key| key.kind) else { return None };
+        self.number_of(&fields.path_of(key), item, max)
+    }
+
+    /// A number that need not be whole, of at most `max` by magnitude.
+    pub(super) fn number_of(&mut self, path: &str, item: &Item, max: f64) -> Option<f64> {
         let number = match &item.value {
             Value::Integer(number) => number.map_or(f64::INFINITY, |number| number as f64),
             // What TOML takes for a number, Rust reads as well; the separators are TOML's alone.
             Value::Float(text) => text.replace('_', "").parse().unwrap_or(f64::NAN),
             _ => {
-                self.wrong_type(&fields.path_of(key), item, "a number", "write a number, for example `1.5`");
+                self.wrong_type(path, item, "a number", "write a number, for example `1.5`");
                 return None;
             }
         };
@@ -144,7 +153,7 @@ impl Reader<'_> {
             return Some(number);
         }
         self.problems.push(Problem::new(
-            format!("`{}` is out of range", fields.path_of(key)),
+            format!("`{path}` is out of range"),
             item.span,
             "this number",
             format!("it is {} and must be from -{max} to {max}", self.texts.slice(item.span)),

@@ -268,7 +268,8 @@ impl Page {
         let data = data.to_string().replace("</", "<\\/");
         let links = self.sections.iter().map(|section| format!("<a href=\"#{}\">{}</a>", section.id, escaped(&section.title)));
         let has_scales = self.sections.iter().any(|section| section.body.iter().any(|body| matches!(body, Body::Scales(..))));
-        let toggle = if has_scales { "<label><input type=\"checkbox\" id=\"logarithmic\" checked> logarithmic histograms</label>" } else { "" };
+        let toggle =
+            if has_scales { "<label><input type=\"checkbox\" id=\"logarithmic\" checked> logarithmic histograms</label>" } else { "" };
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
@@ -290,7 +291,12 @@ impl Page {
 
     fn write_body(&self, out: &mut String, body: &Body, drawn: &mut impl Iterator<Item = String>) {
         let mut figure = |out: &mut String, scene: &Scene, class: &str| {
-            let _ = write!(out, "<figure class=\"{class}\" id=\"picture-{}\">{}</figure>", escaped(&scene.name), drawn.next().unwrap_or_default());
+            let _ = write!(
+                out,
+                "<figure class=\"{class}\" id=\"picture-{}\">{}</figure>",
+                escaped(&scene.name),
+                drawn.next().unwrap_or_default()
+            );
         };
         match body {
             Body::Text(text) => {

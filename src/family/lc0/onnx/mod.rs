@@ -20,6 +20,7 @@ use super::{
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    words::OnnxType,
 };
 use proto::{Attribute, Model};
 
@@ -30,13 +31,13 @@ pub struct OnnxOptions {
     pub policy_head: String,
     /// Name of a value head.
     pub value_head: String,
-    /// Half precision throughout, input and outputs too; else single.
-    pub half: bool,
+    /// The type of all numbers, also of input and outputs.
+    pub numbers: OnnxType,
 }
 
 impl Default for OnnxOptions {
     fn default() -> Self {
-        Self { policy_head: "vanilla".into(), value_head: "winner".into(), half: false }
+        Self { policy_head: "vanilla".into(), value_head: "winner".into(), numbers: OnnxType::default() }
     }
 }
 
@@ -128,7 +129,7 @@ impl<'a> Graph<'a> {
         let tensors = net.tensors(View::Multi, decode)?;
         let activation = if number("default_activation") == 1 { Activation::Mish } else { Activation::Relu };
         Ok(Self {
-            model: Model::new(options.half),
+            model: Model::new(options.numbers),
             tensors,
             weights,
             options,
@@ -232,9 +233,9 @@ impl<'a> Graph<'a> {
             Activation::Relu => simple(&mut self.model, "Relu", "relu", input),
             Activation::Tanh => simple(&mut self.model, "Tanh", "tanh", input),
             Activation::Sigmoid => simple(&mut self.model, "Sigmoid", "sigmoid", input),
-            Activation::Selu => simple(&mut self.model, "Selu", "selu", input),
+            Activation::Selu => self.model.wide_node("Selu", &format!("{node}/selu"), &[input], &[]),
             Activation::Mish => {
-                let flow = simple(&mut self.model, "Softplus", "mish/softplus", input);
+                let flow = self.model.wide_node("Softplus", &format!("{node}/mish/softplus"), &[input], &[]);
                 let flow = simple(&mut self.model, "Tanh", "mish/tanh", &flow);
                 self.model.node("Mul", &format!("{node}/mish"), &[&flow, input], &[])
             }
@@ -255,10 +256,12 @@ impl<'a> Graph<'a> {
         let size = outputs.checked_mul(inputs * kernel * kernel).ok_or_else(|| Error::new(format!("the size of `{prefix}` overflows")))?;
         let weights = self.tensor(&format!("{prefix}.weights"), size)?;
         let biases = self.tensor(&format!("{prefix}.biases"), outputs)?;
-        let weights = self.model.tensor(&format!("{node}/w/kernel"), &[outputs, inputs, kernel, kernel], weights);
-        let biases = self.model.tensor(&format!("{node}/w/bias"), &[outputs], biases);
+        // There are no convolutions of bfloat16 in this set of operators.
+        let constant = if self.options.numbers == OnnxType::Bfloat16 { Model::single } else { Model::tensor };
+        let weights = constant(&mut self.model, &format!("{node}/w/kernel"), &[outputs, inputs, kernel, kernel], weights);
+        let biases = constant(&mut self.model, &format!("{node}/w/bias"), &[outputs], biases);
         let (pad, kernel) = ((kernel / 2) as i64, kernel as i64);
         let attributes = [("pads", Attribute::Ints(vec![pad; 4])), ("kernel_shape", Attribute::Ints(vec![kernel; 2]))];
-        Ok((self.model.node("Conv", node, &[input, &weights, &biases], &attributes), outputs))
+        Ok((self.model.wide_node("Conv", node, &[input, &weights, &biases], &attributes), outputs))
     }
 }

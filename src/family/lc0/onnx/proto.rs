@@ -6,12 +6,15 @@ use super::super::{layer::write_floats, view::Tensor, wire::write_varint};
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    words::OnnxType,
 };
 
 /// ONNX's number of `FLOAT`.
 const FLOAT: u64 = 1;
 /// Of `FLOAT16`.
 const FLOAT16: u64 = 10;
+/// Of `BFLOAT16`.
+const BFLOAT16: u64 = 16;
 /// Of `INT32`.
 const INT32: u64 = 6;
 /// Of `INT64`.
@@ -19,9 +22,18 @@ const INT64: u64 = 7;
 const IR_VERSION: u64 = 8;
 const OPSET: u64 = 17;
 
+/// ONNX's number of a type, and its bytes.
+const fn type_of(numbers: OnnxType) -> (u64, usize) {
+    match numbers {
+        OnnxType::Float32 => (FLOAT, 4),
+        OnnxType::Float16 => (FLOAT16, 2),
+        OnnxType::Bfloat16 => (BFLOAT16, 2),
+    }
+}
+
 /// A model under construction.
 pub struct Model<'a> {
-    half: bool,
+    numbers: OnnxType,
     nodes: Vec<u8>,
     initializers: Vec<Initializer<'a>>,
     inputs: Vec<u8>,
@@ -41,6 +53,8 @@ enum Data<'a> {
     Floats(Vec<f32>),
     /// A tensor of the net.
     Tensor(Tensor<'a>),
+    /// The same in single precision, whatever the model's numbers are.
+    Single(Tensor<'a>),
     /// A matrix of this many rows and columns, to be turned around.
     Transposed(Tensor<'a>, usize, usize),
 }
@@ -77,9 +91,9 @@ fn packed<T>(values: &[T], bytes: impl Fn(&T) -> Vec<u8>) -> Vec<u8> {
 }
 
 impl<'a> Model<'a> {
-    /// An empty model, in half precision or in single.
-    pub fn new(half: bool) -> Self {
-        Self { half, nodes: Vec::new(), initializers: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+    /// An empty model of such numbers.
+    pub fn new(numbers: OnnxType) -> Self {
+        Self { numbers, nodes: Vec::new(), initializers: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
     }
 
     /// Adds a node; gives its first output's name.
@@ -147,6 +161,23 @@ impl<'a> Model<'a> {
         self.initializer(name, dims.to_vec(), Data::Tensor(tensor))
     }
 
+    /// As [`Self::tensor`], for an operator that the set does not have for the model's numbers.
+    pub fn single(&mut self, name: &str, dims: &[usize], tensor: Tensor<'a>) -> String {
+        self.initializer(name, dims.to_vec(), Data::Single(tensor))
+    }
+
+    /// A node whose operator the set does not have for bfloat16: there it works in single precision, between two conversions.
+    pub fn wide_node(&mut self, op: &str, name: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
+        let Some((first, rest)) = inputs.split_first().filter(|_| self.numbers == OnnxType::Bfloat16) else {
+            return self.node(op, name, inputs, attributes);
+        };
+        let to = |kind: u64| [("to", Attribute::Int(kind as i64))];
+        let wide = self.node("Cast", &format!("{name}/to_fp32"), &[first], &to(FLOAT));
+        let inputs: Vec<&str> = std::iter::once(wide.as_str()).chain(rest.iter().copied()).collect();
+        let inner = self.node(op, &format!("{name}/fp32"), &inputs, attributes);
+        self.node("Cast", name, &[&inner], &to(BFLOAT16))
+    }
+
     /// A matrix `[rows, columns]` of the net, stored as `[columns, rows]`.
     pub fn transposed(&mut self, name: &str, rows: usize, columns: usize, tensor: Tensor<'a>) -> String {
         self.initializer(name, vec![columns, rows], Data::Transposed(tensor, rows, columns))
@@ -164,7 +195,7 @@ impl<'a> Model<'a> {
             bytes(&mut shape, 1, &dim);
         }
         let (mut tensor, mut kind, mut info) = (Vec::new(), Vec::new(), Vec::new());
-        number(&mut tensor, 1, if self.half { FLOAT16 } else { FLOAT });
+        number(&mut tensor, 1, type_of(self.numbers).0);
         bytes(&mut tensor, 2, &shape);
         bytes(&mut kind, 1, &tensor);
         bytes(&mut info, 1, name.as_bytes());
@@ -180,7 +211,7 @@ impl<'a> Model<'a> {
         let failed = |error| Error::new("cannot write the model").because(error);
         let mut name = Vec::new();
         bytes(&mut name, 2, b"lc0");
-        let heads: Vec<(Vec<u8>, u64)> = self.initializers.iter().map(|initializer| initializer.head(self.half)).collect();
+        let heads: Vec<(Vec<u8>, u64)> = self.initializers.iter().map(|initializer| initializer.head(self.numbers)).collect();
         let tensors: u64 = heads.iter().map(|(head, data)| head.len() as u64 + data).sum();
         let graph = (self.nodes.len() + name.len() + self.inputs.len() + self.outputs.len()) as u64 + tensors;
         if graph > i32::MAX as u64 - 1024 {
@@ -198,7 +229,7 @@ impl<'a> Model<'a> {
         for ((head, _), initializer) in heads.iter().zip(&self.initializers) {
             ctx.check()?;
             out.write_all(head).map_err(failed)?;
-            initializer.write(out, self.half)?;
+            initializer.write(out, self.numbers)?;
         }
         let (mut opset, mut tail) = (Vec::new(), Vec::new());
         number(&mut opset, 2, OPSET);
@@ -212,13 +243,14 @@ impl<'a> Model<'a> {
 
 impl Initializer<'_> {
     /// The record up to its data, and how many bytes of data follow.
-    fn head(&self, half: bool) -> (Vec<u8>, u64) {
-        let (float, width) = if half { (FLOAT16, 2) } else { (FLOAT, 4) };
+    fn head(&self, numbers: OnnxType) -> (Vec<u8>, u64) {
+        let (float, width) = type_of(numbers);
         let (kind, size) = match &self.data {
             Data::Int32(values) => (INT32, 4 * values.len()),
             Data::Int64(values) => (INT64, 8 * values.len()),
             Data::Floats(values) => (float, width * values.len()),
             Data::Tensor(tensor) | Data::Transposed(tensor, ..) => (float, width * tensor.len),
+            Data::Single(tensor) => (FLOAT, 4 * tensor.len),
         };
         let mut tensor = Vec::new();
         self.dims.iter().for_each(|size| number(&mut tensor, 1, *size as u64));
@@ -233,31 +265,44 @@ impl Initializer<'_> {
         (head, size as u64)
     }
 
-    fn write(&self, out: &mut dyn Write, half: bool) -> Result<()> {
+    fn write(&self, out: &mut dyn Write, numbers: OnnxType) -> Result<()> {
+        let named = |error: Error| error.context(format!("`{}` cannot be written", self.name));
         let failed = |error| Error::new("cannot write the model").because(error);
         match &self.data {
             Data::Int32(values) => out.write_all(&packed(values, |value| value.to_le_bytes().to_vec())).map_err(failed),
             Data::Int64(values) => out.write_all(&packed(values, |value| value.to_le_bytes().to_vec())).map_err(failed),
-            Data::Floats(values) => write_as(out, values, half),
-            Data::Tensor(tensor) if half => write_as(out, &tensor.values()?, half),
-            Data::Tensor(tensor) => tensor.write(out),
+            Data::Floats(values) => write_as(out, values, numbers).map_err(named),
+            Data::Single(tensor) => tensor.write(out),
+            Data::Tensor(tensor) if numbers == OnnxType::Float32 => tensor.write(out),
+            Data::Tensor(tensor) => write_as(out, &tensor.values()?, numbers).map_err(named),
             Data::Transposed(tensor, rows, columns) => {
                 let values = tensor.values()?;
                 let turned: Vec<f32> = (0..*columns)
                     .flat_map(|column| (0..*rows).map(move |row| (row, column)))
                     .map(|(row, column)| values[row * columns + column])
                     .collect();
-                write_as(out, &turned, half)
+                write_as(out, &turned, numbers).map_err(named)
             }
         }
     }
 }
 
-/// Writes floats in single precision, or rounded to half precision: to the nearest, ties to even.
-fn write_as(out: &mut dyn Write, values: &[f32], half: bool) -> Result<()> {
-    if !half {
-        return write_floats(out, values);
+/// Writes floats in single precision, or rounded to the nearest of fewer bits, ties to even.
+fn write_as(out: &mut dyn Write, values: &[f32], numbers: OnnxType) -> Result<()> {
+    let round: fn(f32) -> (u16, f32) = match numbers {
+        OnnxType::Float32 => return write_floats(out, values),
+        OnnxType::Float16 => |value| (half::f16::from_f32(value).to_bits(), half::f16::from_f32(value).to_f32()),
+        OnnxType::Bfloat16 => |value| (half::bf16::from_f32(value).to_bits(), half::bf16::from_f32(value).to_f32()),
+    };
+    let mut rounded = Vec::with_capacity(2 * values.len());
+    for (at, value) in values.iter().enumerate() {
+        let (bits, back) = round(*value);
+        if value.is_finite() && back.is_infinite() {
+            return Err(
+                Error::new(format!("element {at}, {value}, is too large for {numbers}")).help("write the model in single precision")
+            );
+        }
+        rounded.extend(bits.to_le_bytes());
     }
-    let halves = packed(values, |value| half::f16::from_f32(*value).to_le_bytes().to_vec());
-    out.write_all(&halves).map_err(|error| Error::new("cannot write the model").because(error))
+    out.write_all(&rounded).map_err(|error| Error::new("cannot write the model").because(error))
 }

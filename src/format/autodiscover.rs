@@ -1,4 +1,6 @@
 //! Which net lc0 takes when none is named (`<autodiscover>`): the rule of its file search on Linux.
+//!
+//! Looks at folders, at the times of files and at their first bytes. Whether a file is a whole net is not asked here.
 
 use std::{
     fs::File,
@@ -9,6 +11,9 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
+
+/// What stands for the search in place of a path.
+pub const AUTODISCOVER: &str = "<autodiscover>";
 
 /// What the search depends on.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +53,12 @@ impl Environment {
         folders.extend(system.split(':').filter(|folder| !folder.is_empty()).map(|folder| Path::new(folder).join("lc0")));
         folders
     }
+}
+
+/// The help for a search that found nothing: where it looked.
+pub fn searched(environment: &Environment) -> String {
+    let folders: Vec<String> = environment.folders().iter().map(|folder| format!("`{}`", folder.display())).collect();
+    format!("nets of at least {LEAST} bytes are looked for in {}, and in `networks` below each", folders.join(", "))
 }
 
 /// Smaller files are not nets to lc0.
