@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Reason;
-use crate::stage::Stage;
+use crate::stage::{Proved, Stage};
 
 /// Version of the JSON below; raised when a member changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -71,6 +71,8 @@ pub struct NetReport {
     pub outputs: Vec<OutputReport>,
     /// What the search found, for optimized nets.
     pub zero_blocks: Option<ZeroBlocksReport>,
+    /// That its `.nnue` file evaluates as the source does, once it is proven; null for nets without `prove`.
+    pub proof: Option<Proved>,
     /// Its stages, in order.
     pub stages: Vec<StageReport>,
     /// What went wrong.

@@ -427,7 +427,8 @@ impl Watcher<'_> {
 
 /// The files that a net is made from.
 fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
-    let data = net.optimize.iter().flat_map(|optimize| &optimize.data.paths).map(|path| &path.value);
+    let data = net.optimize.iter().map(|optimize| &optimize.data).chain(net.prove.iter().map(|prove| &prove.data));
+    let data = data.flat_map(|data| &data.paths).map(|path| &path.value);
     std::iter::once(&net.source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
 }
 

@@ -61,6 +61,8 @@ pub(super) enum Kind {
     },
     /// A number of at most so much by magnitude.
     Number(f64),
+    /// A number from 0 to so much.
+    Limit(f64),
     /// One of the names that the function gives.
     Choice(fn() -> Choices),
     /// [`Kind::Choice`] of generations, whatever the case.
@@ -130,7 +132,7 @@ impl Table {
 
     /// Whether a value of the key may be `"{axis}"`: the types of texts hold that already, and tables cannot be values of an axis.
     pub fn takes_axis(&self, key: &Key) -> bool {
-        let typed = matches!(key.kind, Kind::Boolean | Kind::Integer { .. } | Kind::Number(_) | Kind::Choice(_));
+        let typed = matches!(key.kind, Kind::Boolean | Kind::Integer { .. } | Kind::Number(_) | Kind::Limit(_) | Kind::Choice(_));
         self.in_net && typed
     }
 }
@@ -205,7 +207,7 @@ pub(super) fn is_named(key: &str) -> bool {
 }
 
 /// The tables in the order of the reference.
-pub(super) static TABLES: [&Table; 10] = [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &DEFAULTS, &CACHE, &REMOTE];
+pub(super) static TABLES: [&Table; 11] = [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &DEFAULTS, &CACHE, &REMOTE];
 
 pub(super) static SOURCE: Table = Table::new(
     "source",
@@ -263,7 +265,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 9] = [
+static NET_KEYS: [Key; 10] = [
     Key::new("source", Kind::Source(&GLOB), "The name of a `source` table, the path of a file, or a glob")
         .required("source = \"runs/epoch=799.ckpt\"")
         .not_in_defaults(),
@@ -277,6 +279,13 @@ static NET_KEYS: [Key; 9] = [
     .required_unless_default("outputs = [\"dist/\"]"),
     Key::new("permutation", Kind::Path, "A known permutation (`.npy`) to apply; excludes `optimize`").or_off(),
     Key::new("optimize", Kind::Table(&OPTIMIZE), "Search for a permutation; excludes `permutation`").or_off(),
+    Key::new(
+        "prove",
+        Kind::Table(&PROVE),
+        "Read the published `.nnue` file back and evaluate it against its source: every sum must be equal",
+    )
+    .default("on for nets with `optimize`")
+    .or_off(),
     Key::new("provenance", Kind::Boolean, "Whether to write `<output>.provenance.json`, an in-toto statement, beside each output")
         .default("false"),
     Key::new("publish", Kind::Choice(choices::<Publish>), "Check the `.nnue` outputs as this place does before they get their names"),
@@ -333,6 +342,25 @@ static FILTER_KEYS: [Key; FILTERS.len()] = {
     }
     keys
 };
+
+pub(super) static PROVE: Table = Table::new(
+    "prove",
+    "[net.NAME.prove]",
+    "Proof that the published file evaluates as its source does",
+    &[&[
+        Key::new("data", Kind::Text, "The name of a `data` table").default("that of `optimize`"),
+        Key::new("positions", integer(1, LARGEST), "On how many positions, exactly")
+            .default("10000, and with the data of `optimize` at most its number"),
+        Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions").default("0"),
+        Key::new("max_error", Kind::Limit(LARGEST_ERROR), "Largest error of quantizing that is accepted, in the engine's internal units")
+            .default("any"),
+        Key::new("mean_error", Kind::Limit(LARGEST_ERROR), "Mean error of quantizing that is accepted, in the same units").default("any"),
+    ]],
+)
+.of_net();
+
+/// More no evaluation is.
+const LARGEST_ERROR: f64 = 1_000_000.0;
 
 pub(super) static CACHE: Table = Table::new(
     "cache",

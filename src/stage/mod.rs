@@ -6,7 +6,9 @@
 
 mod declare;
 mod gather;
+mod hex;
 mod load;
+mod prove;
 mod quantize;
 mod role;
 mod search;
@@ -14,6 +16,7 @@ mod write;
 
 pub use gather::{Gather, Sampled};
 pub use load::Load;
+pub use prove::{Deviation, Prove, Proved};
 pub use quantize::{Quantize, Quantized};
 pub use role::Role;
 pub use search::{Counts, Search, Searched};
@@ -39,6 +42,8 @@ declare::stages! {
     Permute = "permute", version 1, told (), says ();
     /// Network → bytes of a file.
     Write = "write", version 1, told (write: Write), says (written: Written);
+    /// A published file evaluates as its source does.
+    Prove = "prove", version 1, told (prove: Prove), says (proved: Box<Proved>);
 }
 
 /// A result that is worth its place in the cache.
@@ -56,7 +61,7 @@ impl Action {
         match self {
             Self::Gather(gather) => Some(Stored::Matrices(gather)),
             Self::Search(_) => Some(Stored::Permutation),
-            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) => None,
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Prove(_) => None,
         }
     }
 
@@ -69,7 +74,7 @@ impl Action {
     pub const fn reads_late(&self) -> bool {
         match self {
             Self::Load(_) | Self::Coalesce => true,
-            Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) => false,
+            Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) | Self::Prove(_) => false,
         }
     }
 }
@@ -107,7 +112,7 @@ fn key(action: &Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::Sha256;
+    use crate::files::{Blake3, Sha256};
 
     #[test]
     fn every_stage_is_found_by_its_name() {
@@ -130,6 +135,13 @@ mod tests {
             Outcome::Search(Box::new(Searched { train: counts, held_out: Some(counts), swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Permute,
             Outcome::Write(Written { sha256: Sha256::of(b"") }),
+            Outcome::Prove(Box::new(Proved { positions: 7, seed: 1, digest: Blake3::of(b""), error: None })),
+            Outcome::Prove(Box::new(Proved {
+                positions: 7,
+                seed: 1,
+                digest: Blake3::of(b""),
+                error: Some(Deviation { positions: 5, mean: 0.123, max: 17.25 }),
+            })),
         ];
         for outcome in outcomes {
             assert_eq!(Outcome::from_json(outcome.stage(), &outcome.to_json()).unwrap(), outcome);

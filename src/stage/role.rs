@@ -9,6 +9,10 @@ pub enum Role {
     Source,
     /// A network.
     Network,
+    /// The floats that a network was made from.
+    Floats,
+    /// A file that was published.
+    Published,
     /// A file of positions; the number is its place in the stream.
     Data(u32),
     /// An activation matrix.
@@ -23,6 +27,8 @@ impl fmt::Display for Role {
         match self {
             Self::Source => f.write_str("source"),
             Self::Network => f.write_str("network"),
+            Self::Floats => f.write_str("floats"),
+            Self::Published => f.write_str("published"),
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
@@ -36,6 +42,8 @@ impl Role {
         match name {
             "source" => Some(Self::Source),
             "network" => Some(Self::Network),
+            "floats" => Some(Self::Floats),
+            "published" => Some(Self::Published),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
             _ => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
@@ -49,7 +57,9 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for role in [Role::Source, Role::Network, Role::Data(0), Role::Data(17), Role::Matrix, Role::Permutation] {
+        for role in
+            [Role::Source, Role::Network, Role::Data(0), Role::Data(17), Role::Matrix, Role::Permutation, Role::Floats, Role::Published]
+        {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }
         assert_eq!(Role::named("data"), None);

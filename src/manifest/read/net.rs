@@ -13,6 +13,7 @@ use super::{
         tree::{Item, Value, quoted},
     },
     optimize::Optimize,
+    prove::Proving,
     reader::Reader,
     source::Claims,
     values::Fields,
@@ -40,6 +41,8 @@ pub struct Net {
     pub permutation: Option<Located<String>>,
     /// Search for a permutation.
     pub optimize: Option<Optimize>,
+    /// Whether and how the published file is held against its source.
+    pub prove: Proving,
     /// What is said of the published files.
     pub release: Release,
 }
@@ -81,6 +84,7 @@ impl Reader<'_> {
         let outputs =
             self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
         let (permutation, optimize) = self.order(&fields);
+        let prove = self.proving(&fields);
         let release = self.release(&fields);
         if let Some(Some(outputs)) = &outputs
             && !self.in_defaults
@@ -108,6 +112,7 @@ impl Reader<'_> {
             permutation,
             // One that is wrong has been reported, and hides no mistakes of the outputs.
             optimize: optimize.flatten(),
+            prove,
             release,
         })
     }

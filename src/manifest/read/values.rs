@@ -130,7 +130,11 @@ impl Reader<'_> {
     /// A number that need not be whole.
     pub(super) fn number(&mut self, fields: &Fields<'_>, key: &str) -> Option<f64> {
         let item = fields.get(key)?;
-        let Some(Kind::Number(max)) = fields.key(key).map(|key| key.kind) else { return None };
+        let (min, max, help) = match fields.key(key)?.kind {
+            Kind::Number(max) => (-max, max, "write a number in this range: only the weights' proportions matter"),
+            Kind::Limit(max) => (0.0, max, "write a number in this range"),
+            _ => return None,
+        };
         let number = match &item.value {
             Value::Integer(number) => number.map_or(f64::INFINITY, |number| number as f64),
             // What TOML takes for a number, Rust reads as well; the separators are TOML's alone.
@@ -140,15 +144,15 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if number.abs() <= max {
+        if (min..=max).contains(&number) {
             return Some(number);
         }
         self.problems.push(Problem::new(
             format!("`{}` is out of range", fields.path_of(key)),
             item.span,
             "this number",
-            format!("it is {} and must be from -{max} to {max}", self.texts.slice(item.span)),
-            "write a number in this range: only the weights' proportions matter",
+            format!("it is {} and must be from {min} to {max}", self.texts.slice(item.span)),
+            help,
         ));
         None
     }
