@@ -4,6 +4,7 @@
 //! hosts and no absolute paths of its own making: paths stand as the manifest has them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::manifest::Manifest;
 use crate::plan::KEY_SCHEMA;
+use crate::stage::Proved;
 
 /// Name of the file, beside the manifest.
 pub const FILE_NAME: &str = "nnue.lock";
@@ -43,6 +45,33 @@ pub struct LockedNet {
     pub inputs: Vec<LockedFile>,
     /// Published files.
     pub outputs: Vec<LockedFile>,
+    /// What the `.nnue` file was proven to evaluate to, where it was.
+    #[serde(default)]
+    pub proof: Option<LockedProof>,
+}
+
+/// A proof by what it claims: over these positions of the net's data, every bucket of the file and of its source gives these values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedProof {
+    /// How many.
+    pub positions: u64,
+    /// Of their choice.
+    pub seed: u64,
+    /// BLAKE3 of all values, 64 digits.
+    pub values: String,
+}
+
+impl From<&Proved> for LockedProof {
+    fn from(proved: &Proved) -> Self {
+        Self { positions: proved.positions, seed: proved.seed, values: proved.digest.to_string() }
+    }
+}
+
+impl fmt::Display for LockedProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} positions of seed {} with the values {}", self.positions, self.seed, self.values)
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,7 +95,14 @@ impl LockedNet {
         for files in [&mut inputs, &mut outputs] {
             files.sort_by(|a, b| a.path.cmp(&b.path));
         }
-        Self { name: name.to_owned(), tool: env!("CARGO_PKG_VERSION").to_owned(), key_schema: KEY_SCHEMA, inputs, outputs }
+        let tool = env!("CARGO_PKG_VERSION").to_owned();
+        Self { name: name.to_owned(), tool, key_schema: KEY_SCHEMA, inputs, outputs, proof: None }
+    }
+
+    /// The same with what was proven.
+    #[must_use]
+    pub fn proven(self, proof: Option<LockedProof>) -> Self {
+        Self { proof, ..self }
     }
 
     /// What differs from `new`, a line each. The program's version does not count.
@@ -85,6 +121,12 @@ impl LockedNet {
             for file in new.iter().filter(|file| !old.iter().any(|other| other.path == file.path)) {
                 lines.push(format!("{what} `{}` (sha256 {}) is not locked", file.path, file.sha256));
             }
+        }
+        // What is not proven, or not yet, claims nothing that could be contradicted.
+        if let (Some(old), Some(new)) = (&self.proof, &new.proof)
+            && old != new
+        {
+            lines.push(format!("proof: {old} is locked, now {new}"));
         }
         if self.key_schema != new.key_schema {
             lines.push(format!("key schema {} is locked, now {}", self.key_schema, new.key_schema));
@@ -163,6 +205,9 @@ impl Lock {
                 }
                 text.push_str("]\n");
             }
+            if let Some(LockedProof { positions, seed, values }) = &net.proof {
+                text.push_str(&format!("proof = {{ positions = {positions}, seed = {seed}, values = {} }}\n", quote(values)));
+            }
         }
         text
     }
@@ -192,7 +237,8 @@ mod tests {
         let path = folder.path().join(FILE_NAME);
         let mut lock = Lock::default();
         for name in ["z", "a", "nightly/epoch=1"] {
-            lock.nets.insert(name.to_owned(), net(name, '1'));
+            let proof = (name == "a").then(|| LockedProof { positions: 9, seed: u64::MAX >> 1, values: "3".repeat(64) });
+            lock.nets.insert(name.to_owned(), net(name, '1').proven(proof));
         }
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);
@@ -225,6 +271,10 @@ mod tests {
         let lines = net("a", '1').differences(&net("a", '2'));
         assert_eq!(lines.len(), 2);
         assert!(lines[0].contains(&"1".repeat(64)) && lines[0].contains(&"2".repeat(64)));
+        let proven = |digit: &str| net("a", '1').proven(Some(LockedProof { positions: 9, seed: 0, values: digit.repeat(64) }));
+        let lines = proven("1").differences(&proven("2"));
+        assert!(lines.len() == 1 && lines[0].contains(&"1".repeat(64)) && lines[0].contains(&"2".repeat(64)), "{lines:?}");
+        assert!(net("a", '1').differences(&proven("2")).is_empty() && proven("1").differences(&net("a", '1')).is_empty());
         let mut other = net("a", '1');
         other.tool = "9".into();
         assert!(net("a", '1').differences(&other).is_empty());

@@ -54,7 +54,7 @@ pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use execute::{Executed, Said};
-use lock::{Lock, LockedFile, LockedNet};
+use lock::{Lock, LockedFile, LockedNet, LockedProof};
 
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -381,10 +381,13 @@ impl<'a> Workspace<'a> {
                 continue;
             }
             let outputs = net.outputs.iter().map(|output| LockedFile { path: output.path.clone(), sha256: output.sha256.clone() });
-            let now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect());
-            let differences = old.nets.get(&net.net).map(|before| before.differences(&now));
+            let proof = net.proof.as_ref().map(LockedProof::from);
+            let now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect()).proven(proof);
+            let before = old.nets.get(&net.net);
+            let differences = before.map(|before| before.differences(&now));
             // The program's version alone does not count.
-            if differences.as_ref().is_none_or(|differences| !differences.is_empty()) {
+            let is_same = differences.as_ref().is_some_and(Vec::is_empty) && before.is_some_and(|before| before.proof == now.proof);
+            if !is_same {
                 // The SHA-256 of the inputs may have been taken only now: the lock is to tell of what the net was built from.
                 self.check_inputs(graph, plan, built_from)?;
                 changed.push(now);

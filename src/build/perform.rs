@@ -2,7 +2,7 @@
 //! checked before they get their names. [`super::schedule`] decides when each runs.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
-use super::execute::{Build, InFlight, place};
+use super::execute::{Build, InFlight, place, recorded_sha256};
 use super::lock::{self, LockedFile};
 use super::run::{Ran, Runner};
 use super::schedule::{Limits, Tasks, Work};
@@ -144,6 +144,7 @@ impl Build<'_> {
         }
         let digest = |input: NodeIndex| states.digest(input);
         let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);
+        let published = |write: NodeIndex| self.published(write, &states.get(write));
         let runner = Runner {
             workspace: self.workspace,
             graph: self.graph,
@@ -152,6 +153,7 @@ impl Build<'_> {
             executor: &Local,
             digest: &digest,
             accept: &accept,
+            published: &published,
         };
         if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
@@ -180,6 +182,12 @@ impl Build<'_> {
             remote.upload(&record);
         }
         Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
+    }
+
+    /// Where the first file of a settled write action is.
+    fn published(&self, write: NodeIndex, state: &State) -> Option<PathBuf> {
+        let sha256 = recorded_sha256(&state.settled()?.result)?;
+        self.writes.get(&write)?.first().map(|output| place(output, Some(&sha256)))
     }
 
     /// Whether a write action may give `content`, a complete file with this digest, the name of `output`.

@@ -19,10 +19,11 @@
 //! | `permutation` | string | path of a permutation that was applied |
 //! | `optimize` | object | `data` (paths), `positions`, `seed`, `algorithm`, `moves` where given, `filters` that are on |
 //! | `blend`, `heads`, `fold`, `encoding`, `view`, `onnx`, `metadata` | as in the manifest | what is done to a network of lc0, where given |
+//! | `prove` | object | where the file was proven: `data` (paths), `positions`, `seed`; `maxError`, `meanError` where given |
 //! | `license`, `publish` | string | where given |
 //!
 //! `internalParameters`, what the program made of it: `keySchema` and `stages`, in order, each with `stage`, `version`, `params` and
-//! `key`: those stages only on which the subject depends.
+//! `key`: those stages only on which the subject depends, and `prove`, which looks at it.
 //!
 //! `resolvedDependencies`: every file that was read. `name` is the path as the manifest has it, `uri` is `file:` and that path
 //! percent-encoded (relative to the manifest's folder; `file:///…` for a path that is absolute in the manifest), `digest.sha256` is that
@@ -32,7 +33,8 @@
 //!
 //! `byproducts`: the result of each stage by `digest.blake3` (64 lower-case hexadecimal digits of the 256-bit digest); its small
 //! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks` of gather; `train` and `heldOut` (`positions`,
-//! `blocks`, `zeroBefore`, `zeroAfter`), `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize.
+//! `blocks`, `zeroBefore`, `zeroAfter`), `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
+//! `positions`, `seed`, `values` (the digest of all that was computed) and `quantizationError` (`positions`, `mean`, `max`) of prove.
 //!
 //! To repeat the build: put the dependencies in their places and run `nnue build NET` of that version, with a `--set` for each override.
 //!
@@ -41,7 +43,7 @@
 //! # Limitations
 //! The lock file is not a dependency: it says what came out before, and nothing is made from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -115,10 +117,11 @@ impl Facts<'_> {
         Ok(text + "\n")
     }
 
-    /// The net's actions on which `write` depends, itself included, in their order.
+    /// The net's actions on which `write` depends, itself and what looks at its file included, in their order.
     fn actions_for(&self, write: NodeIndex) -> Vec<NodeIndex> {
         let needed = self.graph.before(write);
-        self.plan.actions.iter().copied().filter(|action| needed.contains(action)).collect()
+        let concerns = |action: &NodeIndex| needed.contains(action) || self.graph.input(*action, Role::Published) == Some(write);
+        self.plan.actions.iter().copied().filter(concerns).collect()
     }
 
     fn external_parameters(&self) -> Json {
@@ -162,6 +165,20 @@ impl Facts<'_> {
         for (key, value) in net.edits.said() {
             put(key, Some(value));
         }
+        put(
+            "prove",
+            net.prove.as_ref().map(|prove| {
+                let data: Vec<&str> = prove.data.paths.iter().map(|path| path.value.typed.as_str()).collect();
+                let mut members = Map::new();
+                members.insert("data".into(), json!(data));
+                members.insert("positions".into(), json!(prove.positions.value));
+                members.insert("seed".into(), json!(prove.seed.value));
+                for (name, limit) in [("maxError", &prove.max_error), ("meanError", &prove.mean_error)] {
+                    members.extend(limit.as_ref().map(|limit| (name.to_owned(), json!(limit.value))));
+                }
+                Json::Object(members)
+            }),
+        );
         put("license", net.release.license.as_ref().map(|license| json!(license.value)));
         put("publish", net.release.publish.as_ref().map(|publish| json!(publish.value.name())));
         Json::Object(members)
@@ -173,7 +190,11 @@ impl Facts<'_> {
         match (table, name) {
             (Some("net"), Some(name)) => name == self.net.name || self.net.sweep.as_deref() == Some(name),
             (Some("source"), Some(name)) => self.net.sources().any(|source| source.name.as_deref() == Some(name)),
-            (Some("data"), Some(name)) => self.net.optimize.as_ref().is_some_and(|optimize| optimize.data.name == name),
+            (Some("data"), Some(name)) => {
+                let optimize = self.net.optimize.as_ref().map(|optimize| &optimize.data);
+                let prove = self.net.prove.as_ref().map(|prove| &prove.data);
+                [optimize, prove].into_iter().flatten().any(|data| data.name == name)
+            }
             // Where results are kept changes none of them.
             (Some("cache"), _) => false,
             _ => true,
@@ -192,8 +213,13 @@ impl Facts<'_> {
     fn dependencies(&self, actions: &[NodeIndex]) -> Result<Vec<Json>> {
         let descriptor = |path: &str, sha256: &Sha256, annotations: Json| json!({"name": path, "uri": uri(path), "digest": {"sha256": sha256.to_string()}, "annotations": annotations});
         let mut all = vec![descriptor(&self.manifest_name(), &self.manifest_sha256, json!({"role": "manifest"}))];
+        let mut known = HashSet::new();
         for action in actions {
-            for (role, node) in self.graph.inputs(*action) {
+            let mut inputs = self.graph.inputs(*action);
+            // Several actions may read a file: the first says what it is to the net.
+            inputs.retain(|(_, node)| !known.contains(node));
+            known.extend(inputs.iter().map(|(_, node)| *node));
+            for (role, node) in inputs {
                 let Node::File(file) = &self.graph.dag[node] else { continue };
                 let annotations = match role {
                     Role::Data(order) => self.data_annotations(*action, order)?,

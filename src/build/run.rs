@@ -1,7 +1,7 @@
 //! Running one action: its inputs from memory, from the cache or made again, an executor, and where the result goes.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
@@ -24,7 +24,7 @@ pub(super) struct Ran {
     pub stored: bool,
     /// What the stage says of it.
     pub outcome: Outcome,
-    /// The result; `None` for published files.
+    /// The result; `None` for published files and for findings.
     pub value: Option<Value>,
 }
 
@@ -39,6 +39,8 @@ pub(super) struct Runner<'a> {
     pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
     /// Whether a file of this digest, complete at the path, may be published as that output; asked before it gets its name.
     pub accept: &'a (dyn Fn(&Output, &Sha256, &Path) -> Result<()> + Sync),
+    /// Where the file of a settled write action is.
+    pub published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
 }
 
 /// The inputs of one action of a build.
@@ -52,12 +54,21 @@ impl Inputs for NodeInputs<'_> {
         self.runner.files(self.node).into_iter().map(|(role, file)| (role, file.path.resolved.as_path())).collect()
     }
 
+    fn has(&self, role: Role) -> bool {
+        self.runner.graph.input(self.node, role).is_some()
+    }
+
     fn guarded(&self) -> Result<Ctx> {
         self.runner.guarded(&self.runner.files(self.node).into_iter().map(|(_, file)| file).collect::<Vec<_>>())
     }
 
     fn value(&self, role: Role) -> Result<Value> {
         self.runner.value(self.node, role)
+    }
+
+    fn published(&self) -> Result<PathBuf> {
+        let published = self.runner.graph.input(self.node, Role::Published).and_then(|write| (self.runner.published)(write));
+        published.ok_or_else(|| Error::new("no file was published: this is a bug in nnue, please report it"))
     }
 
     fn digest(&self, role: Role) -> Result<Blake3> {
@@ -83,6 +94,7 @@ impl Runner<'_> {
                 let (stored, ()) = self.workspace.cache.put_blob(|out| value.write(out))?;
                 Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, outcome, value: Some(value) })
             }
+            Product::Finding { digest, outcome } => Ok(Ran { digest, bytes: 0, stored: false, outcome, value: None }),
             Product::File(content) => self.publish(&*content, &inputs, outputs),
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::execute::Said;
-use super::lock::{self, LockedFile, LockedNet};
+use super::lock::{self, LockedFile, LockedNet, LockedProof};
 use super::{Options, StageReport, Workspace, execute, provenance};
 use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
@@ -34,6 +34,8 @@ pub struct Checked {
     pub provenance: Vec<CheckedClaim>,
     /// Locked outputs that are to be published, by the rules of the place.
     pub publish: Vec<CheckedClaim>,
+    /// What the lock says was proven of the `.nnue` file; null where nothing was.
+    pub proof: Option<LockedProof>,
 }
 
 /// A file that has to be true, or fit, rather than equal to another.
@@ -78,6 +80,7 @@ impl Checked {
                 not_locked: net.outputs.iter().map(|output| output.path.value.typed.clone()).collect(),
                 provenance: Vec::new(),
                 publish: Vec::new(),
+                proof: None,
             });
         };
         let check = |files: &[LockedFile]| -> Result<Vec<CheckedFile>> {
@@ -107,6 +110,7 @@ impl Checked {
             not_locked,
             provenance: if net.release.provenance.value { check_provenance(manifest, net, locked, ctx)? } else { Vec::new() },
             publish: check_publication(manifest, net, locked, ctx)?,
+            proof: locked.proof.clone(),
         })
     }
 
@@ -177,6 +181,8 @@ pub struct Rebuilt {
     pub net: String,
     /// What came out.
     pub outputs: Vec<RebuiltFile>,
+    /// What was proven of the `.nnue` file; null for nets without `prove`.
+    pub proof: Option<LockedProof>,
     /// The first stage whose result is not that of the last build, where both are known.
     pub first_different_stage: Option<String>,
     /// Whether every stage gave what the last build recorded; null where a stage gave nothing, or no build of these stages is recorded.
@@ -239,6 +245,7 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
         rebuilt.push(Rebuilt {
             net: net.name.clone(),
             outputs: outputs.collect(),
+            proof: report.proof.as_ref().map(LockedProof::from),
             same_stages: all_known.then_some(first_different_stage.is_none()),
             first_different_stage,
             error: report.error.clone(),

@@ -12,6 +12,7 @@ use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{self, Globs, Manifest, Override};
+use crate::stage::Deviation;
 
 /// Bring nets up to date
 #[derive(Debug, Default, clap::Args)]
@@ -237,6 +238,7 @@ pub(super) fn build_text(report: &Report) -> String {
         }
         if net.status == NetStatus::Built {
             text.push_str(&zero_blocks_text(net));
+            text.push_str(&proof_text(net));
         }
         for output in &net.outputs {
             text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
@@ -325,6 +327,15 @@ fn reason_text(stage: &StageReport) -> String {
 /// The text on one line that does nothing to a terminal: values of a manifest or a file may hold anything.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+fn proof_text(net: &NetReport) -> String {
+    let Some(proof) = &net.proof else { return String::new() };
+    let error = proof.error.map(|error| {
+        let Deviation { positions, mean, max } = error;
+        format!("  quantization error {mean:.3} on average, {max:.3} at most, in internal units over {positions} positions\n")
+    });
+    format!("  proven: evaluates as its source does, {} positions\n", proof.positions) + &error.unwrap_or_default()
 }
 
 fn zero_blocks_text(net: &NetReport) -> String {

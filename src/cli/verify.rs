@@ -56,6 +56,8 @@ struct NetReport {
     rebuilt: Option<Rebuilt>,
     /// Rebuilt files that are not the locked ones, or not the published ones.
     differences: Vec<Difference>,
+    /// Whether the net built again is proven to evaluate to the locked values; null where one of the two proofs is missing.
+    proof_as_locked: Option<bool>,
     /// Provenance files that would be other ones if they were written again; only looked at with `--rebuild`.
     other_provenance: Vec<String>,
 }
@@ -181,8 +183,10 @@ fn report(manifest: &Manifest, checked: Checked, rebuilt: Option<Rebuilt>, ctx: 
         differences.push(difference);
     }
     let failed = rebuilt.as_ref().is_some_and(|rebuilt| rebuilt.error.is_some());
-    let same = checked.is_same() && differences.is_empty() && other_provenance.is_empty() && !failed;
-    Ok(NetReport { same, checked, rebuilt, differences, other_provenance })
+    let proofs = checked.proof.as_ref().zip(rebuilt.as_ref().and_then(|rebuilt| rebuilt.proof.as_ref()));
+    let proof_as_locked = proofs.map(|(locked, rebuilt)| locked == rebuilt);
+    let same = checked.is_same() && differences.is_empty() && other_provenance.is_empty() && proof_as_locked != Some(false) && !failed;
+    Ok(NetReport { same, checked, rebuilt, differences, proof_as_locked, other_provenance })
 }
 
 /// Where the bytes of two files part; `None` where they are equal.
@@ -243,6 +247,9 @@ impl NetReport {
         }
         for difference in &self.differences {
             difference.lines(&mut line);
+        }
+        if let (Some(false), Some(locked), Some(found)) = (self.proof_as_locked, &self.checked.proof, &rebuilt.proof) {
+            line(format!("the proof differs: {locked} is locked, now {found}"));
         }
         for path in &self.other_provenance {
             line(format!("`{path}` differs from what a build writes now: the manifest, an input or nnue changed since"));

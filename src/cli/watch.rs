@@ -429,7 +429,8 @@ impl Watcher<'_> {
 
 /// The files that a net is made from.
 fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
-    let data = net.optimize.iter().flat_map(|optimize| &optimize.data.paths).map(|path| &path.value);
+    let data = net.optimize.iter().map(|optimize| &optimize.data).chain(net.prove.iter().map(|prove| &prove.data));
+    let data = data.flat_map(|data| &data.paths).map(|path| &path.value);
     net.sources().map(|source| &source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
 }
 

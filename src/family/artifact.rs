@@ -1,7 +1,7 @@
 //! What goes into actions and comes out of them, whatever the family: inputs, results in memory, files to be published.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{lc0, nnue};
 use crate::ctx::Ctx;
@@ -36,6 +36,9 @@ pub(crate) trait Inputs {
     /// Those that are files, in the order of their roles.
     fn files(&self) -> Vec<(Role, &Path)>;
 
+    /// Whether there is one in this role.
+    fn has(&self, role: Role) -> bool;
+
     /// A context in which these files are opened only as the ones whose digests are in the key.
     ///
     /// # Errors
@@ -47,6 +50,12 @@ pub(crate) trait Inputs {
     /// # Errors
     /// When it is no longer available.
     fn value(&self, role: Role) -> Result<Value>;
+
+    /// Where the file is that another action published.
+    ///
+    /// # Errors
+    /// When none did.
+    fn published(&self) -> Result<PathBuf>;
 
     /// The digest in the key.
     ///
@@ -78,6 +87,13 @@ pub(crate) enum Product {
     Stored {
         /// Itself; [`Value::write`] gives the artifact.
         value: Value,
+        /// What the stage says of it.
+        outcome: Outcome,
+    },
+    /// Nothing but what is said: something was found to be so.
+    Finding {
+        /// Names what was found.
+        digest: Blake3,
         /// What the stage says of it.
         outcome: Outcome,
     },

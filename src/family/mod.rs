@@ -159,7 +159,8 @@ pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
         | Action::Gather(_)
         | Action::Search(_)
         | Action::Permute
-        | Action::Write(_) => &nnue::Nnue,
+        | Action::Write(_)
+        | Action::Prove(_) => &nnue::Nnue,
         Action::ReadWeights(_) | Action::Blend(_) | Action::Heads(_) | Action::Fold(_) | Action::Encode(_) | Action::WriteWeights(_) => {
             &lc0::Lc0
         }

@@ -8,11 +8,14 @@ use super::{
     identity::{Disk, FilePath},
     output::{self, Output, OutputKind},
     publish,
-    read::{Claims, Content, Net, NetSource, Source},
-    resolved::{ResolvedNet, ResolvedOptimize},
+    read::{Claims, Content, Net, NetSource, Prove, Proving, Source},
+    resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     sweep::{self, Globs, Match},
     text::{Located, Once, Problem},
 };
+
+/// How many positions a file is proven on where nothing else is said.
+const PROVE_POSITIONS: u64 = 10_000;
 
 /// What came of the declared nets.
 pub(super) struct Expanded {
@@ -108,6 +111,7 @@ impl Expander<'_> {
             let place = problem.labels.first().map_or(net.span, |label| label.0);
             self.problems.report(problem, place);
         }
+        let prove = self.prove(net, optimize.as_ref(), &outputs);
         Some(ResolvedNet {
             name: fill(&net.name.value),
             span: net.name.span,
@@ -119,7 +123,58 @@ impl Expander<'_> {
             permutation: net.permutation.as_ref().map(|path| place(path).map(|path| FilePath::new(self.folder, &path))),
             optimize,
             edits,
+            prove,
             release: net.release.clone(),
+        })
+    }
+
+    /// What is proven: what the table says, and without one whatever is optimized.
+    fn prove(&mut self, net: &Net, optimize: Option<&ResolvedOptimize>, outputs: &[Output]) -> Option<ResolvedProve> {
+        let is_nnue = |output: &Output| matches!(output.kind, OutputKind::Nnue | OutputKind::Folder);
+        // Positions that a search finds enough of are at hand.
+        let most = |optimize: &ResolvedOptimize| optimize.positions.value.min(PROVE_POSITIONS);
+        let prove = match &net.prove {
+            Proving::Off => return None,
+            Proving::Unsaid => {
+                let optimize = optimize.filter(|_| outputs.iter().any(is_nnue))?;
+                let place = |value| Located { value, span: optimize.span };
+                return Some(ResolvedProve {
+                    span: optimize.span,
+                    data: optimize.data.clone(),
+                    positions: place(most(optimize)),
+                    seed: place(0),
+                    max_error: None,
+                    mean_error: None,
+                });
+            }
+            Proving::As(prove) => prove,
+        };
+        let Prove { span, data, positions, seed, max_error, mean_error } = prove;
+        let of_optimize = optimize.filter(|optimize| data.as_ref().is_none_or(|name| name.value == optimize.data.name));
+        let data = match (data, of_optimize) {
+            (_, Some(optimize)) => optimize.data.clone(),
+            // One that is missing had an error of its own.
+            (Some(name), None) => self.content.data.get(&name.value)?.clone(),
+            (None, None) => {
+                let problem = Problem::new(
+                    format!("`prove` of the net `{}` has no `data`", net.name.value),
+                    *span,
+                    "needs `data`",
+                    "positions are taken from the data of `optimize`, and this net has no such table",
+                    "name a `[data.NAME]` table: `data = \"fishpack\"`; or write `prove = false`",
+                );
+                self.problems.report(problem, *span);
+                return None;
+            }
+        };
+        let usual = Located { value: of_optimize.map_or(PROVE_POSITIONS, most), span: *span };
+        Some(ResolvedProve {
+            span: *span,
+            data,
+            positions: positions.clone().unwrap_or(usual),
+            seed: seed.clone(),
+            max_error: max_error.clone(),
+            mean_error: mean_error.clone(),
         })
     }
 

@@ -75,6 +75,8 @@ pub(super) enum Kind {
     },
     /// A number of at most so much by magnitude.
     Number(f64),
+    /// A number from 0 to so much.
+    Limit(f64),
     /// One of the names that the function gives.
     Choice(fn() -> Choices),
     /// [`Kind::Choice`] of generations, whatever the case.
@@ -146,7 +148,7 @@ impl Table {
 
     /// Whether a value of the key may be `"{axis}"`: the types of texts hold that already, and tables cannot be values of an axis.
     pub fn takes_axis(&self, key: &Key) -> bool {
-        let typed = matches!(key.kind, Kind::Boolean | Kind::Integer { .. } | Kind::Number(_) | Kind::Choice(_));
+        let typed = matches!(key.kind, Kind::Boolean | Kind::Integer { .. } | Kind::Number(_) | Kind::Limit(_) | Kind::Choice(_));
         self.in_net && typed
     }
 }
@@ -227,8 +229,8 @@ pub(super) fn is_named(key: &str) -> bool {
 }
 
 /// The tables in the order of the reference.
-pub(super) static TABLES: [&Table; 13] =
-    [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &BLEND, &HEADS, &METADATA, &DEFAULTS, &CACHE, &REMOTE];
+pub(super) static TABLES: [&Table; 14] =
+    [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &BLEND, &HEADS, &METADATA, &DEFAULTS, &CACHE, &REMOTE];
 
 pub(super) static SOURCE: Table = Table::new(
     "source",
@@ -302,7 +304,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 16] = [
+static NET_KEYS: [Key; 17] = [
     Key::new("source", Kind::Source(&GLOB), "The name of a `source` table, the path of a file, or a glob")
         .required("source = \"runs/epoch=799.ckpt\"")
         .not_in_defaults(),
@@ -325,6 +327,13 @@ static NET_KEYS: [Key; 16] = [
     Key::new("view", Kind::Choice(choices::<View>), "Of networks of lc0: what `.safetensors` and `.npz` outputs hold").default("raw"),
     Key::new("onnx", Kind::Choice(choices::<OnnxType>), "Of networks of lc0: the numbers of `.onnx` outputs").default("float32"),
     Key::new("metadata", Kind::Table(&METADATA), "Of networks of lc0: changes of the header").or_off(),
+    Key::new(
+        "prove",
+        Kind::Table(&PROVE),
+        "Read the published `.nnue` file back and evaluate it against its source: every sum must be equal",
+    )
+    .default("on for nets with `optimize`")
+    .or_off(),
     Key::new("provenance", Kind::Boolean, "Whether to write `<output>.provenance.json`, an in-toto statement, beside each output")
         .default("false"),
     Key::new("publish", Kind::Choice(choices::<Publish>), "Check the `.nnue` outputs as this place does before they get their names"),
@@ -385,6 +394,25 @@ static FILTER_KEYS: [Key; FILTERS.len()] = {
     }
     keys
 };
+
+pub(super) static PROVE: Table = Table::new(
+    "prove",
+    "[net.NAME.prove]",
+    "Proof that the published file evaluates as its source does",
+    &[&[
+        Key::new("data", Kind::Text, "The name of a `data` table").default("that of `optimize`"),
+        Key::new("positions", integer(1, LARGEST), "On how many positions, exactly")
+            .default("10000, and with the data of `optimize` at most its number"),
+        Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions").default("0"),
+        Key::new("max_error", Kind::Limit(LARGEST_ERROR), "Largest error of quantizing that is accepted, in the engine's internal units")
+            .default("any"),
+        Key::new("mean_error", Kind::Limit(LARGEST_ERROR), "Mean error of quantizing that is accepted, in the same units").default("any"),
+    ]],
+)
+.of_net();
+
+/// More no evaluation is.
+const LARGEST_ERROR: f64 = 1_000_000.0;
 
 pub(super) static BLEND: Table = Table::new(
     "blend",

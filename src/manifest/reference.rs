@@ -79,6 +79,7 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
         Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Integer { min, max, .. } if min == max => format!("`{min}`"),
         Kind::Integer { min, max, even } => format!("{} from {min} to {max}", if even.is_some() { "even integer" } else { "integer" }),
+        Kind::Limit(max) => format!("number from 0 to {max}"),
         Kind::Number(max) => format!("number from -{max} to {max}"),
         Kind::Choice(choices) => list(choices()),
         Kind::Architecture(choices) => format!("{}, in upper or lower case", list(choices())),

@@ -35,6 +35,8 @@ pub struct ResolvedNet {
     pub optimize: Option<ResolvedOptimize>,
     /// What is done to a network of lc0.
     pub edits: Edits<Source>,
+    /// Proof that the published `.nnue` file evaluates as its source does.
+    pub prove: Option<ResolvedProve>,
     /// What is said of the published files.
     pub release: Release,
 }
@@ -44,6 +46,23 @@ impl ResolvedNet {
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.source).chain(self.edits.sources())
     }
+}
+
+/// [`super::Prove`] with its data looked up, or what holds where nothing is said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedProve {
+    /// The table's header; of a net without one, that of `optimize`.
+    pub span: Span,
+    /// Positions to choose from.
+    pub data: Data,
+    /// Exact number of positions, at least 1.
+    pub positions: Located<u64>,
+    /// Seed of the choice of positions.
+    pub seed: Located<u64>,
+    /// Largest error of quantizing that is accepted, in the engine's internal units.
+    pub max_error: Option<Located<f64>>,
+    /// Mean error of quantizing that is accepted, in the same units.
+    pub mean_error: Option<Located<f64>>,
 }
 
 /// [`super::Optimize`] with its data looked up.

@@ -125,6 +125,7 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
         Kind::Sha256s => define("OneOrMoreSums", definitions, |_| one_or_more(&pattern(SHA256))),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Integer { min, max, even } => integer(min, max, even.is_some()),
+        Kind::Limit(max) => json!({"type": "number", "minimum": 0, "maximum": max}),
         Kind::Number(max) => json!({"type": "number", "minimum": -max, "maximum": max}),
         Kind::Choice(choices) => choice(choices(), definitions),
         Kind::Architecture(choices) => architecture(choices(), table, definitions),

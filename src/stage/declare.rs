@@ -81,7 +81,7 @@ macro_rules! stages {
         }
 
         /// What a stage says of its result, beside the result itself: small facts that records keep and reports show.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq)]
         pub enum Outcome {
             $(#[doc = concat!("Of `", $name, "`.")] $stage $(($outcome))?,)+
         }

@@ -6,8 +6,10 @@
 
 mod declare;
 mod gather;
+mod hex;
 pub mod lc0;
 mod load;
+mod prove;
 mod quantize;
 mod role;
 mod search;
@@ -16,6 +18,7 @@ mod write;
 pub use gather::{Gather, Sampled};
 use lc0::{Blend, Encode, Fold, Heads, ReadWeights, WriteWeights};
 pub use load::Load;
+pub use prove::{Deviation, Prove, Proved};
 pub use quantize::{Quantize, Quantized};
 pub use role::Role;
 pub use search::{Counts, Search, Searched};
@@ -49,6 +52,8 @@ declare::stages! {
     Permute = "permute", version 1, told (), says ();
     /// Network → bytes of a file.
     Write = "write", version 1, told (write: Write), says (written: Written);
+    /// A published file evaluates as its source does.
+    Prove = "prove", version 1, told (prove: Prove), says (proved: Box<Proved>);
     also
     /// Weight file of lc0 → network, its layers as they are stored.
     ReadWeights: Load, told (read_weights: ReadWeights);
@@ -71,8 +76,8 @@ impl Action {
         match self {
             Self::Gather(gather) => Some(Stored::Matrices(gather)),
             Self::Search(_) => Some(Stored::Permutation),
-            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) => None,
             Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => None,
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Prove(_) => None,
         }
     }
 
@@ -87,7 +92,13 @@ impl Action {
         match self {
             Self::Load(_) | Self::Coalesce => true,
             Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) => true,
-            Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) | Self::WriteWeights(_) => false,
+            Self::Quantize(_)
+            | Self::Gather(_)
+            | Self::Search(_)
+            | Self::Permute
+            | Self::Write(_)
+            | Self::WriteWeights(_)
+            | Self::Prove(_) => false,
         }
     }
 }
@@ -125,7 +136,7 @@ fn key(action: &Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::Sha256;
+    use crate::files::{Blake3, Sha256};
 
     #[test]
     fn every_stage_is_found_by_its_name() {
@@ -152,6 +163,13 @@ mod tests {
             Outcome::Search(Box::new(Searched { train: counts, held_out: Some(counts), swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Permute,
             Outcome::Write(Written { sha256: Sha256::of(b"") }),
+            Outcome::Prove(Box::new(Proved { positions: 7, seed: 1, digest: Blake3::of(b""), error: None })),
+            Outcome::Prove(Box::new(Proved {
+                positions: 7,
+                seed: 1,
+                digest: Blake3::of(b""),
+                error: Some(Deviation { positions: 5, mean: 0.123, max: 17.25 }),
+            })),
         ];
         for outcome in outcomes {
             assert_eq!(Outcome::from_json(outcome.stage(), &outcome.to_json()).unwrap(), outcome);

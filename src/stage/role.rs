@@ -11,6 +11,10 @@ pub enum Role {
     Network,
     /// A further network, numbered from 1.
     Other(u32),
+    /// The floats that a network was made from.
+    Floats,
+    /// A file that was published.
+    Published,
     /// A file of positions; the number is its place in the stream.
     Data(u32),
     /// An activation matrix.
@@ -26,6 +30,8 @@ impl fmt::Display for Role {
             Self::Source => f.write_str("source"),
             Self::Network => f.write_str("network"),
             Self::Other(number) => write!(f, "network.{number}"),
+            Self::Floats => f.write_str("floats"),
+            Self::Published => f.write_str("published"),
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
@@ -39,6 +45,8 @@ impl Role {
         match name {
             "source" => Some(Self::Source),
             "network" => Some(Self::Network),
+            "floats" => Some(Self::Floats),
+            "published" => Some(Self::Published),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
             _ => match name.strip_prefix("network.") {
@@ -55,7 +63,17 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for role in [Role::Source, Role::Network, Role::Other(1), Role::Data(0), Role::Data(17), Role::Matrix, Role::Permutation] {
+        for role in [
+            Role::Source,
+            Role::Network,
+            Role::Other(1),
+            Role::Data(0),
+            Role::Data(17),
+            Role::Matrix,
+            Role::Permutation,
+            Role::Floats,
+            Role::Published,
+        ] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }
         assert_eq!(Role::named("data"), None);

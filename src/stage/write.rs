@@ -24,7 +24,7 @@ pub struct Write {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// Digest of its bytes.
-    #[serde(with = "hex")]
+    #[serde(with = "super::hex")]
     pub sha256: Sha256,
 }
 
@@ -48,24 +48,6 @@ impl Written {
     #[expect(clippy::unused_self, reason = "all outcomes answer this")]
     pub(super) fn annotations(&self) -> Map<String, Value> {
         Map::new()
-    }
-}
-
-/// A digest as 64 digits.
-mod hex {
-    use std::borrow::Cow;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::files::Sha256;
-
-    pub(super) fn serialize<S: Serializer>(digest: &Sha256, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(digest)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sha256, D::Error> {
-        let text = <Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom("a SHA-256 has 64 hexadecimal digits"))
     }
 }
 

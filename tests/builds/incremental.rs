@@ -113,8 +113,8 @@ fn the_first_build_runs_everything_and_the_second_nothing() {
     let project = Library::new();
     let first = project.build();
     let names: Vec<&str> = first.stages.iter().map(|stage| stage.stage.name()).collect();
-    assert_eq!(names, ["load", "gather", "search", "permute", "write"]);
-    assert_eq!(ran(&first).len(), 5);
+    assert_eq!(names, ["load", "gather", "search", "permute", "write", "prove"]);
+    assert_eq!(ran(&first).len(), 6);
     assert!(ran(&first).iter().all(|(_, reason)| reason == "never_built" || reason == "upstream_stale"), "{:?}", ran(&first));
     assert_eq!(first.status, NetStatus::Built);
     let zero = first.zero_blocks.unwrap();
@@ -135,13 +135,13 @@ fn the_first_build_runs_everything_and_the_second_nothing() {
 }
 
 #[test]
-fn a_new_description_reruns_only_write() {
+fn a_new_description_writes_and_proves_again() {
     let project = Library::new();
     project.build();
     project.manifest(&MANIFEST.replace("first", "second"));
     let net = project.build();
-    assert_eq!(ran(&net), [("write", "param_changed".to_owned())]);
-    let reason = net.stages.last().unwrap().reason.clone().unwrap();
+    assert_eq!(ran(&net), [("write", "param_changed".to_owned()), ("prove", "upstream_changed".to_owned())]);
+    let reason = net.stages[4].reason.clone().unwrap();
     assert_eq!((reason.name(), reason.change().0, reason.change().1), (Some("description"), Some("first"), Some("second")));
 }
 
@@ -161,7 +161,7 @@ fn more_positions_rerun_gather_and_everything_after() {
     project.manifest(&MANIFEST.replace("200", "300"));
     let net = project.build();
     let stages: Vec<&str> = ran(&net).iter().map(|(stage, _)| *stage).collect();
-    assert_eq!(stages, ["gather", "search", "permute", "write"]);
+    assert_eq!(stages, ["gather", "search", "permute", "write", "prove"]);
     assert_eq!(net.zero_blocks.unwrap().positions, 300);
     let reason = net.stages[1].reason.clone().unwrap();
     assert_eq!((reason.kind(), reason.change()), ("param_changed", (Some("200"), Some("300"))));
@@ -185,7 +185,7 @@ fn a_filter_reruns_gather_and_everything_after() {
     let stages = |net: &NetReport| ran(net).iter().map(|(stage, _)| *stage).collect::<Vec<_>>();
     filtered("");
     let net = filtered("random_fen_skipping = 1");
-    assert_eq!(stages(&net), ["gather", "search", "permute", "write"]);
+    assert_eq!(stages(&net), ["gather", "search", "permute", "write", "prove"]);
     let reason = net.stages[1].reason.clone().unwrap();
     assert_eq!((reason.kind(), reason.name()), ("param_changed", Some("filters")));
     assert_eq!(reason.change(), (None, Some("{\"random_fen_skipping\":1}")));
@@ -291,7 +291,7 @@ fn a_dry_run_says_what_is_stale_and_changes_nothing() {
     let report = project.run(&options);
     let states: Vec<(&str, StageStatus)> = report.nets[0].stages.iter().map(|stage| (stage.stage.name(), stage.status)).collect();
     use StageStatus::{Fresh, Stale};
-    assert_eq!(states, [("load", Fresh), ("gather", Stale), ("search", Stale), ("permute", Stale), ("write", Stale)]);
+    assert_eq!(states, [("load", Fresh), ("gather", Stale), ("search", Stale), ("permute", Stale), ("write", Stale), ("prove", Stale)]);
     assert_eq!(report.nets[0].stages[2].reason.as_ref().unwrap().kind(), "upstream_stale");
 }
 
@@ -300,7 +300,7 @@ fn force_gives_the_same_bytes_and_so_do_threads_and_a_lost_cache() {
     let project = Library::new();
     let first = project.build();
     let forced = project.run(&Options { force: true, ..Options::default() }).nets.remove(0);
-    assert_eq!(ran(&forced).len(), 5);
+    assert_eq!(ran(&forced).len(), 6);
     assert_eq!(forced.outputs, first.outputs);
     std::fs::remove_dir_all(project.at(".nnue")).unwrap();
     let one = project.run(&Options { jobs: Some(1), ..Options::default() }).nets.remove(0);

@@ -15,6 +15,7 @@ mod damage;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod incremental;
+mod prove;
 mod provenance;
 mod robustness;
 mod staleness;

@@ -36,7 +36,7 @@ fn the_json_has_the_documented_members() {
     assert_eq!(keys(&report), ["schema", "nets"]);
     assert_eq!(report["schema"], 1);
     let big = net(&report, "big");
-    assert_eq!(keys(big), ["net", "status", "outputs", "zero_blocks", "stages", "error"]);
+    assert_eq!(keys(big), ["net", "status", "outputs", "zero_blocks", "proof", "stages", "error"]);
     assert_eq!((&big["status"], &big["error"]), (&"built".into(), &Value::Null));
     for output in big["outputs"].as_array().unwrap() {
         assert_eq!(keys(output), ["path", "sha256", "bytes", "provenance"]);
@@ -47,7 +47,7 @@ fn the_json_has_the_documented_members() {
     let zero = &big["zero_blocks"];
     assert_eq!(zero["positions"], 100);
     assert!(zero["before"].as_f64().unwrap() < zero["after"].as_f64().unwrap(), "{zero}");
-    let expected = [("load", "ran"), ("gather", "ran"), ("search", "ran"), ("permute", "ran"), ("write", "ran")];
+    let expected = [("load", "ran"), ("gather", "ran"), ("search", "ran"), ("permute", "ran"), ("write", "ran"), ("prove", "ran")];
     assert_eq!(statuses(big), expected);
     for stage in big["stages"].as_array().unwrap() {
         assert_eq!(keys(stage), ["stage", "status", "seconds", "key", "digest", "reason"]);
@@ -56,6 +56,7 @@ fn the_json_has_the_documented_members() {
         assert_eq!(keys(&stage["reason"]), ["kind", "name", "old", "new"]);
     }
     assert_eq!(net(&report, "plain")["zero_blocks"], Value::Null);
+    assert_eq!((&big["proof"]["positions"], &net(&report, "plain")["proof"]), (&100.into(), &Value::Null));
 
     let status = project.nnue(&["status", "--json"]).ok().json();
     assert!(statuses(net(&status, "big")).iter().all(|(_, status)| *status == "fresh"), "{status}");

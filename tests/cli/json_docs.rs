@@ -128,6 +128,11 @@ fn reports_of_builds() {
     let first = json(&["build"]);
     let same = json(&["verify", "--rebuild"]);
     let record = json(&["explain", "big"]);
+    project.nnue(&["convert", "run.nnue", "run.safetensors", "--quantization", "ft127"]).ok();
+    project.manifest(&MANIFEST.replace("run.nnue", "run.safetensors"));
+    let trained = json(&["build", "big"]);
+    project.manifest(MANIFEST);
+    json(&["build"]);
     project.manifest(&MANIFEST.replace("positions = 100", "positions = 90"));
     let other = json(&["verify", "--rebuild"]);
     let stale = json(&["status"]);
@@ -135,7 +140,7 @@ fn reports_of_builds() {
     check(&tables, "explain", &[record, explained]);
     project.manifest(&MANIFEST.replace("run.nnue", "nowhere.nnue"));
     let failed = json(&["build", "--keep-going"]);
-    check(&tables, "build", &[first, failed, stale.clone()]);
+    check(&tables, "build", &[first, failed, trained, stale.clone()]);
     assert!(tables["status"] == tables["build"] && tables["watch"] == tables["build"]);
     check(&tables, "verify", &[not_locked, same, other, json(&["verify", "--rebuild"])]);
     project.manifest(MANIFEST);

@@ -39,7 +39,8 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
         | Action::Gather(_)
         | Action::Search(_)
         | Action::Permute
-        | Action::Write(_) => Err(Error::new("a stage of another family: this is a bug in nnue, please report it")),
+        | Action::Write(_)
+        | Action::Prove(_) => Err(Error::new("a stage of another family: this is a bug in nnue, please report it")),
     }
 }
 

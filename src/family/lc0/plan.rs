@@ -136,6 +136,11 @@ fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
         let help = "remove `optimize` from this net; where `[defaults]` has it, write `optimize = false`";
         return Err(refusal(manifest, net, optimize.span, no_neurons, help));
     }
+    if let Some(prove) = &net.prove {
+        let why = "a proof evaluates the integers of `.nnue` networks";
+        let help = "remove `prove` from this net; where `[defaults]` has it, write `prove = false`";
+        return Err(refusal(manifest, net, prove.span, why, help));
+    }
     if net.compression.value != CompressionChoice::Auto {
         let why = "`compression` is of `.nnue` files: a weight file is packed by its name, `.pb.gz` or `.pb`";
         let help = "remove `compression` from this net; where `[defaults]` has it, write `compression = \"auto\"`";

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::stages::load::{Loaded, load_noted};
 use super::stages::permute::permute as reorder;
 use super::stages::pipeline::{self, Content, Searched, Target, Weights, note_unreadable};
+use super::stages::prove::prove as prove_file;
 use super::value::{Gathered, Value};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::family::{self, Inputs, Product};
 use crate::files::{Blake3, Bytes};
 use crate::net::QuantizedNetwork;
 use crate::positions::held_out;
-use crate::stage::{Action, Gather, Load, Outcome, Quantize, Role, Search, Write as WriteParams};
+use crate::stage::{Action, Gather, Load, Outcome, Prove, Quantize, Role, Search, Write as WriteParams};
 
 /// As [`Stages::execute`](crate::family::Stages::execute).
 pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
@@ -29,6 +30,7 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
         Action::ReadWeights(_) | Action::Blend(_) | Action::Heads(_) | Action::Fold(_) | Action::Encode(_) | Action::WriteWeights(_) => {
             Err(wrong_value(action.stage().name()))
         }
+        Action::Prove(params) => prove(params, inputs, ctx),
     }
 }
 
@@ -78,9 +80,7 @@ fn quantize(params: Quantize, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product>
 
 /// Positions of the data files → the matrices of the search and of its judgement.
 fn gather(params: &Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-    let data = inputs.files().into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
-    let paths: Vec<PathBuf> = data.map(|(_, path)| path.to_owned()).collect();
-    let sampled = pipeline::sample(&paths, params, held_out(params.positions), &inputs.guarded()?)?;
+    let sampled = pipeline::sample(&data(inputs), params, held_out(params.positions), &inputs.guarded()?)?;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("gather")) };
     let pipeline::Gathered { matrix, held_out, outcome } = pipeline::gather(&network, &sampled, ctx)?;
     inputs.check_unchanged()?;
@@ -125,6 +125,35 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
         (Value::Coalesced(_) | Value::Gathered(_) | Value::Permutation(_), _) => return Err(wrong_value("write")),
     };
     Content::of(weights, target, params.description.as_deref(), ctx)
+}
+
+/// The published file, read back, against its source.
+fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+    let path = inputs.published()?;
+    let file = Bytes::map(&path)?;
+    if Blake3::of(&file) != inputs.digest(Role::Published)? {
+        return Err(Error::new(format!("`{}` changed while the net was built", path.display()))
+            .help("wait until nothing writes to it, then run the same command again"));
+    }
+    let positions = pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?)?;
+    let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("prove")) };
+    let floats = match inputs.has(Role::Floats).then(|| value(inputs, Role::Floats)).transpose()? {
+        Some(Value::Coalesced(floats)) => Some(floats),
+        Some(Value::Factorized(_) | Value::Quantized(_) | Value::Gathered(_) | Value::Permutation(_)) => {
+            return Err(wrong_value("prove"));
+        }
+        None => None,
+    };
+    let proved = prove_file(&network, floats.as_deref(), &file, &positions, params, ctx)
+        .map_err(|error| error.because(format!("`{}` was published and must not be used", path.display())))?;
+    inputs.check_unchanged()?;
+    Ok(Product::Finding { digest: proved.digest, outcome: Outcome::Prove(Box::new(proved)) })
+}
+
+/// The data files, in their order.
+fn data(inputs: &dyn Inputs) -> Vec<PathBuf> {
+    let data = inputs.files().into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
+    data.map(|(_, path)| path.to_owned()).collect()
 }
 
 impl family::Content for Content {

@@ -1,13 +1,13 @@
-//! The actions of a net: load → coalesce → quantize → gather → search → permute → write, as far as its source and its table ask for them.
+//! The actions of a net: load → coalesce → quantize → gather → search → permute → write → prove, as far as its source and its table ask for them.
 
 use petgraph::graph::NodeIndex;
 
 use crate::error::{Error, Kind, Result};
 use crate::family::{Planned, SourceFacts, Steps};
 use crate::format::sources::FileKind;
-use crate::manifest::{Claims, Located, Manifest, Output, OutputKind, ResolvedNet, ResolvedOptimize};
+use crate::manifest::{Claims, Data, Located, Manifest, Output, OutputKind, ResolvedNet, ResolvedOptimize, ResolvedProve};
 use crate::net::Expectation;
-use crate::stage::{Action, Gather, Load, Quantize, Role, Search, Write};
+use crate::stage::{Action, Gather, Load, Prove, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
 
 /// As [`Family::plan`](crate::family::Family::plan).
@@ -16,11 +16,10 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
     let source = &net.source;
     let file = steps.file(&source.path, source.sha256.as_ref());
     let loaded = steps.action(Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
-    let integers = if holds_floats(net, facts) {
-        let coalesced = steps.action(Action::Coalesce, &[(Role::Network, loaded)]);
-        steps.action(Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, coalesced)])
-    } else {
-        loaded
+    let floats = holds_floats(net, facts).then(|| steps.action(Action::Coalesce, &[(Role::Network, loaded)]));
+    let integers = match floats {
+        Some(floats) => steps.action(Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, floats)]),
+        None => loaded,
     };
     let search = net.optimize.as_ref().filter(|_| net.permutation.is_none()).map(|optimize| find(optimize, integers, steps));
     let permutation = net.permutation.as_ref().map(|path| steps.file(path, None)).or(search);
@@ -39,7 +38,13 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
         };
         let description = net.description.as_ref().map(|text| text.value.clone());
         let write = Action::Write(Write { format, compression: net.compression.value, source_compression: facts.compression, description });
-        outputs.push((output.clone(), steps.action(write, &[(Role::Network, from)])));
+        let written = steps.action(write, &[(Role::Network, from)]);
+        if let Some(how) = net.prove.as_ref().filter(|_| format == FileFormat::Nnue) {
+            let (params, inputs) = prove(manifest, how, integers, floats, written)?;
+            let inputs = with_data(inputs, &how.data, steps);
+            steps.action(Action::Prove(params), &inputs);
+        }
+        outputs.push((output.clone(), written));
     }
     Ok(Planned { outputs, search })
 }
@@ -51,10 +56,7 @@ fn holds_floats(net: &ResolvedNet, facts: SourceFacts) -> bool {
 
 /// Gather and search; the search's node.
 fn find(optimize: &ResolvedOptimize, network: NodeIndex, steps: &mut dyn Steps) -> NodeIndex {
-    let mut inputs = vec![(Role::Network, network)];
-    for (place, (index, path)) in (0..).zip(optimize.data.paths.iter().enumerate()) {
-        inputs.push((Role::Data(place), steps.file(path, optimize.data.sha256.get(index))));
-    }
+    let inputs = with_data(vec![(Role::Network, network)], &optimize.data, steps);
     let gather = Action::Gather(Box::new(Gather {
         positions: optimize.positions.value,
         seed: optimize.seed.value,
@@ -62,6 +64,40 @@ fn find(optimize: &ResolvedOptimize, network: NodeIndex, steps: &mut dyn Steps) 
     }));
     let matrix = steps.action(gather, &inputs);
     steps.action(Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)])
+}
+
+/// The files of `data` behind other inputs, in the order of the stream.
+fn with_data(mut inputs: Vec<(Role, NodeIndex)>, data: &Data, steps: &mut dyn Steps) -> Vec<(Role, NodeIndex)> {
+    for (place, (index, path)) in (0..).zip(data.paths.iter().enumerate()) {
+        inputs.push((Role::Data(place), steps.file(path, data.sha256.get(index))));
+    }
+    inputs
+}
+
+/// The proof of a file, and what it looks at besides positions.
+fn prove(
+    manifest: &Manifest,
+    how: &ResolvedProve,
+    integers: NodeIndex,
+    floats: Option<NodeIndex>,
+    written: NodeIndex,
+) -> Result<(Prove, Vec<(Role, NodeIndex)>)> {
+    let ResolvedProve { positions, seed, max_error, mean_error, .. } = how;
+    if let (Some(limit), None) = (max_error.as_ref().or(mean_error.as_ref()), floats) {
+        let error = manifest.diagnostic(
+            limit.span,
+            "a limit is set for the error of quantizing, but the source holds integers",
+            "of floats only",
+            "nothing is quantized on the way from integers to a `.nnue` file, and the proof accepts no difference there",
+            "remove the limit",
+        );
+        return Err(error.kind_is(Kind::Usage));
+    }
+    let mut inputs = vec![(Role::Network, integers), (Role::Published, written)];
+    inputs.extend(floats.map(|floats| (Role::Floats, floats)));
+    let value = |limit: &Option<Located<f64>>| limit.as_ref().map(|limit| limit.value);
+    let params = Prove { positions: positions.value, seed: seed.value, max_error: value(max_error), mean_error: value(mean_error) };
+    Ok((params, inputs))
 }
 
 fn permuted_floats(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {

@@ -5,7 +5,7 @@ use super::{
         identity::FilePath,
         keys,
         text::{Located, Problem, Span},
-        tree::{Entry, display_path},
+        tree::{Entry, Item, display_path},
     },
     reader::Reader,
 };
@@ -24,6 +24,17 @@ pub struct Data {
 }
 
 impl Reader<'_> {
+    /// The name of a `[data.NAME]` table, as another table gives it.
+    pub(super) fn data_name(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
+        let name = self.string(key, item)?;
+        if self.data_names.set.contains(&name.value) {
+            return Some(name);
+        }
+        let names = self.data_names.ordered.clone();
+        self.undefined("data", key, &name, &names, "; files are named in a `[data.NAME]` table: `path = [\"file.binpack\"]`");
+        None
+    }
+
     pub(super) fn data(&mut self, entry: &Entry) -> Option<Data> {
         let fields = self.table(&keys::DATA, &display_path(["data", &entry.key.value]), &entry.item)?;
         let paths = self.required(&fields, "path").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.file(key, item)));

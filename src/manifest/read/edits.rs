@@ -213,7 +213,8 @@ impl Reader<'_> {
             self.wrong_type(path, item, "a list of numbers", "write `[0.5, 0.5]`");
             return None;
         };
-        let numbers = items.iter().enumerate().map(|(index, item)| self.number_of(&format!("{path}[{index}]"), item, MAX_SHARE));
+        let numbers =
+            items.iter().enumerate().map(|(index, item)| self.number_of(&format!("{path}[{index}]"), item, -MAX_SHARE, MAX_SHARE));
         let numbers: Vec<Option<f64>> = numbers.collect();
         numbers.into_iter().collect()
     }

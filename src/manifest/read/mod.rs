@@ -9,6 +9,7 @@ mod edits;
 mod filters;
 mod net;
 mod optimize;
+mod prove;
 mod reader;
 mod source;
 mod values;
@@ -23,6 +24,7 @@ pub use data::Data;
 pub use edits::{Blend, Edits, HeaderEdits, Heads};
 pub use net::{Net, NetSource};
 pub use optimize::Optimize;
+pub use prove::{Prove, Proving};
 use reader::{Names, Reader};
 pub use source::{Claims, Source};
 use values::Fields;
@@ -171,8 +173,14 @@ impl Reader<'_> {
         for entry in sources {
             warn("source", entry, used.contains(entry.key.value.as_str()));
         }
-        let used: HashSet<&str> =
-            content.nets.iter().filter_map(|net| net.optimize.as_ref()).map(|optimize| optimize.data.value.as_str()).collect();
+        let of_net = |net: &'_ Net| -> [Option<String>; 2] {
+            let prove = match &net.prove {
+                Proving::As(prove) => prove.data.as_ref(),
+                Proving::Unsaid | Proving::Off => None,
+            };
+            [net.optimize.as_ref().map(|optimize| &optimize.data), prove].map(|name| name.map(|name| name.value.clone()))
+        };
+        let used: HashSet<String> = content.nets.iter().flat_map(of_net).flatten().collect();
         for entry in data {
             warn("data", entry, used.contains(entry.key.value.as_str()));
         }

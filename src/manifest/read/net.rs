@@ -14,6 +14,7 @@ use super::{
     },
     edits::Edits,
     optimize::Optimize,
+    prove::Proving,
     reader::Reader,
     source::Claims,
     values::Fields,
@@ -44,6 +45,8 @@ pub struct Net {
     pub optimize: Option<Optimize>,
     /// What is done to a network of lc0.
     pub edits: Edits<Located<NetSource>>,
+    /// Whether and how the published file is held against its source.
+    pub prove: Proving,
     /// What is said of the published files.
     pub release: Release,
 }
@@ -93,6 +96,7 @@ impl Reader<'_> {
             self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
+        let prove = self.proving(&fields);
         let release = self.release(&fields);
         if let Some(Some(outputs)) = &outputs
             && !self.in_defaults
@@ -121,6 +125,7 @@ impl Reader<'_> {
             // One that is wrong has been reported, and hides no mistakes of the outputs.
             optimize: optimize.flatten(),
             edits,
+            prove,
             release,
         })
     }

@@ -35,15 +35,7 @@ pub struct Optimize {
 impl Reader<'_> {
     pub(super) fn optimize(&mut self, path: &str, item: &Item) -> Option<Optimize> {
         let fields = self.table(&keys::OPTIMIZE, path, item)?;
-        let data = self.required(&fields, "data").map(|(key, item)| {
-            let name = self.string(&key, item)?;
-            if self.data_names.set.contains(&name.value) {
-                return Some(name);
-            }
-            let names = self.data_names.ordered.clone();
-            self.undefined("data", &key, &name, &names, "; files are named in a `[data.NAME]` table: `path = [\"file.binpack\"]`");
-            None
-        });
+        let data = self.required(&fields, "data").map(|(key, item)| self.data_name(&key, item));
         let positions = self.integer(&fields, "positions").unwrap_or_else(|| fields.default(DEFAULT_POSITIONS));
         let seed = self.integer(&fields, "seed").unwrap_or_else(|| fields.default(0));
         let algorithm = self.word::<Algorithm>(&fields, "algorithm");

@@ -134,12 +134,15 @@ impl Reader<'_> {
     /// A number that need not be whole.
     pub(super) fn number(&mut self, fields: &Fields<'_>, key: &str) -> Option<f64> {
         let item = fields.get(key)?;
-        let Some(Kind::Number(max)) = fields.key(key).map(|key| key.kind) else { return None };
-        self.number_of(&fields.path_of(key), item, max)
+        match fields.key(key)?.kind {
+            Kind::Number(max) => self.number_of(&fields.path_of(key), item, -max, max),
+            Kind::Limit(max) => self.number_of(&fields.path_of(key), item, 0.0, max),
+            _ => None,
+        }
     }
 
-    /// A number that need not be whole, of at most `max` by magnitude.
-    pub(super) fn number_of(&mut self, path: &str, item: &Item, max: f64) -> Option<f64> {
+    /// A number that need not be whole, from `min` to `max`.
+    pub(super) fn number_of(&mut self, path: &str, item: &Item, min: f64, max: f64) -> Option<f64> {
         let number = match &item.value {
             Value::Integer(number) => number.map_or(f64::INFINITY, |number| number as f64),
             // What TOML takes for a number, Rust reads as well; the separators are TOML's alone.
@@ -149,15 +152,15 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if number.abs() <= max {
+        if (min..=max).contains(&number) {
             return Some(number);
         }
         self.problems.push(Problem::new(
             format!("`{path}` is out of range"),
             item.span,
             "this number",
-            format!("it is {} and must be from -{max} to {max}", self.texts.slice(item.span)),
-            "write a number in this range; of weights only the proportions matter",
+            format!("it is {} and must be from {min} to {max}", self.texts.slice(item.span)),
+            if min < 0.0 { "write a number in this range; of weights only the proportions matter" } else { "write a number in this range" },
         ));
         None
     }

@@ -87,8 +87,8 @@ fn a_net_that_is_published_later_is_checked_once() {
     project.manifest(PUBLISHED);
     let name = project.report(&["status"], "big")["outputs"][0]["path"].as_str().unwrap().to_owned();
     let unchecked = |status: &str, stage: &str| (status.into(), stage.into(), "unchecked".into(), name.clone());
-    assert_eq!(project.last_stage(&["status"], "big"), unchecked("stale", "stale"));
-    assert_eq!(project.last_stage(&["build"], "big"), unchecked("built", "ran"));
+    assert_eq!(project.publishing(&["status"], "big"), unchecked("stale", "stale"));
+    assert_eq!(project.publishing(&["build"], "big"), unchecked("built", "ran"));
     assert!(std::fs::read_to_string(&state).unwrap().contains("fishtest 2"));
     assert_eq!(project.report(&["build"], "big")["status"], "fresh");
     assert_eq!(project.report(&["status"], "big")["status"], "fresh");
@@ -99,7 +99,7 @@ fn a_net_that_is_published_later_is_checked_once() {
     let _ = std::fs::remove_file(project.at(".nnue/state/unchanged.bin"));
     project.nnue(&["build", "--frozen"]).ok();
     assert!(!state.exists());
-    assert_eq!(project.last_stage(&["build"], "big"), unchecked("built", "ran"));
+    assert_eq!(project.publishing(&["build"], "big"), unchecked("built", "ran"));
 }
 
 #[test]

@@ -61,10 +61,10 @@ trait Published {
     /// The report of a net, by `build` or `status`.
     fn report(&self, args: &[&str], net: &str) -> Value;
 
-    /// Status of the net, and of its last stage with the kind and name of the reason.
-    fn last_stage(&self, args: &[&str], net: &str) -> (String, String, String, String) {
+    /// Status of the net, and of the stage that publishes it with the kind and name of the reason.
+    fn publishing(&self, args: &[&str], net: &str) -> (String, String, String, String) {
         let report = self.report(args, net);
-        let stage = report["stages"].as_array().unwrap().last().unwrap();
+        let stage = report["stages"].as_array().unwrap().iter().rfind(|stage| stage["stage"] == "write").unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         (text(&report["status"]), text(&stage["status"]), text(&stage["reason"]["kind"]), text(&stage["reason"]["name"]))
     }
@@ -185,6 +185,7 @@ fn an_optimized_net_says_all_that_it_was_made_from() {
         "compression": "auto",
         "outputs": ["dist/", "latest.nnue"],
         "optimize": {"data": ["a.fen", "b.fen"], "positions": 100, "seed": 0, "algorithm": "greedy", "filters": {"simple_eval_skipping": 0}},
+        "prove": {"data": ["a.fen", "b.fen"], "positions": 100, "seed": 0},
         "license": "CC0-1.0",
     });
     assert_eq!(definition["externalParameters"], expected);
@@ -198,7 +199,10 @@ fn an_optimized_net_says_all_that_it_was_made_from() {
         assert_eq!(stage["version"], 1);
         assert_eq!((&byproduct["name"], &byproduct["digest"]), (&reported["stage"], &json!({"blake3": reported["digest"]})));
     }
-    assert_eq!(byproducts.last().unwrap()["digest"]["blake3"], blake3::hash(&project.bytes("latest.nnue")).to_string());
+    assert_eq!(byproducts[4]["digest"]["blake3"], blake3::hash(&project.bytes("latest.nnue")).to_string());
+    let proof = &report["proof"];
+    let claim = json!({"positions": proof["positions"], "seed": proof["seed"], "values": proof["digest"]});
+    assert_eq!((&byproducts[5]["annotations"], &proof["positions"]), (&claim, &json!(100)));
     let zero = |name: &str| byproducts[2]["annotations"]["train"][name].as_u64().unwrap() as f64;
     assert_eq!(report["zero_blocks"]["before"].as_f64().unwrap(), zero("zeroBefore") / zero("blocks"));
     assert_eq!(report["zero_blocks"]["after"].as_f64().unwrap(), zero("zeroAfter") / zero("blocks"));
@@ -286,7 +290,7 @@ fn overrides_are_stated_where_they_concern_the_net() {
     assert_eq!((&external["optimize"]["positions"], &external["optimize"]["data"]), (&json!(50), &json!(["a.fen"])));
     // An override of another net makes no other statement.
     project.nnue(&["build"]).ok();
-    let status = project.last_stage(&["status", "--set", "net.plain.description=x"], "big");
+    let status = project.publishing(&["status", "--set", "net.plain.description=x"], "big");
     assert_eq!(status.0, "fresh");
 }
 
@@ -380,11 +384,11 @@ fn what_is_missing_or_wrong_is_written_again_and_nothing_else() {
 
     std::fs::remove_file(&path).unwrap();
     let missing = |status: &str, stage: &str| (status.into(), stage.into(), "output_missing".into(), LATEST.into());
-    assert_eq!(project.last_stage(&["status"], "big"), missing("stale", "stale"));
-    assert_eq!(project.last_stage(&["build", "--dry-run"], "big"), missing("stale", "stale"));
+    assert_eq!(project.publishing(&["status"], "big"), missing("stale", "stale"));
+    assert_eq!(project.publishing(&["build", "--dry-run"], "big"), missing("stale", "stale"));
     assert!(!path.exists(), "a dry run writes nothing");
     assert!(project.nnue(&["status"]).ok().out.contains(&format!("`{LATEST}` is missing")));
-    assert_eq!(project.last_stage(&["build"], "big"), missing("built", "ran"));
+    assert_eq!(project.publishing(&["build"], "big"), missing("built", "ran"));
     assert_eq!(std::fs::read(&path).unwrap(), good);
     assert_eq!(modified(&project.path.join("latest.nnue")), before.1, "the net itself is left alone");
     assert_eq!(project.report(&["status"], "big")["status"], "fresh");
@@ -396,7 +400,7 @@ fn what_is_missing_or_wrong_is_written_again_and_nothing_else() {
     }] {
         std::fs::write(&path, &bad).unwrap();
         let reason = ("stale".into(), "stale".into(), "output_modified".into(), LATEST.into());
-        assert_eq!(project.last_stage(&["status"], "big"), reason);
+        assert_eq!(project.publishing(&["status"], "big"), reason);
         project.nnue(&["build"]).ok();
         assert_eq!(std::fs::read(&path).unwrap(), good);
     }
@@ -418,7 +422,7 @@ fn a_change_of_the_manifest_is_named_as_what_it_is() {
     project.nnue(&["build"]).ok();
     let latest = modified(&project.path.join("latest.nnue"));
     project.manifest(&format!("{MANIFEST}# a comment\n"));
-    let reason = project.last_stage(&["status"], "big");
+    let reason = project.publishing(&["status"], "big");
     assert_eq!(reason, ("stale".into(), "stale".into(), "input_changed".into(), "nnue.toml".into()));
     project.nnue(&["build"]).ok();
     let dependencies = &project.statement(LATEST)["predicate"]["buildDefinition"]["resolvedDependencies"];
@@ -426,7 +430,7 @@ fn a_change_of_the_manifest_is_named_as_what_it_is() {
 
     project.manifest(&MANIFEST.replace("CC0-1.0", "MIT"));
     let report = project.report(&["build"], "big");
-    let reason = &report["stages"].as_array().unwrap().last().unwrap()["reason"];
+    let reason = &report["stages"].as_array().unwrap().iter().rfind(|stage| stage["stage"] == "write").unwrap()["reason"];
     assert_eq!(*reason, json!({"kind": "param_changed", "name": "license", "old": "CC0-1.0", "new": "MIT"}));
     assert_eq!(modified(&project.path.join("latest.nnue")), latest, "no licence changes a byte of the net");
     let ran = report["stages"].as_array().unwrap().iter().filter(|stage| stage["status"] == "ran").count();

@@ -6,6 +6,7 @@ pub mod gather;
 pub mod load;
 pub mod permute;
 pub mod pipeline;
+pub mod prove;
 pub mod quantize;
 pub mod write;
 pub mod write_float;

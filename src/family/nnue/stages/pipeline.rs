@@ -22,7 +22,7 @@ use crate::files::Bytes;
 use crate::format::nnue::{Compression, Expectation};
 use crate::net::{Architecture, Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix, SearchOutcome, SearchParams, ZeroBlocks, zero_blocks};
-use crate::positions::{self, Selection, select};
+use crate::positions::{self, Filters, Position, Selection, select};
 use crate::stage;
 use crate::words::{CompressionChoice, FileFormat, Overflow};
 
@@ -134,6 +134,15 @@ pub fn other_scales(architecture: &Architecture) -> Vec<&'static str> {
 pub fn sample(files: &[PathBuf], params: &stage::Gather, held_out: u64, ctx: &Ctx) -> Result<positions::Sampled> {
     let selection = Selection { count: Some(params.positions), held_out, seed: params.seed, filters: params.filters.clone() };
     select(files, &selection, ctx)
+}
+
+/// Takes the positions that a proof is over: of those that are not in check, whatever filters a search has.
+///
+/// # Errors
+/// As [`select`].
+pub fn positions_to_prove(files: &[PathBuf], params: &stage::Prove, ctx: &Ctx) -> Result<Vec<Position>> {
+    let selection = Selection { count: Some(params.positions), held_out: 0, seed: params.seed, filters: Filters::default() };
+    Ok(select(files, &selection, ctx)?.positions)
 }
 
 /// What gather gives.

@@ -1,0 +1,114 @@
+//! `prove`: reads a published file back and evaluates it against its source, every sum of every bucket.
+//!
+//! The order of the transformer's neurons is the only thing that may differ. Where the source has floats, the integers are also held
+//! against these: that is an error with a size, not a difference.
+
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::evaluate::{self, quantization_error};
+use crate::files::Blake3;
+use crate::format::nnue;
+use crate::net::{Coalesced, Expectation, Network, QuantizedNetwork};
+use crate::positions::Position;
+use crate::stage::{Deviation, Prove, Proved};
+
+/// The float forward is computed plainly, term by term: more positions than these would take longer than all the rest.
+const MOST_FLOAT_POSITIONS: usize = 1000;
+
+/// Proves that `file`, the bytes of a `.nnue` file, evaluates on `positions` as `source` does; `floats` are what `source` was made from.
+///
+/// # Errors
+/// When it does not, naming the position, its bucket, the layer and the first neuron that differs; when the file cannot be read; when
+/// the error of quantizing passes a limit of `params`; on cancellation.
+pub fn prove(
+    source: &QuantizedNetwork,
+    floats: Option<&Network<Coalesced>>,
+    file: &[u8],
+    positions: &[Position],
+    params: &Prove,
+    ctx: &Ctx,
+) -> Result<Proved> {
+    // Shapes may fit several generations and scales: it is read as what its source is.
+    let architecture = &source.architecture;
+    let expected = Expectation {
+        architecture: Some(architecture.generation),
+        quantization: Some(architecture.quantization),
+        ..Expectation::default()
+    };
+    let published = nnue::read(file, &expected).map_err(|error| error.context("the published file cannot be read back"))?.network;
+    let proof = evaluate::prove(source, &published, positions, ctx)?;
+    let error = match floats {
+        Some(floats) => Some(deviation(floats, source, &positions[..positions.len().min(MOST_FLOAT_POSITIONS)], params, ctx)?),
+        None => None,
+    };
+    Ok(Proved { positions: proof.positions, seed: params.seed, digest: Blake3(proof.digest.into()), error })
+}
+
+/// How far the integers are from the floats, unless that is too far.
+fn deviation(
+    floats: &Network<Coalesced>,
+    integers: &QuantizedNetwork,
+    positions: &[Position],
+    params: &Prove,
+    ctx: &Ctx,
+) -> Result<Deviation> {
+    let found = quantization_error(floats, integers, positions, ctx)?.values;
+    for (what, key, limit, size) in
+        [("largest", "max_error", params.max_error, found.max_abs), ("mean", "mean_error", params.mean_error, found.mean_abs)]
+    {
+        if let Some(limit) = limit.filter(|limit| size > *limit) {
+            let message = format!("quantizing changes the evaluation too much: the {what} error is {size:.3}, `{key}` is {limit}");
+            let worst = found.worst.first().and_then(|worst| Some((positions.get(worst.index)?, worst)));
+            let worst = worst
+                .map(|(position, worst)| format!("position `{}`: {:.3} in floats, {:.3} in integers", position.to_fen(), worst.a, worst.b));
+            let error = worst.into_iter().fold(Error::new(message), Error::because);
+            return Err(error.help("`nnue eval --both` shows which layer the error comes from; a larger limit accepts it"));
+        }
+    }
+    let digits = |value: f64| (value * 1000.0).round() / 1000.0;
+    Ok(Deviation { positions: found.positions as u64, mean: digits(found.mean_abs), max: digits(found.max_abs) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::nnue::Compression;
+    use crate::net::random_network;
+    use crate::positions::generate;
+
+    const PARAMS: Prove = Prove { positions: 30, seed: 0, max_error: None, mean_error: None };
+
+    fn file(network: &QuantizedNetwork, compression: Compression) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        nnue::write(&mut bytes, network, compression).unwrap();
+        bytes
+    }
+
+    fn run(source: &QuantizedNetwork, file: &[u8]) -> Result<Proved> {
+        prove(source, None, file, &generate(5, 30), &PARAMS, &Ctx::silent())
+    }
+
+    #[test]
+    fn a_permuted_file_is_proven_whatever_its_packing() {
+        let source = random_network("SFNNv10a", 32, 3);
+        let mut permuted = source.clone();
+        permuted.permute(&(0..16).rev().collect::<Vec<_>>());
+        let proved = run(&source, &file(&source, Compression::None)).unwrap();
+        assert_eq!((proved.positions, proved.seed, proved.error), (30, 0, None));
+        for compression in [Compression::None, Compression::Leb128] {
+            assert_eq!(run(&source, &file(&permuted, compression)).unwrap(), proved);
+        }
+    }
+
+    #[test]
+    fn a_file_that_evaluates_otherwise_is_refused_by_place() {
+        let source = random_network("SFNNv10a", 32, 3);
+        let mut damaged = source.clone();
+        damaged.stacks.iter_mut().for_each(|stack| stack.layers[1].bias[3] ^= 1);
+        let error = run(&source, &file(&damaged, Compression::Leb128)).unwrap_err();
+        let text = format!("{error}; {}", error.causes().join("; "));
+        assert!(text.contains("position `") && text.contains("bucket 0, layer `l2`, neuron 3"), "{text}");
+        let error = run(&source, &file(&source, Compression::None)[..5000]).unwrap_err();
+        assert!(error.message().contains("cannot be read back"), "{error}");
+    }
+}

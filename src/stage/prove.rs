@@ -1,0 +1,89 @@
+//! `prove`: a published file and its source → that both evaluate alike.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::members;
+use crate::files::Blake3;
+use crate::positions::SELECTION_RULE;
+
+/// Parameters of `prove`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prove {
+    /// Exact number of positions, at least 1.
+    pub positions: u64,
+    /// Of the choice.
+    pub seed: u64,
+    /// The largest error of quantizing that is accepted, in the engine's internal units; `None`: any.
+    pub max_error: Option<f64>,
+    /// The mean error of quantizing that is accepted, in the same units.
+    pub mean_error: Option<f64>,
+}
+
+/// What was proven.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proved {
+    /// Positions on which every sum of every bucket is the source's.
+    pub positions: u64,
+    /// Of their choice.
+    pub seed: u64,
+    /// Of what every bucket of every position gives.
+    #[serde(with = "super::hex")]
+    pub digest: Blake3,
+    /// How far the integers are from the floats; `None` where the source has none.
+    pub error: Option<Deviation>,
+}
+
+/// How far integers are from the floats that they were made from, in the engine's internal units, to three digits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// Over so many positions.
+    pub positions: u64,
+    /// Mean distance.
+    pub mean: f64,
+    /// Largest distance.
+    pub max: f64,
+}
+
+impl Prove {
+    pub(super) fn params(&self) -> Map<String, Value> {
+        // Keys hold no floats: the shortest text that reads back as the number is the same on every machine.
+        let limit = |limit: Option<f64>| limit.map(|limit| json!(limit.to_string()));
+        members([
+            ("positions", Some(json!(self.positions))),
+            ("seed", Some(json!(self.seed))),
+            ("selection", Some(json!(SELECTION_RULE))),
+            ("max_error", limit(self.max_error)),
+            ("mean_error", limit(self.mean_error)),
+        ])
+    }
+}
+
+impl Proved {
+    pub(super) fn annotations(&self) -> Map<String, Value> {
+        let Self { positions, seed, digest, error } = self;
+        members([
+            ("positions", Some(json!(positions))),
+            ("seed", Some(json!(seed))),
+            ("values", Some(json!(digest.to_string()))),
+            (
+                "quantizationError",
+                error.map(|Deviation { positions, mean, max }| json!({"positions": positions, "mean": mean, "max": max})),
+            ),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{Action, key};
+
+    #[test]
+    fn limits_are_in_the_key_only_where_they_are_set() {
+        let params = Prove { positions: 200, seed: 0, max_error: None, mean_error: None };
+        assert_eq!(key(&Action::Prove(params)), r#"{"positions":200,"seed":0,"selection":1}"#);
+        let params = Prove { max_error: Some(12.0), mean_error: Some(0.5), ..params };
+        assert_eq!(key(&Action::Prove(params)), r#"{"max_error":"12","mean_error":"0.5","positions":200,"seed":0,"selection":1}"#);
+    }
+}
