@@ -32,7 +32,8 @@ pub(super) fn drop_taken_names(nets: &mut Vec<ResolvedNet>, problems: &mut Once<
         let message = format!("two nets are named `{}`", net.name);
         let cause = format!("both `{other}` and `{file}` make it");
         let problem = if net.span == *other_span {
-            let help = "add `{parent}`, the name of the file's folder, to the sweep's name and outputs";
+            let help = "tell the files apart in the sweep's name and outputs: by a wildcard of the glob, `{1}` or `{run}` through `{run:*}`, or by \
+                        a folder's name, `{parent}` or `{parent.2}`";
             Problem::new(message, net.span, "this sweep", cause, help)
         } else {
             Problem::new(message, net.span, "named again here", cause, "rename one of them").and(*other_span, "first here")

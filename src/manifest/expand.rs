@@ -11,7 +11,7 @@ use super::{
     read::{Claims, Content, Net, NetSource, Prove, Proving, Source},
     resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     sweep::{self, Globs, Match},
-    text::{Located, Once, Problem},
+    text::{Located, Once, Problem, Span},
 };
 
 /// How many positions a file is proven on where nothing else is said.
@@ -22,20 +22,22 @@ pub(super) struct Expanded {
     pub nets: Vec<ResolvedNet>,
     /// Folders and links that decided what the sweeps found.
     pub listed: Listed,
+    /// What the disk shows and likely is a mistake, with the place in the manifest.
+    pub warnings: Vec<(Span, String)>,
 }
 
 /// Resolves all nets of `content` in its order; the nets of a sweep are sorted by their files' paths.
 pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &mut Vec<Problem>) -> Expanded {
     let (disk, problems, listed) = (Disk::new(folder), Once::new(problems), Listed::new());
-    let mut expander = Expander { content, folder, globs, disk, problems, listed };
+    let mut expander = Expander { content, folder, globs, disk, problems, listed, warnings: Vec::new() };
     let mut nets = Vec::new();
     for net in &content.nets {
         expander.net(net, &mut nets);
     }
-    let Expander { mut disk, mut problems, listed, .. } = expander;
+    let Expander { mut disk, mut problems, listed, warnings, .. } = expander;
     conflicts::drop_taken_names(&mut nets, &mut problems);
     conflicts::check(content, folder, &nets, &mut disk, &mut problems);
-    Expanded { nets, listed }
+    Expanded { nets, listed, warnings }
 }
 
 struct Expander<'a> {
@@ -45,6 +47,7 @@ struct Expander<'a> {
     disk: Disk,
     problems: Once<'a>,
     listed: Listed,
+    warnings: Vec<(Span, String)>,
 }
 
 impl Expander<'_> {
@@ -64,8 +67,9 @@ impl Expander<'_> {
                     nets.extend(self.resolve(net, source, None));
                 }
             }
-            NetSource::Glob { pattern, claims } => {
-                for file in sweep::matches(net, pattern, self.folder, self.globs, &mut self.listed, &mut self.problems) {
+            NetSource::Glob { pattern, claims, last, newest } => {
+                let of = sweep::Of { net, pattern, folder: self.folder, globs: self.globs, last: *last, newest: *newest };
+                for file in sweep::matches(&of, &mut self.listed, &mut self.problems, &mut self.warnings) {
                     let source = anonymous(FilePath::new(self.folder, &file.typed), (**claims).clone());
                     nets.extend(self.resolve(net, source, Some(&file)));
                 }

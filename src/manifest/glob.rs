@@ -11,6 +11,7 @@ use std::{
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::captures;
 use super::identity::FilePath;
 use crate::files::named;
 
@@ -28,6 +29,7 @@ impl Glob {
     /// # Errors
     /// What is wrong with the pattern.
     pub fn parse(pattern: &str) -> Result<Self, String> {
+        let pattern = &captures::without_names(pattern)?;
         Ok(Self { is_absolute: pattern.starts_with(is_separator), steps: parse_steps(pattern)? })
     }
 
@@ -139,6 +141,8 @@ pub(super) struct Found {
     pub error: Option<(PathBuf, io::Error)>,
     /// While these stay as they are, the same files are found.
     pub listed: Listed,
+    /// Links that match and lead to nothing.
+    pub dangling: Vec<PathBuf>,
 }
 
 impl Found {
@@ -168,6 +172,8 @@ fn walk(at: &FilePath, steps: &[Step], found: &mut Found) {
                 walk(&next, rest, found);
             } else if next.resolved.is_file() {
                 found.files.insert(next.resolved, Some(next.typed));
+            } else if next.resolved.is_symlink() && !next.resolved.exists() {
+                found.dangling.push(next.resolved);
             }
         }
         Step::Pattern { matcher, hidden } => {
@@ -216,6 +222,7 @@ fn enter(at: &FilePath, entry: &std::fs::DirEntry, steps: &[Step], last: bool, f
         None if is_file() => {
             found.files.insert(path, None);
         }
+        _ if path.is_symlink() && !path.exists() => found.dangling.push(path),
         _ => {}
     }
 }

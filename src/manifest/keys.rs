@@ -211,7 +211,11 @@ pub(super) static ROOT: Table = Table::new(
         Key::new("version", integer(VERSION as i128, VERSION as i128), "Version of this format; it is 1").required("version = 1"),
         Key::new("source", Kind::Named(&SOURCE), "Networks to start from, by name"),
         Key::new("data", Kind::Named(&DATA), "Training positions, by name"),
-        Key::new("net", Kind::Named(&NET), "Networks to build, by name; a name with `{stem}` or `{parent}` is a sweep over files"),
+        Key::new(
+            "net",
+            Kind::Named(&NET),
+            "Networks to build, by name; a name with `{stem}`, `{parent}`, `{parent.2}`, `{epoch}`, `{step}`, or `{1}` or a name for a wildcard, is a sweep over files",
+        ),
         Key::new("defaults", Kind::Table(&DEFAULTS), "What every net takes where it does not say otherwise"),
         Key::new(
             "matrix",
@@ -346,11 +350,19 @@ pub(super) static GLOB: Table = Table::new(
     "One net per file that matches; what is said of a source here holds for every file",
     &[
         &[
-            Key::new("glob", Kind::Path, "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest")
+            Key::new("glob", Kind::Path, "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest; `{run:*}` names a wildcard")
                 .required_unless("embedded", "source = { glob = \"runs/*/epoch=*.ckpt\" }"),
             Key::new("embedded", Kind::Path, "In place of `glob`: an lc0 with a network at its end, its `<built in>`"),
         ],
         &CLAIMS,
+        &[
+            Key::new(
+                "last",
+                integer(1, 65536),
+                "Of each folder only so many files: those with the highest `step=`, else `epoch=`, else name",
+            ),
+            Key::new("newest", integer(1, 65536), "Of all files only so many: those that were modified last"),
+        ],
     ],
 )
 .of_net();

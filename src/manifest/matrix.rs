@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::{
-    placeholders::{self, PLACEHOLDERS, words},
+    placeholders::{self, PLACEHOLDERS, may_be_swept, names_in, words},
     text::{Problem, Span, Texts, listed},
     tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path, quoted, type_name},
 };
@@ -26,6 +26,7 @@ pub(super) fn expand(root: &mut Item, texts: &Texts, problems: &mut Vec<Problem>
         problems,
         axes: Vec::new(),
         reported: HashSet::new(),
+        wildcards: Vec::new(),
         names: HashMap::new(),
         templates: HashMap::new(),
         made: Weight::default(),
@@ -59,6 +60,8 @@ struct Matrix<'a> {
     axes: Vec<Axis>,
     /// Places of placeholders with a problem: what came to several nets from one place is one mistake.
     reported: HashSet<Span>,
+    /// The names of wildcards in the net that is looked at.
+    wildcards: Vec<String>,
     /// The names of all nets so far, and where they were written.
     names: HashMap<String, Span>,
     templates: HashMap<String, String>,
@@ -150,11 +153,12 @@ impl Matrix<'_> {
     /// Adds a net to `made`; of a template all of its combinations.
     fn net(&mut self, net: Entry, made: &mut Vec<Entry>) {
         let template = &net.key.value;
+        self.wildcards = wildcards(&net.item);
         let mut axes: Vec<usize> = Vec::new();
         for (word, range) in words(template) {
             match self.axis(word) {
                 Some(axis) => axes.push(axis),
-                None if PLACEHOLDERS.contains(&word) => {}
+                None if self.is_swept(word) => {}
                 None => self.unknown(net.key.span, template, word, range),
             }
         }
@@ -283,7 +287,7 @@ impl Matrix<'_> {
                             good = false;
                         }
                         // A net of no axis may have braces of its own; what a sweep may have in them is judged where it is read.
-                        None if !axes.is_empty() && !PLACEHOLDERS.contains(&word) => {
+                        None if !axes.is_empty() && !self.is_swept(word) => {
                             self.unknown(item.span, text, word, range);
                             good = false;
                         }
@@ -296,6 +300,11 @@ impl Matrix<'_> {
             Value::Table(entries) => entries.iter().filter(|entry| !self.strings(&entry.item, template, axes)).count() == 0,
             _ => true,
         }
+    }
+
+    /// Whether a word can be one of the net's sweep; what it stands for is judged where that is read.
+    fn is_swept(&self, word: &str) -> bool {
+        may_be_swept(word) || self.wildcards.iter().any(|name| name == word)
     }
 
     fn unknown(&mut self, span: Span, text: &str, word: &str, range: Range<usize>) {
@@ -403,6 +412,16 @@ fn occurrences_in(item: &Item, axis: &str) -> u64 {
         Value::List(items) => items.iter().map(|item| occurrences_in(item, axis)).sum(),
         Value::Table(entries) => entries.iter().map(|entry| occurrences_in(&entry.item, axis)).sum(),
         _ => 0,
+    }
+}
+
+/// The names that the globs of a net give to wildcards.
+fn wildcards(item: &Item) -> Vec<String> {
+    match &item.value {
+        Value::String(text) => names_in(text),
+        Value::List(items) => items.iter().flat_map(wildcards).collect(),
+        Value::Table(entries) => entries.iter().flat_map(|entry| wildcards(&entry.item)).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -11,9 +11,10 @@
 //! * `defaults` gives nets what they do not say themselves; `matrix` makes a table of each combination of axes.
 //! * `identity` tells which path is which file, `output` what is written to a path, `publish` what fishtest asks of it.
 //! * `read` gives keys their types, a file for each table.
-//! * `glob` finds files, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `expand` makes them.
+//! * `glob` finds files, `captures` what their wildcards stood for, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `expand` makes them.
 
 mod autodiscover;
+mod captures;
 mod conflicts;
 mod defaults;
 mod expand;
@@ -182,7 +183,8 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
     }
     content.warnings.extend(idle.iter().map(|key| format!("{}: `{}` is not used by any net", texts.line(key.span), key.value)));
     // Also after mistakes: one run reports those of the disk, too.
-    let expand::Expanded { nets, listed } = expand::expand(&content, &folder, globs, &mut problems);
+    let expand::Expanded { nets, listed, warnings } = expand::expand(&content, &folder, globs, &mut problems);
+    content.warnings.extend(warnings.iter().map(|(span, warning)| format!("{}: {warning}", texts.line(*span))));
     if !problems.is_empty() {
         return Err(text::report(&texts, problems));
     }
@@ -224,7 +226,7 @@ pub fn refresh(manifest: &mut Manifest) -> Result<()> {
     let content =
         Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), ..Content::default() };
     let mut problems = Vec::new();
-    let expand::Expanded { nets, listed } = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
+    let expand::Expanded { nets, listed, .. } = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
     if !problems.is_empty() {
         return Err(text::report(&manifest.texts, problems));
     }

@@ -101,7 +101,11 @@ pub(super) fn parse_document(text: &str, problems: &mut Vec<Problem>) -> Item {
             "literal string" => "expected a value in quotes".to_owned(),
             other => format!("expected {other}"),
         };
-        let help = if cause.contains("must be quoted") || cause.starts_with("invalid boolean") {
+        let help = if cause.contains("unicode") || cause.contains("escape") {
+            "in double quotes `\\` begins an escape: write the text in single quotes, `'C:\\users'`, or with `/`"
+        } else if text.get(..error.span().unwrap_or(0..0).start).is_some_and(|before| before.trim_end().ends_with("version =")) {
+            "the version is a number: `version = 1`"
+        } else if cause.contains("must be quoted") || cause.starts_with("invalid boolean") {
             "put text in quotes: `key = \"value\"`"
         } else if cause == "duplicate key" {
             "remove one of them, or put the keys of both into one table"

@@ -154,3 +154,32 @@ refused! {
     crlf: "version = 1\r\n[net.big]\r\nsource = \"a.nnue\"\r\noutputs = [\"d/\"]\r\ncompresion = \"none\"\r\n";
     byte_order_mark: "\u{feff}version = 7\n";
 }
+
+/// What a mistake says, and what to do.
+fn said(text: &str) -> String {
+    let error = nnue::manifest::parse(text, std::path::Path::new("nowhere/nnue.toml"), &[]).unwrap_err();
+    let report = error.report().unwrap();
+    let all: Vec<&dyn miette::Diagnostic> = report.related().map_or_else(|| vec![report as _], Iterator::collect);
+    all.iter().map(|problem| format!("{problem}; {}\n", problem.help().map(|help| help.to_string()).unwrap_or_default())).collect()
+}
+
+#[test]
+fn slips_of_many_users_are_answered() {
+    let net = |lines: &str| format!("version = 1\n[net.a]\n{lines}\n");
+    let outputs = said(&net("source = \"a.nnue\"\noutputs = [\"dist/x.bin\", \"x.onnx\", \"\"]"));
+    for part in ["`dist/x.bin`", "`x.onnx`", "`net.a.outputs[2]` is not a path"] {
+        assert!(outputs.contains(part), "{part}: {outputs}");
+    }
+    for (text, says) in [
+        ("version = 1\n[[net]]\nsource = \"a.nnue\"\n".to_owned(), "write `[net.NAME]` in place of `[[net]]`"),
+        ("version = 2x\n".to_owned(), "`version = 1`"),
+        ("version = 1\n[source.a]\npath = \"C:\\users\\a.ckpt\"\n".to_owned(), "single quotes"),
+        (net("source = \"~/a.ckpt\"\noutputs = \"x/\""), "`net.a.source` is not a path"),
+        (net("source = \"a.ckpt\"\noutputs = \"$HOME/x/\""), "`net.a.outputs` is not a path"),
+        (net("source = { path = \"a.ckpt\", l1 = 64 }\noutputs = \"x/\""), "write its keys below `[source.NAME]`"),
+        ("version = 1\n[source.a]\npath = \"a\"\narchitecture = \"SFNNv10\"\n".to_owned(), "`SFNNv10a` or `SFNNv10b`"),
+    ] {
+        let found = said(&text);
+        assert!(found.contains(says), "`{says}` is missing: {found}");
+    }
+}

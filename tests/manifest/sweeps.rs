@@ -287,3 +287,99 @@ fn found_here_or_above() {
     assert_eq!(error.kind(), Kind::Usage);
     assert!(error.help_text().unwrap().contains("-f FILE"));
 }
+
+/// The names of a sweep's nets over Lightning's folders.
+fn lightning(name: &str, source: &str, files: &[&str]) -> Vec<String> {
+    let text = format!("version = 1\n[net.\"{name}\"]\nsource = {{ {source} }}\noutputs = \"out/{name}.nnue\"\n");
+    let folder = folder(&text, files);
+    load(folder.path()).unwrap().nets.into_iter().map(|net| net.name).collect()
+}
+
+const LIGHTNING: [&str; 4] = [
+    "runs/run_0/lightning_logs/version_0/checkpoints/epoch=9-step=500.ckpt",
+    "runs/run_0/lightning_logs/version_0/checkpoints/epoch=10-step=550.ckpt",
+    "runs/run_1/lightning_logs/version_0/checkpoints/epoch=9-step=500.ckpt",
+    "runs/run_1/lightning_logs/version_1/checkpoints/epoch=009-step=00400.ckpt",
+];
+
+#[test]
+fn wildcards_parents_and_numbers_tell_the_files_apart() {
+    let glob = "glob = \"runs/run_*/lightning_logs/version_*/checkpoints/epoch=*.ckpt\"";
+    assert_eq!(lightning("{1}.{2}/{epoch}-{step}", glob, &LIGHTNING), ["0.0/10-550", "0.0/9-500", "1.0/9-500", "1.1/9-400"]);
+    let named = "glob = \"runs/{run:*}/lightning_logs/*/checkpoints/{file:epoch=*}.ckpt\"";
+    assert_eq!(
+        lightning("{run} {parent.2} {file}", named, &LIGHTNING),
+        [
+            "run_0 version_0 epoch=10-step=550",
+            "run_0 version_0 epoch=9-step=500",
+            "run_1 version_0 epoch=9-step=500",
+            "run_1 version_1 epoch=009-step=00400"
+        ]
+    );
+    assert_eq!(lightning("{run}{parent.2}", &format!("{named}, last = 1"), &LIGHTNING).len(), 3);
+    assert_eq!(lightning("{run}{parent.2} {epoch}", &format!("{named}, last = 1"), &LIGHTNING)[0], "run_0version_0 10");
+    assert_eq!(lightning("{run}{parent.2} {epoch}", &format!("{named}, newest = 1"), &LIGHTNING).len(), 1);
+}
+
+#[test]
+fn the_newest_file_changes_with_the_times_of_files() {
+    let text = "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"*.ckpt\", newest = 1 }\noutputs = \"out/{stem}.nnue\"\n";
+    let folder = folder(text, &["a.ckpt", "b.ckpt"]);
+    let at = |name: &str, seconds: u64| {
+        let file = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+    };
+    at("a.ckpt", 2000);
+    at("b.ckpt", 1000);
+    let mut manifest = load(folder.path()).unwrap();
+    assert_eq!(manifest.nets[0].name, "a");
+    assert!(manifest.listed.iter().any(|(path, _)| path.ends_with("b.ckpt")), "its time decides, too");
+    at("b.ckpt", 3000);
+    manifest::refresh(&mut manifest).unwrap();
+    assert_eq!(manifest.nets[0].name, "b");
+}
+
+#[test]
+fn a_matrix_beside_named_wildcards() {
+    let text = "version = 1\n[matrix]\nkind = [\"none\", \"leb128\"]\n[net.\"{run}-{1}-{kind}\"]\n\
+                source = { glob = \"{run:*}/*.ckpt\" }\noutputs = [\"out/{run}/{kind}.nnue\"]\ncompression = \"{kind}\"\n";
+    let found = folder(text, &["a/1.ckpt"]);
+    let names: Vec<String> = load(found.path()).unwrap().nets.into_iter().map(|net| net.name).collect();
+    assert_eq!(names, ["a-a-none", "a-a-leb128"]);
+}
+
+#[test]
+fn what_a_file_does_not_give_is_said() {
+    let text = |name: &str, glob: &str| {
+        format!("version = 1\n[net.\"{name}\"]\nsource = {{ glob = \"{glob}\" }}\noutputs = \"out/{name}.nnue\"\n")
+    };
+    let message = |text: &str, files: &[&str]| {
+        let folder = folder(text, files);
+        let error = load(folder.path()).unwrap_err();
+        let report = error.report().unwrap();
+        let all: Vec<&dyn miette::Diagnostic> = report.related().map_or_else(|| vec![report as _], Iterator::collect);
+        all.iter().map(|problem| format!("{problem}; {}\n", problem.help().unwrap())).collect::<String>()
+    };
+    assert!(message(&text("{epoch}", "*.ckpt"), &["epoch=1.ckpt", "last.ckpt"]).contains("`last.ckpt` has no `{epoch}`"));
+    assert!(message(&text("{2}", "*.ckpt"), &["a.ckpt"]).contains("unknown placeholder `{2}`"));
+    let said = message(&text("{rum}", "{run:*}/*.ckpt"), &["a/a.ckpt"]);
+    assert!(said.contains("did you mean `{run}`?") && said.contains("`{1}`, `{2}`, `{run}`"), "{said}");
+    assert!(message(&text("{run}", "{run:*}/{run:*}.ckpt"), &["a/a.ckpt"]).contains("two of its wildcards are named `run`"));
+    let twice = message(&text("{stem}", "*/*.ckpt"), &["a/x.ckpt", "b/x.ckpt"]);
+    assert!(twice.contains("two nets are named `x`") && twice.contains("`{run:*}`"), "{twice}");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_to_nothing_are_said() {
+    let text = "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"runs/*.ckpt\" }\noutputs = \"out/{stem}.nnue\"\n";
+    let folder = folder(text, &["runs/epoch=1.ckpt"]);
+    std::os::unix::fs::symlink("epoch=9.ckpt", folder.path().join("runs/last.ckpt")).unwrap();
+    let manifest = load(folder.path()).unwrap();
+    assert_eq!(manifest.nets.len(), 1);
+    let [warning] = manifest.warnings.as_slice() else { panic!("{:?}", manifest.warnings) };
+    assert!(warning.contains("last.ckpt` is a link to `epoch=9.ckpt`, which is not there"), "{warning}");
+    fs::remove_file(folder.path().join("runs/epoch=1.ckpt")).unwrap();
+    let error = load(folder.path()).unwrap_err();
+    assert!(error.message().contains("no file matches"), "{error}");
+}

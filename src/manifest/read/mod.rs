@@ -132,6 +132,16 @@ impl Reader<'_> {
     /// The sub-tables `[KEY.NAME]`.
     fn named_tables<'t>(&mut self, fields: &Fields<'t>, key: &str) -> &'t [Entry] {
         let Some(item) = fields.get(key) else { return &[] };
+        if let Value::List(_) = item.value {
+            self.problems.push(Problem::new(
+                format!("`{key}` must be a table of tables"),
+                item.span,
+                "a list",
+                format!("every {key} has a name, which `[[{key}]]` gives it no place for"),
+                format!("write `[{key}.NAME]` in place of `[[{key}]]`"),
+            ));
+            return &[];
+        }
         let Some(entries) = self.entries(key, item, "a table of tables") else { return &[] };
         let before = self.problems.len();
         for entry in entries {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     super::{
+        captures,
         identity::FilePath,
         keys,
         output::{self, holds_nnue},
@@ -64,6 +65,10 @@ pub enum NetSource {
         pattern: String,
         /// What is said of every file that matches.
         claims: Box<Claims>,
+        /// Of each folder only so many files: those with the highest step, else epoch, else name.
+        last: Option<usize>,
+        /// Of all files only so many: those that were written last.
+        newest: Option<usize>,
     },
     /// An lc0 with a network at its end.
     Embedded {
@@ -92,8 +97,19 @@ impl Reader<'_> {
         };
         let description = self.text(&fields, "description");
         let written = self.word::<CompressionChoice>(&fields, "compression");
-        let outputs =
-            self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
+        let mut good = Vec::new();
+        let outputs = self.required(&fields, "outputs").map(|(key, item)| {
+            self.list(&key, item, |reader, key, item| {
+                let text = reader.path_text(key, item)?;
+                good.push(text.clone());
+                Some(text)
+            })
+        });
+        if let Some(None) = outputs {
+            // The net is not looked at any further: what else is wrong with its outputs is said now.
+            let folder = self.folder;
+            self.problems.extend(good.into_iter().filter_map(|typed| output::resolve(typed, folder).err()));
+        }
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
         let prove = self.proving(&fields);
@@ -107,9 +123,12 @@ impl Reader<'_> {
         let span = fields.span;
         self.finish(fields);
         if let Some(Some(source)) = &source {
-            let swept = matches!(source.value, NetSource::Glob { .. });
+            let wildcards = match &source.value {
+                NetSource::Glob { pattern, .. } => Some(captures::words_of(pattern)),
+                NetSource::Named(_) | NetSource::Path(_) => None,
+            };
             let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().collect();
-            if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, swept) {
+            if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, wildcards.as_deref()) {
                 return None;
             }
         }
@@ -177,14 +196,14 @@ impl Reader<'_> {
         name: &Located<String>,
         permutation: Option<&Located<String>>,
         outputs: &[&Located<String>],
-        swept: bool,
+        wildcards: Option<&[String]>,
     ) -> bool {
         let before = self.problems.len();
         for text in [Some(name), permutation].into_iter().flatten().chain(outputs.iter().copied()) {
-            placeholders::check(text, swept, self.texts, self.problems);
+            placeholders::check(text, wildcards, self.texts, self.problems);
         }
-        if swept && self.problems.len() == before {
-            self.sweep_names(name, outputs.iter().copied());
+        if let Some(wildcards) = wildcards.filter(|_| self.problems.len() == before) {
+            self.sweep_names(name, outputs.iter().copied(), wildcards);
         }
         self.problems.len() == before
     }
@@ -218,9 +237,9 @@ impl Reader<'_> {
     }
 
     /// What a sweep writes must differ from file to file, also while only one file matches.
-    fn sweep_names<'n>(&mut self, name: &Located<String>, outputs: impl Iterator<Item = &'n Located<String>>) {
+    fn sweep_names<'n>(&mut self, name: &Located<String>, outputs: impl Iterator<Item = &'n Located<String>>, wildcards: &[String]) {
         let cause = "a sweep makes one net per file that matches its glob";
-        if !placeholders::has_placeholder(&name.value) {
+        if !placeholders::has_placeholder(&name.value, wildcards) {
             self.problems.push(Problem::new(
                 format!("the nets of the sweep `{}` would all have one name", name.value),
                 name.span,
@@ -232,7 +251,8 @@ impl Reader<'_> {
                 ),
             ));
         }
-        for output in outputs.filter(|output| output::names_file(&output.value) && !placeholders::has_placeholder(&output.value)) {
+        for output in outputs.filter(|output| output::names_file(&output.value) && !placeholders::has_placeholder(&output.value, wildcards))
+        {
             self.problems.push(Problem::new(
                 format!("the nets of the sweep `{}` would all write `{}`", name.value, output.value),
                 output.span,
@@ -244,7 +264,18 @@ impl Reader<'_> {
     }
 
     fn net_source(&mut self, key: &str, item: &Item) -> Option<Located<NetSource>> {
-        if let Value::Table(_) = item.value {
+        if let Value::Table(entries) = &item.value {
+            let has = |name: &str| entries.iter().any(|entry| entry.key.value == name);
+            if has("path") && !has("glob") && !has("embedded") {
+                self.problems.push(Problem::new(
+                    format!("`{key}` has a `path`"),
+                    item.span,
+                    "this table",
+                    "in a net such a table is a glob; a file that something is said of has a table of its own",
+                    "write its keys below `[source.NAME]`, and `source = \"NAME\"` here; or `source = \"FILE\"` alone",
+                ));
+                return None;
+            }
             let fields = self.table(&keys::GLOB, key, item)?;
             let glob = self.required(&fields, "glob").and_then(|(key, item)| self.path_text(&key, item));
             let embedded = fields.get("embedded").map(|item| self.file(&fields.path_of("embedded"), item));
@@ -252,11 +283,14 @@ impl Reader<'_> {
                 self.excluded(&fields, "glob", "embedded");
             }
             let claims = Box::new(self.claims(&fields));
+            let (last, newest) = (self.integer(&fields, "last"), self.integer(&fields, "newest"));
+            let count = |count: Option<Located<usize>>| count.map(|count| count.value);
+            let (last, newest) = (count(last), count(newest));
             self.finish(fields);
             if let Some(embedded) = embedded {
                 return embedded.map(|path| path.map(|path| NetSource::Embedded { path, claims }));
             }
-            return glob.map(|glob| glob.map(|pattern| NetSource::Glob { pattern, claims }));
+            return glob.map(|glob| glob.map(|pattern| NetSource::Glob { pattern, claims, last, newest }));
         }
         if !matches!(item.value, Value::String(_)) {
             self.wrong_type(key, item, "a string or `{ glob = \"…\" }`", "name a `[source.NAME]` table, or give the path of a file");

@@ -261,6 +261,8 @@ impl Reader<'_> {
             "it has a NUL character"
         } else if text.value.len() > LONGEST_PATH {
             "no system accepts a path that long"
+        } else if text.value.starts_with("~/") || text.value.starts_with('$') {
+            "`~` and variables are a shell's: here they would be names of folders"
         } else {
             return Some(text);
         };
@@ -269,7 +271,7 @@ impl Reader<'_> {
             text.span,
             "this path",
             cause,
-            "write a path relative to the folder of the manifest",
+            "write a path relative to the folder of the manifest, or one from `/` on",
         ));
         None
     }
