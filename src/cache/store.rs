@@ -120,7 +120,8 @@ pub struct Root {
 impl Cache {
     /// Opens the cache in the folder `root`, making it where it is missing. Waits, with a message, while `gc` runs.
     ///
-    /// A folder that cannot be written to or locked is used for reading alone, with a warning.
+    /// A folder that cannot be written to or locked is used for reading alone, with a warning; one whose file system has no locks is used
+    /// without them, with another.
     ///
     /// # Errors
     /// When waiting was interrupted or took longer than `options.lock_timeout`.
@@ -148,6 +149,17 @@ impl Cache {
         }
         match cache.layout.lock_shared(options.lock_timeout, ctx)? {
             Acquired::Held(lock) => cache._lock = Some(lock),
+            // Everything is renamed into place and proven when it is read: without locks only a `gc` beside this build could do harm, and
+            // without locks it does not run.
+            Acquired::Unavailable(error) if lock::is_unsupported(&error) => {
+                if cache.is_storing() {
+                    ctx.warn(format!(
+                        "the file system of the cache `{}` has no locks ({error}): run one `nnue` on it at a time, or name a folder on a local \
+                         disk with NNUE_CACHE_DIR",
+                        root.display()
+                    ));
+                }
+            }
             Acquired::Unavailable(error) => cache.stop_storing(&Error::io("cannot lock", &cache.layout.lock(), error)),
         }
         Ok(cache)

@@ -51,6 +51,12 @@ pub enum Acquired {
     Unavailable(io::Error),
 }
 
+/// Whether the file system has no locks at all, as some network file systems: then nobody else can hold one either.
+pub fn is_unsupported(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 /// Takes the lock on the file at `path`, making the file (not its folder) where it is missing.
 ///
 /// # Errors

@@ -16,6 +16,8 @@ mod damage;
 mod faults;
 mod incremental;
 mod prove;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod no_locks;
 mod provenance;
 mod robustness;
 mod staleness;
