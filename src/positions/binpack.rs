@@ -8,7 +8,6 @@
 //! Damage that still decodes to possible positions cannot be seen: the format has no checksum. Pin the file's sha256.
 
 use std::{
-    any::Any,
     cell::Cell,
     io::SeekFrom,
     panic::{self, AssertUnwindSafe},
@@ -100,7 +99,7 @@ pub(super) fn decode(path: &Path, offset: u64, content: &[u8], ctx: &Ctx, visit:
             Ok(Ok(false)) => continue,
             Ok(Ok(true)) => return Ok(()),
             Ok(Err(fault)) => fault,
-            Err(panic) => format!("the decoder stopped: {panic}"),
+            Err(Stopped) => "the moves and scores that follow make no game".to_owned(),
         };
         return Err(damaged(path, offset - HEADER, &format!("entry {number}: {fault}")));
     }
@@ -145,10 +144,13 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` and turns a panic in it into its message, without the panic hook's report on stderr.
+/// The decoder of others panicked: what it says then is of its own code, and of no use to people.
+struct Stopped;
+
+/// Runs `work` and turns a panic in it into an error, without the panic hook's report on stderr.
 ///
 /// The hook is process-wide, so it is wrapped once and asks a thread-local flag: panics of other threads are reported as ever.
-fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, Stopped> {
     static WRAP_HOOK: Once = Once::new();
     WRAP_HOOK.call_once(|| {
         let report = panic::take_hook();
@@ -161,17 +163,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     QUIET.set(false);
-    outcome.map_err(|payload| panic_message(&*payload))
-}
-
-fn panic_message(payload: &(dyn Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "no reason given".to_owned()
-    }
+    outcome.map_err(|_| Stopped)
 }
 
 #[cfg(test)]

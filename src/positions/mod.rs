@@ -16,6 +16,7 @@ mod entry;
 mod features;
 mod filters;
 mod generate;
+mod plain;
 mod position;
 mod select;
 mod stream;

@@ -13,6 +13,7 @@ use super::{
     bin, binpack,
     content::{self, Content},
     entry::Entry,
+    plain,
     text::{self, TextChunk},
 };
 use crate::{
@@ -48,6 +49,7 @@ enum Kind {
     Binpack,
     Bin,
     Text,
+    Plain,
 }
 
 struct Chunk {
@@ -59,7 +61,7 @@ impl Stream {
     /// Opens files and finds their chunks: headers are walked, lines are counted, nothing is decoded.
     ///
     /// # Errors
-    /// A file that cannot be read or unpacked, is cut off, or is none of `.binpack`, `.bin` and FEN/EPD text: the error says what it is
+    /// A file that cannot be read or unpacked, is cut off, or is none of `.binpack`, `.bin`, `.plain` and FEN/EPD text: the error says what it is
     /// instead, where that can be told.
     pub fn open(paths: &[PathBuf], ctx: &Ctx) -> Result<Self> {
         let mut stream = Self { files: Vec::with_capacity(paths.len()), chunks: Vec::new() };
@@ -95,6 +97,7 @@ impl Stream {
             Kind::Binpack => binpack::decode(content.path(), at.offset, &content.range(at.offset, at.bytes, ctx)?, ctx, &mut visit),
             Kind::Bin => read_records(content, at, ctx, &mut visit),
             Kind::Text => text::read(content, at, ctx, &mut visit),
+            Kind::Plain => plain::read(content, at, ctx, &mut visit),
         }
     }
 
@@ -130,6 +133,7 @@ fn open_file(path: &Path, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
     };
     let chunks = match kind {
         Kind::Text => text::index(&content, ctx)?,
+        Kind::Plain => plain::index(&content, ctx)?,
         Kind::Bin => record_chunks(&content)?,
         Kind::Binpack => {
             let chunks = binpack::chunks(path, &mut *content.open(ctx)?, content.len(), ctx)?;
@@ -148,6 +152,9 @@ fn kind_of(path: &Path, head: &[u8], len: Option<u64>) -> Result<Kind> {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or("").to_ascii_lowercase();
     let name = Packing::strip_ending(&name);
     if looks_like_text(head) {
+        if plain::is_plain(head) {
+            return Ok(Kind::Plain);
+        }
         check_text(path, name, head, kind)?;
         return Ok(Kind::Text);
     }
@@ -215,8 +222,9 @@ fn looks_like_text(head: &[u8]) -> bool {
 }
 
 fn wrong_file(path: &Path, what: &str) -> Error {
-    Error::new(format!("`{}` is {what}", path.display()))
-        .help("positions are read from `.binpack`, `.bin` (40-byte records), and FEN or EPD lines, each also packed (gzip, zstd, xz)")
+    Error::new(format!("`{}` is {what}", path.display())).help(
+        "positions are read from `.binpack`, `.bin` (40-byte records), `.plain`, and FEN or EPD lines, each also packed (gzip, zstd, xz)",
+    )
 }
 
 fn read_records(content: &Content, at: &TextChunk, ctx: &Ctx, visit: &mut impl FnMut(u32, &Entry) -> Result<()>) -> Result<()> {
@@ -342,6 +350,45 @@ mod tests {
         damaged[40 * 100 + 38] = 7;
         let error = folder.error("z.bin", &damaged);
         assert_eq!(error, "`z.bin` is damaged in record 100, at byte 4000: result 7 is not -1, 0 or 1");
+    }
+
+    #[test]
+    fn plain_text_tells_what_records_tell() {
+        let folder = Folder::new();
+        let entries = records::entries(7, 300);
+        let block = |entry: &Entry| {
+            let facts = entry.facts.unwrap();
+            let boards = entry.position.boards();
+            let enemies = boards.by_color[entry.position.side_to_move().opponent() as usize];
+            let targets = if facts.is_capture { enemies } else { !(boards.by_color[0] | boards.by_color[1]) };
+            let target = targets.trailing_zeros() as u8;
+            let square = format!("{}{}", (b'a' + target % 8) as char, target / 8 + 1);
+            let (score, ply, result) = (facts.score, facts.ply, facts.result);
+            format!("fen {}\nmove a1{square}\nscore {score}\nply {ply}\nresult {result}\ne\n", entry.position.to_fen())
+        };
+        let text: String = entries.iter().map(block).collect();
+        for name in ["x.plain", "x.txt"] {
+            assert_eq!(entries_of(&[folder.write(name, text.as_bytes())]).unwrap(), entries, "{name}");
+        }
+        for (packing, packed) in packed(text.replace('\n', "\r\n").as_bytes()) {
+            assert_eq!(entries_of(&[folder.write("y", &packed)]).unwrap(), entries, "{packing:?}");
+        }
+        let many = folder.write("many.plain", text.repeat(220).as_bytes());
+        assert_eq!((Stream::open(&[many.clone()], &Ctx::silent()).unwrap().chunk_count(), entries_of(&[many]).unwrap().len()), (2, 66_000));
+        let first = block(&entries[0]);
+        for (wrong, says) in [
+            (first.replace("\ne\n", "\n"), "the file ends inside of a block"),
+            (first.replace("result ", "result 7"), "is not -1, 0 or 1"),
+            (first.replace("move a1", "move i1"), "is not a move such as"),
+            (first.replace("score ", "scope "), "`scope` is not known"),
+            (first.replace("\nply", "\n#"), "is not known"),
+            (format!("{}{first}", first.replace("\ne\n", "\n")), "a block begins before the one above"),
+            (first.replacen("fen ", "fen x", 1), "`x` is not a piece"),
+            (first.lines().filter(|line| !line.starts_with("ply")).map(|line| format!("{line}\n")).collect(), "has no `ply`"),
+        ] {
+            let error = folder.error("bad.plain", wrong.as_bytes());
+            assert!(error.contains(says) && error.contains("`bad.plain`, line "), "{error}");
+        }
     }
 
     #[test]
