@@ -1,4 +1,4 @@
-//! Files that are packed as a whole: gzip, zstd and xz, told by their first bytes. Knows nothing of what is inside.
+//! Files that are packed as a whole: gzip, zstd and xz, told by their first bytes, and brotli, which has no mark of its own. Knows nothing of what is inside.
 //!
 //! Members, frames and streams that follow one another are one file, as the tools that write them have it. Checksums are compared.
 //!
@@ -26,6 +26,8 @@ pub enum Packing {
     Zstd,
     /// xz.
     Xz,
+    /// brotli.
+    Brotli,
 }
 
 /// What is allowed to come out of any file, bytes.
@@ -40,7 +42,7 @@ const XZ_MEMORY: u32 = 256 << 10;
 const BUFFER: usize = 256 << 10;
 
 impl Packing {
-    /// What the first bytes of a file say; `None` where it is not packed.
+    /// What the first bytes of a file say; `None` where it is not packed, or with brotli.
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1F, 0x8B, ..] => Some(Self::Gzip),
@@ -57,12 +59,13 @@ impl Packing {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
             Self::Xz => "xz",
+            Self::Brotli => "brotli",
         }
     }
 
     /// `name`, in lower case, without the ending that says how the file is packed.
     pub fn strip_ending(name: &str) -> &str {
-        [".gz", ".zst", ".zstd", ".xz"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+        [".gz", ".zst", ".zstd", ".xz", ".br"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
     }
 }
 
@@ -78,6 +81,7 @@ pub fn reader<'a>(packing: Packing, source: impl BufRead + 'a, budget: u64) -> B
     let unpacking: Box<dyn Read + 'a> = match packing {
         Packing::Gzip => Box::new(MultiGzDecoder::new(source)),
         Packing::Zstd => Box::new(ZstdFrames { source, decoder: FrameDecoder::new(), in_frame: false }),
+        Packing::Brotli => Box::new(brotli_decompressor::Decompressor::new(source, 64 << 10)),
         Packing::Xz => Box::new(XzReader::new_mem_limit(source, true, XZ_MEMORY)),
     };
     Box::new(BufReader::with_capacity(BUFFER, Budgeted { source: unpacking, budget, left: budget }))
@@ -184,7 +188,20 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// `content` in each packing.
+    /// `content` with brotli, in blocks that are stored as they are.
+    pub(crate) fn brotli(content: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (index, block) in content.chunks(1 << 16).enumerate() {
+            // Before the first block the window's size; then: not the last, 4 nibbles of length, stored.
+            let header = ((block.len() as u32 - 1) << 3 | 1 << 19) << u32::from(index == 0);
+            out.extend_from_slice(&header.to_le_bytes()[..3]);
+            out.extend_from_slice(block);
+        }
+        out.push(3);
+        out
+    }
+
+    /// `content` in each packing that has a mark.
     pub(crate) fn packed(content: &[u8]) -> [(Packing, Vec<u8>); 3] {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(content).unwrap();
@@ -209,6 +226,17 @@ pub(crate) mod tests {
             }
         }
         assert_eq!(Packing::of(b"BINP"), None);
+    }
+
+    #[test]
+    fn brotli_is_read() {
+        let content: Vec<u8> = (0..100_000u32).flat_map(|i| (i / 7).to_le_bytes()).collect();
+        let bytes = brotli(&content);
+        assert_eq!(unpack(&bytes, Packing::Brotli).unwrap(), content);
+        for cut in [1, bytes.len() / 2, bytes.len() - 1] {
+            let error = unpack(&bytes[..cut], Packing::Brotli).unwrap_err();
+            assert!(error.to_string().contains("brotli-compressed data cannot be unpacked"), "{cut}: {error}");
+        }
     }
 
     #[test]

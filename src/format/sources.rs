@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::packed::{self, Packing};
@@ -264,7 +264,16 @@ pub fn probe_file(mut file: File, path: &Path) -> Result<Found> {
     let failed = |error| Error::io("cannot read", path, error);
     let mut head = Vec::with_capacity(HEAD);
     file.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
-    let Some(packing) = Packing::of(&head) else { return Ok(Found { kind: identify(&head), packing: None }) };
+    let kind = identify(&head);
+    let packing = match Packing::of(&head) {
+        Some(packing) => packing,
+        None if kind != FileKind::Unknown => return Ok(Found { kind, packing: None }),
+        None => {
+            file.rewind().map_err(failed)?;
+            let inner = in_brotli(BufReader::new(file));
+            return Ok(Found { kind: inner.unwrap_or(kind), packing: inner.map(|_| Packing::Brotli) });
+        }
+    };
     file.rewind().map_err(failed)?;
     let inner = packed::unpack_head(packing, BufReader::new(file), HEAD);
     // What cannot be unpacked is at least that.
@@ -277,10 +286,38 @@ pub fn probe_file(mut file: File, path: &Path) -> Result<Found> {
 /// # Errors
 /// As [`packed::unpack`].
 pub fn unpacked(bytes: Bytes) -> Result<(Bytes, Option<Packing>)> {
-    match Packing::of(&bytes) {
+    let packing =
+        Packing::of(&bytes).or_else(|| (identify(&bytes) == FileKind::Unknown && in_brotli(&*bytes).is_some()).then_some(Packing::Brotli));
+    match packing {
         None => Ok((bytes, None)),
         Some(packing) => Ok((Bytes::from_vec(packed::unpack(&bytes, packing)?), Some(packing))),
     }
+}
+
+/// What is packed with brotli, which has no mark: only that what comes out is of a kind that holds a network tells that it is.
+fn in_brotli(source: impl BufRead) -> Option<FileKind> {
+    let kind = identify(&packed::unpack_head(Packing::Brotli, source, HEAD));
+    match kind.holds() {
+        Holds::Integers | Holds::Program | Holds::Tensors(_) => Some(kind),
+        Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => None,
+    }
+}
+
+/// The file at `path`; of a WebAssembly module that is split into files, all of them from the first on.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn whole(path: &Path) -> Result<Bytes> {
+    let bytes = Bytes::map(path)?;
+    if !bytes.starts_with(wasm::MAGIC) {
+        return Ok(bytes);
+    }
+    let Some(parts) = wasm::other_parts(path) else { return Ok(bytes) };
+    let mut all = bytes.to_vec();
+    for part in parts {
+        all.extend_from_slice(&Bytes::map(&part)?);
+    }
+    Ok(Bytes::from_vec(all))
 }
 
 /// What of a program is looked through for networks: the file as it stands, or the memory that a WebAssembly module starts with.
@@ -409,6 +446,10 @@ mod tests {
             assert_eq!(probe(&path).unwrap(), Found { kind: FileKind::Binpack, packing: Some(packing) });
             assert_eq!(&*unpacked(Bytes::from_vec(bytes)).unwrap().0, b"BINP and some more bytes");
         }
+        let bytes = packed::tests::brotli(b"\x20\x2F\xF3\x7A and some more bytes");
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(probe(&path).unwrap(), Found { kind: FileKind::Nnue, packing: Some(Packing::Brotli) });
+        assert_eq!(&*unpacked(Bytes::from_vec(bytes)).unwrap().0, b"\x20\x2F\xF3\x7A and some more bytes");
         std::fs::write(&path, b"\x1F\x8B\x08\0").unwrap();
         assert_eq!(probe(&path).unwrap(), Found { kind: FileKind::Gzip, packing: Some(Packing::Gzip) });
         assert!(probe(folder.path()).unwrap_err().message().contains("folder"));

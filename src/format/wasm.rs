@@ -8,6 +8,8 @@
 //! * Segments whose address is not a constant are left out.
 //! * Memory that is computed, such as a decompressed network, is not there.
 
+use std::path::{Path, PathBuf};
+
 use wasmparser::{DataKind, Operator, Parser, Payload};
 
 use crate::error::{Error, Result};
@@ -24,6 +26,15 @@ const LARGEST_EXTRA: u64 = 16 << 20;
 struct Piece<'a> {
     address: u64,
     bytes: &'a [u8],
+}
+
+/// The other files of a build that is split into files of one module: those beside the first of `…-part-0.wasm`, `…-part-1.wasm` …, in
+/// order. `None` where `path` is not the first of several.
+pub fn other_parts(path: &Path) -> Option<Vec<PathBuf>> {
+    let begin = path.file_name()?.to_str()?.strip_suffix("-part-0.wasm")?;
+    let part = |number: usize| Some(path.with_file_name(format!("{begin}-part-{number}.wasm"))).filter(|part| part.is_file());
+    let parts: Vec<PathBuf> = (1..).map_while(part).collect();
+    (!parts.is_empty()).then_some(parts)
 }
 
 /// The memory as the module's constant data fills it, from the first byte of data to the last; all else is zero.
@@ -132,7 +143,7 @@ fn constant(operator: Option<wasmparser::Result<Operator<'_>>>) -> Option<u64> {
 fn damaged(error: &wasmparser::BinaryReaderError) -> Error {
     Error::new(format!("the WebAssembly module is damaged or cut off at byte {}", error.offset()))
         .because(error.message())
-        .help("download or copy it again")
+        .help("download or copy it again; of a build in parts (`…-part-0.wasm` …) make one file: `cat NAME-part-*.wasm > NAME.wasm`")
 }
 
 #[cfg(test)]

@@ -211,3 +211,47 @@ fn nets_of_no_known_kind_are_described_alone_and_in_programs() {
     project.nnue(&["convert", "empty", "x.nnue"]).fails(1, &["no network in Stockfish's format was found in this program"]);
     assert!(!project.at("x.nnue").exists());
 }
+
+/// A module whose memory holds `data` from address 1024 on.
+fn module(data: &[u8]) -> Vec<u8> {
+    fn leb(mut value: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while value >= 0x80 {
+            out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+        out
+    }
+    // One segment, at the constant 1024.
+    let body = [&[1, 0, 0x41, 0x80, 0x08, 0x0B][..], &leb(data.len()), data].concat();
+    [&b"\0asm\x01\0\0\0\x0B"[..], &leb(body.len()), &body].concat()
+}
+
+#[test]
+fn all_networks_of_a_program_are_listed_and_split_modules_put_together() {
+    let project = Project::empty();
+    let nets = [project.write_net("small.nnue", 32, 1), project.write_net("large.nnue", 64, 2)];
+    let module = module(&[&[7; 100][..], &nets[0], &[8; 50], &nets[1]].concat());
+    project.write("engine.wasm", &module);
+    let report = project.json(&["inspect", "engine.wasm", "--json"]);
+    let found = report["networks"].as_array().unwrap();
+    assert_eq!(found.len(), 2);
+    for ((found, net), (offset, l1)) in found.iter().zip(&nets).zip([(100, 32), (150 + nets[0].len(), 64)]) {
+        assert_eq!((&found["offset"], &found["bytes"], &found["l1"]), (&offset.into(), &net.len().into(), &l1.into()), "{found}");
+        let sha256 = crate::common::sha256(net);
+        assert_eq!((&found["sha256"], &found["name"]), (&sha256.as_str().into(), &format!("nn-{}.nnue", &sha256[..12]).into()));
+    }
+    assert!(project.json(&["inspect", "small.nnue", "--json"]).get("networks").is_none());
+
+    let third = module.len() / 3;
+    for (number, part) in [&module[..third], &module[third..2 * third], &module[2 * third..]].into_iter().enumerate() {
+        project.write(&format!("split-part-{number}.wasm"), part);
+    }
+    project.write("alone-part-0.wasm", &module[..third]);
+    project.nnue(&["convert", "split-part-0.wasm", "out.nnue", "--l1", "64"]).ok();
+    assert_eq!(project.bytes("out.nnue"), nets[1]);
+    let split = project.json(&["inspect", "split-part-0.wasm", "--json"]);
+    assert_eq!(split["networks"], report["networks"]);
+    project.nnue(&["convert", "alone-part-0.wasm", "x.nnue"]).fails(1, &["cut off at byte", "NAME-part-*.wasm"]);
+}

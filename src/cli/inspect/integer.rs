@@ -1,13 +1,16 @@
 //! Integer networks: `.nnue` files, and those inside engines.
 
+use std::io::Write;
+
+use serde::Serialize;
 use serde_json::json;
 
 use super::histogram::{Histogram, histogram};
 use super::{Inspected, Report, Tensor};
 use crate::error::Error;
 use crate::family::nnue::stages::pipeline::other_scales;
-use crate::files::Reader;
-use crate::format::nnue::{self, Compression, Entry, Expectation, Parsed, find_embedded};
+use crate::files::{HashingWriter, Reader, Sha256};
+use crate::format::nnue::{self, Compression, Embedded, Entry, Expectation, Parsed, find_embedded};
 use crate::format::sources::{FileKind, no_network_inside, searched};
 use crate::net::{BlockWeights, LAYER_NAMES, QuantizedNetwork};
 
@@ -38,6 +41,7 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
         return Report::named(kind.name()).bad(no_network_inside(bytes));
     };
     let mut report = Report::named(&format!("{}-with-nnue", kind.name()));
+    report.networks = Some(found.iter().map(|embedded| Inside::of(embedded, bytes)).collect());
     if kind == FileKind::Wasm {
         report.notes.push("offsets are those in the module's memory, counted from its first byte of data".to_owned());
     }
@@ -52,6 +56,46 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
     match filled {
         Ok(()) => report.good(),
         Err(error) => report.bad(error),
+    }
+}
+
+/// A network inside a program.
+#[derive(Serialize)]
+pub(super) struct Inside {
+    offset: u64,
+    bytes: u64,
+    sha256: String,
+    /// The name under which such a net is published.
+    name: String,
+    /// Null, as the sizes, where it is damaged.
+    architecture: Option<String>,
+    features: Option<String>,
+    l1: Option<usize>,
+    l2: Option<usize>,
+    l3: Option<usize>,
+}
+
+impl Inside {
+    fn of(embedded: &Embedded, program: &[u8]) -> Self {
+        let content = program.get(embedded.offset..embedded.offset.saturating_add(embedded.bytes)).unwrap_or_default();
+        let mut hasher = HashingWriter::<_, Sha256>::new(std::io::sink());
+        // A sink takes everything.
+        let _ = hasher.write_all(content);
+        let (_, sha256, _) = hasher.finish();
+        let architecture = nnue::architecture(content, &Expectation::default()).ok();
+        let architecture = architecture.as_ref();
+        let sha256 = sha256.to_string();
+        Self {
+            offset: embedded.offset as u64,
+            bytes: embedded.bytes as u64,
+            name: format!("nn-{}.nnue", &sha256[..12]),
+            sha256,
+            architecture: architecture.map(|found| found.generation.name.to_owned()),
+            features: architecture.map(|found| found.features.name()),
+            l1: architecture.map(|found| found.l1),
+            l2: architecture.map(|found| found.l2),
+            l3: architecture.map(|found| found.l3),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, hash_bytes_sha256};
 use crate::format::content_name::misnamed;
-use crate::format::sources::{Holds, identify, unpacked};
+use crate::format::sources::{Holds, identify, unpacked, whole};
 use crate::net::Architecture;
 use histogram::Histogram;
 
@@ -83,6 +83,9 @@ struct Report {
     tensors: Option<Vec<Tensor>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bounds: Option<bounds::BoundsReport>,
+    /// Those inside a program, by their offsets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    networks: Option<Vec<integer::Inside>>,
     notes: Vec<String>,
 }
 
@@ -130,6 +133,7 @@ impl Report {
             description: None,
             tensors: None,
             bounds: None,
+            networks: None,
             notes: Vec::new(),
         }
     }
@@ -165,7 +169,7 @@ impl Report {
 pub(super) fn run(mut args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     args.file = args.lc0.locate(&args.file)?;
-    let bytes = Bytes::map(&args.file)?;
+    let bytes = whole(&args.file)?;
     if let Some(exit) = super::lc0::inspect(&args.file, &bytes, &args.lc0, args.json, global)? {
         return Ok(exit);
     }

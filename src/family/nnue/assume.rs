@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::family::SourceFacts;
 use crate::files::Bytes;
 use crate::format::nnue::{self, Expectation};
-use crate::format::packed::Packing;
 use crate::format::sources::FileKind;
 use crate::manifest::ResolvedNet;
 use crate::net::Architecture;
@@ -38,7 +37,7 @@ fn architecture(net: &ResolvedNet, content: FileKind, expected: &Expectation, ct
         return Ok(None);
     }
     let bytes = Bytes::input(path, ctx)?;
-    if content == FileKind::Nnue && Packing::of(&bytes).is_none() {
+    if content == FileKind::Nnue && nnue::is_nnue(&bytes) {
         return nnue::architecture(&bytes, expected).map(Some);
     }
     Ok(match load_file(bytes, path, expected)? {

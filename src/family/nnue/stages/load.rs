@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::files::Bytes;
 use crate::format::checkpoint::{self, check_chosen};
 use crate::format::nnue::{self, Expectation, Parsed};
-use crate::format::sources::{Holds, identify, no_network_inside, not_a_network, searched, unpacked};
+use crate::format::sources::{Holds, identify, no_network_inside, not_a_network, searched, unpacked, whole};
 use crate::format::state_dict;
 use crate::net::{Factorized, Network, Permutation};
 use crate::permutation::{order, read_permutation};
@@ -28,7 +28,7 @@ pub enum Loaded {
 /// # Errors
 /// When the file cannot be read, holds no network or a damaged one, or another one than expected. The message names the file.
 pub fn load(path: &Path, expected: &Expectation) -> Result<Loaded> {
-    load_file(Bytes::map(path)?, path, expected)
+    load_file(whole(path)?, path, expected)
 }
 
 /// As [`load`], from the bytes of the file; `path` is for messages.

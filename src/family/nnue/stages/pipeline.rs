@@ -18,8 +18,8 @@ use super::write::write_nnue;
 use super::write_float::{FloatTarget, write_float};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::files::Bytes;
 use crate::format::nnue::{Compression, Expectation};
+use crate::format::sources::whole;
 use crate::net::{Architecture, Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix, SearchOutcome, SearchParams, ZeroBlocks, zero_blocks};
 use crate::positions::{self, Filters, Position, Selection, select};
@@ -413,7 +413,7 @@ fn by_integers(loaded: Loaded, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
 /// Loads the source. For files of floats the name of the feature set may ask for virtual features that the source has not.
 fn load_source(job: &Job<'_>, ctx: &Ctx) -> Result<Loaded> {
     let expected = &job.load.expected;
-    let load = |expected: &Expectation| load_noted(Bytes::map(job.source)?, job.source, expected, ctx);
+    let load = |expected: &Expectation| load_noted(whole(job.source)?, job.source, expected, ctx);
     let refusal = match load(expected) {
         Ok(loaded) => return Ok(loaded),
         Err(error) => error,
