@@ -162,6 +162,12 @@ impl Lock {
                 .because(why)
                 .help("restore it from version control, or remove it: the next build writes a new one")
         };
+        let markers = ["<<<<<<< ", ">>>>>>> "].map(str::as_bytes);
+        if bytes.split(|byte| *byte == b'\n').any(|line| markers.iter().any(|marker| line.starts_with(marker))) {
+            return Err(Error::usage(format!("`{}` is not a valid lock file", path.display()))
+                .because("a merge of git left conflict markers in it")
+                .help("take either side, `git checkout --ours FILE` or `--theirs`, and run `nnue build`: it brings the file up to date"));
+        }
         let text = std::str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
         let document: Document = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
         if document.version != VERSION {
@@ -287,6 +293,7 @@ mod tests {
         for text in [&b"version = 1\n<<<<<<< HEAD\n"[..], b"version = 1 # \xff\n", b"version = 2\n"] {
             std::fs::write(&path, text).unwrap();
             let error = Lock::read(&path).unwrap_err();
+            assert_eq!(error.to_string().contains("conflict markers"), text.contains(&b'<'));
             assert!(
                 error.kind() == Kind::Usage && error.message().ends_with("is not a valid lock file") && error.help_text().is_some(),
                 "{error:?}"

@@ -5,10 +5,11 @@
 //! `nnue cache gc` and other builds can run.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::build::{ManifestArgs, WorkArgs, build_text, finish_uploads, manifest_path, print_net_error, read_manifest};
 use super::{Exit, Global};
@@ -81,13 +82,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     // What is wrong at the start is a mistake of whoever started this; later it may be work in progress.
     watcher.manifest = Some(watcher.read()?);
     watcher.greet();
-    loop {
-        watcher.round()?;
-        let end = Instant::now() + args.interval;
-        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            watcher.ctx.check()?;
-            std::thread::sleep(left.min(NAP));
+    match watcher.watch() {
+        // Ctrl-C is how it ends: nothing went wrong.
+        Err(error) if error.kind() == Kind::Interrupted => {
+            watcher.note("stopped watching");
+            Ok(Exit::Done)
         }
+        Err(error) => Err(error),
+        Ok(never) => match never {},
     }
 }
 
@@ -118,6 +120,8 @@ struct Watched {
     since: Instant,
     /// It was the same for long enough.
     complete: bool,
+    /// It is not what it was at the look before.
+    changed: bool,
     /// The last round that looked.
     round: u64,
 }
@@ -162,11 +166,31 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
+    /// Round after round, until something ends it.
+    fn watch(&mut self) -> Result<Infallible> {
+        loop {
+            self.round()?;
+            let end = Instant::now() + self.args.interval;
+            while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                self.ctx.check()?;
+                std::thread::sleep(left.min(NAP));
+            }
+        }
+    }
+
+    /// Says what goes on, with the time of day: a watcher runs for days.
+    fn note(&self, message: &str) {
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        // `2026-11-26T20:15:01Z`
+        let time = now.split_once('T').map_or(now.as_str(), |(_, time)| time);
+        self.global.note(&format!("{time} {message}"));
+    }
+
     fn greet(&self) {
         let manifest = self.manifest.as_ref();
         let count = manifest.map_or(0, |manifest| manifest.nets.iter().filter(|net| self.wants(net)).count());
         let nets = if count == 1 { "1 net".to_owned() } else { format!("{count} nets") };
-        self.global.note(&format!("watching {nets} of `{}`; Ctrl-C ends", self.path.display()));
+        self.note(&format!("watching {nets} of `{}`; Ctrl-C ends", self.path.display()));
     }
 
     /// Reads the manifest, and checks that it has the nets that were named.
@@ -196,6 +220,11 @@ impl Watcher<'_> {
         let outcome = if ready.is_empty() || paused { Ok(()) } else { self.bring_up_to_date(&manifest, ready) };
         self.files.retain(|_, file| file.round == self.round);
         let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
+        let mut gone: Vec<&String> = self.done.keys().filter(|name| !names.contains(name.as_str())).collect();
+        gone.sort();
+        for name in gone {
+            self.note(&format!("`{name}` is gone: no source makes it any more; what was built of it stays"));
+        }
         self.done.retain(|name, _| names.contains(name.as_str()));
         self.failed.retain(|name, _| names.contains(name.as_str()));
         self.waiting.retain(|path, _| self.files.contains_key(path));
@@ -229,7 +258,7 @@ impl Watcher<'_> {
         let read = match self.manifest.take() {
             Some(mut manifest) => manifest::refresh(&mut manifest).map(|()| manifest),
             // It is read again also if it did not change: the files that it names may have.
-            None => self.read().inspect(|_| self.global.note(&format!("read `{}` again", path.display()))),
+            None => self.read().inspect(|_| self.note(&format!("read `{}` again", path.display()))),
         };
         match read {
             Ok(manifest) => {
@@ -255,6 +284,10 @@ impl Watcher<'_> {
                 if look == Look::Missing {
                     self.wait_for(&file.resolved, &file.typed, look, "it is not there");
                 }
+                if self.grows(&file.resolved) && self.waiting.get(&file.resolved).is_none_or(|(look, _)| *look == Look::Missing) {
+                    // Whatever its size is now: it is said once.
+                    self.wait_for(&file.resolved, &file.typed, Look::NoFile, "growing");
+                }
                 all_complete &= complete && look != Look::Missing;
                 looks.push(look);
             }
@@ -275,16 +308,23 @@ impl Watcher<'_> {
                 file.round = round;
                 let now = look(path, !file.complete);
                 if now != file.look {
+                    file.changed = matches!((file.look, now), (Look::File(_), Look::File(_)));
                     (file.look, file.since, file.complete) = (now, Instant::now(), false);
                 } else {
+                    file.changed = false;
                     file.complete |= file.since.elapsed() >= settle;
                 }
             }
             return (file.look, file.complete);
         }
         let now = look(path, true);
-        self.files.insert(path.to_owned(), Watched { look: now, since: Instant::now(), complete: false, round });
+        self.files.insert(path.to_owned(), Watched { look: now, since: Instant::now(), complete: false, changed: false, round });
         (now, false)
+    }
+
+    /// Whether somebody was writing to a file between two looks.
+    fn grows(&self, path: &Path) -> bool {
+        self.files.get(path).is_some_and(|file| file.changed)
     }
 
     fn bring_up_to_date(&mut self, manifest: &Manifest, ready: Vec<(&ResolvedNet, Fingerprint)>) -> Result<()> {
@@ -307,7 +347,8 @@ impl Watcher<'_> {
                 for (file, action) in sources_of(&plan) {
                     self.ctx.check()?;
                     let known = (file.resolved.clone(), serde_json::Value::Object(action.params()).to_string());
-                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, action));
+                    let place = manifest.line(net.source.span);
+                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, action, &place));
                 }
             }
             // What does not parse is not looked at again until it changes.
@@ -382,7 +423,7 @@ impl Watcher<'_> {
     }
 
     /// Whether a source holds a whole network. Says so if not.
-    fn parses(&mut self, file: &FilePath, action: &Action) -> bool {
+    fn parses(&mut self, file: &FilePath, action: &Action, place: &str) -> bool {
         let before = self.files.get(&file.resolved).map(|watched| watched.look);
         let ctx = self.ctx.silenced();
         let read = Bytes::input(&file.resolved, &ctx);
@@ -395,6 +436,16 @@ impl Watcher<'_> {
                 self.waiting.remove(&file.resolved);
                 true
             }
+            // The file is whole and not what the manifest says: waiting will not help.
+            (_, Err(error)) if error.key().is_some() => {
+                let why = error.to_string();
+                if self.waiting.get(&file.resolved).is_none_or(|said| said != &(after, why.clone())) {
+                    self.global
+                        .print_error(&error.help(format!("it is named in {place}")).context(format!("{place} does not fit its file")));
+                    self.waiting.insert(file.resolved.clone(), (after, why));
+                }
+                false
+            }
             (_, Err(error)) => {
                 self.wait_for(&file.resolved, &file.typed, after, &error.to_string());
                 false
@@ -406,7 +457,7 @@ impl Watcher<'_> {
     fn wait_for(&mut self, path: &Path, typed: &str, look: Look, why: &str) {
         let said = (look, why.to_owned());
         if self.waiting.get(path) != Some(&said) {
-            self.global.note(&format!("waiting for `{typed}`: {why}"));
+            self.note(&format!("waiting for `{typed}`: {why}"));
             self.waiting.insert(path.to_owned(), said);
         }
     }

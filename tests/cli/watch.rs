@@ -142,8 +142,8 @@ fn a_net_that_is_copied_slowly_is_built_once_and_only_when_whole() {
     std::thread::sleep(A_WHILE);
     assert_eq!(watch.reports().len(), 1);
     let (code, err) = watch.interrupt();
-    assert_eq!(code, Some(130), "{err}");
-    assert!(err.contains("interrupted"), "{err}");
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("Z stopped watching"), "{err}");
     nnue(&project.path, ["build", "--locked", "--dry-run"]).ok();
 }
 
@@ -165,7 +165,7 @@ fn what_does_not_parse_is_waited_for_while_others_are_built() {
     let reports = watch.wait_for_reports(2);
     assert_eq!(nets(&reports[1]), [("bad", "built")]);
     assert_eq!(project.bytes("out/bad.nnue"), bytes);
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn files_that_go_and_come_again() {
     project.write_net("runs/a.nnue", 64, 3);
     assert_eq!(nets(&watch.wait_for_reports(3)[2]), [("a", "built")]);
     assert_eq!(watch.messages_with("net `b` failed"), 1, "nothing of `b` changed");
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
 }
 
 /// What keeps a net from being built may go without a change of its files: it is tried again, and the same error said once.
@@ -209,7 +209,7 @@ fn a_net_that_failed_for_want_of_room_is_tried_again() {
     assert_eq!(nets(&watch.wait_for_reports(2)[1]), [("x", "built")]);
     assert_eq!(project.bytes("out/x.nnue"), bytes);
     assert_eq!(watch.messages_with("net `x` failed"), 1);
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
 }
 
 /// A file that is cut short and rewritten in place, with hardly a pause: what is read of it may end at any byte, also during a build.
@@ -233,7 +233,7 @@ fn a_file_that_is_rewritten_in_place_ends_nothing() {
         std::thread::sleep(Duration::from_millis(10));
     }
     // It may be interrupted between the file and the lock.
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
     nnue(&project.path, ["build"]).ok();
     assert_eq!(std::fs::read(project.path.join("out/x.nnue")).unwrap(), nets[1]);
     nnue(&project.path, ["build", "--locked"]).ok();
@@ -266,7 +266,7 @@ fn the_manifest_may_be_edited_broken_and_mended() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(built(), ["x built", "y built"], "`other` was not asked for");
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
 }
 
 /// Two files that give one output are a mistake of the moment: it is said once, and over when one of them goes.
@@ -286,7 +286,7 @@ fn files_that_contradict_each_other() {
     std::fs::remove_file(project.path.join("runs/1/x.nnue")).unwrap();
     let reports = watch.wait_for_reports(2);
     assert_eq!(nets(&reports[1]), [("x", "built")]);
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn while_it_waits_it_holds_nothing_and_rests() {
         let used = ticks(&stat()) - before;
         assert!(used < 100, "{used} ticks of processor time in 3 s of waiting");
     }
-    assert_eq!(watch.interrupt().0, Some(130));
+    assert_eq!(watch.interrupt().0, Some(0));
 }
 
 #[test]
@@ -321,4 +321,32 @@ fn what_is_wrong_at_the_start_ends_it() {
     nnue(&project.path, ["watch"]).fails(2, &["manifest version 7 is not supported"]);
     std::fs::remove_file(project.path.join("nnue.toml")).unwrap();
     nnue(&project.path, ["watch"]).fails(2, &["no `nnue.toml`"]);
+}
+
+#[test]
+fn what_grows_what_goes_and_what_does_not_fit_is_said_with_the_time() {
+    let manifest = "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"runs/*.nnue\", l1 = 64 }\noutputs = [\"out/{stem}.nnue\"]\n";
+    let project = project(manifest);
+    let bytes = elsewhere(&project, 1);
+    project.write_net("runs/other.nnue", 32, 1);
+    let watch = Watch::start(&project.path, &["--json"]);
+    // An assertion that the whole file contradicts is an error with its place, and waiting does not help.
+    watch.wait_for_message("nnue.toml:3 does not fit its file");
+    watch.wait_for_message("L1=32 in the file, 64 expected");
+    let mut file = std::fs::File::create(project.path.join("runs/slow.nnue")).unwrap();
+    for piece in bytes.chunks(bytes.len().div_ceil(12)) {
+        file.write_all(piece).unwrap();
+        file.flush().unwrap();
+        std::thread::sleep(Duration::from_millis(120));
+    }
+    drop(file);
+    watch.wait_for_reports(1);
+    assert_eq!(watch.messages_with("waiting for `runs/slow.nnue`: growing"), 1);
+    std::fs::remove_file(project.at("runs/slow.nnue")).unwrap();
+    watch.wait_for_message("`slow` is gone");
+    assert!(project.at("out/slow.nnue").exists());
+    let (code, err) = watch.interrupt();
+    assert_eq!(code, Some(0), "{err}");
+    let line = err.lines().find(|line| line.contains("`slow` is gone")).unwrap();
+    assert!(line.as_bytes()[2] == b':' && line.contains("Z `slow`"), "{line}");
 }
