@@ -157,7 +157,7 @@ refused! {
 
 /// What a mistake says, and what to do.
 fn said(text: &str) -> String {
-    let error = nnue::manifest::parse(text, std::path::Path::new("nowhere/nnue.toml"), &[]).unwrap_err();
+    let error = nnue::internals::manifest::parse(text, std::path::Path::new("nowhere/nnue.toml"), &[]).unwrap_err();
     let report = error.report().unwrap();
     let all: Vec<&dyn miette::Diagnostic> = report.related().map_or_else(|| vec![report as _], Iterator::collect);
     all.iter().map(|problem| format!("{problem}; {}\n", problem.help().map(|help| help.to_string()).unwrap_or_default())).collect()
