@@ -439,7 +439,7 @@ impl Watcher<'_> {
             // The file is whole and not what the manifest says: waiting will not help.
             (_, Err(error)) if error.key().is_some() => {
                 let why = error.to_string();
-                if self.waiting.get(&file.resolved).is_none_or(|said| said != &(after, why.clone())) {
+                if self.waiting.get(&file.resolved).is_none_or(|said| *said != (after, why.clone())) {
                     self.global
                         .print_error(&error.help(format!("it is named in {place}")).context(format!("{place} does not fit its file")));
                     self.waiting.insert(file.resolved.clone(), (after, why));

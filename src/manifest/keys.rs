@@ -350,8 +350,12 @@ pub(super) static GLOB: Table = Table::new(
     "One net per file that matches; what is said of a source here holds for every file",
     &[
         &[
-            Key::new("glob", Kind::Path, "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest; `{run:*}` names a wildcard")
-                .required_unless("embedded", "source = { glob = \"runs/*/epoch=*.ckpt\" }"),
+            Key::new(
+                "glob",
+                Kind::Path,
+                "Pattern with `*`, `?`, `**`, `[ab]`, `{ab,cd}`, relative to the manifest; `{run:*}` names a wildcard",
+            )
+            .required_unless("embedded", "source = { glob = \"runs/*/epoch=*.ckpt\" }"),
             Key::new("embedded", Kind::Path, "In place of `glob`: an lc0 with a network at its end, its `<built in>`"),
         ],
         &CLAIMS,

@@ -15,9 +15,9 @@ mod damage;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod incremental;
-mod prove;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod no_locks;
+mod prove;
 mod provenance;
 mod robustness;
 mod staleness;

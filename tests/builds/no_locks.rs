@@ -33,7 +33,7 @@ fn results_are_kept_with_one_warning() {
         std::fs::remove_file(project.at("a.nnue")).unwrap();
         let second = run(&["build", "--json"]).ok().json();
         let stages = statuses(&second["nets"][0]);
-        assert!(stages.contains(&("search", "cached")) && stages.contains(&("gather", "cached")), "{stages:?}");
+        assert!(stages.contains(&("search", "fresh")) && stages.contains(&("gather", "fresh")), "{stages:?}");
         let status = run(&["status", "--json"]).json();
         assert_eq!(status["nets"][0]["status"], "fresh", "{status}");
     }

@@ -234,7 +234,7 @@ fn all_networks_of_a_program_are_listed_and_split_modules_put_together() {
     let nets = [project.write_net("small.nnue", 32, 1), project.write_net("large.nnue", 64, 2)];
     let module = module(&[&[7; 100][..], &nets[0], &[8; 50], &nets[1]].concat());
     project.write("engine.wasm", &module);
-    let report = project.json(&["inspect", "engine.wasm", "--json"]);
+    let report = project.json(&["inspect", "engine.wasm"]);
     let found = report["networks"].as_array().unwrap();
     assert_eq!(found.len(), 2);
     for ((found, net), (offset, l1)) in found.iter().zip(&nets).zip([(100, 32), (150 + nets[0].len(), 64)]) {
@@ -242,7 +242,7 @@ fn all_networks_of_a_program_are_listed_and_split_modules_put_together() {
         let sha256 = crate::common::sha256(net);
         assert_eq!((&found["sha256"], &found["name"]), (&sha256.as_str().into(), &format!("nn-{}.nnue", &sha256[..12]).into()));
     }
-    assert!(project.json(&["inspect", "small.nnue", "--json"]).get("networks").is_none());
+    assert!(project.json(&["inspect", "small.nnue"]).get("networks").is_none());
 
     let third = module.len() / 3;
     for (number, part) in [&module[..third], &module[third..2 * third], &module[2 * third..]].into_iter().enumerate() {
@@ -251,7 +251,7 @@ fn all_networks_of_a_program_are_listed_and_split_modules_put_together() {
     project.write("alone-part-0.wasm", &module[..third]);
     project.nnue(&["convert", "split-part-0.wasm", "out.nnue", "--l1", "64"]).ok();
     assert_eq!(project.bytes("out.nnue"), nets[1]);
-    let split = project.json(&["inspect", "split-part-0.wasm", "--json"]);
+    let split = project.json(&["inspect", "split-part-0.wasm"]);
     assert_eq!(split["networks"], report["networks"]);
     project.nnue(&["convert", "alone-part-0.wasm", "x.nnue"]).fails(1, &["cut off at byte", "NAME-part-*.wasm"]);
 }

@@ -125,7 +125,7 @@ impl Reader<'_> {
         if let Some(Some(source)) = &source {
             let wildcards = match &source.value {
                 NetSource::Glob { pattern, .. } => Some(captures::words_of(pattern)),
-                NetSource::Named(_) | NetSource::Path(_) => None,
+                NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => None,
             };
             let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().collect();
             if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, wildcards.as_deref()) {
