@@ -1,5 +1,7 @@
 //! `nnue man`: manual pages made from the command line's own help.
 
+mod markdown;
+
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Global};
@@ -12,12 +14,19 @@ pub(crate) struct Args {
     /// Folder for one page a command, such as `man/man1`, made if it is missing; without it the main page goes to stdout
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Print all commands as one page in Markdown: `docs/commands.md`
+    #[arg(long, hide = true, conflicts_with = "folder")]
+    markdown: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let mut command = super::command();
     // Fills in what subcommands inherit.
     command.build();
+    if args.markdown {
+        global.print(&markdown::page(&command))?;
+        return Ok(Exit::Done);
+    }
     match args.folder {
         None => global.print(&String::from_utf8_lossy(&page(&command)?))?,
         Some(folder) => {
