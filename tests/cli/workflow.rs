@@ -209,6 +209,33 @@ fn the_action_builds_verifies_and_lists() {
     assert!(stderr.contains("\n::error file=nets/nnue.toml,line=9,col=14,title=nnue::"), "{stderr}");
 }
 
+/// Those of this repository: nothing of others runs, scripts get what GitHub fills in by their environment only, and one job writes.
+#[test]
+fn the_workflows_of_this_repository_may_do_no_more_than_they_need() {
+    for (name, writers) in [("ci", 0), ("release", 1)] {
+        let workflow = yaml(&format!(".github/workflows/{name}.yml"));
+        assert_eq!(workflow["permissions"].as_hash().unwrap().len(), 1, "{name}");
+        assert_eq!(workflow["permissions"]["contents"].as_str(), Some("read"), "{name}");
+        let jobs = workflow["jobs"].as_hash().unwrap();
+        assert_eq!(jobs.values().filter(|job| !job["permissions"].is_badvalue()).count(), writers, "{name}");
+        for step in jobs.values().flat_map(|job| job["steps"].as_vec().unwrap()) {
+            assert!(step["uses"].as_str().is_none_or(|uses| uses.starts_with("actions/")), "{name}: {step:?}");
+            assert!(step["run"].as_str().is_none_or(|run| !run.contains("${{")), "{name}: {step:?}");
+        }
+    }
+}
+
+/// `bash` understands them; what they do is tried by `.ci/packages`.
+#[test]
+fn the_scripts_of_packages_are_well_formed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scripts = ["packaging/common.sh", "packaging/debian.sh", "packaging/static-linux.sh", "packaging/wheel.sh", ".ci/packages", ".ci/run"];
+    for script in scripts {
+        let output = Command::new("bash").arg("-n").arg(root.join(script)).output().unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+    }
+}
+
 #[test]
 fn the_hooks_of_pre_commit_do_what_they_say() {
     let hooks = yaml(".pre-commit-hooks.yaml");
