@@ -32,15 +32,22 @@ pub(crate) struct GlobalArgs {
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
-    /// How messages on stderr are written; results on stdout stay as they are
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    pub(super) log_format: LogFormat,
+    /// How messages on stderr are written; results on stdout stay as they are [default: text; github where GITHUB_ACTIONS is true]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+impl GlobalArgs {
+    /// How messages on stderr are written.
+    pub(super) fn log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or_else(LogFormat::of_environment)
+    }
 }
 
 impl Default for GlobalArgs {
     /// As if none was typed.
     fn default() -> Self {
-        Self { folder: None, manifest: None, quiet: false, verbose: 0, color: Color::Auto, log_format: LogFormat::Text }
+        Self { folder: None, manifest: None, quiet: false, verbose: 0, color: Color::Auto, log_format: None }
     }
 }
 
@@ -75,7 +82,7 @@ impl Global {
             (false, 0) => Verbosity::Normal,
             (false, _) => Verbosity::Verbose,
         };
-        let style = Style::of_stderr(args.color, args.log_format);
+        let style = Style::of_stderr(args.color, args.log_format());
         let reporter = Arc::new(Reporter::new(verbosity, style));
         let result_style = Style::of_stdout(args.color);
         let true_color = args.color.is_true_on_stdout();

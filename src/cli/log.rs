@@ -1,4 +1,6 @@
-//! `--log-format json`: each message on stderr as one JSON object on a line of its own. Only its shape; who says what is elsewhere.
+//! How messages on stderr are written for programs. Only their shape; who says what is elsewhere.
+//!
+//! `--log-format json`: each message as one JSON object on a line of its own. `--log-format github` is in [`github`].
 //!
 //! Every object has `schema` (1) and `event`:
 //!
@@ -9,6 +11,8 @@
 //! | `finish` | `task`, `done`, `total`, `unit`, `seconds` |
 //! | `note`, `warning` | `message` |
 //! | `error` | `kind`, `message`, `causes`, `help`, `file`, `line`, `column`; one for each mistake of a manifest |
+
+pub(super) mod github;
 
 use std::ffi::OsString;
 use std::iter;
@@ -29,16 +33,28 @@ pub(crate) enum LogFormat {
     Text,
     /// For programs: one JSON object a line
     Json,
+    /// For people, with annotations for GitHub's workflows
+    Github,
 }
 
 impl LogFormat {
+    /// What is meant where the command line says nothing.
+    pub(super) fn of_environment() -> Self {
+        if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") { Self::Github } else { Self::Text }
+    }
+
     /// What the command line says before it is understood.
     pub(super) fn asked_for(arguments: &[OsString]) -> Self {
         let value = arguments.iter().enumerate().find_map(|(index, argument)| match argument.to_str()?.strip_prefix("--log-format")? {
             "" => arguments.get(index + 1)?.to_str(),
             value => value.strip_prefix('='),
         });
-        if value == Some("json") { Self::Json } else { Self::Text }
+        match value {
+            Some("json") => Self::Json,
+            Some("github") => Self::Github,
+            Some(_) => Self::Text,
+            None => Self::of_environment(),
+        }
     }
 }
 
@@ -120,22 +136,30 @@ pub(super) fn error(error: &Error) -> Vec<String> {
         });
         return vec![event("error", members)];
     };
+    findings(report).into_iter().map(|report| finding(kind, report)).collect()
+}
+
+/// The diagnostics that a report is made of: itself, or those that it gathers.
+fn findings(report: &dyn Diagnostic) -> Vec<&dyn Diagnostic> {
     let related: Vec<&dyn Diagnostic> = report.related().map(Iterator::collect).unwrap_or_default();
-    if related.is_empty() {
-        return vec![finding(kind, report)];
-    }
-    related.into_iter().map(|report| finding(kind, report)).collect()
+    if related.is_empty() { vec![report] } else { related }
+}
+
+/// Where a diagnostic points to: file, line and column, from 1.
+fn place(report: &dyn Diagnostic) -> Option<(Option<String>, usize, usize)> {
+    let label = report.labels()?.next()?;
+    let text = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+    Some((text.name().map(str::to_owned), text.line() + 1, text.column() + 1))
+}
+
+fn causes(report: &dyn Diagnostic) -> Vec<String> {
+    iter::successors(report.source(), |cause| cause.source()).map(ToString::to_string).collect()
 }
 
 /// A diagnostic with source text.
 fn finding(kind: &str, report: &dyn Diagnostic) -> String {
-    let causes: Vec<String> = iter::successors(report.source(), |cause| cause.source()).map(ToString::to_string).collect();
-    let label = report.labels().and_then(|mut labels| labels.next());
-    let place = label.and_then(|label| {
-        let text = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
-        Some((text.name().map(str::to_owned), text.line() + 1, text.column() + 1))
-    });
-    let (file, line, column) = place.map_or((None, None, None), |(file, line, column)| (file, Some(line), Some(column)));
+    let causes = causes(report);
+    let (file, line, column) = place(report).map_or((None, None, None), |(file, line, column)| (file, Some(line), Some(column)));
     let help = report.help().map(|help| help.to_string());
     event(
         "error",
@@ -198,7 +222,8 @@ mod tests {
         assert_eq!(asked("nnue build --log-format json --nonsense"), LogFormat::Json);
         assert_eq!(asked("nnue --log-format=json"), LogFormat::Json);
         assert_eq!(asked("nnue --log-format text build"), LogFormat::Text);
-        assert_eq!(asked("nnue build --log-format"), LogFormat::Text);
+        assert_eq!(asked("nnue build --log-format"), LogFormat::of_environment());
+        assert_eq!(asked("nnue build --log-format github"), LogFormat::Github);
         let refused: Value = serde_json::from_str(&usage("error: unexpected argument\n\n  tip: no\n\nUsage: nnue\n")).unwrap();
         assert_eq!((&refused["message"], &refused["help"]), (&json!("unexpected argument"), &json!("tip: no\nUsage: nnue")));
     }

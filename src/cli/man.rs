@@ -1,5 +1,7 @@
 //! `nnue man`: manual pages made from the command line's own help and from the table of the manifest's keys.
 
+mod markdown;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,12 +17,19 @@ pub(crate) struct Args {
     /// manifest, `nnue.toml.5`, lies there too, or in the `man5` beside a `man1`
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     folder: Option<PathBuf>,
+    /// Print all commands as one page in Markdown: `docs/commands.md`
+    #[arg(long, hide = true, conflicts_with = "folder")]
+    markdown: bool,
 }
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let mut command = super::command();
     // Fills in what subcommands inherit.
     command.build();
+    if args.markdown {
+        global.print(&markdown::page(&command))?;
+        return Ok(Exit::Done);
+    }
     match args.folder {
         None => global.print(&String::from_utf8_lossy(&page(&command)?))?,
         Some(folder) => {

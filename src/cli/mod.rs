@@ -142,7 +142,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, format),
     };
-    let style = Style::of_stderr(cli.global.color, cli.global.log_format);
+    let style = Style::of_stderr(cli.global.color, cli.global.log_format());
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
     match outcome {
         Ok(Exit::Done) => ExitCode::SUCCESS,
@@ -169,6 +169,9 @@ fn refuse(error: &clap::Error, format: LogFormat) -> ExitCode {
     } else {
         // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
         let _ = error.print();
+        if error.use_stderr() && format == LogFormat::Github {
+            terminal::to_stderr(&log::github::usage(&error.render().to_string()));
+        }
     }
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }

@@ -17,7 +17,7 @@ pub(super) fn install_hook(format: LogFormat) {
             let text = format!("{info}\n{}", Backtrace::force_capture());
             super::terminal::to_stderr(&match format {
                 LogFormat::Json => super::log::message("note", &text),
-                LogFormat::Text => text,
+                LogFormat::Text | LogFormat::Github => text,
             });
         }
     }));

@@ -55,8 +55,8 @@ impl Task {
     fn start_line(&self, style: Style) -> String {
         match (style.format, self.total) {
             (LogFormat::Json, _) => log::task("start", &self.seen(self.started)),
-            (LogFormat::Text, Some(total)) => format!("{}: {total} {}", self.name, self.unit),
-            (LogFormat::Text, None) => format!("{}: started", self.name),
+            (LogFormat::Text | LogFormat::Github, Some(total)) => format!("{}: {total} {}", self.name, self.unit),
+            (LogFormat::Text | LogFormat::Github, None) => format!("{}: started", self.name),
         }
     }
 
@@ -74,14 +74,14 @@ impl Task {
         let seen = self.seen(now);
         match style.format {
             LogFormat::Json => log::task("finish", &seen),
-            LogFormat::Text => format!("{}: done in {:.2} s", self.name, seen.seconds),
+            LogFormat::Text | LogFormat::Github => format!("{}: done in {:.2} s", self.name, seen.seconds),
         }
     }
 }
 
 impl Reporter {
     pub(super) fn new(verbosity: Verbosity, style: Style) -> Self {
-        let shows_bars = style.terminal && style.format == LogFormat::Text && verbosity != Verbosity::Quiet;
+        let shows_bars = style.terminal && style.format != LogFormat::Json && verbosity != Verbosity::Quiet;
         Self { verbosity, style, bars: shows_bars.then(MultiProgress::new), state: Mutex::default() }
     }
 
@@ -95,7 +95,7 @@ impl Reporter {
         if self.verbosity != Verbosity::Quiet {
             self.line(&match self.style.format {
                 LogFormat::Json => log::message("note", message),
-                LogFormat::Text => message.to_owned(),
+                LogFormat::Text | LogFormat::Github => message.to_owned(),
             });
         }
     }
@@ -205,6 +205,7 @@ impl Progress for Reporter {
             self.line(&match self.style.format {
                 LogFormat::Json => log::message("warning", message),
                 LogFormat::Text => format!("{} {message}", self.style.paint("warning:", "1;33")),
+                LogFormat::Github => log::github::message("warning", message),
             });
         }
     }

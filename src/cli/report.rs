@@ -21,6 +21,7 @@ pub(super) fn text(error: &Error, style: Style) -> String {
     match style.format {
         LogFormat::Json => super::log::error(error).join("\n"),
         LogFormat::Text => render(error, style).trim_end().to_owned(),
+        LogFormat::Github => format!("{}\n{}", render(error, style).trim_end(), super::log::github::error(error).join("\n")),
     }
 }
 

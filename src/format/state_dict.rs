@@ -3,7 +3,7 @@
 //! Checkpoints record neither the feature set nor the sizes nor the scales. All but the scales follow from names and shapes; what does
 //! not is settled by attributes of a pickled module, then by the user, and is an error that lists the choices otherwise.
 //!
-//! Key layouts, in the order in which the trainer used them (source: `shared/formats.md`, section 9):
+//! Key layouts, in the order in which the trainer used them (see `docs/formats-checkpoints.md`):
 //!
 //! | layout | tensors |
 //! | --- | --- |

@@ -1,7 +1,8 @@
 //! Architectures as data: one table entry per generation of networks, from October 2020 to August 2026.
 //!
 //! An architecture is all that fixes a file's bytes besides the weights. Code that reads, writes, quantizes or gathers asks the
-//! table instead of a generation's name; `format::state_dict` alone names some, where tensors fit several. Source of the figures: `shared/formats.md` (era table, hashes, quantization).
+//! table instead of a generation's name; `format::state_dict` alone names some, where tensors fit several. Source of the
+//! figures: `docs/formats-nnue.md`.
 
 use crate::words::{Compression, Word};
 

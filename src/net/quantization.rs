@@ -1,5 +1,5 @@
 //! Quantizations as data: what integer stands for 1.0 where, what an engine's arithmetic does with it, and what the float network does
-//! instead. Source of the figures: `shared/formats.md` (quantization on write, inference semantics).
+//! instead. Source of the figures: `docs/formats-nnue.md`.
 
 use std::fmt;
 

@@ -111,7 +111,7 @@ fn a_command_line_that_is_not_understood() {
     let help = project.nnue(&["build", "--help"]).ok();
     assert!(help.err.is_empty() && help.out.contains("--log-format"), "{}", help.transcript());
     let ran = nnue(&project.path, ["build", "--log-format", "yaml"]);
-    assert!(ran.code == 2 && ran.err.contains("[possible values: text, json]"), "{}", ran.transcript());
+    assert!(ran.code == 2 && ran.err.contains("[possible values: text, json, github]"), "{}", ran.transcript());
 }
 
 /// Without a terminal and without `-v`, what is over soon is not mentioned.

@@ -1,0 +1,34 @@
+# What the scripts of this folder share. Sourced, with the repository's root as the current folder.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+profile=${PROFILE:-release}
+[ "$profile" = dev ] && built=debug || built=$profile
+target=${CARGO_TARGET_DIR:-target}
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+packages=target/packages
+mkdir -p "$packages"
+
+# extras PROGRAM FOLDER: manual pages and completions, where packages expect them below FOLDER.
+extras() {
+    mkdir -p "$2/share/bash-completion/completions" "$2/share/zsh/site-functions" "$2/share/fish/vendor_completions.d"
+    "$1" -q man "$2/share/man/man1"
+    "$1" completions bash > "$2/share/bash-completion/completions/nnue"
+    "$1" completions zsh > "$2/share/zsh/site-functions/_nnue"
+    "$1" completions fish > "$2/share/fish/vendor_completions.d/nnue.fish"
+}
+
+# try_it COMMAND…: builds the quick start with it in an empty folder, without what this machine has in its environment.
+try_it() {
+    local work name
+    work=$(mktemp -d)
+    cp examples/quickstart/{nnue.toml,nnue.lock,random.nnue,positions.fen} "$work/"
+    env -i PATH=/usr/bin:/bin HOME="$work" "$@" -C "$work" build --locked
+    env -i PATH=/usr/bin:/bin HOME="$work" "$@" -C "$work" verify
+    name=$(cd "$work/dist" && ls)
+    rm -rf "$work"
+    if [ "$name" != nn-1430bbee83b0.nnue ]; then
+        echo "the quick start gave $name" >&2
+        exit 1
+    fi
+    echo "tried: $*"
+}
