@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use nnue::ctx::Ctx;
-use nnue::family::nnue::stages::dequantize::dequantize;
-use nnue::family::nnue::stages::write_float::{FloatTarget, write_float};
-use nnue::format::nnue::{Compression, write};
-use nnue::net::random_network;
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::nnue::stages::dequantize::dequantize;
+use nnue::internals::family::nnue::stages::write_float::{FloatTarget, write_float};
+use nnue::internals::format::nnue::{Compression, write};
+use nnue::internals::net::random_network;
 
 use crate::project::{Project, net};
 

@@ -287,12 +287,12 @@ fn init_writes_a_manifest_of_what_is_there_and_overwrites_nothing() {
 
 /// A file of tensors without what tells its scales, as old checkpoints are: `ft127` and `ft255` give other nets.
 fn write_open_source(path: &std::path::Path) {
-    let network = std::sync::Arc::new(nnue::net::random_network("SFNNv5", 16, 1));
-    let ctx = nnue::ctx::Ctx::silent();
-    let floats = nnue::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap();
+    let network = std::sync::Arc::new(nnue::internals::net::random_network("SFNNv5", 16, 1));
+    let ctx = nnue::internals::ctx::Ctx::silent();
+    let floats = nnue::internals::family::nnue::stages::dequantize::dequantize(&network, &ctx).unwrap();
     let mut bytes = Vec::new();
-    let target = nnue::family::nnue::stages::write_float::FloatTarget::Safetensors;
-    nnue::family::nnue::stages::write_float::write_float(&mut bytes, &floats, target, &ctx).unwrap();
+    let target = nnue::internals::family::nnue::stages::write_float::FloatTarget::Safetensors;
+    nnue::internals::family::nnue::stages::write_float::write_float(&mut bytes, &floats, target, &ctx).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
     header.as_object_mut().unwrap().remove("__metadata__").unwrap();
@@ -348,7 +348,7 @@ fn init_writes_a_template_where_nothing_is() {
     let is_toml = |line: &str| line.starts_with("# [") || line.strip_prefix("# ").is_some_and(|line| line.contains(" = "));
     let lines = text.lines().map(|line| if is_toml(line) { &line[2..] } else { line });
     let text = lines.collect::<Vec<_>>().join("\n");
-    let manifest = nnue::manifest::parse(&text, std::path::Path::new("nowhere/nnue.toml"), &[]);
+    let manifest = nnue::internals::manifest::parse(&text, std::path::Path::new("nowhere/nnue.toml"), &[]);
     let error = manifest.err().map(|error| error.report().map(|report| format!("{report:?}")));
     assert!(error.iter().flatten().all(|report| report.contains("matches no file")), "{error:?}");
 }
