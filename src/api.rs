@@ -73,7 +73,7 @@ impl OpenOptions {
         let expected = self.expectation()?;
         let Integers { network, compression, candidates, .. } = pipeline::load_integers(
             path.as_ref(),
-            &stage::Load { expected, ..stage::Load::default() },
+            &stage::Load { expected },
             stage::Quantize { overflow: self.overflow },
             &Ctx::silent(),
         )?;

@@ -143,7 +143,10 @@ impl Build<'_> {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }
         let digest = |input: NodeIndex| states.digest(input);
-        let accept = |output: &Output, sha256: &Sha256, content: &Path| self.accept(node, output, sha256, content);
+        let accept = |output: &Output, sha256: &Sha256, content: &Path| {
+            self.accept_sums(node, output, &|action| states.get(action))?;
+            self.accept(node, output, sha256, content)
+        };
         let published = |write: NodeIndex| self.published(write, &states.get(write));
         let runner = Runner {
             workspace: self.workspace,

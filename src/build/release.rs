@@ -72,6 +72,7 @@ impl Build<'_> {
             let shown = self.shown(output, &path);
             let start = Instant::now();
             let mut reason = None;
+            self.accept_sums(*write, output, &|action| this.states[action.index()].clone()).map_err(|error| (*write, error))?;
             // What was written just now was checked before it got its name.
             if let Some(at) = published_at(this.net, output)
                 && settled.ran.is_none()
@@ -188,6 +189,24 @@ impl Build<'_> {
         let outputs = self.outputs(this.plan, this.states);
         let known = locked.nets.get(&this.plan.name).map_or(&[][..], |net| &net.outputs);
         outputs.iter().all(|output| known.iter().any(|known| known.path == output.path && known.sha256 == output.sha256))
+    }
+
+    /// Whether what is known of the stages that made an output keeps it from being published: sums that overflow in real positions.
+    pub(super) fn accept_sums(&self, write: NodeIndex, output: &Output, state: &dyn Fn(NodeIndex) -> State) -> Result<()> {
+        for plan in self.users.get(&write).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
+            let is_published =
+                plan.release.as_deref().is_some_and(|net| published_at(net, output).is_some() && net.outputs.contains(output));
+            if !is_published {
+                continue;
+            }
+            let overflow = plan.actions.iter().find_map(|action| state(*action).settled()?.result.outcome()?.sampled()?.overflow);
+            if let Some(overflow) = overflow {
+                return Err(Error::new(format!("net `{}` is not fit to be published: {overflow}", plan.name))
+                    .because("engines wrap such sums around and compute something else than was trained")
+                    .help("train with smaller weights, or remove `publish` to build it all the same"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file may get its public name, of which `content` holds the bytes.

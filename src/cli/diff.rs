@@ -69,7 +69,7 @@ pub(super) struct Comparison {
     permutation: Option<Vec<u32>>,
     /// What differs besides weights, or makes weights incomparable.
     differences: Vec<Difference>,
-    /// Tensors that differ.
+    /// Tensors that differ, the largest change of a value first.
     tensors: Vec<TensorDifference>,
     /// How they evaluate positions, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,7 +176,7 @@ pub(super) fn compare(a: &Path, b: &Path, params: &Load, ctx: &Ctx) -> Result<Co
             return Ok(Comparison { permutation, ..Comparison::new(Relation::EqualUpToPermutation, besides) });
         }
     }
-    Ok(Comparison { tensors, ..Comparison::new(Relation::Different, besides) })
+    Ok(Comparison { tensors: ranked(tensors), ..Comparison::new(Relation::Different, besides) })
 }
 
 /// As [`compare`], of two files of a described architecture.
@@ -198,7 +198,7 @@ fn compare_described(name: &str, layouts: &LayoutArgs, a: &Path, b: &Path) -> Re
         .into_iter()
         .map(|tensor| TensorDifference::of_integers(tensor.role, tensor.values, tensor.differing, number(tensor.max_abs, tensor.integers)));
     let permutation = found.permutation.map(|permutation| permutation.as_slice().to_vec());
-    Ok(Comparison { tensors: tensors.collect(), permutation, ..Comparison::new(relation, Vec::new()) })
+    Ok(Comparison { tensors: ranked(tensors.collect()), permutation, ..Comparison::new(relation, Vec::new()) })
 }
 
 impl Comparison {
@@ -248,6 +248,14 @@ impl Comparison {
         }
         text
     }
+}
+
+/// The largest change of a value first; of equal ones the tensor of which a larger share differs, then that which stands first in the file.
+fn ranked(mut tensors: Vec<TensorDifference>) -> Vec<TensorDifference> {
+    let size = |tensor: &TensorDifference| tensor.max_abs.as_f64().unwrap_or(0.0);
+    let share = |tensor: &TensorDifference| tensor.differing as f64 / tensor.values.max(1) as f64;
+    tensors.sort_by(|a, b| size(b).total_cmp(&size(a)).then(share(b).total_cmp(&share(a))));
+    tensors
 }
 
 /// What makes the weights of two networks incomparable.
@@ -413,5 +421,11 @@ mod tests {
         let found = tensor_differences(&a, &b);
         assert_eq!(found.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(), ["ft.bias", "stack7.l2.weight"]);
         assert_eq!((found[0].values, found[0].differing, found[0].max_abs.as_u64()), (32, 1, Some(300)));
+        // Listed by what they change most; of equal changes the denser first.
+        b.stacks[1].layers[2].bias[0] += 300;
+        b.stacks[5].layers[0].bias[0] += 9000;
+        let ranked = ranked(tensor_differences(&a, &b));
+        let names: Vec<&str> = ranked.iter().map(|tensor| tensor.name.as_str()).collect();
+        assert_eq!(names, ["stack5.l1.bias", "stack1.output.bias", "ft.bias", "stack7.l2.weight"]);
     }
 }

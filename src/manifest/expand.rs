@@ -153,7 +153,7 @@ impl Expander<'_> {
             }
             Proving::As(prove) => prove,
         };
-        let Prove { span, data, positions, seed, max_error, mean_error } = prove;
+        let Prove { span, data, positions, seed, max_error, mean_error } = &**prove;
         let of_optimize = optimize.filter(|optimize| data.as_ref().is_none_or(|name| name.value == optimize.data.name));
         let data = match (data, of_optimize) {
             (_, Some(optimize)) => optimize.data.clone(),

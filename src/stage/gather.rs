@@ -1,5 +1,7 @@
 //! `gather`: positions → activation matrices.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -30,6 +32,32 @@ pub struct Sampled {
     pub chunks_visited: u64,
     /// Chunks that there are.
     pub chunks: u64,
+    /// That accumulators overflow in some of the positions; `None` where none was seen to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<Overflow>,
+}
+
+/// Accumulators that leave their 16 bits in real positions: engines wrap them around and compute something else than was trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflow {
+    /// Positions that were looked at.
+    pub positions: u64,
+    /// Neurons that leave the range in some of them.
+    pub neurons: u64,
+    /// The one that goes the farthest.
+    pub neuron: u64,
+    /// Its smallest sum.
+    pub low: i64,
+    /// Its largest sum.
+    pub high: i64,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { positions, neurons, neuron, low, high } = self;
+        let what = if *neurons == 1 { "1 neuron overflows" } else { &format!("{neurons} neurons overflow") };
+        write!(f, "{what} 16 bits in {positions} positions; neuron {neuron} goes from {low} to {high}")
+    }
 }
 
 impl Gather {
@@ -47,13 +75,14 @@ impl Gather {
 
 impl Sampled {
     pub(super) fn annotations(&self) -> Map<String, Value> {
-        let Self { entries, in_check, filtered, chunks_visited, chunks } = self;
+        let Self { entries, in_check, filtered, chunks_visited, chunks, overflow } = self;
         members([
             ("entries", Some(json!(entries))),
             ("inCheck", Some(json!(in_check))),
             ("filtered", Some(json!(filtered))),
             ("chunksVisited", Some(json!(chunks_visited))),
             ("chunks", Some(json!(chunks))),
+            ("overflow", overflow.map(|overflow| json!(overflow))),
         ])
     }
 }

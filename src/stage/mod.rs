@@ -15,7 +15,7 @@ mod role;
 mod search;
 mod write;
 
-pub use gather::{Gather, Sampled};
+pub use gather::{Gather, Overflow, Sampled};
 use lc0::{Blend, Encode, Fold, Heads, ReadWeights, WriteWeights};
 pub use load::Load;
 pub use prove::{Deviation, Prove, Proved};
@@ -158,7 +158,11 @@ mod tests {
             Outcome::Encode,
             Outcome::Coalesce,
             Outcome::Quantize(Quantized { clamped: vec![("l1.weight".into(), 2)], overflowed: Vec::new() }),
-            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4 }),
+            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4, overflow: None }),
+            Outcome::Gather(Sampled {
+                overflow: Some(Overflow { positions: 9, neurons: 2, neuron: 1, low: -40_000, high: 3 }),
+                ..Sampled::default()
+            }),
             Outcome::Search(Box::new(Searched { train: counts, held_out: None, swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Search(Box::new(Searched { train: counts, held_out: Some(counts), swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Permute,

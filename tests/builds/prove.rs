@@ -95,3 +95,26 @@ fn too_large_an_error_of_quantizing_fails_the_net_and_limits_need_floats() {
         assert_eq!(stages(&project.nnue(&["status", "--json"]).json()).last().unwrap(), "prove stale");
     }
 }
+
+/// Sums that wrap around are no fault of the build: whoever publishes the net has to know.
+#[test]
+fn a_net_that_overflows_in_real_positions_is_built_with_a_warning_and_not_published() {
+    let project = Project::new(MANIFEST);
+    let mut network = nnue::internals::net::random_network("SFNNv5", 64, 3);
+    network.ft_bias[17] = i16::MAX;
+    let nnue::internals::net::BlockWeights::I16(weights) = &mut network.blocks[0].weights else { panic!("piece squares are i16") };
+    weights.iter_mut().skip(17).step_by(64).for_each(|weight| *weight = 50);
+    let mut bytes = Vec::new();
+    nnue::internals::format::nnue::write(&mut bytes, &network, nnue::internals::format::nnue::Compression::Leb128).unwrap();
+    project.write("run.nnue", bytes);
+    let warned = project.nnue(&["build"]).ok().err;
+    assert!(warned.contains("1 neuron overflows 16 bits in 100 positions; neuron 17 goes from "), "{warned}");
+
+    let publish = ["build", "--set", "net.big.publish=fishtest", "--set", "net.big.license=CC0-1.0", "--set", "net.big.outputs=dist/"];
+    for _ in 0..2 {
+        let ran = project.nnue(&publish);
+        assert!(ran.code == 1 && ran.err.contains("net `big` is not fit to be published: 1 neuron overflows"), "{}", ran.transcript());
+        let named = std::fs::read_dir(project.at("dist")).map_or(0, Iterator::count);
+        assert_eq!(named, 0, "what is refused never gets its name");
+    }
+}

@@ -41,6 +41,8 @@ struct Seen {
     neuron: usize,
     low: i64,
     high: i64,
+    /// The largest bound by the largest sum: how much of it these positions leave unused.
+    ratio: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +72,7 @@ pub(super) fn report(path: &Path, data: &[PathBuf], count: Option<u64>, ctx: &Ct
             neuron,
             low: range.low,
             high: range.high,
+            ratio: (range.size() > 0).then(|| worst.size() as f64 / range.size() as f64),
         })
     };
     let may_overflow = overflowing(&bounds.neurons);
@@ -96,8 +99,9 @@ impl BoundsReport {
             count => format!("may overflow i16 in {count} neurons"),
         };
         let _ = writeln!(text, "  ft      {verdict}: {low} to {high} at neuron {neuron}");
-        if let Some(Seen { positions, overflowed, neuron, low, high }) = seen {
-            let _ = writeln!(text, "          seen in {positions} positions: {low} to {high} at neuron {neuron}");
+        if let Some(Seen { positions, overflowed, neuron, low, high, ratio }) = seen {
+            let ratio = ratio.map_or(String::new(), |ratio| format!("; the bound is {ratio:.2} times that"));
+            let _ = writeln!(text, "          seen in {positions} positions: {low} to {high} at neuron {neuron}{ratio}");
             if *overflowed > 0 {
                 let _ = writeln!(text, "          {overflowed} neurons overflow in these positions");
             }

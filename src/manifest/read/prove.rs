@@ -18,7 +18,7 @@ pub enum Proving {
     /// `false`.
     Off,
     /// A table.
-    As(Prove),
+    As(Box<Prove>),
 }
 
 /// A `[net.NAME.prove]` table as written.
@@ -45,7 +45,7 @@ impl Reader<'_> {
             (None, _) => Proving::Unsaid,
             (Some(_), None) => Proving::Off,
             // One that is wrong has been reported.
-            (Some(_), Some(item)) => self.prove(&net.path_of("prove"), item).map_or(Proving::Unsaid, Proving::As),
+            (Some(_), Some(item)) => self.prove(&net.path_of("prove"), item).map_or(Proving::Unsaid, |prove| Proving::As(Box::new(prove))),
         }
     }
 

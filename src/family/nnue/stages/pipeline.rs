@@ -165,8 +165,12 @@ pub fn gather(network: &QuantizedNetwork, sampled: &positions::Sampled, ctx: &Ct
         [] => None,
         positions => Some(gather::gather(network, positions, None, ctx)?),
     };
+    let overflow = gather::overflow(network, &sampled.positions, ctx)?;
+    if let Some(overflow) = overflow {
+        ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
+    }
     let positions::Stats { entries, in_check, filtered, chunks_visited, chunks } = sampled.stats;
-    Ok(Gathered { matrix, held_out, outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks } })
+    Ok(Gathered { matrix, held_out, outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks, overflow } })
 }
 
 /// What search gives.
