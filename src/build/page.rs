@@ -109,7 +109,8 @@ impl Workspace<'_> {
                 links.iter().map(|(address, text)| vec![Cell::Text(net.net.clone()), Cell::Link(address.clone(), text.clone())])
             });
             let table = Table { heads: heads(&["net", "picture"]), rows: rows.collect(), sortable: true, folded: None };
-            let mut section = Section::new("pictures", "Pictures").text("`nnue show FILE` makes a page of a net, with the numbers under the pointer.");
+            let mut section =
+                Section::new("pictures", "Pictures").text("`nnue show FILE` makes a page of a net, with the numbers under the pointer.");
             section.body.push(Body::Table(table));
             sections.push(section);
         }

@@ -173,8 +173,11 @@ mod tests {
             };
             let weight = i32::from(layer.weights[7 * padded(32) + 16 + input]);
             assert_eq!(heats[0].number(x, y), weight, "{hover}");
-            let expected =
-                format!("bucket 3, l1 output 7, other side, pair {input}, {}: {weight} ({:.4})", input + 16, f64::from(weight) / 64.0);
+            let expected = format!(
+                "bucket 3, l1 output 7, other side, pair {input}, {}: {weight} ({:.4})",
+                input + 16,
+                (f64::from(weight) / 64.0 * 1e4).round() / 1e4
+            );
             assert_eq!(hover, expected);
             assert_eq!(heats[1].number(2 * 30 + 4, 9), i32::from(network.stacks[2].layers[1].weights[9 * 32 + 4]));
             assert_eq!(heats[2].number(6, 5), i32::from(network.stacks[5].layers[2].weights[6]));

@@ -209,12 +209,11 @@ pub fn histogram(distributions: &[Distribution], labels: &[String], is_log: bool
     }
     let y = if is_log { [scaled(0), most.log10() * 1.03 + 0.1] } else { [0.0, most * 1.05] };
     let plot = Plot { area: Area::new(90.0, 46.0, 880.0, 240.0), x, y };
-    let integers = |number: f64| grouped_integer(number);
     if is_log {
         let power = |number: f64| if number >= 0.0 && number.fract().abs() < 1e-9 { short(10f64.powf(number)) } else { String::new() };
-        plot.axes(&mut scene, integers, power);
+        plot.axes(&mut scene, grouped_integer, power);
     } else {
-        plot.axes(&mut scene, integers, |number| grouped_integer(number));
+        plot.axes(&mut scene, grouped_integer, grouped_integer);
     }
     let single = distributions.len() == 1;
     for (series, one) in distributions.iter().enumerate() {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use nnue::draw::{Heat, scene::BLANK};
-use nnue::net::random_network;
-use nnue::show::{Inputs, Options, Subject, input_pictures};
+use nnue::internals::draw::{Heat, scene::BLANK};
+use nnue::internals::net::random_network;
+use nnue::internals::show::{Inputs, Options, Subject, input_pictures};
 
 use super::fixture::project;
 use crate::cli_support::{names, nnue, write_fens, write_net};
@@ -76,7 +76,8 @@ fn pictures_have_stable_names() {
         assert_eq!(names(&work.path().join(format)), expected);
         assert_eq!(report["files"].as_array().unwrap().len(), expected.len());
     }
-    let args = ["show", "a.nnue", "--format", "png", "--label", "run 1/2", "--no-hist", "--no-input-weights", "--no-biases", "--out", "few"];
+    let args =
+        ["show", "a.nnue", "--format", "png", "--label", "run 1/2", "--no-hist", "--no-input-weights", "--no-biases", "--out", "few"];
     nnue(work.path(), args).ok();
     assert_eq!(names(&work.path().join("few")), ["run 1_2_accumulators.png", "run 1_2_fc-weights.png"]);
     let svg = read(work.path(), "svg/psqt.svg");
@@ -98,8 +99,23 @@ fn pixels(path: &Path) -> (u32, u32, Vec<u8>) {
 fn pictures_are_those_that_were_looked_at() {
     let work = folder();
     let args = [
-        "show", "a.nnue", "--format", "png", "--out", "png", "--data", "positions.fen", "--count", "40", "--label", "small",
-        "--default-width", "300", "--default-height", "200", "--sort-input-neurons",
+        "show",
+        "a.nnue",
+        "--format",
+        "png",
+        "--out",
+        "png",
+        "--data",
+        "positions.fen",
+        "--count",
+        "40",
+        "--label",
+        "small",
+        "--default-width",
+        "300",
+        "--default-height",
+        "200",
+        "--sort-input-neurons",
     ];
     nnue(work.path(), args).ok();
     let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/pictures");
@@ -109,7 +125,10 @@ fn pictures_are_those_that_were_looked_at() {
             std::fs::create_dir_all(&stored).unwrap();
             std::fs::copy(&made, stored.join(name)).unwrap();
         }
-        assert!(pixels(&made) == pixels(&stored.join(name)), "{name} differs from the picture in tests/cli/pictures (UPDATE=1 replaces it)");
+        assert!(
+            pixels(&made) == pixels(&stored.join(name)),
+            "{name} differs from the picture in tests/cli/pictures (UPDATE=1 replaces it)"
+        );
     }
 }
 
@@ -117,8 +136,20 @@ fn pictures_are_those_that_were_looked_at() {
 fn a_picture_has_the_colour_of_each_weight() {
     let work = folder();
     let args = [
-        "show", "a.nnue", "--format", "png", "--out", "png", "--default-width", "2000", "--default-height", "3000",
-        "--input-weights-vmin", "-0.5", "--input-weights-vmax", "0.5",
+        "show",
+        "a.nnue",
+        "--format",
+        "png",
+        "--out",
+        "png",
+        "--default-width",
+        "2000",
+        "--default-height",
+        "3000",
+        "--input-weights-vmin",
+        "-0.5",
+        "--input-weights-vmax",
+        "0.5",
     ];
     nnue(work.path(), args).ok();
     let (width, _, pixels) = pixels(&work.path().join("png/input-weights.png"));
@@ -128,7 +159,7 @@ fn a_picture_has_the_colour_of_each_weight() {
     let scenes = input_pictures(&subject, &Inputs::of(&subject, &options), &options);
     let (area, heat): (_, &Heat) = scenes[0].heats().next().unwrap();
     assert_eq!((heat.divisor, area.width as usize), (1, heat.width()));
-    let palette = nnue::draw::Ramp::around_zero(0.5).palette();
+    let palette = nnue::internals::draw::Ramp::around_zero(0.5).palette();
     let mut seen = 0;
     // The lines between tiles lie on the edges of tiles.
     for (x, y) in (0..heat.width()).step_by(7).flat_map(|x| (0..heat.height()).step_by(11).map(move |y| (x, y))) {
@@ -138,7 +169,7 @@ fn a_picture_has_the_colour_of_each_weight() {
         let place = 3 * ((y + area.y as usize) * width as usize + x);
         let expected = match heat.number(x, y) {
             BLANK => [255; 3],
-            number => palette[usize::from(nnue::draw::Ramp::around_zero(0.5).step(f64::from(number) / heat.one))],
+            number => palette[usize::from(nnue::internals::draw::Ramp::around_zero(0.5).step(f64::from(number) / heat.one))],
         };
         assert_eq!(pixels[place..place + 3], expected, "{:?}", heat.hover(x, y));
         seen += 1;
@@ -209,7 +240,8 @@ fn a_report_is_the_same_for_equal_builds() {
     }
     let pictures = files_below(&project.at("report-pictures"));
     assert!(pictures.iter().any(|path| path.ends_with(format!("{}/input-weights.png", &sha256[..12]))), "{pictures:?}");
-    let links: Vec<&str> = first.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|link| link.contains('/')).collect();
+    let links: Vec<&str> =
+        first.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|link| link.contains('/')).collect();
     assert!(links.len() >= 8);
     links.iter().filter(|link| !link.starts_with("data:")).for_each(|link| assert!(project.at(link).is_file(), "{link}"));
     project.nnue(&["build", "--report", "report.html"]).ok();

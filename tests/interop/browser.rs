@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use nnue::net::QuantizedNetwork;
-use nnue::show::{Inputs, Options, Subject, dense_pictures, input_pictures};
-use nnue::words::NeuronOrder;
+use nnue::internals::net::QuantizedNetwork;
+use nnue::internals::show::{Inputs, Options, Subject, dense_pictures, input_pictures};
+use nnue::internals::words::NeuronOrder;
 use serde_json::{Value, json};
-
-use crate::common;
 
 /// Chromium, or the program named by `NNUE_TEST_CHROMIUM`.
 fn chromium() -> Option<PathBuf> {
@@ -58,7 +56,13 @@ fn run(chromium: &Path, page: &Path, more: &[&str]) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(chromium)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"])
-        .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1500,1000", "--enable-logging=stderr"])
+        .args([
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--window-size=1500,1000",
+            "--enable-logging=stderr",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(more)
         .arg("--dump-dom")
@@ -115,16 +119,21 @@ fn check_page(chromium: &Path, page: &Path, label: &str, network: &QuantizedNetw
         }
     }
     // The neuron with the largest weights is in every page.
-    let neuron = nnue::show::order_of_neurons(&inputs.norms)[0];
-    let matrix = inputs.matrices.iter().map(|(matrix, _)| matrix).find(|matrix| nnue::show::PieceSquares::of(matrix.block).is_some()).unwrap();
-    let set = nnue::show::PieceSquares::of(matrix.block).unwrap();
+    let neuron = nnue::internals::show::order_of_neurons(&inputs.norms)[0];
+    let matrix = inputs
+        .matrices
+        .iter()
+        .map(|(matrix, _)| matrix)
+        .find(|matrix| nnue::internals::show::PieceSquares::of(matrix.block).is_some())
+        .unwrap();
+    let set = nnue::internals::show::PieceSquares::of(matrix.block).unwrap();
     let name = format!("neuron {neuron} (L1 norm {})", inputs.norms[neuron]);
     steps.push(json!({"selector": "#column option", "text": true}));
     for order in NeuronOrder::ALL {
         steps.push(json!({"selector": "#order", "set": order.name()}));
         for (piece, square, king) in [(0, 28, 6), (5, 54, 13), (8, 0, 3), (11, 62, 4)] {
-            let [x, y] = nnue::show::place(*order, piece, square, king);
-            let (at_x, at_y) = middle(x, y, nnue::show::WIDTH, set.height());
+            let [x, y] = nnue::internals::show::place(*order, piece, square, king);
+            let (at_x, at_y) = middle(x, y, nnue::internals::show::WIDTH, set.height());
             let selector = format!("#boards canvas[data-block=\"{}\"]", matrix.block.name());
             steps.push(json!({"selector": selector, "x": at_x, "y": at_y}));
         }
@@ -148,11 +157,13 @@ fn check_page(chromium: &Path, page: &Path, label: &str, network: &QuantizedNetw
             let weight = matrix.at(set.row(piece, square, king).unwrap(), neuron);
             let color = if piece % 2 == 0 { "white" } else { "black" };
             let what = format!("{color} {} on {}, white king on {}", kinds[piece / 2], square_name(square), square_name(king));
-            let value = format!("{weight} ({:.4})", f64::from(weight) / matrix.one);
+            // Halves away from 0, as browsers write them.
+            let value = format!("{weight} ({:.4})", (f64::from(weight) / matrix.one * 1e4).round() / 1e4);
             assert_eq!(said.next().unwrap(), &json!(format!("{name}, {what}: {value}")));
         }
     }
-    for id in ["summary", "input-weights", "neurons", "psqt", "layers", "histograms", "accumulators", "picture-psqt", "picture-fc-weights"] {
+    for id in ["summary", "input-weights", "neurons", "psqt", "layers", "histograms", "accumulators", "picture-psqt", "picture-fc-weights"]
+    {
         assert!(found["ids"].as_array().unwrap().contains(&json!(id)), "{id}: {found}");
     }
 }
@@ -161,9 +172,9 @@ fn check_page(chromium: &Path, page: &Path, label: &str, network: &QuantizedNetw
 fn a_browser_shows_what_the_network_has() {
     let Some(chromium) = chromium() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let network = nnue::net::random_network("SFNNv16", 32, 5);
+    let network = nnue::internals::net::random_network("SFNNv16", 32, 5);
     let mut bytes = Vec::new();
-    nnue::format::nnue::write(&mut bytes, &network, nnue::format::nnue::Compression::Leb128).unwrap();
+    nnue::internals::format::nnue::write(&mut bytes, &network, nnue::internals::format::nnue::Compression::Leb128).unwrap();
     std::fs::write(folder.path().join("a.nnue"), bytes).unwrap();
     nnue(folder.path(), &["show", "a.nnue", "--out", "a.html"]);
     check_page(&chromium, &folder.path().join("a.html"), "a.nnue", &network);
@@ -176,7 +187,12 @@ fn a_report_is_sorted_by_a_click() {
     let mut manifest = String::from("version = 1\n");
     for (name, l1) in [("b", 64), ("a", 32), ("c", 16)] {
         let mut bytes = Vec::new();
-        nnue::format::nnue::write(&mut bytes, &nnue::net::random_network("small", l1, 5), nnue::format::nnue::Compression::None).unwrap();
+        nnue::internals::format::nnue::write(
+            &mut bytes,
+            &nnue::internals::net::random_network("small", l1, 5),
+            nnue::internals::format::nnue::Compression::None,
+        )
+        .unwrap();
         std::fs::write(folder.path().join(format!("{name}-source.nnue")), bytes).unwrap();
         manifest += &format!("[net.{name}]\nsource = \"{name}-source.nnue\"\ncompression = \"none\"\noutputs = [\"{name}.nnue\"]\n");
     }
@@ -200,8 +216,10 @@ fn the_page_of_a_large_net_is_small_and_opens_at_once() {
     let bytes = page.metadata().unwrap().len();
     println!("{bytes} bytes");
     assert!(bytes < 10_000_000, "{bytes}");
-    let wanted = nnue::format::nnue::Expectation { quantization: Some(&nnue::net::FT127), ..Default::default() };
-    let Ok(nnue::family::nnue::stages::load::Loaded::Quantized(parsed)) = nnue::family::nnue::stages::load::load(&engine, &wanted) else {
+    let wanted = nnue::internals::format::nnue::Expectation { quantization: Some(&nnue::internals::net::FT127), ..Default::default() };
+    let Ok(nnue::internals::family::nnue::stages::load::Loaded::Quantized(parsed)) =
+        nnue::internals::family::nnue::stages::load::load(&engine, &wanted)
+    else {
         panic!("a net inside")
     };
     check_page(&chromium, &page, "sf", &parsed.network);

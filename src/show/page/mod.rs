@@ -412,7 +412,12 @@ mod tests {
         let evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'";
         let mut scene = Scene::new("x", evil, 10.0, 10.0);
         scene.heading([0.0, 0.0], evil);
-        let table = Table { heads: vec![evil.to_owned()], rows: vec![vec![Cell::Link(evil.to_owned(), evil.to_owned())]], sortable: true, folded: Some(evil.to_owned()) };
+        let table = Table {
+            heads: vec![evil.to_owned()],
+            rows: vec![vec![Cell::Link(evil.to_owned(), evil.to_owned())]],
+            sortable: true,
+            folded: Some(evil.to_owned()),
+        };
         let section = Section::new("a", evil).text(evil).picture(scene).table(table);
         let page = Page { title: evil.to_owned(), subtitle: evil.to_owned(), sections: vec![section], detail: None };
         let html = page.html();
