@@ -34,6 +34,7 @@
 //! * `family`: the kinds of networks. Each brings how its sources are recognized, its stages and its artifacts; the rooms above name none.
 //! * `manifest`: `nnue.toml` → typed, spanned values.
 //! * `stage`: the vocabulary of builds: stages, their parameters, the roles of inputs, what is said of results.
+//! * `show`: pictures of networks, and pages of them; `draw`: pictures as data, of anything. Both read and write no file.
 //! * `evaluate`: what an engine computes from a network, to the integer; proofs, bounds, comparisons. Knows `net` and `positions`.
 //! * `permutation`: activation matrix, objective, search, backends.
 //! * `accumulator`: sums of the feature transformer over many positions, for `family` and `evaluate`.

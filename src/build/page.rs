@@ -108,7 +108,7 @@ impl Workspace<'_> {
             let rows = report.nets.iter().zip(pictures).flat_map(|(net, links)| {
                 links.iter().map(|(address, text)| vec![Cell::Text(net.net.clone()), Cell::Link(address.clone(), text.clone())])
             });
-            let table = Table { heads: heads(&["net", "picture"]), rows: rows.collect(), sortable: true };
+            let table = Table { heads: heads(&["net", "picture"]), rows: rows.collect(), sortable: true, folded: None };
             let mut section =
                 Section::new("pictures", "Pictures").text("`nnue show FILE` makes a page of a net, with the numbers under the pointer.");
             section.body.push(Body::Table(table));
@@ -213,7 +213,7 @@ fn nets_table(report: &Report, with_times: bool) -> Table {
         }
         row
     };
-    Table { heads: heads(&names), rows: report.nets.iter().map(row).collect(), sortable: true }
+    Table { heads: heads(&names), rows: report.nets.iter().map(row).collect(), sortable: true, folded: None }
 }
 
 fn stages_table(report: &Report, with_times: bool) -> Table {
@@ -234,7 +234,7 @@ fn stages_table(report: &Report, with_times: bool) -> Table {
             row
         })
     });
-    Table { heads: heads(&names), rows: rows.collect(), sortable: true }
+    Table { heads: heads(&names), rows: rows.collect(), sortable: true, folded: None }
 }
 
 fn files_table(report: &Report) -> Table {
@@ -248,5 +248,5 @@ fn files_table(report: &Report) -> Table {
             ]
         })
     });
-    Table { heads: heads(&["net", "file", "bytes", "sha256"]), rows: rows.collect(), sortable: true }
+    Table { heads: heads(&["net", "file", "bytes", "sha256"]), rows: rows.collect(), sortable: true, folded: None }
 }

@@ -136,8 +136,8 @@ impl Heat {
         let what = self.labels.text(x % columns, y % rows);
         let separator = if name.is_empty() || what.is_empty() { "" } else { ", " };
         let integer = f64::from(number) / f64::from(self.divisor);
-        let shown = if self.divisor == 1 { format!("{integer}") } else { format!("{integer:.2}") };
-        let value = if self.one == 1.0 { String::new() } else { format!(" ({value:.4})") };
+        let shown = if self.divisor == 1 { format!("{integer}") } else { format!("{integer:.3}") };
+        let value = if self.one == 1.0 { String::new() } else { format!(" ({})", fixed(value, 4)) };
         Some(format!("{name}{separator}{what}: {shown}{value}"))
     }
 }
@@ -262,6 +262,14 @@ impl Scene {
     }
 }
 
+/// A number with so many digits behind the point, halves rounded away from 0, as browsers write it.
+fn fixed(number: f64, digits: usize) -> String {
+    let scale = 10f64.powi(digits as i32);
+    let rounded = (number * scale).round() / scale;
+    // No sign before nothing.
+    format!("{:.digits$}", if rounded == 0.0 && number >= 0.0 { 0.0 } else { rounded })
+}
+
 /// A number in few digits: `-1`, `0.25`, `0.00312`, `12000`.
 pub fn short(number: f64) -> String {
     if number == 0.0 {
@@ -297,6 +305,7 @@ mod tests {
         for (number, text) in cases {
             assert_eq!(short(number), text);
         }
+        assert_eq!([fixed(0.03125, 4), fixed(-0.03125, 4), fixed(-0.00001, 4)], ["0.0313", "-0.0313", "-0.0000"], "as `toFixed`");
         assert_eq!(grouped(1), "1");
         assert_eq!(grouped(12_345_678), "12 345 678");
     }
@@ -319,7 +328,7 @@ mod tests {
             ramp: Ramp::around_zero(1.0),
         };
         assert_eq!((heat.width(), heat.height()), (2, 2));
-        assert_eq!(heat.hover(0, 1).unwrap(), "neuron 1, white pawn on a2: -1.50 (-0.0118)");
+        assert_eq!(heat.hover(0, 1).unwrap(), "neuron 1, white pawn on a2: -1.500 (-0.0118)");
         assert_eq!(heat.hover(1, 0), None);
         assert_eq!(heat.hover(0, 2), None);
     }

@@ -80,13 +80,15 @@ fn stacked(name: &str, title: String, maps: Vec<(String, Heat, [f32; 2])>) -> Sc
         let (across, down) = (heat.across, heat.names.len().div_ceil(heat.across.max(1)));
         let area = Area::new(LEFT, y + 22.0, heat.width() as f32 * zoom[0], heat.height() as f32 * zoom[1]);
         scene.label([LEFT, y + 14.0], Anchor::Start, Ink::Text, what);
+        // Tiles of one cell need no lines between them.
+        let has_lines = heat.tile != [1, 1];
         let (tile, ramp) = ([heat.tile[0] as f32 * zoom[0], heat.tile[1] as f32 * zoom[1]], heat.ramp);
         scene.heat(area, heat);
-        for column in 1..across {
+        for column in (1..across).filter(|_| has_lines) {
             let x = area.x + column as f32 * tile[0];
             scene.line([x, area.y], [x, area.y + area.height], Ink::Text, 1.0);
         }
-        for row in 1..down {
+        for row in (1..down).filter(|_| has_lines) {
             let at = area.y + row as f32 * tile[1];
             scene.line([area.x, at], [area.x + area.width, at], Ink::Text, if tile[1] > 8.0 { 1.0 } else { 0.3 });
         }
@@ -171,8 +173,11 @@ mod tests {
             };
             let weight = i32::from(layer.weights[7 * padded(32) + 16 + input]);
             assert_eq!(heats[0].number(x, y), weight, "{hover}");
-            let expected =
-                format!("bucket 3, l1 output 7, other side, pair {input}, {}: {weight} ({:.4})", input + 16, f64::from(weight) / 64.0);
+            let expected = format!(
+                "bucket 3, l1 output 7, other side, pair {input}, {}: {weight} ({:.4})",
+                input + 16,
+                (f64::from(weight) / 64.0 * 1e4).round() / 1e4
+            );
             assert_eq!(hover, expected);
             assert_eq!(heats[1].number(2 * 30 + 4, 9), i32::from(network.stacks[2].layers[1].weights[9 * 32 + 4]));
             assert_eq!(heats[2].number(6, 5), i32::from(network.stacks[5].layers[2].weights[6]));

@@ -194,7 +194,7 @@ pub fn histogram(distributions: &[Distribution], labels: &[String], is_log: bool
     };
     let suffix = if is_log { "-log" } else { "" };
     let legend = if labels.len() > 1 { 18.0 * labels.len() as f32 } else { 0.0 };
-    let mut scene = Scene::new(format!("{}{suffix}", first.name), title.clone(), 1000.0, 340.0 + legend);
+    let mut scene = Scene::new(format!("{}{suffix}", first.name), title.clone(), 1000.0, 350.0 + legend);
     scene.heading([0.0, 18.0], title);
     let most = distributions.iter().flat_map(|one| &one.counts).copied().max().unwrap_or(0).max(1) as f64;
     // Counts of nothing have no logarithm: the axis begins below one.
@@ -208,13 +208,12 @@ pub fn histogram(distributions: &[Distribution], labels: &[String], is_log: bool
         x = [x[0].min(limit as f64 - 1.0), x[1].max(limit as f64 + 2.0)];
     }
     let y = if is_log { [scaled(0), most.log10() * 1.03 + 0.1] } else { [0.0, most * 1.05] };
-    let plot = Plot { area: Area::new(90.0, 36.0, 880.0, 240.0), x, y };
-    let integers = |number: f64| grouped_integer(number);
+    let plot = Plot { area: Area::new(90.0, 46.0, 880.0, 240.0), x, y };
     if is_log {
         let power = |number: f64| if number >= 0.0 && number.fract().abs() < 1e-9 { short(10f64.powf(number)) } else { String::new() };
-        plot.axes(&mut scene, integers, power);
+        plot.axes(&mut scene, grouped_integer, power);
     } else {
-        plot.axes(&mut scene, integers, |number| grouped_integer(number));
+        plot.axes(&mut scene, grouped_integer, grouped_integer);
     }
     let single = distributions.len() == 1;
     for (series, one) in distributions.iter().enumerate() {
@@ -256,10 +255,10 @@ pub fn histogram(distributions: &[Distribution], labels: &[String], is_log: bool
     };
     let total = grouped(first.total());
     let text = if single { format!("{total} weights, {low} to {high}{reach}") } else { format!("{low} to {high}{reach}") };
-    scene.label([90.0, 318.0], Anchor::Start, Ink::Muted, text);
+    scene.label([90.0, 328.0], Anchor::Start, Ink::Muted, text);
     if !single {
         for (series, label) in labels.iter().enumerate() {
-            let y = 336.0 + 18.0 * series as f32;
+            let y = 346.0 + 18.0 * series as f32;
             scene.fill(Area::new(90.0, y - 9.0, 22.0, 4.0), Ink::Series(series));
             scene.label([120.0, y - 2.0], Anchor::Start, Ink::Text, label.clone());
         }

@@ -249,7 +249,7 @@ fn across(neurons: usize) -> usize {
 fn framed(name: String, title: String, heat: Heat, zoom: [usize; 2], grid: bool) -> Scene {
     let (width, height) = ((heat.width() * zoom[0]) as f32, (heat.height() * zoom[1]) as f32);
     // Room for the key's numbers.
-    let mut scene = Scene::new(name, title.clone(), (width + 90.0).max(8.0 * title.len() as f32 * 1.3), height + 32.0);
+    let mut scene = Scene::new(name, title.clone(), (width + 90.0).max(8.0 * title.len() as f32 * 1.3), height.max(40.0) + 44.0);
     scene.heading([0.0, 18.0], title);
     let (ramp, tile, across, down) = (heat.ramp, heat.tile, heat.across, heat.names.len().div_ceil(heat.across));
     scene.heat(Area::new(0.0, 32.0, width, height), heat);

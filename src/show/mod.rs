@@ -119,7 +119,7 @@ impl Limits {
         if self.auto {
             return Ramp { scheme: Scheme::CoolWarm, low: f64::from(low) / one, high: f64::from(high) / one, absolute: false };
         }
-        let place = (sizes.len() * 995 / 1000).min(sizes.len().saturating_sub(1));
+        let place = (sizes.len() * 98 / 100).min(sizes.len().saturating_sub(1));
         let limit = if sizes.is_empty() { 1 } else { *sizes.select_nth_unstable(place).1 };
         Ramp::around_zero(f64::from(limit.max(1)) / one)
     }

@@ -165,6 +165,8 @@ fn reports_of_networks() {
     check(&tables, "diff", &[permuted, different, described, evaluated]);
     let inspected = ["inspect", "run.nnue", "--histogram", "--bounds", "--data", "positions.fen", "--count", "50", "--json"];
     check(&tables, "inspect", &[run(&inspected).ok().json()]);
+    let shown = ["show", "run.nnue", "--out", "run.html", "--json"];
+    check(&tables, "show", &[run(&shown).ok().json()]);
     let eval =
         |more: &[&str]| run(&[&["eval", "run.nnue", "--data", "positions.fen", "--count", "20", "--json"], more].concat()).ok().json();
     check(&tables, "eval", &[eval(&[]), eval(&["--float"]), eval(&["--both"])]);

@@ -28,6 +28,7 @@ mod outputs;
 mod perm;
 mod readme;
 mod review;
+mod show;
 mod sources;
 mod verify;
 mod watch;

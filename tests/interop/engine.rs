@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::common;
 /// Debian's `stockfish`, or the program named by `NNUE_TEST_STOCKFISH`.
-fn stockfish() -> Option<PathBuf> {
+pub(super) fn stockfish() -> Option<PathBuf> {
     let named = std::env::var_os("NNUE_TEST_STOCKFISH").map(PathBuf::from);
     let found = named.into_iter().chain(["/usr/games/stockfish".into(), "/usr/bin/stockfish".into()]).find(|path: &PathBuf| path.exists());
     if found.is_none() {

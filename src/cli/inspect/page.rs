@@ -45,7 +45,7 @@ fn facts(file: &str, report: &Report) -> Table {
     for note in &report.notes {
         row("note", Some(Cell::Text(note.clone())));
     }
-    Table { heads: Vec::new(), rows, sortable: false }
+    Table { heads: Vec::new(), rows, sortable: false, folded: None }
 }
 
 fn tensors(report: &Report) -> Table {
@@ -64,6 +64,7 @@ fn tensors(report: &Report) -> Table {
             Cell::Number(tensor.bytes as f64, grouped(tensor.bytes)),
         ]
     });
+    let count = report.tensors.as_ref().map_or(0, Vec::len);
     let heads = ["tensor", "type", "shape", "min", "max", "bytes"].map(str::to_owned).to_vec();
-    Table { heads, rows: rows.collect(), sortable: true }
+    Table { heads, rows: rows.collect(), sortable: true, folded: Some(format!("{count} tensors")) }
 }

@@ -166,7 +166,7 @@ fn error_table(errors: &[show::TensorError]) -> Table {
             Cell::Number(error.clamped as f64, grouped(error.clamped)),
         ]
     };
-    Table { heads: heads.map(str::to_owned).to_vec(), rows: errors.iter().map(row).collect(), sortable: true }
+    Table { heads: heads.map(str::to_owned).to_vec(), rows: errors.iter().map(row).collect(), sortable: true, folded: None }
 }
 
 /// What `inspect` tells of a file, and how large its wide tensors are with LEB128.
@@ -200,7 +200,7 @@ fn sizes(network: &QuantizedNetwork) -> Table {
             row(format!("{name}.psqt"), 4 * block.psqt.len(), leb128_len(&block.psqt));
         }
     }
-    Table { heads: ["tensor", "raw", "LEB128", "share"].map(str::to_owned).to_vec(), rows, sortable: false }
+    Table { heads: ["tensor", "raw", "LEB128", "share"].map(str::to_owned).to_vec(), rows, sortable: false, folded: None }
 }
 
 /// The page of several networks: their histograms over each other.

@@ -18,7 +18,7 @@ use crate::net::OUTPUT_DIVISOR;
 use crate::words::NeuronOrder;
 
 /// Bytes of a page that single neurons take, at most, where nothing else is asked for.
-const DETAIL_BYTES: usize = 5 << 20;
+const DETAIL_BYTES: usize = 4 << 20;
 /// Bytes of a packed number.
 const PLANES: usize = 4;
 
@@ -31,6 +31,8 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// Whether a click on a head sorts it.
     pub sortable: bool,
+    /// What is shown instead until it is clicked; `None`: the table stands open.
+    pub folded: Option<String>,
 }
 
 /// A cell of a table.
@@ -330,6 +332,9 @@ impl Table {
             (false, true) => "sortable",
             (false, false) => "plain",
         };
+        if let Some(words) = &self.folded {
+            let _ = write!(out, "<details><summary>{}</summary>", escaped(words));
+        }
         let _ = write!(out, "<div class=\"scroll\"><table class=\"{class}\">");
         if !self.heads.is_empty() {
             out.push_str("<thead><tr>");
@@ -353,6 +358,9 @@ impl Table {
             out.push_str("</tr>");
         }
         out.push_str("</tbody></table></div>");
+        if self.folded.is_some() {
+            out.push_str("</details>");
+        }
     }
 }
 
@@ -404,7 +412,12 @@ mod tests {
         let evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'";
         let mut scene = Scene::new("x", evil, 10.0, 10.0);
         scene.heading([0.0, 0.0], evil);
-        let table = Table { heads: vec![evil.to_owned()], rows: vec![vec![Cell::Link(evil.to_owned(), evil.to_owned())]], sortable: true };
+        let table = Table {
+            heads: vec![evil.to_owned()],
+            rows: vec![vec![Cell::Link(evil.to_owned(), evil.to_owned())]],
+            sortable: true,
+            folded: Some(evil.to_owned()),
+        };
         let section = Section::new("a", evil).text(evil).picture(scene).table(table);
         let page = Page { title: evil.to_owned(), subtitle: evil.to_owned(), sections: vec![section], detail: None };
         let html = page.html();

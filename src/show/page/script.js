@@ -25,7 +25,7 @@
     .replace(/\{([rc])(\d+)\}/g, (_, sign, part) => (sign === 'r' ? labels.rows[y] : labels.columns[x])[part]);
   const valueText = (number, divisor, one) => {
     const integer = number / divisor;
-    const shown = divisor === 1 ? String(integer) : integer.toFixed(2);
+    const shown = divisor === 1 ? String(integer) : integer.toFixed(3);
     return one === 1 ? shown : `${shown} (${(integer / one).toFixed(4)})`;
   };
   const say = (event, text) => {
