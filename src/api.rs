@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::build::net_name;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evaluate::Evaluator;
@@ -14,6 +13,7 @@ use crate::family::nnue::stages::load::load_permutation;
 use crate::family::nnue::stages::permute::permute;
 use crate::family::nnue::stages::pipeline::{self, Content, Integers, Target, Weights};
 use crate::files::{Durability, HashingWriter, Sha256, write_atomic};
+use crate::format::content_name::net_name;
 use crate::format::nnue::Expectation;
 use crate::net::{self, Permutation, QuantizedNetwork};
 use crate::permutation;
