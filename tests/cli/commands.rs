@@ -350,7 +350,7 @@ fn init_writes_a_template_where_nothing_is() {
     let text = lines.collect::<Vec<_>>().join("\n");
     let manifest = nnue::internals::manifest::parse(&text, std::path::Path::new("nowhere/nnue.toml"), &[]);
     let error = manifest.err().map(|error| error.report().map(|report| format!("{report:?}")));
-    assert!(error.iter().flatten().all(|report| report.contains("matches no file")), "{error:?}");
+    assert!(error.iter().flatten().all(|report| report.contains("no file matches")), "{error:?}");
 }
 
 #[test]

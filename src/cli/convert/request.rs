@@ -65,7 +65,7 @@ fn order(args: &Args, filters: Filters) -> Result<Order<'_>> {
         Some(path) => Order::Given { path, permutation: load_permutation(path)? },
         None if args.optimize => Order::Found {
             data: &args.data,
-            gather: Gather { positions: args.count.unwrap_or(DEFAULT_POSITIONS), seed: args.seed, filters },
+            gather: Box::new(Gather { positions: args.count.unwrap_or(DEFAULT_POSITIONS), seed: args.seed, filters }),
             search: Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves },
         },
         None => Order::Kept,

@@ -334,7 +334,7 @@ pub enum Order<'a> {
         /// Files of positions.
         data: &'a [PathBuf],
         /// Which of them.
-        gather: stage::Gather,
+        gather: Box<stage::Gather>,
         /// How to search.
         search: stage::Search,
     },
