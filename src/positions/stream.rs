@@ -381,7 +381,7 @@ mod tests {
         let first = block(&entries[0]);
         for (wrong, says) in [
             (first.replace("\ne\n", "\n"), "the file ends inside of a block"),
-            (first.replace("result ", "result 7"), "is not -1, 0 or 1"),
+            (first.replace("result -1", "result 7"), "is not -1, 0 or 1"),
             (first.replace("move a1", "move i1"), "is not a move such as"),
             (first.replace("score ", "scope "), "`scope` is not known"),
             (first.replace("\nply", "\n#"), "is not known"),
