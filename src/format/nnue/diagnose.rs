@@ -21,6 +21,9 @@ const LARGEST_L1: usize = 8192;
 /// L2 and L3 are looked for up to this.
 const LARGEST_HIDDEN: usize = 128;
 
+/// L1, L2, L3 and the generation whose layers these are.
+type Sizes = (usize, usize, usize, &'static str);
+
 /// What such a file shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
@@ -32,8 +35,7 @@ pub struct Unknown {
     stack_bytes: usize,
     /// Where the first stack begins, counted from the network's first byte.
     stacks_at: usize,
-    /// L1, L2, L3 and the generation whose layers these are.
-    sizes: Option<(usize, usize, usize, &'static str)>,
+    sizes: Option<Sizes>,
     rows: Option<usize>,
     /// Length of the network in bytes.
     pub bytes: usize,
@@ -120,7 +122,7 @@ impl Head {
 
     /// The sizes whose stacks have the hash and the length. Those that a generation was trained with come first, then those of which a known
     /// feature set has the transformer's hash, then the smaller.
-    fn sizes(&self, stack: usize, l1: Option<usize>) -> Option<(usize, usize, usize, &'static str)> {
+    fn sizes(&self, stack: usize, l1: Option<usize>) -> Option<Sizes> {
         let known: Vec<usize> = FeatureSet::known().iter().map(|set| ((self.ft_hash ^ set.hash) / 2) as usize).collect();
         let mut wirings: Vec<&Generation> = Vec::new();
         for generation in &GENERATIONS {
@@ -128,7 +130,7 @@ impl Head {
                 wirings.push(generation);
             }
         }
-        let mut found: Option<((bool, bool), (usize, usize, usize, &'static str))> = None;
+        let mut found: Option<((bool, bool), Sizes)> = None;
         for generation in wirings {
             for (l2, l3) in (1..=LARGEST_HIDDEN).flat_map(|l2| (1..=LARGEST_HIDDEN).map(move |l3| (l2, l3))) {
                 for l1 in l1s(generation, l2, l3, stack).filter(|found| l1.is_none_or(|l1| l1 == *found)) {
