@@ -6,4 +6,5 @@ mod common;
 
 mod checkpoints;
 mod engine;
+mod lc0;
 mod torch;
