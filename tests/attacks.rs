@@ -3,6 +3,9 @@
 //!
 //! `tests/attacks/expected.txt` has one line a file: its name, then `ok` or a part of the refusal.
 
+#[path = "common/lc0_net.rs"]
+mod lc0_net;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     collections::BTreeMap,
@@ -13,6 +16,7 @@ use std::{
 
 use nnue::internals::{
     error::{Error, Result},
+    family::lc0::{Decode, Net, View},
     files::Bytes,
     format::{npz::Npz, safetensors, torch::TorchFile, zip},
 };
@@ -153,4 +157,73 @@ fn no_format_reader_can_start_a_process_or_write_a_file() {
     let mut seen = 0;
     visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/format"), &mut seen);
     assert!(seen >= 10);
+}
+
+/// Peak of memory while a weight file is read and described, and what came of it.
+fn read_weights(bytes: Vec<u8>) -> (usize, String) {
+    let bytes = Bytes::from_vec(bytes);
+    let before = ALLOCATOR.now.load(Ordering::Relaxed);
+    ALLOCATOR.peak.store(before, Ordering::Relaxed);
+    let read = || -> Result<()> {
+        let net = Net::read(&bytes)?;
+        net.describe(Decode::default());
+        for view in View::ALL {
+            for tensor in net.tensors(*view, Decode::default())?.tensors {
+                tensor.values()?;
+            }
+        }
+        Ok(())
+    };
+    let outcome = read().map_or_else(|error| error.to_string(), |()| "ok".into());
+    (ALLOCATOR.peak.load(Ordering::Relaxed) - before, outcome)
+}
+
+/// Weight files of lc0 that lie about lengths, inflate without end or have more records than any network.
+#[test]
+fn hostile_weight_files_are_refused_within_bounds() {
+    let gzip = |content: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, content).unwrap();
+        encoder.finish().unwrap()
+    };
+    const MAGIC: &[u8] = b"\x0D\xC0\x01\0\0";
+    let with = |rest: &[u8]| [MAGIC, rest].concat();
+    let endless = b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01";
+    let format = b"\x1a\x02\x10\x15\x22\x02\x08\x01";
+    // A layer of `input.weights` whose `params` claim more than there is.
+    let layer = |params: &[u8]| {
+        let layer = [&b"\x1a"[..], params].concat();
+        let conv = [&[0x0A, layer.len() as u8][..], &layer].concat();
+        let weights = [&[0x0A, conv.len() as u8][..], &conv].concat();
+        with(&[&format[..], &[0x52, weights.len() as u8], &weights].concat())
+    };
+    let cases = [
+        ("a length of 2^64 - 1", with(&[&b"\x52"[..], endless].concat()), "The file is truncated."),
+        ("a varint without an end", with(&[0xFF; 100_000]), "The file seems truncated."),
+        ("params of 2^64 - 1", layer(endless), "The file is truncated."),
+        ("a group", with(b"\x53"), "The file seems to be unparseable."),
+        ("a million empty blocks", with(&[&[0x52, 0x80, 0x89, 0x7A][..], &b"\x12\0".repeat(1_000_000)].concat()), "too many records"),
+        ("a million unknown records", with(&b"\x78\0".repeat(1_000_000)), "too many records"),
+        ("a million records, packed", gzip(&with(&b"\x78\0".repeat(1_000_000))), "too many records"),
+        ("300 MB of zeros in 300 kB", gzip(&[MAGIC, &vec![0; 300 << 20]].concat()), "not a network"),
+        ("a trailer without a net", [&b"\x7fELF"[..], &[0xFF; 4], b"Lc0!"].concat(), "unparseable"),
+        ("a trailer as large as can be", [&b"\x7fELF"[..], &i32::MAX.to_le_bytes(), b"Lc0!"].concat(), "too small"),
+        ("a trailer as small as can be", [&b"\x7fELF"[..], &i32::MIN.to_le_bytes(), b"Lc0!"].concat(), "too small"),
+    ];
+    for (what, bytes, words) in cases {
+        let size = bytes.len();
+        let (peak, outcome) = read_weights(bytes);
+        assert!(outcome.contains(words), "{what}: {outcome}");
+        // What inflates is bounded by its own limit.
+        let limit = if words == "not a network" { 800 << 20 } else { FACTOR * size + ALLOWANCE };
+        assert!(peak <= limit, "{what}: {peak} bytes of memory for a file of {size}");
+    }
+    // A whole network takes what it is inflated, and little besides: layers are decoded one at a time.
+    let net = lc0_net::net(&lc0_net::SMALL, 1);
+    let mut file = Vec::new();
+    net.write_gz(&mut file).unwrap();
+    let (peak, outcome) = read_weights(file);
+    assert_eq!(outcome, "ok");
+    assert!(peak as u64 <= 8 * net.pb_len() + ALLOWANCE as u64, "{peak}");
+    assert!(net.findings(Decode::default()).is_empty(), "{:?}", net.findings(Decode::default()));
 }

@@ -409,8 +409,8 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
             return Err(fault(error));
         }
     };
-    let description = net.describe(Decode::default());
-    let content = net.protobuf().map(|protobuf| Sha256::of(protobuf).to_string());
+    let (description, content) =
+        rayon::join(|| net.describe(Decode::default()), || net.protobuf().map(|protobuf| Sha256::of(protobuf).to_string()));
     if as_json {
         report["description"] = json!(description.license);
         report["version"] = json!(description.min_version);

@@ -162,7 +162,13 @@ fn reports_of_networks() {
     drop(shapes);
     let described = run(&["diff", "run.nnue", "latest.nnue", "--json"]).json();
     let evaluated = run(&["diff", "run.nnue", "other.nnue", "--data", "positions.fen", "--json"]).json();
-    check(&tables, "diff", &[permuted, different, described, evaluated]);
+    for (name, seed) in [("a.pb", 1), ("b.pb", 2)] {
+        let mut bytes = Vec::new();
+        crate::lc0_net::net(&crate::lc0_net::SMALL, seed).write_pb(&mut bytes).unwrap();
+        project.write(name, bytes);
+    }
+    let of_lc0 = run(&["diff", "a.pb", "b.pb", "--json"]).json();
+    check(&tables, "diff", &[permuted, different, described, evaluated, of_lc0]);
     let inspected = ["inspect", "run.nnue", "--histogram", "--bounds", "--data", "positions.fen", "--count", "50", "--json"];
     check(&tables, "inspect", &[run(&inspected).ok().json()]);
     let shown = ["show", "run.nnue", "--out", "run.html", "--json"];

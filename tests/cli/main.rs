@@ -21,6 +21,8 @@ mod inspect;
 mod json_docs;
 mod lc0;
 mod lc0_builds;
+#[path = "../common/lc0_net.rs"]
+mod lc0_net;
 mod log;
 mod many;
 mod net_names;

@@ -80,3 +80,9 @@ pub fn golden_lc0() -> Option<PathBuf> {
 pub fn json_maybe_xz(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&read_maybe_xz(path)).unwrap()
 }
+
+/// As [`json_maybe_xz`], of a file in which Python wrote NaN: they become null.
+pub fn json_nan_xz(path: &Path) -> serde_json::Value {
+    let text = String::from_utf8(read_maybe_xz(path)).unwrap();
+    serde_json::from_str(&text.replace(": NaN", ": null")).unwrap()
+}

@@ -7,4 +7,5 @@ mod common;
 mod browser;
 mod checkpoints;
 mod engine;
+mod lc0;
 mod torch;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use half::{bf16, f16};
+use rayon::prelude::*;
 
 use super::{
     schema::LAYER_ENCODING,
@@ -123,9 +124,8 @@ impl<'a> Layer<'a> {
     pub fn each_block(self, decode: Decode, sink: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let encoding = self.encoding_for(decode)?;
         let (min, max) = (self.min(), self.max());
-        let mut block = Vec::with_capacity(BLOCK.min(self.params().len() / encoding.size()));
-        for piece in self.params().chunks(BLOCK * encoding.size()) {
-            block.clear();
+        let decoded = |piece: &[u8]| {
+            let mut block = Vec::with_capacity(piece.len() / encoding.size());
             let halves = piece.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
             match encoding {
                 Encoding::Linear16 => block.extend(halves.map(|code| decode.linear(code, min, max))),
@@ -135,7 +135,17 @@ impl<'a> Layer<'a> {
                     block.extend(piece.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])));
                 }
             }
-            sink(&block)?;
+            block
+        };
+        // A layer of one block is not worth a second thread; of a larger one a few blocks a thread are in memory.
+        let window = BLOCK * encoding.size() * 4 * rayon::current_num_threads().max(1);
+        for pieces in self.params().chunks(window) {
+            let blocks: Vec<Vec<f32>> = if pieces.len() <= BLOCK * encoding.size() {
+                vec![decoded(pieces)]
+            } else {
+                pieces.par_chunks(BLOCK * encoding.size()).map(decoded).collect()
+            };
+            blocks.iter().try_for_each(|block| sink(block))?;
         }
         Ok(())
     }

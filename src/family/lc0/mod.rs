@@ -29,6 +29,7 @@ mod layer;
 mod net;
 mod onnx;
 mod open;
+mod pack;
 mod plan;
 pub mod schema;
 mod sizes;

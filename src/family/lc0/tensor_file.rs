@@ -112,6 +112,10 @@ fn skeleton(net: &Net, tensors: &Tensors<'_>, view: View, decode: Decode, ctx: &
     each_of_type(weights, &LAYER, ctx, &|_, layer| {
         let stored = Layer::of(layer);
         let Ok(encoding) = stored.encoding_for(decode) else { return Ok(()) };
+        if encoding.size() == 2 && stored.params().len() > 2 * CODES && all_codes_are_told(encoding, stored.min(), stored.max(), decode) {
+            layer.remove("params");
+            return Ok(());
+        }
         let values = stored.values(decode)?;
         let told = recover(&values, encoding, stored.min(), stored.max(), decode);
         if !values.is_empty() && told.is_some_and(|params| params == stored.params()) {
@@ -146,6 +150,21 @@ fn keep_used(message: &mut Message, path: &str, used: &HashMap<&str, bool>) {
             keep_used(inner, &path, used);
         }
     }
+}
+
+/// Numbers of 16 bits.
+const CODES: usize = 1 << 16;
+
+/// Whether every code of 16 bits follows from its float: then those of a large layer need not be looked at one by one.
+fn all_codes_are_told(encoding: Encoding, min: f32, max: f32, decode: Decode) -> bool {
+    let codes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+    let mut layer = Message::new(&LAYER);
+    layer.set("encoding", Value::Enum(encoding.number()));
+    layer.set("min_val", Value::Float(min));
+    layer.set("max_val", Value::Float(max));
+    layer.set("params", Value::Bytes(Slice::from_vec(codes.clone())));
+    let told = Layer::of(&layer).values(decode).ok().and_then(|values| recover(&values, encoding, min, max, decode));
+    told.is_some_and(|params| params == codes)
 }
 
 /// The stored bytes of floats under a known encoding and range; `None` where there are none.

