@@ -71,12 +71,8 @@ impl OpenOptions {
     /// When the file cannot be read, holds no network or a damaged one, contradicts what is asserted, or leaves open what must be known.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Net> {
         let expected = self.expectation()?;
-        let Integers { network, compression, candidates, .. } = pipeline::load_integers(
-            path.as_ref(),
-            &stage::Load { expected },
-            stage::Quantize { overflow: self.overflow },
-            &Ctx::silent(),
-        )?;
+        let Integers { network, compression, candidates, .. } =
+            pipeline::load_integers(path.as_ref(), &stage::Load { expected }, stage::Quantize { overflow: self.overflow }, &Ctx::silent())?;
         Ok(Net { network: Arc::new(network), compression, candidates })
     }
 
