@@ -21,6 +21,7 @@ use crate::family::nnue::stages::pipeline::{Integers, load_integers};
 use crate::files::Bytes;
 use crate::format::nnue::Compression;
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
+use crate::shown;
 use crate::stage::{Load, Quantize};
 
 /// Compare two networks: bytes, weights, weights up to a permutation, then tensor by tensor
@@ -209,9 +210,11 @@ impl Comparison {
         for Difference { what, a, b } in &self.differences {
             let _ = writeln!(text, "  {what:<12} A {a}, B {b}");
         }
-        let width = self.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or(0);
-        for TensorDifference { name, values, differing, max_abs } in &self.tensors {
-            let _ = writeln!(text, "  {name:<width$}  {differing} of {values} values differ, by at most {max_abs}");
+        let names: Vec<String> = self.tensors.iter().map(|tensor| shown::name(&tensor.name)).collect();
+        let width = names.iter().map(|name| shown::columns(name)).max().unwrap_or(0);
+        for (name, TensorDifference { values, differing, max_abs, .. }) in names.iter().zip(&self.tensors) {
+            let name = shown::left(name, width);
+            let _ = writeln!(text, "  {name}  {differing} of {values} values differ, by at most {max_abs}");
         }
         if let Some(evaluations) = &self.evaluations {
             text += "Evaluations in internal units, B less A\n";

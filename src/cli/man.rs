@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, Global};
 use crate::error::{Error, Result};
-use crate::files::{Durability, create_dir_all, write_atomic};
+use crate::files::{Durability, OwnPath, create_dir_all};
 
 /// Write the manual pages
 #[derive(clap::Args)]
@@ -32,8 +32,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 /// Writes the page of `command` and those of its subcommands; returns how many.
 fn write_pages(command: &clap::Command, name: &str, folder: &Path) -> Result<usize> {
     let page = page(command)?;
-    let path = folder.join(format!("{name}.1"));
-    write_atomic(&path, Durability::Fast, |out| out.write_all(&page).map_err(|error| Error::io("cannot write", &path, error)))?;
+    OwnPath::new(folder, format!("{name}.1")).write_bytes(Durability::Fast, &page)?;
     let mut written = 1;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         written += write_pages(sub, &format!("{name}-{}", sub.get_name()), folder)?;

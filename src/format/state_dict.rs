@@ -49,7 +49,8 @@ pub struct Hints {
     pub features_hash: Option<u32>,
 }
 
-/// A source's tensors by name, in its order.
+/// A source's tensors by name, in its order. Cloning copies names and pointers.
+#[derive(Clone)]
 pub struct StateDict {
     /// Names as stored, with their tensors.
     pub tensors: Vec<(String, Arc<dyn Tensor>)>,

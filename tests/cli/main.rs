@@ -16,6 +16,7 @@ mod commands;
 mod eval;
 mod explain;
 mod fixture;
+mod foreign_text;
 mod inspect;
 mod json_docs;
 mod lc0;

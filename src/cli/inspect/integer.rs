@@ -33,7 +33,10 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
         Err(fault) => return Report::named(kind.name()).bad(fault),
     };
     let bytes = &*searched;
-    let found = find_embedded(bytes);
+    let found = match find_embedded(bytes) {
+        Ok(found) => found,
+        Err(fault) => return Report::named(kind.name()).bad(fault),
+    };
     let Some(first) = found.first() else {
         let fault = Error::new("this is a program without a network inside")
             .help("engines built without an embedded net have none; give the `.nnue` file itself");
