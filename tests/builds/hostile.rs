@@ -155,7 +155,8 @@ fn no_link_leads_a_build_out_of_the_project() {
                 file.set_modified(old).unwrap();
             }
             let before = snapshot(&victims);
-            let is_output = place.starts_with("dist") || place == Path::new("latest.nnue");
+            // Outputs and their provenance that lead out of the project are refused with the manifest.
+            let is_output = place.starts_with("dist") || place.to_str().unwrap().starts_with("latest.nnue");
             for args in COMMANDS {
                 let context = format!("{} leads {}", place.display(), if dangling { "nowhere" } else { "outside" });
                 let ran = run(&project, args, &context);
