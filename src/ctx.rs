@@ -82,6 +82,7 @@ fn is_of_the_kernel(file: &File) -> bool {
         const PROC: i64 = 0x9fa0;
         const TRACE: i64 = 0x7472_6163;
         const DEBUG: i64 = 0x6462_6720;
+        #[allow(clippy::useless_conversion, reason = "the type of the number differs from one processor to another")]
         rustix::fs::fstatfs(file).is_ok_and(|system| [PROC, TRACE, DEBUG].contains(&i64::from(system.f_type)))
     }
     #[cfg(not(target_os = "linux"))]

@@ -270,7 +270,7 @@ fn place_of(workspace: &Workspace<'_>, output: &Output, path: &str) -> Option<Pa
 /// # Errors
 /// When the lock cannot be read.
 pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<(Vec<Option<LockedNet>>, Vec<String>)> {
-    let lock = lock::Lock::read(&lock::path_of(manifest))?;
+    let lock = lock::Lock::read(lock::path_of(manifest))?;
     let blocks = nets.iter().map(|net| lock.nets.get(&net.name).cloned()).collect();
     let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
     let gone = lock.nets.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
