@@ -1,13 +1,17 @@
 //! What a stage may know of the outside: cancellation, progress, warnings. Nothing of terminals, TOML or the cache.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 pub use crate::words::Backend;
@@ -43,6 +47,48 @@ impl Progress for WarningsOnly {
     fn finish(&self, _: &str) {}
     fn warn(&self, message: &str) {
         self.0.warn(message);
+    }
+}
+
+/// Opens a file of the user's for reading; links are followed. Pipes, sockets and devices are refused before they are opened: that alone
+/// may wait for ever or have an effect. So are files of the kernel that have no size, of which some never end.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    check_kind(&fs::metadata(path)?)?;
+    let mut options = File::options();
+    options.read(true);
+    // Should the path lead to a pipe by now.
+    options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    check_kind(&metadata)?;
+    if metadata.len() == 0 && is_of_the_kernel(&file) {
+        return Err(io::Error::other("it is a file of the kernel, not one on a disk"));
+    }
+    Ok(file)
+}
+
+fn check_kind(metadata: &fs::Metadata) -> io::Result<()> {
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => Err(io::Error::other("it is a folder")),
+        _ => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+/// Whether a file lies below `/proc`, or where kernels show what they trace.
+fn is_of_the_kernel(file: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        const PROC: i64 = 0x9fa0;
+        const TRACE: i64 = 0x7472_6163;
+        const DEBUG: i64 = 0x6462_6720;
+        #[allow(clippy::useless_conversion, reason = "the type of the number differs from one processor to another")]
+        rustix::fs::fstatfs(file).is_ok_and(|system| [PROC, TRACE, DEBUG].contains(&i64::from(system.f_type)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        false
     }
 }
 
@@ -100,7 +146,7 @@ impl Ctx {
     /// # Errors
     /// When the file cannot be opened, and those of the guard.
     pub fn open(&self, path: &Path) -> Result<File> {
-        let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
+        let file = open_file(path).map_err(|error| Error::io("cannot open", path, error).help("name a file"))?;
         self.guard.as_ref().map_or(Ok(()), |guard| guard(path, &file))?;
         Ok(file)
     }

@@ -3,7 +3,9 @@
 //! Every room builds an [`Error`] with [`Error::new`] (or [`Error::usage`] …) and adds context as it travels up.
 //! Rendering (colour, wrapping) is the command line's business; exit codes are decided from [`Kind`] in `cli` alone.
 
-use std::{fmt, io, path::Path};
+use std::{borrow::Cow, fmt, io, path::Path};
+
+use crate::shown;
 
 /// Shorthand used throughout the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,7 +58,7 @@ impl Error {
 
     /// A failure of any class.
     pub fn with_kind(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), causes: Vec::new(), help: None, key: None, report: None }))
+        Self(Box::new(Inner { kind, message: shown(message.into()), causes: Vec::new(), help: None, key: None, report: None }))
     }
 
     /// A failed file operation: `what` is a verb phrase such as `cannot read`.
@@ -87,14 +89,14 @@ impl Error {
     /// Adds a reason at the end of the chain of causes.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
-        self.0.causes.push(cause.to_string());
+        self.0.causes.push(shown(cause.to_string()));
         self
     }
 
     /// Puts a new outermost message in front; the old message becomes the first cause.
     #[must_use]
     pub fn context(mut self, message: impl Into<String>) -> Self {
-        let old = std::mem::replace(&mut self.0.message, message.into());
+        let old = std::mem::replace(&mut self.0.message, shown(message.into()));
         self.0.causes.insert(0, old);
         self
     }
@@ -121,7 +123,7 @@ impl Error {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         if self.0.help.is_none() {
-            self.0.help = Some(help.into());
+            self.0.help = Some(shown(help.into()));
         }
         self
     }
@@ -129,7 +131,7 @@ impl Error {
     /// As [`help`](Self::help), in place of one that is already there: of somebody who knows how the user speaks of it.
     #[must_use]
     pub fn help_instead(mut self, help: impl Into<String>) -> Self {
-        self.0.help = Some(help.into());
+        self.0.help = Some(shown(help.into()));
         self
     }
 
@@ -175,6 +177,15 @@ impl Error {
     /// The diagnostic with source spans, for errors that have one.
     pub fn report(&self) -> Option<&(dyn miette::Diagnostic + Send + Sync)> {
         self.0.report.as_deref()
+    }
+}
+
+/// A text that may hold what stands in files of others: nothing in it does anything to a terminal, and it has an end.
+fn shown(text: String) -> String {
+    let text = shown::bounded(text, shown::MESSAGE);
+    match shown::clean(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(clean) => clean,
     }
 }
 

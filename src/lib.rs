@@ -22,7 +22,7 @@
 //!
 //! ```text
 //! {api, cli} → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → accumulator → positions → format → net → files
-//!     → {ctx, cpu, error, panics, random, words}
+//!     → {ctx, cpu, error, panics, random, shown, words}
 //! ```
 //!
 //! * `api`: the few types and functions that users of the library see.
@@ -44,6 +44,7 @@
 //!   Knows no file format, no command line, no cache.
 //! * `files`: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * `random`: chance from seeds.
+//! * `shown`: text of others as it may be shown; `excerpt`: that around a mistake.
 //! * `words`: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]
 
@@ -58,6 +59,7 @@ mod ctx;
 mod draw;
 mod error;
 mod evaluate;
+mod excerpt;
 mod exec;
 mod family;
 mod files;
@@ -70,6 +72,7 @@ mod plan;
 mod positions;
 mod random;
 mod show;
+mod shown;
 mod stage;
 mod words;
 

@@ -2,6 +2,7 @@
 //! starts a process, makes a file, or takes memory out of proportion.
 //!
 //! `tests/attacks/expected.txt` has one line a file: its name, then `ok` or a part of the refusal.
+#![allow(unsafe_code, reason = "an allocator that counts")]
 
 #[path = "common/lc0_net.rs"]
 mod lc0_net;

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
+use super::begun::Begun;
 use super::lock::{self, Lock};
 use super::report::{NetStatus, Report};
 use super::state::State;
@@ -16,7 +17,7 @@ use crate::cache::witness::Signed;
 use crate::cache::{BuildState, Key, Preimage};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::{Blake3, Sha256};
+use crate::files::{Blake3, Sha256, folder_of};
 use crate::manifest::{Output, OutputKind};
 use crate::plan::{Graph, NetPlan};
 
@@ -40,6 +41,9 @@ pub(super) fn execute(
         (said.assume)(&stale.collect::<Vec<_>>());
     }
     if !options.dry_run && !stopped {
+        if states.iter().any(|state| matches!(state, State::Stale { .. })) {
+            build.note_begun();
+        }
         states = build.run_stale(states)?;
     }
     ctx.check()?;
@@ -88,6 +92,8 @@ pub(super) struct Build<'a> {
     pub(super) users: HashMap<NodeIndex, Vec<usize>>,
     /// Expensive actions that ran in this build, or run.
     pub(super) in_flight: Mutex<HashMap<Key, InFlight>>,
+    /// The note that this build has begun to write.
+    begun: OnceLock<Option<Begun>>,
 }
 
 /// The result of an action, once it has one; locked while it runs.
@@ -124,6 +130,16 @@ impl<'a> Build<'a> {
             writes,
             users,
             in_flight: Mutex::default(),
+            begun: OnceLock::new(),
+        }
+    }
+
+    /// Notes, before the first file is made, in which folders that will be. A frozen build leaves the state alone.
+    pub(super) fn note_begun(&self) {
+        if !self.options.frozen {
+            let outputs = self.writes.values().flatten();
+            let folders = outputs.map(|output| folder_of(&place(output, Some(&Sha256([0; 32])))).to_owned());
+            self.begun.get_or_init(|| Begun::note(&self.workspace.state, &folders.collect()));
         }
     }
 

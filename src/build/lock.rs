@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
-use crate::files;
+use crate::files::OwnPath;
 use crate::manifest::Manifest;
 use crate::plan::KEY_SCHEMA;
+use crate::shown;
 use crate::stage::Proved;
 
 /// Name of the file, beside the manifest.
@@ -20,6 +20,12 @@ pub const FILE_NAME: &str = "nnue.lock";
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
+
+/// Differences that a message names.
+const SHOWN: usize = 100;
+
+/// A longer file is not one that this program wrote: a net takes some hundred bytes.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// A file by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +142,8 @@ impl LockedNet {
 }
 
 /// Where a manifest's lock is: beside it and named after it, so that two manifests of one folder do not share one.
-pub fn path_of(manifest: &Manifest) -> PathBuf {
-    manifest.folder.join(name_of(manifest))
+pub fn path_of(manifest: &Manifest) -> OwnPath {
+    OwnPath::new(&manifest.folder, name_of(manifest))
 }
 
 /// The name of a manifest's lock, `nnue.lock` for `nnue.toml`.
@@ -151,11 +157,15 @@ impl Lock {
     ///
     /// # Errors
     /// When it cannot be read, or is not what this program writes.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = match std::fs::read(path) {
+    pub fn read(path: impl Into<OwnPath>) -> Result<Self> {
+        let path = path.into();
+        let bytes = match path.read(MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(Error::io("cannot read", path, error)),
+            Err(error) => {
+                let error = Error::io("cannot read", path.as_path(), error);
+                return Err(error.help("restore it from version control, or remove it: the next build writes a new one"));
+            }
         };
         let wrong = |why: String| {
             Error::usage(format!("`{}` is not a valid lock file", path.display()))
@@ -187,10 +197,8 @@ impl Lock {
     ///
     /// # Errors
     /// Those of the file operations.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let text = self.text();
-        files::write_if_different(path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", path, error)))?;
-        Ok(())
+    pub fn write(&self, path: impl Into<OwnPath>) -> Result<()> {
+        path.into().write_if_different(self.text().as_bytes()).map(drop)
     }
 
     /// The file's text. Written by hand: its layout is part of what makes it merge well.
@@ -222,8 +230,11 @@ impl Lock {
 /// The error of `--locked` and `verify`: exit code 3, a line for each difference.
 pub fn difference(message: &str, lines: &[String]) -> Error {
     let mut error = Error::with_kind(Kind::Difference, message);
-    for line in lines {
-        error = error.because(line);
+    for line in lines.iter().take(SHOWN) {
+        error = error.because(shown::bounded(line.clone(), 1000));
+    }
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        error = error.because(format!("and {more} more"));
     }
     error.help("build without `--locked` to accept the difference, or restore the files that changed")
 }

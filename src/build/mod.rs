@@ -19,6 +19,7 @@
 //!
 //! Runs no stage itself. Of file formats it knows only what `fishtest` checks.
 
+mod begun;
 mod execute;
 mod explain;
 pub mod lock;
@@ -62,10 +63,10 @@ use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, Re
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
-use crate::files::{self, Blake3, Clock, Signature, named};
+use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, named};
 use crate::format::content_name::{claimed, misnamed};
 use crate::format::sources::FileKind;
-use crate::manifest::{Manifest, RemoteMode, ResolvedNet};
+use crate::manifest::{Manifest, OutputKind, RemoteMode, ResolvedNet};
 use crate::plan::{self, Facts, Graph, NetPlan, Node};
 use crate::words::suggest;
 
@@ -117,6 +118,8 @@ pub struct Workspace<'a> {
     remote: Option<Remote>,
     files: StatCache,
     log: BuildLog,
+    /// Where the above, and what is begun, is remembered.
+    state: OwnPath,
 }
 
 impl<'a> Workspace<'a> {
@@ -147,14 +150,14 @@ impl<'a> Workspace<'a> {
     }
 
     /// Opens the cache and the state in other places than usual.
-    fn open_in(manifest: &'a Manifest, cache: &Path, state: &Path, options: &Options, ctx: &Ctx) -> Result<Self> {
+    fn open_in(manifest: &'a Manifest, cache: &OwnPath, state: &OwnPath, options: &Options, ctx: &Ctx) -> Result<Self> {
         let reads_only = options.dry_run || options.frozen;
         let mode = if reads_only { Mode::ReadOnly } else { Mode::ReadWrite };
         let cache = Cache::open(cache, OpenOptions { mode, lock_timeout: options.lock_timeout }, ctx)?;
         let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
-        let files = StatCache::load(&state.join("files.bin"), trust, ctx);
+        let files = StatCache::load(state.join("files.bin"), trust, ctx);
         let files = if reads_only { files.read_only() } else { files };
-        Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(&state.join("nets")) })
+        Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(state.join("nets")), state: state.clone() })
     }
 
     /// The result of an action that the local cache has, with its blob.
@@ -170,6 +173,9 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
+        if !options.dry_run && !options.frozen {
+            begun::sweep(&self.state, &self.manifest.folder, &output_folders(nets));
+        }
         let facts = Facts::probe(nets);
         let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
         let names_are_true = self.check_names(&graph, options, ctx)?;
@@ -204,7 +210,10 @@ impl<'a> Workspace<'a> {
         if !options.dry_run {
             if report.as_ref().is_ok_and(|report| report.nets.iter().any(|net| net.status == NetStatus::Built)) {
                 let state = state_folder(&self.manifest.path);
-                sweep(&BTreeSet::from([self.manifest.folder.clone(), state.join("nets"), state]));
+                sweep(&BTreeSet::from([self.manifest.folder.clone()]));
+                for folder in [state.join("nets"), state] {
+                    let _ = files::sweep_own(&folder, TEMP_GRACE);
+                }
             }
             let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, &built_from, &old, options, ctx));
             self.files.save();
@@ -404,7 +413,7 @@ impl<'a> Workspace<'a> {
         // Another process may have written the blocks of other nets meanwhile: they stay.
         let state = state_folder(&self.manifest.path);
         // Where no lock can be made, the last writer wins, as it always did.
-        let _ = files::create_dir_all(&state);
+        let _ = state.create_folder();
         let waiting = Waiting { message: "waiting for another `nnue` to write `nnue.lock`", timeout: options.lock_timeout };
         let _held = files::lock::acquire(&state.join("nnue.lock.lock"), Sharing::Exclusive, waiting, ctx)?;
         let path = lock::path_of(self.manifest);
@@ -443,6 +452,16 @@ impl<'a> Workspace<'a> {
     }
 }
 
+/// The folders of all outputs of `nets`.
+fn output_folders(nets: &[&ResolvedNet]) -> BTreeSet<PathBuf> {
+    let outputs = nets.iter().flat_map(|net| &net.outputs);
+    let folders = outputs.map(|output| {
+        let path = &output.path.value.resolved;
+        if output.kind == OutputKind::Folder { path.clone() } else { folder_of(path).to_owned() }
+    });
+    folders.collect()
+}
+
 /// Removes what killed builds left in the folders. A failure does not stop the build.
 fn sweep(folders: &BTreeSet<PathBuf>) {
     for folder in folders {
@@ -452,8 +471,8 @@ fn sweep(folders: &BTreeSet<PathBuf>) {
 }
 
 /// `.nnue/state` beside the manifest at this path; a folder in it for a manifest of another name than the usual.
-fn state_folder(manifest: &Path) -> PathBuf {
-    let state = manifest.with_file_name(".nnue").join("state");
+fn state_folder(manifest: &Path) -> OwnPath {
+    let state = OwnPath::new(folder_of(manifest), ".nnue/state");
     match manifest.file_name() {
         Some(name) if name != crate::manifest::FILE_NAME => state.join(name),
         _ => state,
@@ -461,10 +480,10 @@ fn state_folder(manifest: &Path) -> PathBuf {
 }
 
 /// `NNUE_CACHE_DIR`, or `.nnue/cache` in the folder of the manifest.
-pub fn cache_folder(manifests: &Path) -> PathBuf {
+pub fn cache_folder(manifests: &Path) -> OwnPath {
     match std::env::var_os(CACHE_VARIABLE) {
-        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => manifests.join(".nnue").join("cache"),
+        Some(folder) if !folder.is_empty() => OwnPath::new(Path::new(&folder), ""),
+        _ => OwnPath::new(manifests, ".nnue/cache"),
     }
 }
 

@@ -54,7 +54,7 @@ use super::lock::LockedFile;
 use crate::cache::Key;
 use crate::cache::record::ActionResult;
 use crate::error::{Error, Result};
-use crate::files::Sha256;
+use crate::files::{OwnPath, Sha256};
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
 use crate::plan::{Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::positions::{SELECTION_RULE, filter_members, held_out};
@@ -305,12 +305,15 @@ fn uri(path: &str) -> String {
     uri
 }
 
-/// The bytes of a provenance file. Opening a pipe in its place would wait for ever.
+/// A longer file is not a statement that this program wrote.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// The bytes of a provenance file.
 ///
 /// # Errors
-/// When it is missing, is not a regular file, or cannot be read.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is not a regular file")) }
+/// When it is missing, is a link or not a regular file, is too long for one, or cannot be read.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    OwnPath::from(path).read(MAX_BYTES)
 }
 
 /// Why a statement that this program wrote is not the one that it would write now. `None` where it cannot tell.

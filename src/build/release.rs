@@ -16,7 +16,7 @@ use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;
 use crate::error::{Error, Result};
 use crate::family::publication;
-use crate::files::{self, Sha256};
+use crate::files::{OwnPath, Sha256};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
 use crate::plan::{Change, NetPlan, Node, Reason};
 
@@ -137,7 +137,8 @@ impl Build<'_> {
             Err(_) => Some(Reason::OutputMissing(shown)),
         };
         if writes && reason.is_some() {
-            files::write_over_link(&path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", &path, error)))?;
+            self.note_begun();
+            OwnPath::from(&path).write_if_different(text.as_bytes())?;
         }
         Ok(Provenance { sha256: digest, reason })
     }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::report::Report;
 use super::{CACHE_VARIABLE, Workspace, cache_folder, lock, state_folder};
 use crate::cache::witness::{self, Signed};
 use crate::cache::{Witnessed, remote};
-use crate::files::{Blake3, Clock, Signature, folder_of};
+use crate::files::{Blake3, Clock, OwnPath, Signature, folder_of};
 use crate::manifest::OutputKind;
 use crate::plan::KEY_SCHEMA;
 
@@ -51,7 +51,7 @@ fn and_around(workspace: &Workspace<'_>, mut files: Vec<Signed>) -> Option<Vec<S
     }
     for path in [lock::path_of(manifest), workspace.cache.root_of(&workspace.absolute_manifest())] {
         let signature = Signature::of(&path.metadata().ok()?);
-        files.push((Witnessed::Path(path), signature));
+        files.push((Witnessed::Place(path.as_path().to_owned()), signature));
     }
     let mut folders = BTreeSet::new();
     for output in manifest.nets.iter().flat_map(|net| &net.outputs) {
@@ -67,7 +67,7 @@ fn and_around(workspace: &Workspace<'_>, mut files: Vec<Signed>) -> Option<Vec<S
     Some(files)
 }
 
-fn place(manifest: &Path) -> PathBuf {
+fn place(manifest: &Path) -> OwnPath {
     state_folder(manifest).join("unchanged.bin")
 }
 

@@ -13,7 +13,7 @@ use crate::cache::{BuildLog, OutputState};
 use crate::ctx::Ctx;
 use crate::error::{Kind, Result};
 use crate::family::publication;
-use crate::files::{Sha256, hash_file_sha256};
+use crate::files::{OwnPath, Sha256, hash_file_sha256};
 use crate::manifest::{Manifest, Output, OutputKind, ResolvedNet, provenance_path};
 use crate::plan::{self, Facts, Graph};
 
@@ -134,7 +134,7 @@ fn unless_interrupted<T>(result: Result<T>) -> Result<Result<T>> {
 
 /// Reads the provenance file of every locked output, and holds it against the lock and what the last build here wrote.
 fn check_provenance(manifest: &Manifest, net: &ResolvedNet, locked: &LockedNet, ctx: &Ctx) -> Result<Vec<CheckedClaim>> {
-    let last = BuildLog::new(&super::state_folder(&manifest.path).join("nets")).load(&net.name, ctx);
+    let last = BuildLog::new(super::state_folder(&manifest.path).join("nets")).load(&net.name, ctx);
     let last = last.map_or_else(Vec::new, |last| last.outputs);
     // What another version of the file was said to be made of tells nothing of this one.
     let written = |output: &LockedFile| {
@@ -210,9 +210,9 @@ pub struct RebuiltFile {
 /// # Errors
 /// When the graph cannot be made or the work was interrupted; failures of nets stand in the result.
 pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options: &Options, ctx: &Ctx) -> Result<Vec<Rebuilt>> {
-    let builds = BuildLog::new(&super::state_folder(&manifest.path).join("nets"));
+    let builds = BuildLog::new(super::state_folder(&manifest.path).join("nets"));
     let options = Options { keep_going: true, paranoid: true, ..options.clone() };
-    let workspace = Workspace::open_in(manifest, &below.join("cache"), &below.join("state"), &options, ctx)?;
+    let workspace = Workspace::open_in(manifest, &OwnPath::new(below, "cache"), &OwnPath::new(below, "state"), &options, ctx)?;
     let moved: Vec<ResolvedNet> = nets
         .iter()
         .enumerate()
@@ -277,7 +277,7 @@ fn place_of(workspace: &Workspace<'_>, output: &Output, path: &str) -> Option<Pa
 /// # Errors
 /// When the lock cannot be read.
 pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<(Vec<Option<LockedNet>>, Vec<String>)> {
-    let lock = lock::Lock::read(&lock::path_of(manifest))?;
+    let lock = lock::Lock::read(lock::path_of(manifest))?;
     let blocks = nets.iter().map(|net| lock.nets.get(&net.name).cloned()).collect();
     let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
     let gone = lock.nets.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();

@@ -3,10 +3,7 @@
 //! It exists so that `status` and `explain` can say what changed, old and new. Nothing is ever skipped because of it alone; a
 //! corrupt file counts as missing.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +14,7 @@ use super::{
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
-    files::{self, Blake3, Durability, Sha256, Signature, digest::hex},
+    files::{Blake3, Durability, OwnPath, Sha256, Signature, digest::hex},
 };
 
 /// The layout of the files; a file with another number counts as missing.
@@ -26,10 +23,13 @@ const SCHEMA: u32 = 1;
 /// Encoded names longer than this are cut and end in a hash; file systems allow 255 bytes.
 const MAX_NAME: usize = 200;
 
+/// A longer file is not one of these.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// The folder of the build states of one workspace.
 #[derive(Debug, Clone)]
 pub struct BuildLog {
-    folder: PathBuf,
+    folder: OwnPath,
 }
 
 /// The last build of one net.
@@ -90,14 +90,14 @@ struct Versioned<T> {
 
 impl BuildLog {
     /// The log in `folder`, for example `.nnue/state/nets`. Makes nothing yet.
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+    pub fn new(folder: impl Into<OwnPath>) -> Self {
+        Self { folder: folder.into() }
     }
 
     /// The last build of `net`; `None` where there was none, and with a warning where it cannot be read.
     pub fn load(&self, net: &str, ctx: &Ctx) -> Option<BuildState> {
         let path = self.path(net);
-        let bytes = match fs::read(&path) {
+        let bytes = match path.read(MAX_BYTES) {
             Ok(bytes) => Ok(bytes),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return None,
             Err(error) => Err(error.to_string()),
@@ -118,11 +118,11 @@ impl BuildLog {
         let path = self.path(net);
         let failed = |error: serde_json::Error| Error::new(format!("cannot write `{}`", path.display())).because(error);
         let bytes = sealed::seal(&Versioned { schema: SCHEMA, state }).map_err(failed)?;
-        if fs::read(&path).is_ok_and(|old| old == bytes) {
+        if path.read(bytes.len() as u64).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
-        files::create_dir_all(&self.folder)?;
-        files::write_atomic(&path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", &path, error)))
+        self.folder.create_folder()?;
+        path.write_bytes(Durability::Fast, &bytes)
     }
 
     /// Forgets `net`.
@@ -130,10 +130,10 @@ impl BuildLog {
     /// # Errors
     /// When its file is there and cannot be removed.
     pub fn remove(&self, net: &str) -> Result<()> {
-        files::remove_file(&self.path(net)).map(drop)
+        self.path(net).remove().map(drop)
     }
 
-    fn path(&self, net: &str) -> PathBuf {
+    fn path(&self, net: &str) -> OwnPath {
         self.folder.join(format!("{}.json", encode_name(net)))
     }
 }
@@ -160,6 +160,8 @@ fn encode_name(net: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;
@@ -201,7 +203,7 @@ mod tests {
             assert_eq!(log.load(name, &Ctx::silent()).unwrap().stages[1].key(), state(name).stages[1].key());
         }
         let mut files: Vec<_> =
-            fs::read_dir(&log.folder).unwrap().map(|e| e.unwrap().file_name().to_str().unwrap().to_lowercase()).collect();
+            fs::read_dir(log.folder.as_path()).unwrap().map(|e| e.unwrap().file_name().to_str().unwrap().to_lowercase()).collect();
         files.sort();
         files.dedup();
         assert_eq!(files.len(), names.len(), "no two names share a file, case ignored");
@@ -216,20 +218,20 @@ mod tests {
         let log = BuildLog::new(folder.path());
         log.save("net", &state("net")).unwrap();
         let path = log.path("net");
-        let good = fs::read(&path).unwrap();
+        let good = fs::read(path.as_path()).unwrap();
         for at in (0..good.len() * 8).step_by(7) {
             let mut bad = good.clone();
             bad[at / 8] ^= 1 << (at % 8);
-            fs::write(&path, &bad).unwrap();
+            fs::write(path.as_path(), &bad).unwrap();
             assert_eq!(log.load("net", &Ctx::silent()), None, "bit {at}");
         }
-        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        fs::write(path.as_path(), &good[..good.len() / 2]).unwrap();
         assert_eq!(log.load("net", &Ctx::silent()), None);
-        fs::write(&path, b"").unwrap();
+        fs::write(path.as_path(), b"").unwrap();
         assert_eq!(log.load("net", &Ctx::silent()), None);
         log.save("net", &state("net")).unwrap();
         assert_eq!(log.load("net", &Ctx::silent()), Some(state("net")));
-        fs::copy(&path, log.path("other")).unwrap();
+        fs::copy(path.as_path(), log.path("other").as_path()).unwrap();
         assert_eq!(log.load("other", &Ctx::silent()), None, "a file under another net's name");
     }
 }

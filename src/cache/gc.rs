@@ -13,13 +13,13 @@ use serde::Serialize;
 
 use super::{
     record::{ActionRecord, ActionResult, Key},
-    store::{Layout, Root, Unsealed, Usage, read_sealed, try_read_sealed},
+    store::{Layout, MAX_RECORD, Root, Unsealed, Usage, read_sealed, try_read_sealed},
 };
 use crate::{
     ctx::Ctx,
     error::{Error, Kind, Result},
     files::{
-        self, Blake3,
+        self, Blake3, OwnPath,
         digest::unhex,
         hash_file_blake3,
         lock::{Acquired, FileLock},
@@ -144,8 +144,8 @@ pub struct Damage {
 ///
 /// # Errors
 /// When the folder cannot be read, or waiting for `gc` was interrupted or took longer than `lock_timeout`.
-pub fn stats(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<CacheStats> {
-    let layout = Layout::new(root);
+pub fn stats(root: impl Into<OwnPath>, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<CacheStats> {
+    let layout = Layout::new(&root.into());
     let Some(_lock) = lock_shared(&layout, lock_timeout, ctx)? else { return Ok(CacheStats::default()) };
     let contents = Contents::scan(&layout)?;
     let mut stats = CacheStats {
@@ -187,15 +187,15 @@ pub fn stats(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<C
 /// # Errors
 /// When the folder cannot be read or locked, or waiting was interrupted or took longer than allowed; and when the needs of a manifest
 /// cannot be read and may include what would go. Nothing is removed then.
-pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome> {
-    let layout = Layout::new(root);
-    if !layout.bucket.is_dir() {
+pub fn collect(root: impl Into<OwnPath>, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome> {
+    let layout = Layout::new(&root.into());
+    if !layout.bucket.is_folder() {
         return Ok(GcOutcome::default());
     }
     let _lock = match layout.lock_exclusive(options.lock_timeout, ctx)? {
         Acquired::Held(lock) => lock,
         Acquired::Unavailable(error) => {
-            return Err(Error::io("cannot lock", &layout.lock(), error)
+            return Err(Error::io("cannot lock", layout.lock().as_path(), error)
                 .help("the cache can be removed as a whole instead, while no build runs: `rm -r` its folder"));
         }
     };
@@ -227,7 +227,7 @@ pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome>
     }
     if !options.dry_run {
         for path in forgotten {
-            files::remove_file(&path)?;
+            path.remove()?;
         }
     }
     let mut outcome = GcOutcome::default();
@@ -259,43 +259,44 @@ pub fn collect(root: &Path, options: &GcOptions, ctx: &Ctx) -> Result<GcOutcome>
 ///
 /// # Errors
 /// When the folder cannot be read, waiting for `gc` took longer than `lock_timeout`, or the work was interrupted.
-pub fn verify(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<VerifyOutcome> {
+pub fn verify(root: impl Into<OwnPath>, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<VerifyOutcome> {
     const TASK: &str = "verify the cache";
-    let layout = Layout::new(root);
+    let layout = Layout::new(&root.into());
     let Some(_lock) = lock_shared(&layout, lock_timeout, ctx)? else { return Ok(VerifyOutcome::default()) };
     let contents = Contents::scan(&layout)?;
     let blob_bytes: u64 = contents.blobs.values().map(|blob| blob.bytes).sum();
     ctx.progress().start(TASK, Some(blob_bytes), "bytes");
     let quiet = ctx.without_progress();
-    let check = |(digest, blob): (&Blake3, &CacheFile)| -> Result<Option<Damage>> {
+    let check = |(digest, blob): (&Blake3, &CacheFile)| -> Result<Option<(OwnPath, String)>> {
         ctx.check()?;
-        let reason = match hash_file_blake3(&blob.path, &quiet) {
+        let reason = match hash_file_blake3(blob.path.as_path(), &quiet) {
             Ok((found, _)) if found == *digest => None,
             Ok((found, _)) => Some(format!("its contents have the digest {found}")),
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             // Evicted by a build meanwhile.
-            Err(_) if !blob.path.exists() => None,
+            Err(_) if !blob.path.is_file() => None,
             Err(error) => Some(error.to_string()),
         };
         ctx.progress().advance(TASK, blob.bytes);
-        Ok(reason.map(|reason| Damage { path: blob.path.clone(), reason }))
+        Ok(reason.map(|reason| (blob.path.clone(), reason)))
     };
     let damaged = contents.blobs.par_iter().map(check).collect::<Result<Vec<_>>>();
     ctx.progress().finish(TASK);
-    let mut damaged: Vec<Damage> = damaged?.into_iter().flatten().collect();
+    let mut damaged: Vec<(OwnPath, String)> = damaged?.into_iter().flatten().collect();
     let mut dangling_records = 0;
     for record in &contents.records {
         match &record.result {
-            Err(reason) => damaged.push(Damage { path: record.file.path.clone(), reason: reason.clone() }),
+            Err(reason) => damaged.push((record.file.path.clone(), reason.clone())),
             Ok(result) => dangling_records += u64::from(result.stored && !contents.blobs.contains_key(&result.output_digest)),
         }
     }
-    damaged.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    for damage in &damaged {
-        if let Err(error) = files::remove_file(&damage.path) {
+    damaged.sort_unstable_by(|(a, _), (b, _)| a.as_path().cmp(b.as_path()));
+    for (path, _) in &damaged {
+        if let Err(error) = path.remove() {
             ctx.warn(error.to_string());
         }
     }
+    let damaged = damaged.into_iter().map(|(path, reason)| Damage { path: path.as_path().to_owned(), reason }).collect();
     Ok(VerifyOutcome {
         blobs: contents.blobs.len() as u64,
         records: contents.records.len() as u64,
@@ -307,7 +308,7 @@ pub fn verify(root: &Path, lock_timeout: Option<Duration>, ctx: &Ctx) -> Result<
 
 /// `None` where there is no cache. A cache that cannot be locked is read without.
 fn lock_shared(layout: &Layout, timeout: Option<Duration>, ctx: &Ctx) -> Result<Option<Option<FileLock>>> {
-    if !layout.bucket.is_dir() {
+    if !layout.bucket.is_folder() {
         return Ok(None);
     }
     match layout.lock_shared(timeout, ctx)? {
@@ -324,7 +325,7 @@ struct Contents {
 
 #[derive(Clone)]
 struct CacheFile {
-    path: PathBuf,
+    path: OwnPath,
     bytes: u64,
     age: Duration,
 }
@@ -340,7 +341,7 @@ impl Contents {
         let blobs = files_in_shards(&layout.cas(), "")?.into_iter().map(|(name, file)| (Blake3(name), file)).collect();
         let read = |(name, file): ([u8; 32], CacheFile)| {
             let key = Key(name);
-            let bytes = match fs::read(&file.path) {
+            let bytes = match file.path.read(MAX_RECORD) {
                 Ok(bytes) => Ok(bytes),
                 // Evicted by a build since the folder was listed.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
@@ -430,22 +431,24 @@ impl<'a> Unit<'a> {
     }
 
     fn remove(&self, ctx: &Ctx) -> bool {
-        self.files().try_for_each(|file| files::remove_file(&file.path).map(drop)).map_err(|error| ctx.warn(error.to_string())).is_ok()
+        self.files().try_for_each(|file| file.path.remove().map(drop)).map_err(|error| ctx.warn(error.to_string())).is_ok()
     }
 }
 
 /// The needs of manifests, and why those of one cannot be had.
-fn roots(layout: &Layout) -> Result<Vec<(PathBuf, Result<Root, Unsealed>)>> {
-    let failed = |error| Error::io("cannot read the folder", &layout.roots(), error);
-    let entries = match fs::read_dir(layout.roots()) {
+fn roots(layout: &Layout) -> Result<Vec<(OwnPath, Result<Root, Unsealed>)>> {
+    let folder = layout.roots();
+    let failed = |error| Error::io("cannot read the folder", folder.as_path(), error);
+    let entries = match list(&folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
     };
     let mut roots = Vec::new();
     for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.ends_with(b".json") && !name.starts_with(files::TEMP_PREFIX.as_bytes()) {
+        let name = entry.map_err(failed)?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.ends_with(b".json") && !bytes.starts_with(files::TEMP_PREFIX.as_bytes()) {
+            let path = folder.join(&name);
             roots.push((try_read_sealed(&path), path));
         }
     }
@@ -453,8 +456,8 @@ fn roots(layout: &Layout) -> Result<Vec<(PathBuf, Result<Root, Unsealed>)>> {
 }
 
 /// What to do where the needs of a manifest could not be read: an error if something would go that may be among them.
-fn unknown_needs(path: &Path, error: std::io::Error, options: &GcOptions, ctx: &Ctx) -> Result<()> {
-    let error = Error::io("cannot read what a manifest needs of the cache in", path, error);
+fn unknown_needs(path: &OwnPath, error: std::io::Error, options: &GcOptions, ctx: &Ctx) -> Result<()> {
+    let error = Error::io("cannot read what a manifest needs of the cache in", path.as_path(), error);
     if options.unreachable || options.older_than.is_some() || options.max_size.is_some() {
         return Err(error.help("make it readable, or remove it if what it keeps may go; then run `nnue cache gc` again"));
     }
@@ -465,34 +468,41 @@ fn unknown_needs(path: &Path, error: std::io::Error, options: &GcOptions, ctx: &
 fn remove_leftovers(layout: &Layout, grace: Duration) -> Result<u64> {
     let mut removed = 0;
     for folder in [&layout.root, &layout.bucket, &layout.cas(), &layout.actions(), &layout.roots()] {
-        removed += files::sweep_temp(folder, grace)? as u64;
+        removed += files::sweep_own(folder, grace)? as u64;
     }
     // Whoever holds an action lock holds the cache's too, and that is ours alone now.
     for (_, file) in files_in_shards(&layout.locks(), ".lock")? {
-        removed += u64::from(files::remove_file(&file.path)?);
+        removed += u64::from(file.path.remove()?);
     }
     Ok(removed)
 }
 
+/// What is in a folder; a link to one has nothing in it that is ours.
+fn list(folder: &OwnPath) -> std::io::Result<fs::ReadDir> {
+    let _held = folder.open_folder()?;
+    fs::read_dir(folder.as_path())
+}
+
 /// The files `<2 hex>/<62 hex><ending>` in `folder`, by the 32 bytes of their names.
-fn files_in_shards(folder: &Path, ending: &str) -> Result<Vec<([u8; 32], CacheFile)>> {
-    let list = |folder: &Path| match fs::read_dir(folder) {
+fn files_in_shards(folder: &OwnPath, ending: &str) -> Result<Vec<([u8; 32], CacheFile)>> {
+    let list = |folder: &OwnPath| match list(folder) {
         Ok(entries) => Ok(Some(entries)),
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(Error::io("cannot read the folder", folder, error)),
+        Err(error) => Err(Error::io("cannot read the folder", folder.as_path(), error)),
     };
     let mut files = Vec::new();
     for shard in list(folder)?.into_iter().flatten().flatten() {
         let Some(prefix) = shard.file_name().to_str().filter(|name| name.len() == 2).map(str::to_owned) else { continue };
-        for entry in list(&shard.path())?.into_iter().flatten().flatten() {
+        let shard = folder.join(&prefix);
+        for entry in list(&shard)?.into_iter().flatten().flatten() {
             let name = entry.file_name();
             let digits = name.to_str().and_then(|name| name.strip_suffix(ending));
-            let name = digits
+            let digest = digits
                 .filter(|digits| !digits.bytes().any(|c| c.is_ascii_uppercase()))
                 .and_then(|digits| unhex(&format!("{prefix}{digits}")));
-            let (Some(name), Ok(metadata)) = (name, entry.metadata()) else { continue };
+            let (Some(digest), Ok(metadata)) = (digest, entry.metadata()) else { continue };
             if metadata.is_file() {
-                files.push((name, CacheFile { path: entry.path(), bytes: metadata.len(), age: files::age(&metadata) }));
+                files.push((digest, CacheFile { path: shard.join(&name), bytes: metadata.len(), age: files::age(&metadata) }));
             }
         }
     }

@@ -19,6 +19,8 @@
 
 pub mod build_log;
 pub mod gc;
+#[cfg(test)]
+mod model;
 mod packed;
 pub mod record;
 pub mod remote;

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     fs, io,
     os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use crate::{
     ctx::Ctx,
     error::Result,
     files::{
-        self, Blake3, Clock, Durability, FileDigests, Sha256, Signature, hash,
+        self, Blake3, Clock, Durability, FileDigests, OwnPath, Sha256, Signature, hash,
         lock::{self, Sharing, Waiting},
         signature::Timestamp,
     },
@@ -29,6 +29,9 @@ const KIND: packed::Kind = packed::Kind { magic: b"NNUESTAT", version: 2 };
 
 /// More entries than this are not kept; the ones recorded first go.
 const MAX_ENTRIES: usize = 100_000;
+
+/// No file of so many entries is longer.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Whether remembered digests may stand for files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +56,7 @@ pub struct Tracked<D> {
 
 /// The remembered digests of one workspace. Shared between threads.
 pub struct StatCache {
-    path: PathBuf,
+    path: OwnPath,
     trust: Trust,
     /// False for runs that leave the workspace as it is.
     writes: bool,
@@ -92,13 +95,14 @@ struct Entry {
 
 impl StatCache {
     /// Reads the file at `path`; a missing one is empty, a corrupt or unreadable one counts as empty, with a warning.
-    pub fn load(path: &Path, trust: Trust, ctx: &Ctx) -> Self {
-        let known = read_entries(path).unwrap_or_else(|why| {
+    pub fn load(path: impl Into<OwnPath>, trust: Trust, ctx: &Ctx) -> Self {
+        let path = path.into();
+        let known = read_entries(&path).unwrap_or_else(|why| {
             ctx.warn(format!("cannot use the stat cache `{}`; hashing files again: {why}", path.display()));
             HashMap::new()
         });
         let entries = Mutex::new(Entries { known, new: HashMap::new() });
-        Self { path: path.to_owned(), trust, writes: true, ctx: ctx.clone(), entries, answers: Mutex::default(), asked: Mutex::new(None) }
+        Self { path, trust, writes: true, ctx: ctx.clone(), entries, answers: Mutex::default(), asked: Mutex::new(None) }
     }
 
     /// Looks digests up without ever writing: for runs that must leave the workspace as it is.
@@ -238,16 +242,14 @@ impl StatCache {
         }
         let when = Instant::now();
         // The first build finds no folder yet.
-        let folder = self.path.parent().filter(|folder| self.writes && files::create_dir_all(folder).is_ok());
-        let clock = folder.and_then(files::file_system_clock);
+        let folder = self.path.folder();
+        let clock = if self.writes && folder.create_folder().is_ok() { files::file_system_clock(&folder) } else { None };
         *asked = Some((when, clock));
         clock
     }
 
     fn merge_into_file(&self, new: &HashMap<PathHash, Entry>) -> Result<()> {
-        if let Some(folder) = self.path.parent() {
-            files::create_dir_all(folder)?;
-        }
+        self.path.folder().create_folder()?;
         let waiting = Waiting { message: "waiting for another process to write the stat cache", timeout: Some(Duration::from_secs(5)) };
         // Without the lock an entry of another process may get lost; it is learned again.
         let _lock = lock::acquire(&self.path.with_extension("lock"), Sharing::Exclusive, waiting, &self.ctx)?;
@@ -259,10 +261,7 @@ impl StatCache {
             all.truncate(MAX_ENTRIES);
         }
         all.sort_unstable_by_key(|(name, _)| *name);
-        let bytes = encode(&all);
-        files::write_atomic(&self.path, Durability::Fast, |out| {
-            out.write_all(&bytes).map_err(|error| crate::error::Error::io("cannot write", &self.path, error))
-        })
+        self.path.write_bytes(Durability::Fast, &encode(&all))
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -275,8 +274,8 @@ fn path_hash(path: &Path) -> PathHash {
     *blake3::hash(path.as_os_str().as_bytes()).as_bytes().first_chunk().expect("32 bytes begin with 16")
 }
 
-fn read_entries(path: &Path) -> Result<HashMap<PathHash, Entry>, String> {
-    match fs::read(path) {
+fn read_entries(path: &OwnPath) -> Result<HashMap<PathHash, Entry>, String> {
+    match path.read(MAX_BYTES) {
         Ok(bytes) => match decode(&bytes) {
             // Another version of this program wrote it, or will rewrite it.
             Err(Unusable::OtherVersion) => Ok(HashMap::new()),
@@ -305,6 +304,7 @@ fn decode(file: &[u8]) -> Result<HashMap<PathHash, Entry>, Unusable> {
 mod tests {
     use std::{
         io::{Seek, SeekFrom, Write},
+        path::PathBuf,
         thread,
         time::SystemTime,
     };

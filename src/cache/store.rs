@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::{self, File},
+    fs::{File, Metadata},
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::{
@@ -26,7 +26,7 @@ use crate::{
     ctx::Ctx,
     error::{Error, Kind, Result},
     files::{
-        self, Blake3, Bytes, Durability, HashingWriter, Signature, TempFile,
+        self, Blake3, Bytes, Durability, HashingWriter, OwnPath, Signature, TempFile,
         digest::hex,
         lock::{self, Acquired, FileLock, Sharing, Waiting},
     },
@@ -44,7 +44,7 @@ const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 const NOTE_USE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The most bytes that a record may have.
-const MAX_RECORD: u64 = 64 << 20;
+pub(super) const MAX_RECORD: u64 = 64 << 20;
 
 /// What may be done to a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,8 +125,9 @@ impl Cache {
     ///
     /// # Errors
     /// When waiting was interrupted or took longer than `options.lock_timeout`.
-    pub fn open(root: &Path, options: OpenOptions, ctx: &Ctx) -> Result<Self> {
-        let layout = Layout::new(root);
+    pub fn open(root: impl Into<OwnPath>, options: OpenOptions, ctx: &Ctx) -> Result<Self> {
+        let root = root.into();
+        let layout = Layout::new(&root);
         let mut cache = Self {
             storing: AtomicBool::new(options.mode == Mode::ReadWrite),
             unreadable: AtomicBool::new(false),
@@ -143,7 +144,7 @@ impl Cache {
         {
             cache.stop_storing(&error);
         }
-        if options.mode == Mode::ReadOnly && !cache.layout.lock().exists() {
+        if options.mode == Mode::ReadOnly && !cache.layout.lock().is_file() {
             // Taking the lock would make its file.
             return Ok(cache);
         }
@@ -156,11 +157,11 @@ impl Cache {
                     ctx.warn(format!(
                         "the file system of the cache `{}` has no locks ({error}): run one `nnue` on it at a time, or name a folder on a local \
                          disk with NNUE_CACHE_DIR",
-                        root.display()
+                        root.as_path().display()
                     ));
                 }
             }
-            Acquired::Unavailable(error) => cache.stop_storing(&Error::io("cannot lock", &cache.layout.lock(), error)),
+            Acquired::Unavailable(error) => cache.stop_storing(&Error::io("cannot lock", cache.layout.lock().as_path(), error)),
         }
         Ok(cache)
     }
@@ -197,8 +198,8 @@ impl Cache {
     pub fn get_blob(&self, digest: Blake3) -> Option<Bytes> {
         let path = self.layout.blob(digest);
         let read = || -> io::Result<Bytes> {
-            let file = File::open(&path)?;
-            self.note_use(&file, &file.metadata()?);
+            let (file, metadata) = path.open_file()?;
+            self.note_use(&file, &metadata);
             Bytes::of_file(file)
         };
         match read() {
@@ -216,7 +217,7 @@ impl Cache {
 
     /// Whether there is a blob under this digest; does not read it.
     pub fn has_blob(&self, digest: Blake3) -> bool {
-        fs::metadata(self.layout.blob(digest)).is_ok_and(|metadata| metadata.is_file())
+        self.layout.blob(digest).is_file()
     }
 
     /// Whether the blob of this digest is there and still has it. Asks `files` first, so that a blob which was verified before
@@ -225,7 +226,7 @@ impl Cache {
         if !self.has_blob(digest) {
             return false;
         }
-        match files.blake3(&self.layout.blob(digest)) {
+        match files.blake3(self.layout.blob(digest).as_path()) {
             Ok(tracked) if tracked.digest == digest => true,
             // Nothing is known of it, and nobody waits for an answer.
             Err(error) if error.kind() == Kind::Interrupted => false,
@@ -260,8 +261,7 @@ impl Cache {
     fn find_record(&self, key: Key) -> Option<ActionRecord> {
         let path = self.layout.record(key);
         let read = || -> io::Result<Vec<u8>> {
-            let file = File::open(&path)?;
-            let metadata = file.metadata()?;
+            let (file, metadata) = path.open_file()?;
             let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_RECORD)).unwrap_or(0));
             (&file).take(MAX_RECORD).read_to_end(&mut bytes)?;
             self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Signature::of(&metadata));
@@ -323,13 +323,13 @@ impl Cache {
             return;
         }
         let path = self.layout.root(manifest);
-        let noted = files::create_dir_all(&self.layout.roots()).and_then(|()| {
+        let noted = self.layout.roots().create_folder().and_then(|()| {
             let _lock = self.short_lock(&path.with_extension("lock"))?;
             let old = match try_read_sealed::<Root>(&path) {
                 Ok(old) => Some(old),
                 // What other nets need stands in it, too.
                 Err(Unsealed::Unread(error)) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io("cannot read", &path, error));
+                    return Err(Error::io("cannot read", path.as_path(), error));
                 }
                 Err(_) => None,
             };
@@ -355,11 +355,11 @@ impl Cache {
 
     /// The signature under which `files` told of the blob of this digest.
     pub fn blob_signature(&self, digest: Blake3, files: &StatCache) -> Option<Signature> {
-        files.stable_signature(&self.layout.blob(digest))
+        files.stable_signature(self.layout.blob(digest).as_path())
     }
 
     /// Where that is noted.
-    pub fn root_of(&self, manifest: &Path) -> PathBuf {
+    pub fn root_of(&self, manifest: &Path) -> OwnPath {
         self.layout.root(manifest)
     }
 
@@ -383,26 +383,25 @@ impl Cache {
     }
 
     /// A lock around a read and a write of a small file.
-    fn short_lock(&self, path: &Path) -> Result<Acquired> {
+    fn short_lock(&self, path: &OwnPath) -> Result<Acquired> {
         let message = "waiting for another process to write to the cache";
         lock::acquire(path, Sharing::Exclusive, Waiting { message, timeout: Some(Duration::from_secs(5)) }, &self.ctx)
     }
 
-    fn action_lock_path(&self, key: Key) -> Option<PathBuf> {
+    fn action_lock_path(&self, key: Key) -> Option<OwnPath> {
         let path = self.layout.action_lock(key);
-        let folder = path.parent()?;
-        (self.is_storing() && fs::create_dir_all(folder).is_ok()).then_some(path)
+        (self.is_storing() && path.folder().create_folder().is_ok()).then_some(path)
     }
 
-    fn new_temp(&self, folder: &Path) -> Option<TempFile> {
+    fn new_temp(&self, folder: &OwnPath) -> Option<TempFile> {
         if !self.is_storing() {
             return None;
         }
-        TempFile::read_only(folder).map_err(|error| self.stop_storing(&Error::io("cannot write in", folder, error))).ok()
+        TempFile::read_only(folder).map_err(|error| self.stop_storing(&Error::io("cannot write in", folder.as_path(), error))).ok()
     }
 
-    fn publish(&self, temp: TempFile, path: &Path) -> bool {
-        temp.rename(path).map_err(|error| self.stop_storing(&Error::io("cannot write", path, error))).is_ok()
+    fn publish(&self, temp: TempFile, path: &OwnPath) -> bool {
+        temp.rename(path).map_err(|error| self.stop_storing(&Error::io("cannot write", path.as_path(), error))).is_ok()
     }
 
     fn stop_storing(&self, error: &Error) {
@@ -412,16 +411,16 @@ impl Cache {
         }
     }
 
-    fn evict(&self, path: &Path, why: &str) {
+    fn evict(&self, path: &OwnPath, why: &str) {
         self.ctx.warn(format!("`{}` in the cache is corrupt; rebuilding it: {why}", path.display()));
         if self.options.mode == Mode::ReadWrite {
             // Where it cannot be removed, the next reading notices the damage again.
-            let _ = files::remove_file(path);
+            let _ = path.remove();
         }
     }
 
     /// Moves the file's modification time, which `gc` takes for its last use.
-    fn note_use(&self, file: &File, metadata: &fs::Metadata) {
+    fn note_use(&self, file: &File, metadata: &Metadata) {
         if self.options.mode == Mode::ReadWrite && files::age(metadata) > NOTE_USE_AFTER {
             // Only the owner may; a use that goes unnoted at worst means that something is made again.
             let _ = file.set_modified(SystemTime::now());
@@ -438,7 +437,7 @@ struct BlobWriter<'a> {
 impl BlobWriter<'_> {
     fn put(&mut self, bytes: &[u8]) {
         if let Some(Err(error)) = self.temp.as_mut().map(|temp| temp.write_all(bytes)) {
-            self.cache.stop_storing(&Error::io("cannot write in", &self.cache.layout.bucket, error));
+            self.cache.stop_storing(&Error::io("cannot write in", self.cache.layout.bucket.as_path(), error));
             self.temp = None;
         }
     }
@@ -469,7 +468,7 @@ pub(super) fn blake3_of(bytes: &[u8]) -> Blake3 {
 }
 
 /// The body of a sealed file; `None` where it is missing or damaged.
-pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(path: &OwnPath) -> Option<T> {
     try_read_sealed(path).ok()
 }
 
@@ -483,46 +482,40 @@ pub(super) enum Unsealed {
 }
 
 /// The body of a sealed file, or why it cannot be had.
-pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Unsealed> {
-    let bytes = fs::read(path).map_err(Unsealed::Unread)?;
+pub(super) fn try_read_sealed<T: serde::de::DeserializeOwned>(path: &OwnPath) -> Result<T, Unsealed> {
+    let bytes = path.read(MAX_RECORD).map_err(Unsealed::Unread)?;
     sealed::unseal(&bytes).map_err(Unsealed::Damaged)
 }
 
-fn write_sealed<T: Serialize>(path: &Path, body: &T) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| Error::new(format!("cannot write `{}`", path.display())).because(error);
-    let bytes = sealed::seal(body).map_err(|error| failed(&error))?;
-    files::write_atomic(path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| failed(&error)))
+fn write_sealed<T: Serialize>(path: &OwnPath, body: &T) -> Result<()> {
+    let bytes = sealed::seal(body).map_err(|error| Error::new(format!("cannot write `{}`", path.display())).because(error))?;
+    path.write_bytes(Durability::Fast, &bytes)
 }
 
 /// Where everything is.
 pub(super) struct Layout {
-    pub(super) root: PathBuf,
-    pub(super) bucket: PathBuf,
+    pub(super) root: OwnPath,
+    pub(super) bucket: OwnPath,
 }
 
 impl Layout {
-    pub(super) fn new(root: &Path) -> Self {
-        Self { bucket: root.join(BUCKET), root: root.to_owned() }
+    pub(super) fn new(root: &OwnPath) -> Self {
+        Self { bucket: root.join(BUCKET), root: root.clone() }
     }
 
     fn create(&self) -> Result<()> {
         for folder in [self.cas(), self.actions()] {
-            files::create_dir_all(&folder)?;
+            folder.create_folder()?;
         }
         let tag = self.root.join("CACHEDIR.TAG");
-        if tag.exists() {
-            return Ok(());
-        }
-        files::write_atomic(&tag, Durability::Fast, |out| {
-            out.write_all(CACHEDIR_TAG.as_bytes()).map_err(|error| Error::io("cannot write", &tag, error))
-        })
+        if tag.is_file() { Ok(()) } else { tag.write_bytes(Durability::Fast, CACHEDIR_TAG.as_bytes()) }
     }
 
-    pub(super) fn lock(&self) -> PathBuf {
+    pub(super) fn lock(&self) -> OwnPath {
         self.bucket.join("lock")
     }
 
-    fn gate(&self) -> PathBuf {
+    fn gate(&self) -> OwnPath {
         self.bucket.join("gate")
     }
 
@@ -540,39 +533,39 @@ impl Layout {
         lock::acquire_gated(&self.lock(), Some(&self.gate()), Sharing::Exclusive, waiting, ctx)
     }
 
-    pub(super) fn cas(&self) -> PathBuf {
+    pub(super) fn cas(&self) -> OwnPath {
         self.bucket.join("cas")
     }
 
-    pub(super) fn actions(&self) -> PathBuf {
+    pub(super) fn actions(&self) -> OwnPath {
         self.bucket.join("actions")
     }
 
-    pub(super) fn locks(&self) -> PathBuf {
+    pub(super) fn locks(&self) -> OwnPath {
         self.bucket.join("locks")
     }
 
-    pub(super) fn roots(&self) -> PathBuf {
+    pub(super) fn roots(&self) -> OwnPath {
         self.bucket.join("roots")
     }
 
-    pub(super) fn usage(&self) -> PathBuf {
+    pub(super) fn usage(&self) -> OwnPath {
         self.bucket.join("usage.json")
     }
 
-    pub(super) fn blob(&self, digest: Blake3) -> PathBuf {
+    pub(super) fn blob(&self, digest: Blake3) -> OwnPath {
         self.cas().join(blob_name(digest))
     }
 
-    pub(super) fn record(&self, key: Key) -> PathBuf {
+    pub(super) fn record(&self, key: Key) -> OwnPath {
         self.actions().join(record_name(key))
     }
 
-    fn action_lock(&self, key: Key) -> PathBuf {
+    fn action_lock(&self, key: Key) -> OwnPath {
         self.locks().join(sharded(&key.0, ".lock"))
     }
 
-    fn root(&self, manifest: &Path) -> PathBuf {
+    fn root(&self, manifest: &Path) -> OwnPath {
         let name = blake3::hash(manifest.as_os_str().as_encoded_bytes());
         self.roots().join(format!("{}.json", name.to_hex()))
     }

@@ -345,7 +345,7 @@ fn gc_removes_nothing_that_a_manifest_may_need_whose_needs_cannot_be_read() {
     // A link to itself is there and can be neither read nor followed, whoever asks.
     std::os::unix::fs::symlink("nnue.toml", &manifest).unwrap();
     cache.note_root(&manifest, &[("net", vec![key])], |_| true);
-    let noted = cache.root_of(&manifest);
+    let noted = cache.root_of(&manifest).as_path().to_owned();
     drop(cache);
     let unreachable = GcOptions { unreachable: true, ..GcOptions::default() };
     assert_eq!(gc::collect(root, &unreachable, &ctx).unwrap().records, 1, "the manifest may be there");
@@ -420,7 +420,7 @@ fn gc_waits_for_builds_and_builds_for_gc() {
     drop(cache);
     let waiting = lock::Waiting { message: "waiting for a sibling's exec", timeout: None };
     let path = folder.path().join("v1/lock");
-    let lock = lock::acquire(&path, lock::Sharing::Exclusive, waiting, &listener.ctx()).unwrap();
+    let lock = lock::acquire(&OwnPath::from(&path), lock::Sharing::Exclusive, waiting, &listener.ctx()).unwrap();
     listener.waits();
     let options = OpenOptions { mode: Mode::ReadWrite, lock_timeout: Some(Duration::from_millis(20)) };
     assert!(Cache::open(folder.path(), options, &listener.ctx()).is_err());

@@ -6,29 +6,25 @@
 //!
 //! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
-use std::{
-    fs,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::AtFlags;
 
 use super::{
     packed::{self, Packed, Unusable},
     record::Key,
     store::{Layout, blob_name, record_name},
 };
-use crate::{
-    error::Error,
-    files::{self, Blake3, Clock, Durability, Reader, Signature, signature::Timestamp},
-};
+use crate::files::{self, Blake3, Clock, Durability, OwnPath, Reader, Signature, signature::Timestamp};
 
 const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 2 };
 
 /// Older than this a result is not taken: whoever does the work again also notes that the cache's entries are still in use.
 const SERVES_SECONDS: i64 = 12 * 60 * 60;
+
+/// A longer file is not one of these.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// So many files are looked at by several threads; fewer are looked at before the threads would have started.
 const WORTH_THREADS: usize = 512;
@@ -56,10 +52,9 @@ struct Folders {
 }
 
 impl Folders {
-    fn open(cache: &Path) -> Self {
+    fn open(cache: &OwnPath) -> Self {
         let cache = Layout::new(cache);
-        let open = |path: PathBuf| rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
-        Self { records: open(cache.actions()), blobs: open(cache.cas()) }
+        Self { records: cache.actions().open_folder().ok(), blobs: cache.cas().open_folder().ok() }
     }
 
     fn signature(&self, file: &Witnessed) -> Option<Signature> {
@@ -75,24 +70,23 @@ impl Folders {
 }
 
 /// The present moment by the clock of the file system of `folder`; `None` where that cannot be asked. To be called before a work begins.
-pub fn clock(folder: &Path) -> Option<Clock> {
-    if folder.is_dir() { files::file_system_clock(folder) } else { None }
+pub fn clock(folder: &OwnPath) -> Option<Clock> {
+    files::file_system_clock(folder)
 }
 
 /// Writes `result` to `path`, if all of `files` were untouched since a moment before `began`, when the work that found the result began.
 /// Tells whether it did. Each file comes with the signature that it had *before* it was looked into: a path may lead to another file since.
 /// `context` is what else the result depends on.
-pub fn save(path: &Path, context: Blake3, files: &[Signed], began: Clock, result: &[u8]) -> bool {
+pub fn save(path: &OwnPath, context: Blake3, files: &[Signed], began: Clock, result: &[u8]) -> bool {
     if !files.iter().all(|(_, signature)| signature.is_settled(began)) {
         return false;
     }
-    let bytes = encode(context, files, result);
-    files::write_atomic(path, Durability::Fast, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", path, error))).is_ok()
+    path.write_bytes(Durability::Fast, &encode(context, files, result)).is_ok()
 }
 
 /// What `read` makes of the result in `path`, if it is of this `context` and no file that it rests on was touched since.
-pub fn load<T: Send>(path: &Path, context: Blake3, cache: &Path, read: impl FnOnce(&[u8]) -> Option<T> + Send) -> Option<T> {
-    let bytes = fs::read(path).ok()?;
+pub fn load<T: Send>(path: &OwnPath, context: Blake3, cache: &OwnPath, read: impl FnOnce(&[u8]) -> Option<T> + Send) -> Option<T> {
+    let bytes = path.read(MAX_BYTES).ok()?;
     let (files, result) = decode(&bytes, context)?;
     let folders = Folders::open(cache);
     let is_untouched = |(file, signature): &Signed| folders.signature(file) == Some(*signature);
@@ -148,7 +142,8 @@ fn decode(file: &[u8], context: Blake3) -> Option<(Vec<Signed>, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::FileTimes;
+    use std::fs::{self, FileTimes};
+    use std::path::Path;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -160,12 +155,12 @@ mod tests {
 
     /// As they are now.
     fn signed(files: &[Witnessed], cache: &Path) -> Vec<Signed> {
-        let folders = Folders::open(cache);
+        let folders = Folders::open(&cache.into());
         files.iter().map(|file| (file.clone(), folders.signature(file).unwrap())).collect()
     }
 
     fn load_all(path: &Path, context: Blake3, cache: &Path) -> Option<Vec<u8>> {
-        load(path, context, cache, |result| Some(result.to_vec()))
+        load(&path.into(), context, &cache.into(), |result| Some(result.to_vec()))
     }
 
     #[test]
@@ -192,7 +187,7 @@ mod tests {
         for (what, touch) in tries {
             fs::write(&a, "one").unwrap();
             fs::create_dir_all(&b).unwrap();
-            assert!(save(&path, context, &signed(&files, folder.path()), later(), b"result"));
+            assert!(save(&OwnPath::from(&path), context, &signed(&files, folder.path()), later(), b"result"));
             assert_eq!(load_all(&path, context, folder.path()).as_deref(), Some(&b"result"[..]));
             assert_eq!(load_all(&path, Blake3::of(b"other"), folder.path()), None, "another context");
             touch();
@@ -207,7 +202,7 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let began = Clock { at: Timestamp::now(), device: None };
         let path = folder.path().join("w");
-        assert!(!save(&path, Blake3([0; 32]), &signed(&[Witnessed::Path(file)], folder.path()), began, b"result"));
+        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), &signed(&[Witnessed::Path(file)], folder.path()), began, b"result"));
         assert!(!path.exists());
     }
 
@@ -218,7 +213,7 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let context = Blake3::of(b"context");
         let files = signed(&[Witnessed::Path(file.clone()), Witnessed::Place(file)], folder.path());
-        assert!(save(&path, context, &files, later(), b"result"));
+        assert!(save(&OwnPath::from(&path), context, &files, later(), b"result"));
         let good = fs::read(&path).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();

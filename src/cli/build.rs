@@ -12,6 +12,7 @@ use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{self, Globs, Manifest, Override};
+use crate::shown;
 use crate::stage::Deviation;
 
 /// Bring nets up to date
@@ -326,7 +327,7 @@ fn reason_text(stage: &StageReport) -> String {
 
 /// The text on one line that does nothing to a terminal: values of a manifest or a file may hold anything.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    shown::line(text).into_owned()
 }
 
 fn proof_text(net: &NetReport) -> String {

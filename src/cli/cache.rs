@@ -1,7 +1,7 @@
 //! `nnue cache`: what the cache holds, what of it may go, whether it is whole.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -12,7 +12,7 @@ use crate::build::{CACHE_VARIABLE, cache_folder};
 use crate::cache::gc::{self, CacheStats, GcOptions, GcOutcome, VerifyOutcome};
 use crate::ctx::Backend;
 use crate::error::Result;
-use crate::files::folder_of;
+use crate::files::{OwnPath, folder_of};
 use crate::manifest;
 
 /// Look into the cache, clean it, check it
@@ -101,7 +101,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 /// Where the cache is. The manifest is not read: a mistake in it should not keep anyone from cleaning up, and no manifest is needed for a cache
 /// that has a folder of its own.
-fn root(global: &Global) -> Result<PathBuf> {
+fn root(global: &Global) -> Result<OwnPath> {
     if std::env::var_os(CACHE_VARIABLE).is_some_and(|folder| !folder.is_empty()) {
         return Ok(cache_folder(Path::new(".")));
     }
@@ -123,7 +123,7 @@ fn show(json: bool, value: &impl serde::Serialize, text: impl FnOnce() -> String
     if json { global.print_json(&Versioned { schema: 1, value }) } else { global.print(&text()) }
 }
 
-fn stats_text(root: &Path, stats: &CacheStats) -> String {
+fn stats_text(root: &OwnPath, stats: &CacheStats) -> String {
     let mut text = format!("{}\n", root.display());
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<16} {value}");

@@ -21,6 +21,7 @@ use crate::family::nnue::stages::pipeline::{Integers, load_integers};
 use crate::files::Bytes;
 use crate::format::nnue::Compression;
 use crate::net::{Architecture, BlockWeights, Dense, LAYER_NAMES, Permutation, QuantizedNetwork};
+use crate::shown;
 use crate::stage::{Load, Quantize};
 
 /// Compare two networks: bytes, weights, weights up to a permutation, then tensor by tensor
@@ -234,9 +235,11 @@ impl Comparison {
         for Difference { what, a, b } in &self.differences {
             let _ = writeln!(text, "  {what:<12} A {a}, B {b}");
         }
-        let width = self.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or(0);
-        for TensorDifference { name, values, differing, max_abs, rms, max_ulp } in &self.tensors {
-            let _ = write!(text, "  {name:<width$}  {differing} of {values} values differ, by at most {max_abs}");
+        let names: Vec<String> = self.tensors.iter().map(|tensor| shown::name(&tensor.name)).collect();
+        let width = names.iter().map(|name| shown::columns(name)).max().unwrap_or(0);
+        for (name, tensor) in names.iter().zip(&self.tensors) {
+            let TensorDifference { values, differing, max_abs, rms, max_ulp, .. } = tensor;
+            let _ = write!(text, "  {}  {differing} of {values} values differ, by at most {max_abs}", shown::left(name, width));
             if let (Some(rms), Some(max_ulp)) = (rms, max_ulp) {
                 let _ = write!(text, " ({max_ulp} ulp), root mean square {rms}");
             }

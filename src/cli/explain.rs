@@ -1,14 +1,15 @@
 //! `nnue explain`: what the key of each stage is made of, and what of it changed. Changes nothing.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::build::{ManifestArgs, load_manifest, printable};
 use super::{Exit, Global};
 use crate::build::{Explanation, Options, StageExplanation, StageStatus, Workspace, select_nets};
-use crate::ctx::Backend;
+use crate::ctx::{Backend, open_file};
 use crate::error::{Error, Kind, Result};
 
 /// Show what each stage of a net is made of, and what changed since its last build
@@ -39,7 +40,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let options = Options { dry_run: true, paranoid, lock_timeout, ..Options::default() };
     let mut explanation = Workspace::open(&manifest, &options, &ctx)?.explain(net, &options, &ctx)?;
     if let Some(path) = &args.against {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("cannot read", path, error).kind_is(Kind::Usage))?;
+        let text = read_record(path).map_err(|error| Error::io("cannot read", path, error).kind_is(Kind::Usage))?;
         let other = Explanation::from_json(&text).map_err(|error| error.context(format!("cannot compare with `{}`", path.display())))?;
         if other.net != explanation.net {
             return Err(Error::usage(format!("`{}` is a record of the net `{}`, not of `{}`", path.display(), other.net, explanation.net))
@@ -54,6 +55,17 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     }
     let failed = explanation.stages.iter().any(|stage| stage.status == StageStatus::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// The text of a record; a file without end is none.
+fn read_record(path: &Path) -> io::Result<String> {
+    const MOST: u64 = 64 << 20;
+    let mut text = String::new();
+    open_file(path)?.take(MOST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST {
+        return Err(io::Error::other(format!("it has more than {MOST} bytes")));
+    }
+    Ok(text)
 }
 
 fn text(explanation: &Explanation, against: bool) -> String {

@@ -1,6 +1,6 @@
 //! What every command has: global options, the way to stdout and stderr, cancellation.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,7 @@ use clap::ArgAction;
 
 use super::log::LogFormat;
 use super::progress::Reporter;
-use super::terminal::{Color, Style, Verbosity};
+use super::terminal::{Color, Style, Verbosity, json_to_stdout, to_stdout};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 
@@ -120,11 +120,7 @@ impl Global {
     /// # Errors
     /// When stdout cannot be written to for another reason, such as a full disk.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new("cannot write to stdout").because(error)),
-            _ => Ok(()),
-        }
+        printed(to_stdout(text))
     }
 
     /// Prints a summary on stdout, unless `-q` was given.
@@ -141,7 +137,7 @@ impl Global {
     /// As [`Self::print`].
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
-        self.print(&format!("{text}\n"))
+        printed(json_to_stdout(&format!("{text}\n")))
     }
 
     /// Prints a JSON document on one line of stdout.
@@ -150,7 +146,15 @@ impl Global {
     /// As [`Self::print`].
     pub(crate) fn print_json_line(&self, value: &impl serde::Serialize) -> Result<()> {
         let text = serde_json::to_string(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
-        self.print(&format!("{text}\n"))
+        printed(json_to_stdout(&format!("{text}\n")))
+    }
+}
+
+/// A reader that went away is not an error.
+fn printed(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new("cannot write to stdout").because(error)),
+        _ => Ok(()),
     }
 }
 
@@ -158,6 +162,8 @@ impl Global {
 fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = cancel.clone();
+    // A file that becomes larger than this process may make it would end it without a word; with a handler of its own the write fails.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     // Where no handler can be installed, Ctrl-C ends the process as ever; files are renamed into place, so none is torn.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {

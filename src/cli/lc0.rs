@@ -445,7 +445,7 @@ fn tensors(net: &Net) -> Result<Value> {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    crate::shown::line(text).into_owned()
 }
 
 fn text(path: &Path, bytes: &Bytes, content: Option<String>, net: &Description) -> String {

@@ -22,6 +22,7 @@ use miette::Diagnostic;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Kind};
+use crate::shown;
 
 /// Version of the members; raised when one changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -64,7 +65,7 @@ fn event(kind: &str, members: Value) -> String {
     if let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) {
         object.extend(members);
     }
-    object.to_string()
+    shown::clean_json(&object.to_string()).into_owned()
 }
 
 /// What goes on, or should be known: `note` or `warning`.

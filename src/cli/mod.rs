@@ -138,9 +138,10 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let format = LogFormat::asked_for(&arguments);
     panics::install_hook(format);
+    let color = clap_color(&arguments);
     let cli = match plain::parse(&arguments).map_or_else(|| parse(arguments), Ok) {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error, format),
+        Err(error) => return refuse(&error, format, color),
     };
     let style = Style::of_stderr(cli.global.color, cli.global.log_format());
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
@@ -163,12 +164,11 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
 }
 
 /// Says why a command line is not carried out: it is wrong, or asks for help or the version.
-fn refuse(error: &clap::Error, format: LogFormat) -> ExitCode {
+fn refuse(error: &clap::Error, format: LogFormat, color: ColorChoice) -> ExitCode {
     if error.use_stderr() && format == LogFormat::Json {
         terminal::to_stderr(&log::usage(&error.render().to_string()));
     } else {
-        // Help and version are not errors; they go to stdout. A closed pipe is the reader's choice.
-        let _ = error.print();
+        terminal::clap_message(error, color);
         if error.use_stderr() && format == LogFormat::Github {
             terminal::to_stderr(&log::github::usage(&error.render().to_string()));
         }

@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::log::{self, LogFormat};
 use super::terminal::{Style, Verbosity, to_stderr};
 use crate::ctx::Progress;
+use crate::shown;
 
 /// Without `-v`, a task that is shorter is not worth a line.
 const SHORT: Duration = Duration::from_secs(3);
@@ -95,7 +96,7 @@ impl Reporter {
         if self.verbosity != Verbosity::Quiet {
             self.line(&match self.style.format {
                 LogFormat::Json => log::message("note", message),
-                LogFormat::Text | LogFormat::Github => message.to_owned(),
+                LogFormat::Text | LogFormat::Github => shown::clean(message).into_owned(),
             });
         }
     }
@@ -141,6 +142,7 @@ impl Reporter {
 
 impl Progress for Reporter {
     fn start(&self, task: &str, total: Option<u64>, unit: &'static str) {
+        let shown = shown::shortened(task, 40);
         let bar = self.bars.as_ref().map(|bars| {
             let (bar, template) = match total {
                 Some(total) => (
@@ -150,7 +152,7 @@ impl Progress for Reporter {
                 None => (ProgressBar::new_spinner(), format!("{{prefix:>12}} {{spinner}} {{human_pos}} {unit}, {{per_sec}}, {{elapsed}}")),
             };
             let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = bars.add(bar.with_style(style.progress_chars("=> ")).with_prefix(task.to_owned()));
+            let bar = bars.add(bar.with_style(style.progress_chars("=> ")).with_prefix(shown.clone()));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -204,7 +206,7 @@ impl Progress for Reporter {
         if self.verbosity != Verbosity::Quiet {
             self.line(&match self.style.format {
                 LogFormat::Json => log::message("warning", message),
-                LogFormat::Text => format!("{} {message}", self.style.paint("warning:", "1;33")),
+                LogFormat::Text => format!("{} {}", self.style.paint("warning:", "1;33"), shown::clean(message)),
                 LogFormat::Github => log::github::message("warning", message),
             });
         }

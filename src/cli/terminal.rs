@@ -2,9 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use clap::ValueEnum;
+use clap::{ColorChoice, ValueEnum};
 
 use super::log::LogFormat;
+use crate::shown;
 
 /// When messages are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,7 +91,73 @@ impl Style {
     }
 }
 
-/// Writes a line to stderr; where that fails there is nobody left to tell.
+/// Writes a line to stderr; where that fails there is nobody left to tell. Of what a terminal obeys only colours come through.
 pub(super) fn to_stderr(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", shown::clean_coloured(text));
+}
+
+/// Writes text for people to stdout: nothing in it does anything to a terminal.
+pub(super) fn to_stdout(text: &str) -> io::Result<()> {
+    bytes_to_stdout(shown::clean(text).as_bytes())
+}
+
+/// Writes a JSON document to stdout, likewise.
+pub(super) fn json_to_stdout(text: &str) -> io::Result<()> {
+    bytes_to_stdout(shown::clean_json(text).as_bytes())
+}
+
+/// Prints what clap says of a command line: help and version, which are not errors, on stdout. A closed pipe is the reader's choice.
+pub(super) fn clap_message(error: &clap::Error, color: ColorChoice) {
+    if !error.use_stderr() {
+        // The program's own text.
+        let _ = error.print();
+        return;
+    }
+    let coloured = match color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => io::stderr().is_terminal(),
+    };
+    let text = error.render();
+    let text = if coloured { text.ansi().to_string() } else { text.to_string() };
+    to_stderr(text.trim_end_matches('\n'));
+}
+
+fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Whoever prints must do it through this file.
+    #[test]
+    fn nothing_else_writes_to_stdout_or_stderr() {
+        const WAYS: [&str; 9] =
+            ["io::stdout", "io::stderr", "println!", "print!(", "eprint", "dbg!", "error.print()", "/dev/tty", "/dev/stdout"];
+        fn look(folder: &Path, found: &mut Vec<String>, seen: &mut usize) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    look(&path, found, seen);
+                    continue;
+                }
+                *seen += 1;
+                let text = std::fs::read_to_string(&path).unwrap();
+                // Tests may print what they like: theirs is the terminal of whoever works on the program.
+                let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+                if ["cli/terminal.rs", "cache/tests.rs", "cache/model.rs", "files/testing.rs"].iter().any(|known| path.ends_with(known)) {
+                    continue;
+                }
+                let lines = || program.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let ways = WAYS.iter().filter(|way| lines().any(|line| line.contains(**way)));
+                found.extend(ways.map(|way| format!("{}: `{way}`", path.display())));
+            }
+        }
+        let (mut found, mut seen) = (Vec::new(), 0);
+        look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found, &mut seen);
+        assert!(found.is_empty() && seen > 100, "{found:?}");
+    }
 }

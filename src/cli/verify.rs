@@ -9,7 +9,7 @@ use super::build::{ManifestArgs, load_manifest};
 use super::diff::{self, Comparison};
 use super::word::word;
 use super::{Exit, Global};
-use crate::build::{Checked, Options, Rebuilt, RebuiltFile, lock, locked_nets, rebuild, select_nets};
+use crate::build::{Checked, Options, Rebuilt, RebuiltFile, lock, locked_nets, provenance, rebuild, select_nets};
 use crate::ctx::Backend;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
@@ -142,11 +142,11 @@ fn report(manifest: &Manifest, checked: Checked, rebuilt: Option<Rebuilt>, ctx: 
     let mut other_provenance = Vec::new();
     for RebuiltFile { path, sha256, provenance, place } in rebuilt.iter().flat_map(|rebuilt| &rebuilt.outputs) {
         // A file that is missing has been reported as such.
-        if let Some(provenance) = provenance
-            && let Ok(published) = std::fs::read(manifest.folder.join(provenance))
-            && std::fs::read(manifest::provenance_path(place)).ok() != Some(published)
+        if let Some(name) = provenance
+            && let Ok(published) = provenance::read(&manifest.folder.join(name))
+            && provenance::read(&manifest::provenance_path(place)).ok() != Some(published)
         {
-            other_provenance.push(provenance.clone());
+            other_provenance.push(name.clone());
         }
         // In a folder a file's name follows its content: the locked file of that folder which nothing else became is the one.
         let parent = |path: &str| Path::new(path).parent().map(Path::to_owned);

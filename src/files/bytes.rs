@@ -1,6 +1,7 @@
 //! The bytes of a whole file, in memory or mapped, shared cheaply. The one place that maps files.
 //!
 //! Parsers take [`Bytes`] and hand out ranges of it, so tensors of a large file are read where they lie. Nothing here knows a format.
+#![allow(unsafe_code, reason = "the one place that maps files")]
 
 use std::{
     fmt,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    ctx::Ctx,
+    ctx::{Ctx, open_file},
     error::{Error, Result},
 };
 
@@ -67,7 +68,7 @@ impl Bytes {
     /// When the file cannot be opened, read or mapped, or is not a regular one.
     pub fn map(path: &Path) -> Result<Self> {
         check_regular(path)?;
-        let file = File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
+        let file = open_file(path).map_err(|error| Error::io("cannot open", path, error))?;
         Self::of_file(file).map_err(|error| Error::io("cannot read", path, error))
     }
 

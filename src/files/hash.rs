@@ -20,7 +20,7 @@ use super::{
     signature::Signature,
 };
 use crate::{
-    ctx::Ctx,
+    ctx::{Ctx, open_file},
     error::{Error, Result},
 };
 
@@ -115,7 +115,7 @@ fn hash_stable<D>(path: &Path, ctx: &Ctx, hash: impl Fn(&Reading<'_>) -> Result<
             return Err(Error::new(format!("cannot read `{}`", path.display())).because(format!("it is {what}")).help(help));
         }
         let before = Signature::of(&before);
-        let file = File::open(path).map_err(failed)?;
+        let file = open_file(path).map_err(failed)?;
         if Signature::of(&file.metadata().map_err(failed)?) != before {
             continue;
         }

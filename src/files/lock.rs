@@ -6,12 +6,11 @@ use std::{
     fs::{File, TryLockError},
     io,
     os::unix::fs::MetadataExt,
-    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use super::write::open_lock_file;
+use super::own::OwnPath;
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
@@ -61,7 +60,7 @@ pub fn is_unsupported(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// When the wait was interrupted or took longer than allowed.
-pub fn acquire(path: &Path, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
+pub fn acquire(path: &OwnPath, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
     acquire_gated(path, None, sharing, waiting, ctx)
 }
 
@@ -69,7 +68,7 @@ pub fn acquire(path: &Path, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -
 ///
 /// Holders that pass the gate (shared) before they take the lock cannot keep this one out for ever by overlapping, and are
 /// themselves held up for no longer than that by a holder that stays.
-pub(crate) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
+pub(crate) fn acquire_gated(path: &OwnPath, gate: Option<&OwnPath>, sharing: Sharing, waiting: Waiting<'_>, ctx: &Ctx) -> Result<Acquired> {
     const PHASE_MS: u128 = 500;
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
@@ -106,9 +105,9 @@ pub(crate) fn acquire_gated(path: &Path, gate: Option<&Path>, sharing: Sharing, 
 ///
 /// # Errors
 /// When the file cannot be made, or its file system does not support locks.
-pub fn try_acquire(path: &Path, sharing: Sharing) -> io::Result<Option<FileLock>> {
+pub fn try_acquire(path: &OwnPath, sharing: Sharing) -> io::Result<Option<FileLock>> {
     loop {
-        let file = open_lock_file(path)?;
+        let file = path.open_lock()?;
         let tried = match sharing {
             Sharing::Shared => file.try_lock_shared(),
             Sharing::Exclusive => file.try_lock(),
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn shared_holders_keep_an_exclusive_one_waiting_with_one_message() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let path = OwnPath::from(&folder.path().join("lock"));
         let listener = Listener::new();
         let ctx = listener.ctx();
         let a = try_acquire(&path, Sharing::Shared).unwrap().unwrap();
@@ -158,7 +157,8 @@ mod tests {
     #[test]
     fn a_lock_that_cannot_be_made_is_told_apart_from_one_that_is_held() {
         let waiting = Waiting { message: "m", timeout: None };
-        let acquired = acquire(Path::new("/nonexistent/lock"), Sharing::Shared, waiting, &Ctx::silent()).unwrap();
+        let acquired =
+            acquire(&OwnPath::from(std::path::Path::new("/nonexistent/lock")), Sharing::Shared, waiting, &Ctx::silent()).unwrap();
         assert!(matches!(acquired, Acquired::Unavailable(error) if error.kind() == io::ErrorKind::NotFound));
     }
 }

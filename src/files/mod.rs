@@ -4,6 +4,7 @@
 //! Knows bytes and paths, never what they mean: no cache, no format, no net. Below it lie only [`crate::ctx`] and [`crate::error`].
 //!
 //! * [`write`](mod@write): the only module that writes files that stay. A file appears whole or not at all.
+//! * [`OwnPath`]: files that the program names itself, in which no link is followed.
 //! * [`lock`]: locks between processes.
 //! * [`digest`]: digests as types. [`hash`]: digests of files that held still while they were read.
 //! * [`signature`]: what the file system says of a file, and when that may stand for its contents.
@@ -13,6 +14,7 @@ pub mod bytes;
 pub mod digest;
 pub mod hash;
 pub mod lock;
+mod own;
 pub(crate) mod paths;
 pub mod reader;
 pub mod signature;
@@ -23,11 +25,12 @@ pub mod write;
 pub use bytes::{Bytes, check_regular};
 pub use digest::{Blake3, CountingWriter, HashingWriter, Sha256};
 pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
+pub use own::OwnPath;
 pub(crate) use paths::{folder_of, named};
 pub use reader::{CutOff, Reader};
 pub use signature::{Clock, Signature};
 pub use write::{
     Durability, TEMP_PREFIX, create_dir_all, remove_file, sweep_temp, write_atomic, write_atomic_named, write_if_accepted,
-    write_if_different, write_named_if_accepted, write_over_link,
+    write_if_different, write_named_if_accepted,
 };
-pub(crate) use write::{TempFile, age, file_system_clock};
+pub(crate) use write::{TempFile, age, file_system_clock, sweep_own};

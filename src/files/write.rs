@@ -15,6 +15,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use super::own::{OwnPath, OwnTemp};
 use super::paths::folder_of;
 use super::signature::{Clock, Signature};
 use crate::error::{Error, Result};
@@ -77,18 +78,6 @@ pub fn write_if_accepted<T>(
     Ok((value, wrote))
 }
 
-/// As [`write_if_different`], but a symbolic link at `path` is itself replaced, and the file it names stays as it is: for files whose
-/// names nobody typed, so that nobody can have meant the link.
-///
-/// # Errors
-/// As [`write_atomic`], except that a dangling link is replaced.
-pub fn write_over_link<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, bool)> {
-    let target = Target::itself(path)?;
-    let (temp, value) = write_temp(target.folder(), path, write)?;
-    let wrote = target.replace_if_different(temp)?;
-    Ok((value, wrote))
-}
-
 /// What [`write_atomic_named`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<T> {
@@ -100,7 +89,8 @@ pub struct Named<T> {
     pub wrote: bool,
 }
 
-/// As [`write_over_link`] for a file in `folder` whose name is known only after it was written: `nn-<sha12>.nnue`.
+/// As [`write_if_different`] for a file in `folder` whose name is known only after it was written: `nn-<sha12>.nnue`.
+/// Nobody typed that name, so a link that has it is itself replaced.
 ///
 /// # Errors
 /// As [`write_atomic`]; a name that is not one plain path component.
@@ -167,27 +157,34 @@ pub fn remove_file(path: &Path) -> Result<bool> {
 /// # Errors
 /// When the folder exists and cannot be read.
 pub fn sweep_temp(folder: &Path, grace: Duration) -> Result<usize> {
-    let entries = match fs::read_dir(folder) {
+    sweep_own(&OwnPath::new(folder, ""), grace)
+}
+
+/// As [`sweep_temp`] in a folder of the program's own.
+///
+/// # Errors
+/// As [`sweep_temp`].
+pub(crate) fn sweep_own(folder: &OwnPath, grace: Duration) -> Result<usize> {
+    let path = super::named(folder.as_path());
+    let entries = match folder.open_folder().and_then(|_held| fs::read_dir(path)) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(0),
-        Err(error) => return Err(Error::io("cannot read the folder", folder, error)),
+        Err(error) => return Err(Error::io("cannot read the folder", path, error)),
     };
     let mut removed = 0;
     for entry in entries.flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()) && is_abandoned(&entry.path(), grace) {
-            removed += usize::from(fs::remove_file(entry.path()).is_ok());
+        if entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()) {
+            let temp = folder.join(entry.file_name());
+            removed += usize::from(is_abandoned(&temp, grace) && temp.remove().is_ok());
         }
     }
     Ok(removed)
 }
 
-fn is_abandoned(path: &Path, grace: Duration) -> bool {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
-    if !metadata.is_file() || age(&metadata) < grace {
-        return false;
-    }
+fn is_abandoned(path: &OwnPath, grace: Duration) -> bool {
+    let Ok(metadata) = path.metadata() else { return false };
     // Where locks do not work, age alone decides.
-    File::open(path).is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    age(&metadata) >= grace && path.open().is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// How long ago a file was written; zero for times in the future.
@@ -195,37 +192,32 @@ pub(crate) fn age(metadata: &Metadata) -> Duration {
     metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default()
 }
 
-/// Opens (or makes) a file that exists only to be locked. A read-only folder still gives a handle where the file is there.
-pub(crate) fn open_lock_file(path: &Path) -> io::Result<File> {
-    // Opened for writing where possible: some network file systems give exclusive locks to writers only.
-    let writing = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    writing.or_else(|error| File::open(path).map_err(|_| error))
-}
-
 /// What time it is for the file system of `folder`, by the time it gives a new file; `None` where no file can be made there.
-pub(crate) fn file_system_clock(folder: &Path) -> Option<Clock> {
-    let signature = Signature::of(&new_temp(folder, NEW_FILE).ok()?.as_file().metadata().ok()?);
+pub(crate) fn file_system_clock(folder: &OwnPath) -> Option<Clock> {
+    let signature = Signature::of(&OwnTemp::new(folder, NEW_FILE).ok()?.file.as_file().metadata().ok()?);
     Some(Clock { at: signature.mtime, device: Some(signature.device) })
 }
 
 /// A blob on its way into the store: unlike the functions above it leaves it to the caller what a failure means.
-pub(crate) struct TempFile(BufWriter<NamedTempFile>);
+pub(crate) struct TempFile {
+    out: BufWriter<File>,
+    temp: OwnTemp,
+}
 
 impl TempFile {
     /// A new file in `folder` that nobody may write to once it is closed.
-    pub(crate) fn read_only(folder: &Path) -> io::Result<Self> {
-        Ok(Self(BufWriter::with_capacity(BUFFER, new_temp(folder, 0o444)?)))
+    pub(crate) fn read_only(folder: &OwnPath) -> io::Result<Self> {
+        let temp = OwnTemp::new(folder, 0o444)?;
+        Ok(Self { out: BufWriter::with_capacity(BUFFER, temp.file.as_file().try_clone()?), temp })
     }
 
     /// Gives the file its real name, making the folder where that is missing; forces nothing to the disk.
-    pub(crate) fn rename(self, path: &Path) -> io::Result<()> {
-        let mut temp = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
-        match rename(&mut temp, path) {
+    pub(crate) fn rename(mut self, path: &OwnPath) -> io::Result<()> {
+        self.out.flush()?;
+        match self.temp.rename(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(folder) = path.parent() {
-                    fs::create_dir_all(folder)?;
-                }
-                rename(&mut temp, path)
+                path.folder().create()?;
+                self.temp.rename(path)
             }
             other => other,
         }
@@ -234,12 +226,32 @@ impl TempFile {
 
 impl Write for TempFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.out.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
+}
+
+/// [`OwnPath::write`].
+pub(super) fn write_own<T>(path: &OwnPath, durability: Durability, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let shown = path.as_path();
+    let failed = |error| Error::io("cannot write", shown, error);
+    let folder = path.folder();
+    let temp = OwnTemp::new(&folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
+    let (mut temp, value) = write_into(temp, |temp| temp.file.as_file(), shown, write)?;
+    if let Ok(old) = path.metadata() {
+        temp.file.as_file().set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
+    }
+    if durability == Durability::Durable {
+        temp.file.as_file().sync_all().map_err(failed)?;
+    }
+    temp.rename(path).map_err(failed)?;
+    if durability == Durability::Durable {
+        sync_folder(super::named(folder.as_path())).map_err(failed)?;
+    }
+    Ok(value)
 }
 
 /// A place that a regular file can take: devices and folders refused.
@@ -323,7 +335,12 @@ impl<'a> Target<'a> {
 /// Writes a complete temporary file in `folder`; `shown` is what messages name.
 fn write_temp<T>(folder: &Path, shown: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(NamedTempFile, T)> {
     let temp = new_temp(folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
-    let mut out = BufWriter::with_capacity(BUFFER, Watched { file: temp.as_file(), failure: None });
+    write_into(temp, NamedTempFile::as_file, shown, write)
+}
+
+/// Fills a temporary file; `shown` is what messages name.
+fn write_into<F, T>(temp: F, file: impl Fn(&F) -> &File, shown: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(F, T)> {
+    let mut out = BufWriter::with_capacity(BUFFER, Watched { file: file(&temp), failure: None });
     let value = write(&mut out);
     let flushed = if value.is_ok() { out.flush() } else { Ok(()) };
     let failure = out.into_parts().0.failure.or(flushed.err());
@@ -358,13 +375,15 @@ impl Write for Watched<'_> {
 
 fn new_temp(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     // The mode is given on creation, where the umask applies to it; setting it later would bypass the umask.
+    make_temp(folder, |path| File::options().read(true).write(true).create_new(true).mode(mode).open(path))
+}
+
+/// A temporary file in `folder`, which `open` makes by its path.
+pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<NamedTempFile> {
     // `tempfile` wraps errors in a kind and a made-up name; callers name the file that it is about, and look at the number.
     let mut failed = None;
-    let open = |path: &Path| {
-        let opened = File::options().read(true).write(true).create_new(true).mode(mode).open(path);
-        opened.inspect_err(|error| failed = error.raw_os_error())
-    };
-    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, open);
+    let noting = |path: &Path| open(path).inspect_err(|error| failed = error.raw_os_error());
+    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, noting);
     let temp = temp.map_err(|error| failed.map_or(error, io::Error::from_raw_os_error))?;
     // Where locks do not work, the sweep goes by age.
     let _ = temp.as_file().try_lock();
@@ -447,26 +466,17 @@ mod tests {
     #[test]
     fn a_link_in_the_place_of_a_file_that_nobody_named_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let (victim, link, other) = (folder.path().join("victim"), folder.path().join("nn-1.nnue"), folder.path().join("file"));
+        let (victim, link) = (folder.path().join("victim"), folder.path().join("nn-1.nnue"));
         fs::write(&victim, b"theirs").unwrap();
         // The last one leads to the very bytes: it is still no file of its own.
         for bytes in [&b"ours"[..], b"theirs"] {
             symlink("victim", &link).unwrap();
-            symlink(&victim, &other).unwrap();
             assert!(write_atomic_named(folder.path(), put(bytes), |()| "nn-1.nnue".to_owned()).unwrap().wrote);
-            assert!(write_over_link(&other, put(bytes)).unwrap().1);
-            assert!(!write_over_link(&other, put(bytes)).unwrap().1);
-            for path in [&link, &other] {
-                assert!(fs::symlink_metadata(path).unwrap().is_file());
-                assert_eq!(fs::read(path).unwrap(), bytes);
-                fs::remove_file(path).unwrap();
-            }
+            assert!(fs::symlink_metadata(&link).unwrap().is_file());
+            assert_eq!(fs::read(&link).unwrap(), bytes);
+            fs::remove_file(&link).unwrap();
             assert_eq!(fs::read(&victim).unwrap(), b"theirs");
         }
-        symlink("nowhere", &other).unwrap();
-        write_over_link(&other, put(b"ours")).unwrap();
-        assert!(!folder.path().join("nowhere").exists());
-        assert!(write_over_link(folder.path(), put(b"ours")).is_err());
         assert!(temp_files(folder.path()).is_empty());
     }
 

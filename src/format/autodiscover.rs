@@ -3,7 +3,6 @@
 //! Looks at folders, at the times of files and at their first bytes. Whether a file is a whole net is not asked here.
 
 use std::{
-    fs::File,
     io::Read,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -14,6 +13,7 @@ use flate2::read::MultiGzDecoder;
 
 /// What stands for the search in place of a path.
 pub const AUTODISCOVER: &str = "<autodiscover>";
+use crate::ctx::open_file;
 
 /// What the search depends on.
 #[derive(Debug, Clone, Default)]
@@ -91,11 +91,11 @@ fn files(folder: &Path) -> Vec<(u64, PathBuf)> {
 /// Bytes 1 to 4 of the content, inflated where it is gzip. The first is not looked at.
 fn begins_as_net(path: &Path) -> bool {
     let read = || -> std::io::Result<[u8; 5]> {
-        let mut file = File::open(path)?;
+        let mut file = open_file(path)?;
         let mut head = [0; 5];
         file.read_exact(&mut head)?;
         if head.starts_with(b"\x1F\x8B") {
-            MultiGzDecoder::new(File::open(path)?).read_exact(&mut head)?;
+            MultiGzDecoder::new(open_file(path)?).read_exact(&mut head)?;
         }
         Ok(head)
     };

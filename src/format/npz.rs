@@ -5,6 +5,7 @@
 //! compressed.
 
 use std::{
+    collections::HashMap,
     io::{Read, Write},
     sync::Arc,
 };
@@ -13,7 +14,7 @@ use crate::{
     error::{Error, Result},
     files::Bytes,
     format::{
-        npy,
+        npy, packed,
         tensor::{DType, Storage, TensorOut, TensorView},
         zip,
     },
@@ -24,6 +25,8 @@ use crate::{
 pub struct Npz {
     bytes: Bytes,
     entries: Vec<zip::Entry>,
+    /// Places of `entries` by their names.
+    places: HashMap<String, usize>,
 }
 
 const MAX_INFLATED: u64 = 4 << 30;
@@ -51,7 +54,14 @@ impl Npz {
         if let Some(other) = entries.iter().find(|entry| !entry.name.ends_with(".npy")) {
             return Err(Error::new(format!("`{}` in the archive is not a `.npy` array", other.name.escape_debug())));
         }
-        Ok(Self { bytes, entries })
+        // Each member alone is bounded by its own size; together they may be no more than a packed file of this size.
+        let inflated = entries.iter().filter(|entry| entry.deflated).fold(0, |sum: u64, entry| sum.saturating_add(entry.size));
+        let most = packed::budget(bytes.len() as u64);
+        if inflated > most {
+            return Err(Error::new(format!("the {} bytes of the archive should become {inflated}, the limit is {most}", bytes.len())));
+        }
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.name.clone(), place)).collect();
+        Ok(Self { bytes, entries, places })
     }
 
     /// The arrays' names, without `.npy`, in the archive's order.
@@ -64,7 +74,7 @@ impl Npz {
     /// # Errors
     /// When there is none, it is damaged, or it is of a kind that [`npy::parse`] does not know.
     pub fn array(&self, name: &str) -> Result<TensorView> {
-        let entry = self.entries.iter().find(|entry| entry.name.strip_suffix(".npy") == Some(name));
+        let entry = self.places.get(&format!("{name}.npy")).and_then(|place| self.entries.get(*place));
         let entry = entry.ok_or_else(|| Error::new(format!("the archive has no array `{}`", name.escape_debug())))?;
         self.read(entry).map_err(|error| error.context(format!("array `{}` cannot be read", name.escape_debug())))
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::packed::{self, Packing};
 use super::state_dict::StateDict;
 use super::{checkpoint, nnue, npy, wasm};
+use crate::ctx::open_file;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, check_regular};
 
@@ -253,7 +254,7 @@ pub struct Found {
 /// When it cannot be read, or is not a regular file: a pipe would keep us waiting.
 pub fn probe(path: &Path) -> Result<Found> {
     check_regular(path)?;
-    probe_file(File::open(path).map_err(|error| Error::io("cannot open", path, error))?, path)
+    probe_file(open_file(path).map_err(|error| Error::io("cannot open", path, error))?, path)
 }
 
 /// As [`probe`], of a file that is open and has not been read; `path` is for messages.

@@ -64,7 +64,8 @@ impl Hints {
     }
 }
 
-/// A source's tensors by name, in its order.
+/// A source's tensors by name, in its order. Cloning copies names and pointers.
+#[derive(Clone)]
 pub struct StateDict {
     /// Names as stored, with their tensors.
     pub tensors: Vec<(String, Arc<dyn Tensor>)>,

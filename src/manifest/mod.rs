@@ -35,7 +35,7 @@ mod tree;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs::{File, Metadata},
+    fs::Metadata,
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -56,6 +56,7 @@ pub use self::{
 };
 pub use crate::words::{Algorithm, CompressionChoice, Overflow, Publish, RemoteMode};
 use crate::{
+    ctx::open_file,
     error::{Error, Kind, Result},
     files::folder_of,
 };
@@ -113,7 +114,7 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Manifest> {
 /// As [`load`].
 pub fn load_with(path: &Path, overrides: &[Override], globs: Globs) -> Result<Manifest> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| {
+    let read = open_file(path).and_then(|file| {
         let metadata = file.metadata()?;
         file.take(LARGEST + 1).read_to_end(&mut bytes)?;
         Ok(metadata)

@@ -8,6 +8,7 @@ use std::{collections::HashSet, fmt, path::Path, sync::Arc};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 use crate::error::{Error, Kind};
+use crate::excerpt::{self, Excerpt};
 
 /// What some editors put before the first character of a file.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -162,7 +163,8 @@ pub(super) fn report(texts: &Texts, mut problems: Vec<Problem>) -> Error {
     problems.sort_by_key(Problem::place);
     let count = problems.len();
     problems.truncate(SHOWN);
-    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, problem)).collect();
+    let excerpts: Vec<Arc<Excerpt>> = texts.0.iter().map(|text| Arc::new(Excerpt::of(text))).collect();
+    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, &excerpts, problem)).collect();
     if count == 1
         && let Some(finding) = findings.pop()
     {
@@ -182,25 +184,22 @@ struct Finding {
     message: String,
     cause: Cause,
     help: String,
-    text: Option<Arc<NamedSource<String>>>,
+    text: Option<Arc<Excerpt>>,
     labels: Vec<LabeledSpan>,
 }
 
 impl Finding {
-    fn new(texts: &Texts, problem: Problem) -> Self {
+    fn new(texts: &Texts, excerpts: &[Arc<Excerpt>], problem: Problem) -> Self {
         let place = problem.place();
-        let text = texts.0.get(place.text).cloned();
-        let content = text.as_ref().map_or("", |text| text.inner());
-        let labels = problem
-            .labels
-            .into_iter()
-            .filter(|(span, _)| span.text == place.text)
-            .map(|(span, label)| {
-                let (start, end) = visible(content, span);
-                LabeledSpan::new(Some(label), start, end - start)
-            })
-            .collect();
-        Self { message: problem.message, cause: Cause(problem.cause), help: problem.help, text, labels }
+        let text = excerpts.get(place.text).cloned();
+        let content = texts.0.get(place.text).map_or("", |text| text.inner());
+        let labels = problem.labels.into_iter().filter(|(span, _)| span.text == place.text).map(|(span, label)| {
+            let (start, end) = visible(content, span);
+            (start, end, label)
+        });
+        let labels = text.as_ref().map_or_else(Vec::new, |text| text.labels(labels));
+        let [message, cause, help] = [&problem.message, &problem.cause, &problem.help].map(|text| excerpt::message(text));
+        Self { message, cause: Cause(cause), help, text, labels }
     }
 }
 

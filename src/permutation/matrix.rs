@@ -4,6 +4,7 @@
 //! # Cache artifact
 //! Little-endian: the 8 bytes `nnue-act`, u32 version 1, u32 neurons, u64 positions, then each neuron's column as
 //! `8 * ceil(2 * positions / 512)` u64. Bits past the last sample are zero, so equal matrices are equal bytes.
+#![allow(unsafe_code, reason = "what derives that a line is plain bytes")]
 
 use std::io::{self, Write};
 

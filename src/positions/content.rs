@@ -17,6 +17,8 @@ use crate::{
 
 const MAX_IN_MEMORY: usize = 64 << 20;
 const BUFFER: usize = 256 << 10;
+/// Bytes of the temporary folder that stay free; a twentieth of a small one.
+const RESERVE: u64 = 1 << 30;
 
 /// The bytes of a file.
 pub(super) struct Content {
@@ -126,6 +128,19 @@ fn damaged(path: &Path, error: io::Error) -> Error {
     Error::io("cannot unpack", path, error).help("the file may be cut off or damaged")
 }
 
+/// Leaves something of the disk to everybody else: a temporary folder that is full stops more than this program.
+fn check_room(file: &File, needed: u64) -> io::Result<()> {
+    let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
+    let (size, free) = (disk.f_blocks.saturating_mul(disk.f_frsize), disk.f_bavail.saturating_mul(disk.f_frsize));
+    let kept = RESERVE.min(size / 20);
+    if free.saturating_sub(needed) < kept {
+        let message =
+            format!("the temporary folder has {free} bytes left, of which {kept} are for others: set TMPDIR to a folder with space");
+        return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+    }
+    Ok(())
+}
+
 #[derive(Default)]
 struct Spool {
     memory: Vec<u8>,
@@ -143,6 +158,7 @@ impl Spool {
             Some(file) => file,
             empty => empty.insert(NamedTempFile::new()?),
         };
+        check_room(file.as_file(), self.memory.len() as u64)?;
         file.write_all(&self.memory)?;
         self.memory.clear();
         Ok(())

@@ -112,13 +112,13 @@ impl Stream {
 
 fn open_file(path: &Path, ctx: &Ctx) -> Result<(Data, Vec<TextChunk>)> {
     let shown = path.display();
-    let mut file = ctx.open(path)?;
-    let metadata = file.metadata().map_err(|e| Error::io("cannot open", path, e))?;
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io("cannot open", path, e))?;
     if !metadata.is_file() {
         let what = if metadata.is_dir() { "a folder" } else { "not a regular file" };
         return Err(Error::new(format!("`{shown}` is {what}")).help("name the files of positions themselves"));
     }
-    let len = metadata.len();
+    let mut file = ctx.open(path)?;
+    let len = file.metadata().map_err(|e| Error::io("cannot open", path, e))?.len();
     let mut head = Vec::new();
     file.by_ref().take(HEAD).read_to_end(&mut head).map_err(|e| Error::io("cannot read", path, e))?;
     let packing = Packing::of(&head);

@@ -204,6 +204,8 @@ pt("tensor_of_1_tb.pt", one(store=storage(numel=2**38), size=ints(2**38)))
 pt("tensor_shape_overflow.pt", one(size=ints(2**40, 2**40), stride=ints(0, 0)))
 pt("tensor_expanded_to_4_tb.pt", one(size=ints(2**40), stride=ints(0)))
 pt("tensor_expanded_to_1_gb.pt", one(size=ints(2**28), stride=ints(0)))
+# Each alone is small enough to be read whole.
+pt("tensors_expanded_to_400_mb.pt", dictionary(*((f"w{i}", tensor(size=ints(2**20), stride=ints(0))) for i in range(100))))
 pt("tensor_stride_overflow.pt", one(size=ints(2), stride=ints(2**62)))
 pt("tensor_offset_past_end.pt", one(offset=integer(1)))
 pt("tensor_negative_offset.pt", one(offset=integer(-1)))
@@ -337,6 +339,8 @@ save("control_good.npz", zipped([Entry("a.npy", npy("<f4", "(4,)", FLOATS)), Ent
 save("pickled_objects.npz", zipped([Entry("a.npy", npy("|O", "(1,)", BAD_PICKLE))]))
 save("shape_lies.npz", zipped([Entry("a.npy", npy("<f4", "(1099511627776,)", FLOATS))]))
 save("bomb.npz", zipped([Entry("a.npy", npy("|u1", f"({64 << 20},)", bytes(64 << 20)), method=8)]))
+# Each alone is small enough; together they are not.
+save("bombs.npz", zipped([Entry(f"{i}.npy", npy("|u1", f"({24 << 20},)", bytes(24 << 20)), method=8) for i in range(3)]))
 save("inflated_size_lies.npz", zipped([Entry("a.npy", npy("<f4", "(4,)", FLOATS), method=8, size=2**32 - 2)]))
 save("inflates_further.npz", zipped([Entry("a.npy", npy("<f4", "(400,)", bytes(1600)), method=8, size=144)]))
 save("member_no_npy.npz", zipped([Entry("a.pkl", BAD_PICKLE)]))

@@ -35,6 +35,18 @@ static long at, error;
 static int stays, log_fd = -1;
 static long count;
 
+/* The system call itself, whatever stands in between below. */
+static long raw(long number, ...) {
+    static long (*real)(long, ...);
+    if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    va_list list;
+    va_start(list, number);
+    long a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
+    long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
+    va_end(list);
+    return real(number, a, b, c, d, e, f);
+}
+
 __attribute__((constructor)) static void begin(void) {
     root = getenv("FAULT_ROOT");
     only = getenv("FAULT_ONLY");
@@ -45,7 +57,7 @@ __attribute__((constructor)) static void begin(void) {
     stays = getenv("FAULT_STAYS") != NULL;
     error = how ? atol(how) : 0;
     const char *log = getenv("FAULT_LOG");
-    if (log) log_fd = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log) log_fd = raw(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
 /* The path below the root, `.` for itself, or NULL. */
@@ -63,11 +75,11 @@ static const char *absolute(int folder, const char *path, char *out) {
         snprintf(out, PATH_MAX, "%s", path);
     } else {
         if (folder == AT_FDCWD) {
-            if (syscall(SYS_getcwd, base, sizeof base) < 0) return NULL;
+            if (raw(SYS_getcwd, base, sizeof base) < 0) return NULL;
         } else {
             char link[64];
             snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
-            long length = syscall(SYS_readlinkat, AT_FDCWD, link, base, sizeof base - 1);
+            long length = raw(SYS_readlinkat, AT_FDCWD, link, base, sizeof base - 1);
             if (length < 0) return NULL;
             base[length] = 0;
         }
@@ -83,7 +95,7 @@ static const char *absolute(int folder, const char *path, char *out) {
 static void note(const char *mark, const char *name, const char *path) {
     char line[PATH_MAX + 64];
     int length = snprintf(line, sizeof line, "%s%s %s\n", mark, name, path);
-    if (log_fd >= 0 && length > 0) syscall(SYS_write, log_fd, line, (size_t)length);
+    if (log_fd >= 0 && length > 0) raw(SYS_write, log_fd, line, (size_t)length);
 }
 
 static int is_counted(const char *name, const char *path) {
@@ -97,7 +109,7 @@ static int is_counted(const char *name, const char *path) {
 }
 
 static void end(void) {
-    syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+    raw(SYS_kill, raw(SYS_getpid), SIGKILL);
     for (;;) pause();
 }
 
@@ -117,8 +129,8 @@ static int fate(const char *name, int folder, const char *given) {
     if (strcmp(how, "kill") == 0) end();
     if (strcmp(how, "wait") == 0) {
         if (!held) return 0;
-        syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, held, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-        while (syscall(SYS_faccessat, AT_FDCWD, held, F_OK) == 0) usleep(500);
+        raw(SYS_close, raw(SYS_openat, AT_FDCWD, held, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+        while (raw(SYS_faccessat, AT_FDCWD, held, F_OK) == 0) usleep(500);
         errno = before;
         return 0;
     }
@@ -170,6 +182,21 @@ OPEN(open64)
     }
 OPENAT(openat)
 OPENAT(openat64)
+
+/* A newer call that the C library has no function for. Its flags stand in front of what it is given. */
+long syscall(long number, ...) {
+    va_list list;
+    va_start(list, number);
+    long a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
+    long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_openat2) {
+        unsigned long flags = *(const unsigned long *)c;
+        /* A handle that only shows a place reads nothing. */
+        if (!(flags & O_PATH)) FAIL(fate(OPENED(flags), (int)a, (const char *)b), -1);
+    }
+    return raw(number, a, b, c, d, e, f);
+}
 
 DIR *opendir(const char *path) {
     REAL(DIR *, opendir, const char *);
@@ -287,6 +314,18 @@ int mkdir(const char *path, mode_t mode) {
     REAL(int, mkdir, const char *, mode_t);
     FAIL(fate("mkdir", AT_FDCWD, path), -1);
     return real(path, mode);
+}
+
+int mkdirat(int folder, const char *path, mode_t mode) {
+    REAL(int, mkdirat, int, const char *, mode_t);
+    FAIL(fate("mkdir", folder, path), -1);
+    return real(folder, path, mode);
+}
+
+int unlinkat(int folder, const char *path, int flags) {
+    REAL(int, unlinkat, int, const char *, int);
+    FAIL(fate("unlink", folder, path), -1);
+    return real(folder, path, flags);
 }
 
 int unlink(const char *path) {

@@ -14,6 +14,7 @@ mod concurrency;
 mod damage;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
+mod hostile;
 mod incremental;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod no_locks;

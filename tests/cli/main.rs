@@ -17,6 +17,7 @@ mod docs;
 mod eval;
 mod explain;
 mod fixture;
+mod foreign_text;
 mod inspect;
 mod json_docs;
 mod lc0;

@@ -85,7 +85,7 @@ fn nets_are_found_inside_other_bytes() {
     let second = bytes.len();
     bytes.extend_from_slice(&packed);
     bytes.extend_from_slice(&[0xFA; 40]);
-    let found: Vec<(usize, usize)> = find_embedded(&bytes).into_iter().map(|net| (net.offset, net.bytes)).collect();
+    let found: Vec<(usize, usize)> = find_embedded(&bytes).unwrap().into_iter().map(|net| (net.offset, net.bytes)).collect();
     assert_eq!(found, [(1001, plain.len()), (second, packed.len())]);
 }
 

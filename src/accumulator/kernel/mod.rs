@@ -4,6 +4,7 @@
 //! A task's samples are worked off column by column: for a tile of columns, narrow enough for its sums to stay in registers, all samples
 //! are run through before the next tile. So a sum is neither loaded nor stored, and what the samples of a task read of the weights, a
 //! few hundred rows of one tile, comes from the second-level cache. Knows nothing of positions and of how the rows were found.
+#![allow(unsafe_code, reason = "kernels call the processor's own instructions")]
 
 mod lanes;
 mod sinks;

@@ -36,7 +36,10 @@ pub(super) fn engine(bytes: &[u8], kind: FileKind, histograms: bool) -> Inspecte
         Err(fault) => return Report::named(kind.name()).bad(fault),
     };
     let bytes = &*searched;
-    let found = find_embedded(bytes);
+    let found = match find_embedded(bytes) {
+        Ok(found) => found,
+        Err(fault) => return Report::named(kind.name()).bad(fault),
+    };
     let Some(first) = found.first() else {
         return Report::named(kind.name()).bad(no_network_inside(bytes));
     };

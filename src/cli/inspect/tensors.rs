@@ -6,17 +6,19 @@ use serde_json::{Value, json};
 use super::histogram::histogram;
 use super::{Inspected, Report, Tensor};
 use crate::ctx::Ctx;
-use crate::error::{Error, Result};
-use crate::family::nnue::stages::load::{Loaded, load_bytes};
+use crate::error::Result;
+use crate::family::nnue::stages::load::load_tensors;
 use crate::files::Bytes;
 use crate::format::checkpoint::{self, METADATA_PREFIX};
 use crate::format::nnue::Expectation;
 use crate::format::npz::Npz;
 use crate::format::safetensors;
 use crate::format::sources::FileKind;
+use crate::format::state_dict;
 use crate::format::tensor::{DType, TensorView};
 use crate::format::torch::TorchFile;
 use crate::net::{Architecture, Factorized, GENERATIONS, Network, QUANTIZATIONS};
+use crate::shown;
 
 /// A tensor, or why it cannot be read.
 type Named = (String, Result<TensorView>);
@@ -66,7 +68,15 @@ pub(super) fn inspect(bytes: &Bytes, kind: FileKind, histograms: bool, ctx: &Ctx
 fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
     if kind == FileKind::Safetensors {
         let file = safetensors::read(bytes.clone())?;
-        let notes = file.metadata.iter().map(|(key, value)| format!("metadata `{key}` = `{}`", shortened(value))).collect();
+        let mut notes: Vec<String> = file
+            .metadata
+            .iter()
+            .take(SHOWN)
+            .map(|(key, value)| format!("metadata `{}` = `{}`", shown::name(key), shortened(value)))
+            .collect();
+        if file.metadata.len() > SHOWN {
+            notes.push(format!("and {} more entries of metadata", file.metadata.len() - SHOWN));
+        }
         return Ok(Contents { tensors: file.tensors.into_iter().map(|(name, view)| (name, Ok(view))).collect(), notes });
     }
     if kind == FileKind::Npz {
@@ -91,6 +101,9 @@ fn contents(bytes: &Bytes, kind: FileKind) -> Result<Contents> {
     };
     Ok(Contents { tensors, notes })
 }
+
+/// Entries of metadata that are shown.
+const SHOWN: usize = 1000;
 
 /// Long values, such as a description in hex, are cut.
 fn shortened(text: &str) -> String {
@@ -184,10 +197,9 @@ fn integer_range(dtype: DType, bytes: &[u8]) -> Option<(i64, i64)> {
 /// # Errors
 /// When there is none: the reason, as loading gives it.
 pub(in crate::cli) fn readings(bytes: &Bytes, ctx: &Ctx) -> Result<Vec<Network<Factorized>>> {
-    let load = |expected: &Expectation| match load_bytes(bytes.clone(), expected)? {
-        Loaded::Float(network) => Ok(*network),
-        Loaded::Quantized(_) => Err(Error::new("the file holds integers")),
-    };
+    // Read once: what is read from it below is read many times.
+    let tensors = load_tensors(bytes.clone())?;
+    let load = |expected: &Expectation| state_dict::network(tensors.clone(), expected);
     let refusal = match load(&Expectation::default()) {
         Ok(network) => return Ok(vec![network]),
         Err(error) => error,

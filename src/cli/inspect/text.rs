@@ -7,6 +7,10 @@ use serde_json::Value;
 
 use super::histogram::{BINS, USUAL};
 use super::{Report, Tensor};
+use crate::shown;
+
+/// The most bytes of a note.
+const NOTE: usize = 1000;
 
 /// The whole report; `width` is that of the terminal, where there is one.
 pub(super) fn render(path: &Path, report: &Report, width: Option<usize>) -> String {
@@ -28,9 +32,9 @@ pub(super) fn render(path: &Path, report: &Report, width: Option<usize>) -> Stri
     line("sizes", (!sizes.is_empty()).then(|| sizes.join(" ")));
     line("compression", report.compression.map(str::to_owned));
     // A description may hold anything: what would move the cursor is shown escaped.
-    line("description", report.description.as_ref().map(|text| text.chars().map(shown).collect()));
+    line("description", report.description.as_ref().map(|text| shown::bounded(shown::line(text).into_owned(), shown::MESSAGE)));
     for (index, note) in report.notes.iter().enumerate() {
-        line(if index == 0 { "notes" } else { "" }, Some(note.chars().map(shown).collect()));
+        line(if index == 0 { "notes" } else { "" }, Some(shown::bounded(shown::line(note).into_owned(), NOTE)));
     }
     if let Some(tensors) = report.tensors.as_ref().filter(|tensors| !tensors.is_empty()) {
         text.push('\n');
@@ -53,10 +57,6 @@ fn architecture(report: &Report) -> Option<String> {
     }
 }
 
-fn shown(c: char) -> String {
-    if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
-}
-
 /// `width`: of the terminal, where there is one.
 fn table(text: &mut String, tensors: &[Tensor], width: Option<usize>) {
     const HEADS: [&str; 7] = ["tensor", "type", "shape", "min", "max", "offset", "bytes"];
@@ -65,14 +65,22 @@ fn table(text: &mut String, tensors: &[Tensor], width: Option<usize>) {
         .map(|tensor| {
             let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
             let offset = tensor.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string());
-            let name = tensor.name.chars().map(shown).collect();
-            [name, tensor.dtype.clone(), shape.join("×"), number(&tensor.min), number(&tensor.max), offset, tensor.bytes.to_string()]
+            let shape = shown::shortened(&shape.join("×"), shown::NAME);
+            [
+                shown::name(&tensor.name),
+                shown::name(&tensor.dtype),
+                shape,
+                number(&tensor.min),
+                number(&tensor.max),
+                offset,
+                tensor.bytes.to_string(),
+            ]
         })
         .collect();
-    let mut widths = HEADS.map(|head| head.chars().count());
+    let mut widths = HEADS.map(shown::columns);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(shown::columns(cell));
         }
     }
     let taken: usize = widths.iter().map(|width| width + 2).sum();
@@ -82,7 +90,8 @@ fn table(text: &mut String, tensors: &[Tensor], width: Option<usize>) {
         let mut joined = String::new();
         for (index, (cell, width)) in cells.into_iter().zip(widths).enumerate() {
             // Names and types to the left, numbers to the right.
-            let _ = if index < 3 { write!(joined, "  {cell:<width$}") } else { write!(joined, "  {cell:>width$}") };
+            let cell = if index < 3 { shown::left(cell, width) } else { shown::right(cell, width) };
+            let _ = write!(joined, "  {cell}");
         }
         if let Some(bars) = bars {
             let _ = write!(joined, "  {bars}");

@@ -2,6 +2,7 @@
 //! `unsafe`.
 //!
 //! Inputs are at most 127, so that sums of two products, 2 · 127 · 128 at most, fit 16 bits: no form saturates.
+#![allow(unsafe_code, reason = "kernels call the processor's own instructions")]
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 use crate::error::{Error, Kind};
+use crate::excerpt::{self, Excerpt};
 use crate::words::suggest;
 
 /// At most so many mistakes are shown.
@@ -81,7 +82,8 @@ pub(crate) fn report(texts: &Texts, name: &str, mut problems: Vec<Problem>) -> E
     problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
     let count = problems.len();
     problems.truncate(SHOWN);
-    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, problem)).collect();
+    let excerpts: Vec<Arc<Excerpt>> = texts.0.iter().map(|text| Arc::new(Excerpt::of(text))).collect();
+    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(&excerpts, problem)).collect();
     if count == 1
         && let Some(finding) = findings.pop()
     {
@@ -95,12 +97,14 @@ pub(crate) fn report(texts: &Texts, name: &str, mut problems: Vec<Problem>) -> E
 #[derive(Debug)]
 struct Finding {
     problem: Problem,
-    text: Option<Arc<NamedSource<String>>>,
+    text: Option<Arc<Excerpt>>,
 }
 
 impl Finding {
-    fn new(texts: &Texts, problem: Problem) -> Self {
-        Self { text: texts.0.get(problem.span.text).cloned(), problem }
+    fn new(excerpts: &[Arc<Excerpt>], problem: Problem) -> Self {
+        let message = excerpt::message(&problem.message);
+        let help = problem.help.as_deref().map(excerpt::message);
+        Self { text: excerpts.get(problem.span.text).cloned(), problem: Problem { message, help, ..problem } }
     }
 }
 
@@ -122,11 +126,9 @@ impl Diagnostic for Finding {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let length = self.text.as_ref().map_or(0, |text| text.inner().len());
-        let start = self.problem.span.start.min(length);
-        let end = self.problem.span.end.clamp(start, length);
-        let label = LabeledSpan::new(Some(self.problem.label.clone()), start, end - start);
-        Some(Box::new(std::iter::once(label)))
+        let Span { start, end, .. } = self.problem.span;
+        let label = (start, end, self.problem.label.clone());
+        Some(Box::new(self.text.as_ref().map_or_else(Vec::new, |text| text.labels([label])).into_iter()))
     }
 }
 

@@ -21,12 +21,11 @@ pub(super) use pictures::pictures;
 use stages::load::load_file;
 pub(crate) use value::Value;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Result};
 use crate::files::Bytes;
 use crate::format::nnue;
@@ -46,7 +45,7 @@ impl Family for Nnue {
 
     fn compression(&self, content: FileKind, path: &FilePath) -> Option<Compression> {
         // Read, not mapped: the file may be one that is being written.
-        let file = (content == FileKind::Nnue).then(|| File::open(&path.resolved).ok()).flatten()?;
+        let file = (content == FileKind::Nnue).then(|| open_file(&path.resolved).ok()).flatten()?;
         let mut head = Vec::new();
         // Hardly any description is longer than a page.
         let mut reader = file.take(4096);

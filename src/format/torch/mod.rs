@@ -229,7 +229,7 @@ impl TorchFile {
             if is_module(found) {
                 let mut tensors = Vec::new();
                 Walk::new(self).module(found, "", &mut tensors)?;
-                return unique(tensors);
+                return self.unique(tensors);
             }
             let shown = path.escape_debug();
             let items = found.items();
@@ -256,7 +256,7 @@ impl TorchFile {
             if found.is_empty() {
                 return Err(Error::new(format!("no network was found: the module, {}, holds no tensors", root.kind())));
             }
-            return unique(found);
+            return self.unique(found);
         }
         Err(Error::new(format!("no network was found: the file holds {}", root.kind()))
             .help("expected a state_dict, a training checkpoint with the key `state_dict`, or a pickled module"))
@@ -309,7 +309,20 @@ impl TorchFile {
                 .because(format!("its keys are {}", list_of(&keys)))
                 .help("where they lie deeper, `state_dict` says where: keys joined by `/`, such as `model/weights`"));
         }
-        unique(found)
+        self.unique(found)
+    }
+
+    /// Refuses names that occur twice (which one counts would depend on the reader), and tensors far larger than the file.
+    fn unique(&self, found: Vec<(String, TensorView)>) -> Result<Vec<(String, TensorView)>> {
+        let mut budget = Budget::of(self);
+        for (name, view) in &found {
+            budget.take(view).map_err(|error| in_tensor(name, error))?;
+        }
+        let mut names = HashSet::new();
+        match found.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            Some((name, _)) => Err(Error::new(format!("the tensor `{}` occurs twice", name.escape_debug()))),
+            None => Ok(found),
+        }
     }
 
     /// The argument of `getattr(root, "load_state_dict")(…)`, where the pickle makes that call.
@@ -331,7 +344,9 @@ impl TorchFile {
         let mut found = Vec::new();
         let mut walk = Walk::new(self);
         walk.tensors(self.root(), String::new(), &mut found)?;
-        Ok(found)
+        let mut budget = Budget::of(self);
+        let found = found.into_iter().map(|(name, view)| (name, view.and_then(|view| budget.take(&view).map(|()| view))));
+        Ok(found.collect())
     }
 
     /// Numbers and texts that describe the network: the attributes of a pickled module by their path
@@ -365,12 +380,37 @@ fn in_tensor(name: &str, error: Error) -> Error {
     error.context(format!("tensor `{}` cannot be read", name.escape_debug()))
 }
 
-/// Refuses names that occur twice: which one counts would depend on the reader.
-fn unique(found: Vec<(String, TensorView)>) -> Result<Vec<(String, TensorView)>> {
-    let mut names = HashSet::new();
-    match found.iter().find(|(name, _)| !names.insert(name.as_str())) {
-        Some((name, _)) => Err(Error::new(format!("the tensor `{}` occurs twice", name.escape_debug()))),
-        None => Ok(found),
+/// Bytes that the tensors of any file may have together …
+const SMALL: u64 = 64 << 20;
+
+/// … and how many times those of the file's storages, where that is more. Tensors that share weights have a few times as many.
+const SHARED: u64 = 8;
+
+/// What the tensors of one file may still become. A view repeats stored numbers as often as its strides say, and many views may be of one
+/// storage: a file of some kilobytes can describe terabytes.
+struct Budget {
+    all: u64,
+    left: u64,
+}
+
+impl Budget {
+    fn of(file: &TorchFile) -> Self {
+        let stored = file.storages.values().fold(0, |sum: u64, storage| sum.saturating_add(storage.len() as u64));
+        let all = stored.saturating_mul(SHARED).max(SMALL);
+        Self { all, left: all }
+    }
+
+    fn take(&mut self, view: &TensorView) -> Result<()> {
+        let bytes = (view.numel() as u64).saturating_mul(view.dtype().size() as u64);
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None => {
+                return Err(Error::new("the tensors of the file are larger than what it holds")
+                    .because(format!("they repeat stored numbers; together they may have {} bytes, this one has {bytes}", self.all))
+                    .help("save the tensors as `tensor.clone()`, without shared or expanded storages"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Counting of the bits that two columns share: the inner loop of the search, in the widest form that the processor has.
 //! All forms give equal counts; `unsafe` is in one file a processor family.
+#![allow(unsafe_code, reason = "kernels call the processor's own instructions")]
 
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]

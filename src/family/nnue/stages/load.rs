@@ -11,7 +11,7 @@ use crate::files::Bytes;
 use crate::format::checkpoint::{self, check_chosen};
 use crate::format::nnue::{self, Expectation, Parsed};
 use crate::format::sources::{Holds, identify, no_network_inside, not_a_network, searched, unpacked, whole};
-use crate::format::state_dict;
+use crate::format::state_dict::{self, StateDict};
 use crate::net::{Factorized, Network, Permutation};
 use crate::permutation::{order, read_permutation};
 
@@ -72,10 +72,23 @@ pub fn load_bytes(bytes: Bytes, expected: &Expectation) -> Result<Loaded> {
     }
 }
 
+/// The tensors of a file of floats, from its bytes: for who reads them in several ways.
+///
+/// # Errors
+/// When the file is damaged, or holds integers or no network.
+pub fn load_tensors(bytes: Bytes) -> Result<StateDict> {
+    let (bytes, _) = unpacked(bytes)?;
+    match identify(&bytes).holds() {
+        Holds::Tensors(read) => read(bytes, None),
+        Holds::Integers | Holds::Program => Err(Error::new("the file holds integers")),
+        Holds::Array | Holds::Positions | Holds::Packed(_) | Holds::Unmarked | Holds::Nothing => Err(not_a_network(&bytes)),
+    }
+}
+
 /// The one network inside an engine that the user's expectations fit.
 fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
     let bytes = &*searched(bytes)?;
-    let found = nnue::find_embedded(bytes);
+    let found = nnue::find_embedded(bytes)?;
     let mut fitting = Vec::new();
     let mut refusal = None;
     for embedded in &found {

@@ -3,6 +3,7 @@
 //! The matrix lies on the device as a whole where it fits the budget; else words of all columns are sent, a range at a time, for each count.
 //! `unsafe` is that of the OpenCL calls: sizes are those that the buffers were made with, and calls that read or write memory of this
 //! process block until they are done.
+#![allow(unsafe_code, reason = "OpenCL is a C interface")]
 
 use std::ptr;
 

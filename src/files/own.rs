@@ -1,0 +1,468 @@
+//! Paths that the program makes itself, below a folder of the user's: no symbolic link is followed there, and nothing but regular files
+//! is read or written.
+//!
+//! A project may come from anybody, with a `.nnue` and a `nnue.lock` in it. Whatever stands in these places must not lead a write, a
+//! lock or a removal to another file, nor a read to a pipe that keeps it waiting. So files are opened relative to a handle of the folder
+//! that the user named; links on the way to *that* are the user's own, and are followed.
+//!
+//! A name that is given to a new file replaces a link of that name, and never what the link leads to.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{File, Metadata},
+    io::{self, Read, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use tempfile::NamedTempFile;
+
+use super::paths::{folder_of, named};
+use super::write::{self, Durability};
+use crate::error::{Error, Result};
+
+/// How folders are opened: to find files below them.
+#[cfg(target_os = "linux")]
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+#[cfg(not(target_os = "linux"))]
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+
+/// How a file is opened to be looked at from outside.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = READ;
+
+/// How a file is opened for reading: a pipe that nobody writes to does not keep us waiting, a terminal does not become ours.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// A path of the program's own, of a file or a folder that may or may not be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPath {
+    /// The user's folder.
+    base: PathBuf,
+    /// Below it; empty for the folder itself.
+    rest: PathBuf,
+    /// Both, for messages.
+    path: PathBuf,
+}
+
+/// The file or folder of this name, in a folder of the user's.
+impl From<&Path> for OwnPath {
+    fn from(path: &Path) -> Self {
+        match path.file_name() {
+            Some(name) => Self::new(folder_of(path), name),
+            None => Self::new(path, ""),
+        }
+    }
+}
+
+impl From<&PathBuf> for OwnPath {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&OwnPath> for OwnPath {
+    fn from(path: &OwnPath) -> Self {
+        path.clone()
+    }
+}
+
+impl OwnPath {
+    /// What is called `rest` below the user's folder `base`. With an empty `rest` it is that folder.
+    pub fn new(base: &Path, rest: impl AsRef<Path>) -> Self {
+        let path = if base == Path::new(".") { rest.as_ref().to_owned() } else { base.join(&rest) };
+        Self { base: named(base).to_owned(), rest: rest.as_ref().to_owned(), path }
+    }
+
+    /// What is called `name` in this folder.
+    #[must_use]
+    pub fn join(&self, name: impl AsRef<Path>) -> Self {
+        Self { base: self.base.clone(), rest: self.rest.join(&name), path: self.path.join(&name) }
+    }
+
+    /// The same with another ending of the last name.
+    #[must_use]
+    pub fn with_extension(&self, ending: &str) -> Self {
+        Self { base: self.base.clone(), rest: self.rest.with_extension(ending), path: self.path.with_extension(ending) }
+    }
+
+    /// The folder that this is in; the user's folder is in itself.
+    #[must_use]
+    pub fn folder(&self) -> Self {
+        let rest = self.rest.parent().unwrap_or(Path::new(""));
+        if rest.as_os_str().is_empty() { Self::new(&self.base, "") } else { Self::new(&self.base, rest) }
+    }
+
+    /// As other programs have it, for messages and for what only looks.
+    pub fn as_path(&self) -> &Path {
+        &self.path
+    }
+
+    /// For messages.
+    pub fn display(&self) -> std::path::Display<'_> {
+        named(&self.path).display()
+    }
+
+    /// The file, for reading.
+    ///
+    /// # Errors
+    /// When it is missing, a link, reached through a link, or not a regular file.
+    pub fn open(&self) -> io::Result<File> {
+        self.open_file().map(|(file, _)| file)
+    }
+
+    /// As [`Self::open`], with what the file system says of the open file.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_file(&self) -> io::Result<(File, Metadata)> {
+        regular(File::from(self.open_as(READ, Mode::empty())?))
+    }
+
+    /// The contents of the file.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; and when there are more than `most` bytes.
+    pub fn read(&self, most: u64) -> io::Result<Vec<u8>> {
+        let (file, metadata) = self.open_file()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or(0));
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::Error::other(format!("it has more than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    /// What the file system says of the file.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        regular(File::from(self.open_as(LOOK, Mode::empty())?)).map(|(_, metadata)| metadata)
+    }
+
+    /// Whether the file is there.
+    pub fn is_file(&self) -> bool {
+        self.metadata().is_ok()
+    }
+
+    /// Whether the folder is there.
+    pub fn is_folder(&self) -> bool {
+        self.open_folder().is_ok()
+    }
+
+    /// A handle of the folder, for what is below it.
+    ///
+    /// # Errors
+    /// When it is missing, a link, reached through a link, or not a folder.
+    pub fn open_folder(&self) -> io::Result<OwnedFd> {
+        self.open_as(FOLDER, Mode::empty())
+    }
+
+    /// The names of what is in the folder, in no order; those that are not text included.
+    ///
+    /// # Errors
+    /// As [`Self::open_folder`].
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        let _held = self.open_folder()?;
+        std::fs::read_dir(named(&self.path))?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    }
+
+    /// The file for locking, made where it is missing. Where the folder is read-only, still that which is there.
+    pub(crate) fn open_lock(&self) -> io::Result<File> {
+        // Opened for writing where possible: some network file systems give exclusive locks to writers only.
+        let writing = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = self.open_as(writing, Mode::from_raw_mode(0o666));
+        let file = opened.or_else(|error| self.open_as(READ, Mode::empty()).map_err(|_| error))?;
+        regular(File::from(file)).map(|(file, _)| file)
+    }
+
+    /// Makes the folder and those above it, where they are missing.
+    ///
+    /// # Errors
+    /// When that fails, or a link or a file is in the way.
+    pub fn create_folder(&self) -> Result<()> {
+        self.create().map_err(|error| {
+            let in_the_way = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) || is_link(&error);
+            let error = Error::io("cannot create the folder", named(&self.path), error);
+            if in_the_way {
+                error.help("what has that name, or that of a folder above it, is not a usable folder: move it away")
+            } else {
+                error
+            }
+        })
+    }
+
+    pub(super) fn create(&self) -> io::Result<()> {
+        match self.open_folder() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map(drop),
+        }
+        let Some(name) = self.rest.file_name() else { return std::fs::create_dir_all(&self.base) };
+        let above = self.folder();
+        above.create()?;
+        match rustix::fs::mkdirat(above.open_folder()?, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => Ok(()),
+            // Another process was as fast.
+            Err(rustix::io::Errno::EXIST) => self.open_folder().map(drop),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the file and tells whether there was one. A link is removed as such.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn remove(&self) -> Result<bool> {
+        let removed = self.folder().open_folder().and_then(|folder| Ok(rustix::fs::unlinkat(folder, self.name()?, AtFlags::empty())?));
+        match removed {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("cannot remove", &self.path, error)),
+        }
+    }
+
+    /// Replaces the file by what `write` writes, as [`super::write_atomic`]; a link of this name is replaced, too.
+    ///
+    /// # Errors
+    /// Those of `write`; any failed file operation; a folder of this name, or a link on the way.
+    pub fn write<T>(&self, durability: Durability, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+        write::write_own(self, durability, write)
+    }
+
+    /// As [`Self::write`] with these bytes.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_bytes(&self, durability: Durability, bytes: &[u8]) -> Result<()> {
+        self.write(durability, |out| out.write_all(bytes).map_err(|error| Error::io("cannot write", &self.path, error)))
+    }
+
+    /// As [`Self::write`], durably, but a file that has exactly these bytes already is left untouched. Tells whether it wrote.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_if_different(&self, bytes: &[u8]) -> Result<bool> {
+        if self.read(bytes.len() as u64).is_ok_and(|old| old == bytes) {
+            return Ok(false);
+        }
+        self.write_bytes(Durability::Durable, bytes).map(|()| true)
+    }
+
+    /// The last name.
+    pub(super) fn name(&self) -> io::Result<&OsStr> {
+        self.rest.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+    }
+
+    /// Opens with these flags, below the user's folder.
+    fn open_as(&self, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        if self.rest.components().any(|part| !matches!(part, Component::Normal(_))) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        let opened = if self.base == Path::new(".") {
+            open_below(CWD, &self.rest, flags, mode)
+        } else {
+            rustix::fs::open(&self.base, FOLDER | OFlags::CLOEXEC, Mode::empty())
+                .and_then(|base| open_below(base.as_fd(), &self.rest, flags, mode))
+        };
+        opened.map_err(|error| match (error, self.first_link()) {
+            (rustix::io::Errno::LOOP | rustix::io::Errno::MLINK | rustix::io::Errno::NOTDIR, Some(link)) => io::Error::other(Link(link)),
+            _ => error.into(),
+        })
+    }
+
+    /// The first link on the way, for messages.
+    fn first_link(&self) -> Option<PathBuf> {
+        let mut path = if self.base == Path::new(".") { PathBuf::new() } else { self.base.clone() };
+        self.rest.components().find_map(|part| {
+            path.push(part);
+            path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()).then(|| path.clone())
+        })
+    }
+}
+
+/// A link where the program keeps files of its own.
+#[derive(Debug)]
+struct Link(PathBuf);
+
+impl std::fmt::Display for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is a symbolic link, and none is followed where nnue keeps its own files", self.0.display())
+    }
+}
+
+impl std::error::Error for Link {}
+
+/// Whether a link stood in the way.
+fn is_link(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Link>())
+}
+
+/// Only files that lie on a disk are read, locked and looked at.
+fn regular(file: File) -> io::Result<(File, Metadata)> {
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok((file, metadata));
+    }
+    // Asked for by path, the file itself is opened and not what it leads to.
+    let what = match metadata.file_type() {
+        kind if kind.is_dir() => "it is a folder",
+        kind if kind.is_symlink() => "it is a symbolic link, and none is followed where nnue keeps its own files",
+        _ => "it is not a regular file",
+    };
+    Err(io::Error::other(what))
+}
+
+/// Opens `rest` below `folder` without following a link, in one call where the system has one for it.
+fn open_below(folder: BorrowedFd<'_>, rest: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::{fs::ResolveFlags, io::Errno};
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat2(folder, named(rest), flags, mode, ResolveFlags::NO_SYMLINKS) {
+            // Kernels before 5.6, and sandboxes that do not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => {}
+            other => return other,
+        }
+    }
+    walk_below(folder, rest, flags, mode)
+}
+
+/// The same folder by folder.
+fn walk_below(folder: BorrowedFd<'_>, rest: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+    let open = |folder: BorrowedFd<'_>, name: &Path, flags: OFlags, mode: Mode| {
+        rustix::fs::openat(folder, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode)
+    };
+    let (above, last) = (rest.parent().unwrap_or(Path::new("")), rest.file_name().map_or(Path::new("."), Path::new));
+    let mut inner: Option<OwnedFd> = None;
+    for part in above {
+        let next = open(inner.as_ref().map_or(folder, AsFd::as_fd), Path::new(part), FOLDER, Mode::empty())?;
+        inner = Some(next);
+    }
+    open(inner.as_ref().map_or(folder, AsFd::as_fd), last, flags, mode)
+}
+
+/// A temporary file, and the folder in which it is, by its handle.
+pub(super) struct OwnTemp {
+    pub(super) file: NamedTempFile,
+    folder: OwnedFd,
+}
+
+impl OwnTemp {
+    /// A new file in the folder.
+    pub(super) fn new(folder: &OwnPath, mode: u32) -> io::Result<Self> {
+        let handle = folder.open_folder()?;
+        let file = write::make_temp(named(folder.as_path()), |path| {
+            let name = path.file_name().unwrap_or_default();
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // A handle that only shows the folder takes new files as one for reading does.
+            Ok(File::from(rustix::fs::openat(&handle, name, flags, Mode::from_raw_mode(mode))?))
+        })?;
+        Ok(Self { file, folder: handle })
+    }
+
+    /// Gives the file its real name. Where that fails it is removed when it is dropped, as if nothing had been tried.
+    pub(super) fn rename(&mut self, to: &OwnPath) -> io::Result<()> {
+        let folder = to.folder().open_folder()?;
+        let temp = self.file.path().file_name().unwrap_or_default();
+        rustix::fs::renameat(&self.folder, temp, &folder, to.name()?)?;
+        self.file.disable_cleanup(true);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, process::Command};
+
+    use super::*;
+
+    /// Each way of opening, by the call that knows links and folder by folder.
+    fn both(path: &OwnPath, flags: OFlags) -> [bool; 2] {
+        let base = rustix::fs::open(&path.base, FOLDER, Mode::empty()).unwrap();
+        let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
+        [open_below(base.as_fd(), &path.rest, flags, mode).is_ok(), walk_below(base.as_fd(), &path.rest, flags, mode).is_ok()]
+    }
+
+    #[test]
+    fn files_and_folders_are_made_read_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = OwnPath::new(folder.path(), "");
+        let file = base.join("a/b/c.json");
+        assert_eq!(file.as_path(), folder.path().join("a/b/c.json"));
+        assert_eq!((file.folder(), base.folder()), (base.join("a/b"), base.clone()));
+        assert_eq!(file.open().unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(!file.remove().unwrap() && !file.is_file());
+        file.folder().create_folder().unwrap();
+        file.folder().create_folder().unwrap();
+        file.write_bytes(Durability::Fast, b"one").unwrap();
+        assert_eq!(file.read(3).unwrap(), b"one");
+        assert!(file.read(2).unwrap_err().to_string().contains("more than 2 bytes"));
+        assert!(!file.write_if_different(b"one").unwrap() && file.write_if_different(b"two").unwrap());
+        assert_eq!(file.metadata().unwrap().len(), 3);
+        assert_eq!(both(&file, READ), [true; 2]);
+        assert_eq!(both(&base, FOLDER), [true; 2]);
+        assert!(file.is_file() && file.folder().is_folder() && !file.is_folder() && !file.folder().is_file());
+        file.with_extension("lock").open_lock().unwrap();
+        assert!(folder.path().join("a/b/c.lock").is_file());
+        assert!(file.remove().unwrap() && !folder.path().join("a/b/c.json").exists());
+        assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1, "no temporary file is left");
+        for outside in ["../x", "/etc/passwd", "a/../../x"] {
+            let error = OwnPath::new(folder.path(), outside).open().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{outside}");
+        }
+    }
+
+    #[test]
+    fn no_link_is_followed_to_read_write_lock_or_remove() {
+        let folder = tempfile::tempdir().unwrap();
+        let victims = tempfile::tempdir().unwrap();
+        let victim = victims.path().join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, folder.path().join("file")).unwrap();
+        symlink(victims.path().join("new"), folder.path().join("dangling")).unwrap();
+        symlink(victims.path(), folder.path().join("folder")).unwrap();
+        let base = OwnPath::new(folder.path(), "");
+        for name in ["file", "dangling", "folder/victim", "folder/new", "folder/deep/new"] {
+            let path = base.join(name);
+            let error = path.open().unwrap_err();
+            assert!(is_link(&error) && error.to_string().contains("is a symbolic link"), "{name}: {error}");
+            assert!(path.open_lock().is_err() && path.metadata().is_err() && path.read(100).is_err(), "{name}");
+            for flags in [READ, FOLDER, OFlags::RDWR | OFlags::CREATE] {
+                assert_eq!(both(&path, flags), [false; 2], "{name}");
+            }
+            if name.starts_with("folder/") {
+                assert!(path.write_bytes(Durability::Fast, b"x").is_err() && path.remove().is_err(), "{name}");
+                assert!(path.create_folder().unwrap_err().to_string().contains("symbolic link"), "{name}");
+            } else {
+                // The link is what is replaced and removed.
+                path.write_bytes(Durability::Fast, b"x").unwrap();
+                assert_eq!((path.read(1).unwrap(), path.remove().unwrap()), (b"x".to_vec(), true));
+            }
+        }
+        assert!(base.join("folder").create_folder().is_err() && OwnTemp::new(&base.join("folder"), 0o600).is_err());
+        assert_eq!(fs::read_dir(victims.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+        // The user's own folder may be one.
+        OwnPath::new(&folder.path().join("folder"), "mine").write_bytes(Durability::Durable, b"x").unwrap();
+        assert_eq!(fs::read(victims.path().join("mine")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn pipes_and_devices_neither_keep_us_waiting_nor_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = OwnPath::from(&folder.path().join("pipe"));
+        assert!(Command::new("mkfifo").arg(pipe.as_path()).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let files = [pipe, OwnPath::from(&folder.path().join("socket")), OwnPath::from(Path::new("/dev/zero"))];
+        for path in files {
+            for error in [path.open().unwrap_err(), path.read(9).unwrap_err(), path.open_lock().unwrap_err(), path.metadata().unwrap_err()]
+            {
+                assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

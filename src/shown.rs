@@ -1,0 +1,198 @@
+//! Text of others as it may be shown: names, keys, lines and words that stand in files, or come from a server.
+//!
+//! A terminal obeys what it reads. An escape character in a tensor's name moves the cursor, sets the title or answers for the user;
+//! marks of direction show a name backwards. So nothing of that kind leaves the program: [`crate::error::Error`] takes its texts through
+//! here, and so do the two places that write to stdout and stderr (`cli/terminal.rs`), where a test sees to it that there is no third.
+
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command line prints"))]
+
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar;
+
+/// Columns that a name may take in a table.
+pub(crate) const NAME: usize = 80;
+
+/// The most bytes of one message, cause or help: all that anybody reads.
+pub(crate) const MESSAGE: usize = 16 << 10;
+
+/// Whether a character does something to a terminal or to what stands beside it, instead of being seen. Line ends and tabs are ours.
+pub(crate) fn is_harmful(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        // C0, DEL and C1.
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
+        // Direction, and ends of lines that not everybody knows.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        // Invisible annotations and tags.
+        '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
+        _ => false,
+    }
+}
+
+/// The text with all that is harmful written out: `\u{1b}`.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    escaped(text, is_harmful, |c, out| out.extend(c.escape_default()))
+}
+
+/// As [`clean`], for what stands on a line of its own or within one: line ends and tabs are written out, too.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c == '\n' || c == '\t' || is_harmful(c), |c, out| out.extend(c.escape_default()))
+}
+
+/// As [`clean`] for a JSON document: what stands in its strings is escaped as JSON has it.
+pub(crate) fn clean_json(text: &str) -> Cow<'_, str> {
+    escaped(text, is_harmful, |c, out| {
+        let mut units = [0; 2];
+        out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+    })
+}
+
+/// As [`clean`], but colours stay as this program's own messages have them: `ESC [ digits m`.
+pub(crate) fn clean_coloured(text: &str) -> Cow<'_, str> {
+    if !text.contains('\u{1b}') {
+        return clean(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (number, part) in text.split('\u{1b}').enumerate() {
+        let body = part.strip_prefix('[').unwrap_or("");
+        let digits = body.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+        if number > 0 {
+            let is_colour = body.as_bytes().get(digits) == Some(&b'm');
+            out.push_str(if is_colour { "\u{1b}" } else { "\\u{1b}" });
+        }
+        out.push_str(&clean(part));
+    }
+    Cow::Owned(out)
+}
+
+/// The text with as many bytes as before, for what is found in it by number: each harmful character becomes others of its length.
+pub(crate) fn same_length(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |c| c == '\r' || is_harmful(c),
+        |c, out| match c {
+            // Of a line end this is a part.
+            '\r' => out.push(' '),
+            _ => (0..c.len_utf8()).for_each(|_| out.push('?')),
+        },
+    )
+}
+
+fn escaped(text: &str, is_meant: impl Fn(char) -> bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    let Some(first) = text.find(&is_meant) else { return Cow::Borrowed(text) };
+    let (good, rest) = text.split_at(first);
+    let mut out = String::with_capacity(text.len() + 16);
+    out.push_str(good);
+    for c in rest.chars() {
+        if is_meant(c) { escape(c, &mut out) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// The text, or its beginning and how long it is where that is more than `most` bytes.
+pub(crate) fn bounded(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}… ({} bytes in all)", text.get(..end).unwrap_or_default(), text.len())
+}
+
+/// Columns that a text takes on a terminal.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
+/// A name for a line or a table: cleaned, and with its middle left out where it takes more than [`NAME`] columns.
+pub(crate) fn name(text: &str) -> String {
+    shortened(text, NAME)
+}
+
+/// As [`name`] for any number of columns from 3 on.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    // All that can be of use of a name of millions of bytes.
+    let head: String = text.chars().take(most + 1).collect();
+    let clean_head = line(&head);
+    if head.len() == text.len() && columns(&clean_head) <= most {
+        return clean_head.into_owned();
+    }
+    let tail: Vec<char> = text.chars().rev().take(most + 1).collect();
+    let tail: String = tail.into_iter().rev().collect();
+    let tail = line(&tail);
+    let (left, right) = (most.saturating_sub(1).div_ceil(2), most.saturating_sub(1) / 2);
+    let mut out = String::new();
+    let mut used = 0;
+    for c in clean_head.chars() {
+        used += c.width().unwrap_or(0);
+        if used > left {
+            break;
+        }
+        out.push(c);
+    }
+    out.push('…');
+    let mut used = 0;
+    let end: Vec<char> = tail
+        .chars()
+        .rev()
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= right
+        })
+        .collect();
+    out.extend(end.into_iter().rev());
+    out
+}
+
+/// The text with blanks behind it up to `width` columns.
+pub(crate) fn left(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
+/// The text with blanks before it up to `width` columns.
+pub(crate) fn right(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\u{1b}]0;title\u{7}b\u{9b}31mc\u{202e}txt.exe\r\u{7f}\u{2066}";
+
+    #[test]
+    fn what_a_terminal_obeys_is_written_out() {
+        assert_eq!(clean("plain – ä 中\n\tline"), "plain – ä 中\n\tline");
+        let shown = clean(HOSTILE);
+        assert_eq!(shown, r"a\u{1b}]0;title\u{7}b\u{9b}31mc\u{202e}txt.exe\r\u{7f}\u{2066}");
+        assert!(!shown.chars().any(is_harmful));
+        assert_eq!(line("a\nerror: b\tc"), r"a\nerror: b\tc");
+        let json = serde_json::to_string(HOSTILE).unwrap();
+        let shown = clean_json(&json);
+        assert!(!shown.chars().any(is_harmful), "{shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), HOSTILE);
+        assert_eq!(serde_json::from_str::<String>(&clean_json("\"\u{e0041}\"")).unwrap(), "\u{e0041}");
+        assert_eq!(same_length(HOSTILE).len(), HOSTILE.len());
+        assert!(!same_length(HOSTILE).chars().any(is_harmful));
+    }
+
+    #[test]
+    fn only_colours_stay() {
+        assert_eq!(clean_coloured("\u{1b}[1;31merror:\u{1b}[0m x"), "\u{1b}[1;31merror:\u{1b}[0m x");
+        assert_eq!(clean_coloured("\u{1b}[2J\u{1b}]8;;u\u{1b}[m\u{1b}"), "\\u{1b}[2J\\u{1b}]8;;u\u{1b}[m\\u{1b}");
+        assert_eq!(clean_coloured("\u{1b}[31m\u{9b}"), "\u{1b}[31m\\u{9b}");
+    }
+
+    #[test]
+    fn names_are_bounded_by_what_they_take_on_the_screen() {
+        assert_eq!(name("l1.weight"), "l1.weight");
+        for long in ["x".repeat(1 << 20), "中".repeat(70_000), "\u{1b}".repeat(70_000)] {
+            let shown = name(&long);
+            assert!(columns(&shown) <= NAME && shown.contains('…') && !shown.chars().any(is_harmful), "{shown}");
+        }
+        assert_eq!(shortened("beginning.of.a.name.weight", 11), "begin…eight");
+        assert_eq!((columns("中"), left("中", 4), right("x", 3), left("long", 2)), (2, "中  ".into(), "  x".into(), "long".into()));
+        assert_eq!(bounded("äöü".to_owned(), 3), "ä… (6 bytes in all)");
+        assert_eq!(bounded("äöü".to_owned(), 6), "äöü");
+    }
+}
