@@ -100,6 +100,6 @@ fn greedy(bencher: Bencher, (positions, l1): (usize, usize)) {
 #[divan::bench(args = [(10_000, 128), (10_000, 1024)], sample_count = 3, sample_size = 1)]
 fn anneal(bencher: Bencher, (positions, l1): (usize, usize)) {
     let matrix = matrix(positions, l1);
-    let params = SearchParams { algorithm: Algorithm::Anneal, moves: Some(1_000_000), ..SearchParams::default() };
+    let params = SearchParams { algorithm: Algorithm::Anneal, budget: Some(1_000_000), ..SearchParams::default() };
     bencher.bench_local(|| search_with(&Cpu::new(), &matrix, &params, &Ctx::silent(), |_| {}));
 }

@@ -225,6 +225,19 @@ words! {
         Greedy = "greedy",
         /// greedy, then annealing with exact gains: never less than greedy
         Anneal = "anneal",
+        /// greedy, then exact reassignment of a neuron of every block at once: the most blocks, in the least time for them
+        Assign = "assign",
+    }
+}
+
+impl Algorithm {
+    /// What bounds a search that could go on for ever: the name of the key and the option that give a number of it.
+    pub const fn budget(self) -> Option<&'static str> {
+        match self {
+            Self::Greedy => None,
+            Self::Anneal => Some("moves"),
+            Self::Assign => Some("effort"),
+        }
     }
 }
 

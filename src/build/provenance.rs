@@ -17,7 +17,7 @@
 //! | `compression` | string | `auto`, `leb128` or `none`, of `.nnue` files |
 //! | `outputs` | strings | all outputs of the net, as typed; the subject is one of them |
 //! | `permutation` | string | path of a permutation that was applied |
-//! | `optimize` | object | `data` (paths), `positions`, `seed`, `algorithm`, `moves` where given, `filters` that are on |
+//! | `optimize` | object | `data` (paths), `positions`, `seed`, `algorithm`, `moves` or `effort` where given, `filters` that are on |
 //! | `blend`, `heads`, `fold`, `encoding`, `view`, `onnx`, `metadata` | as in the manifest | what is done to a network of lc0, where given |
 //! | `prove` | object | where the file was proven: `data` (paths), `positions`, `seed`; `maxError`, `meanError` where given |
 //! | `license`, `publish` | string | where given |
@@ -152,8 +152,8 @@ impl Facts<'_> {
                 members.insert("positions".into(), json!(optimize.positions.value));
                 members.insert("seed".into(), json!(optimize.seed.value));
                 members.insert("algorithm".into(), json!(optimize.algorithm.value.name()));
-                if let Some(moves) = &optimize.moves {
-                    members.insert("moves".into(), json!(moves.value));
+                if let (Some(name), Some(budget)) = (optimize.algorithm.value.budget(), &optimize.budget) {
+                    members.insert(name.into(), json!(budget.value));
                 }
                 let filters = filter_members(&optimize.filters.value);
                 if !filters.is_empty() {

@@ -38,6 +38,7 @@ mod plain;
 mod progress;
 mod report;
 mod schema;
+mod search;
 mod show;
 mod status;
 mod terminal;

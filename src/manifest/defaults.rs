@@ -8,6 +8,7 @@ use super::{
     text::{Located, Problem},
     tree::{Entry, Item, MOST_TEXT, MOST_VALUES, Value, Weight, display_path},
 };
+use crate::words::{Algorithm, Word as _};
 
 /// Puts the defaults into all nets. The result are the keys that no net took.
 ///
@@ -78,10 +79,14 @@ fn inherit(own: &mut Vec<Entry>, default: &Entry, added: &mut Weight) -> bool {
         return true;
     };
     let (Value::Table(own), Value::Table(defaults)) = (&mut entry.item.value, &default.item.value) else { return false };
-    // The bound of annealing means nothing to a net that asks for the other search, and it could not be taken back there.
-    let greedy = own.iter().any(|entry| entry.key.value == "algorithm" && matches!(&entry.item.value, Value::String(it) if it == "greedy"));
+    // The bound of one search means nothing to a net that asks for another, and it could not be taken back there.
+    let asked = own.iter().find(|entry| entry.key.value == "algorithm").and_then(|entry| match &entry.item.value {
+        Value::String(name) => Algorithm::named(name),
+        _ => None,
+    });
+    let is_of_another = |key: &str| asked.is_some_and(|asked| Algorithm::ALL.iter().any(|of| *of != asked && of.budget() == Some(key)));
     let mut taken = false;
-    for default in defaults.iter().filter(|entry| !(greedy && entry.key.value == "moves")) {
+    for default in defaults.iter().filter(|entry| !is_of_another(&entry.key.value)) {
         taken |= inherit(own, default, added);
     }
     taken

@@ -104,7 +104,7 @@ impl Expander<'_> {
                 positions: optimize.positions.clone(),
                 seed: optimize.seed.clone(),
                 algorithm: optimize.algorithm.clone(),
-                moves: optimize.moves.clone(),
+                budget: optimize.budget.clone(),
                 filters: optimize.filters.clone(),
             }),
             None => None,

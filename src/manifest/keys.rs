@@ -378,9 +378,10 @@ pub(super) static OPTIMIZE: Table = Table::new(
     &[&[
         Key::new("data", Kind::Text, "The name of a `data` table").required_unless_default("data = \"fishpack\""),
         Key::new("positions", integer(1, LARGEST), "How many positions to use, exactly").default(SHOWN_POSITIONS),
-        Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions and of annealing").default("0"),
+        Key::new("seed", integer(0, u64::MAX as i128), "Seed of the choice of positions and of the search").default("0"),
         Key::new("algorithm", Kind::Choice(choices::<Algorithm>), "How to search").default("greedy"),
         Key::new("moves", integer(1, LARGEST), "How many moves annealing makes; only with `algorithm = \"anneal\"`"),
+        Key::new("effort", integer(0, LARGEST), "How many noisy steps are made before the polish; only with `algorithm = \"assign\"`"),
         Key::new("filters", Kind::NamedTable(&FILTER, choices::<FilterSet>), "Which positions count: a table, or the name of a set alone")
             .default("all that are not in check"),
     ]],

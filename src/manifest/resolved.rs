@@ -74,12 +74,12 @@ pub struct ResolvedOptimize {
     pub data: Data,
     /// Exact number of positions, at least 1.
     pub positions: Located<u64>,
-    /// Seed of the choice of positions and of annealing.
+    /// Seed of the choice of positions and of the search.
     pub seed: Located<u64>,
     /// The search.
     pub algorithm: Located<Algorithm>,
-    /// Bound of annealing, at least 1; `None` means the algorithm's default.
-    pub moves: Option<Located<u64>>,
+    /// How much of [`Algorithm::budget`] is spent; `None` means the algorithm's default.
+    pub budget: Option<Located<u64>>,
     /// Which positions count.
     pub filters: Located<Filters>,
 }

@@ -9,6 +9,7 @@
 //! weights, files' paths or the cache.
 
 mod anneal;
+mod assign;
 mod backend;
 mod gains;
 mod greedy;
@@ -26,9 +27,11 @@ pub use kernel::{Kernel, LANE, Tile};
 pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};
 pub use npy::{read_matrix, read_permutation, write_matrix, write_permutation};
 pub use objective::{BLOCK, ZeroBlocks, zero_blocks};
-pub use search::{SearchOutcome, SearchParams, default_moves, search, search_with};
+pub use search::{SearchOutcome, SearchParams, default_budget, search, search_with};
 
 /// What the greedy search is called in progress reports; its units are rounds.
 const TASK: &str = "search";
 /// What annealing is called in progress reports; its units are moves.
 const ANNEAL_TASK: &str = "anneal";
+/// What search by assignment is called; its units are noisy steps.
+const ASSIGN_TASK: &str = "assign";

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     anneal::{self, Limits},
+    assign,
     backend::{SearchBackend, select_backend},
     gains::Gains,
     greedy::{self, Iteration, Round},
@@ -17,11 +18,11 @@ use crate::{ctx::Ctx, error::Result, net::Permutation, words::Algorithm};
 pub struct SearchParams {
     /// How to search.
     pub algorithm: Algorithm,
-    /// Of the random numbers of `anneal`; `greedy` uses none.
+    /// Of the random numbers; `greedy` uses none.
     pub seed: u64,
-    /// Moves that `anneal` tries; by default as [`default_moves`] says.
-    pub moves: Option<u64>,
-    /// Ends `anneal` early. A convenience: [`SearchOutcome::moves`] then says which `moves` gives the same result again.
+    /// How much of [`Algorithm::budget`] is spent; by default as [`default_budget`] says.
+    pub budget: Option<u64>,
+    /// Ends a search with a budget early. A convenience: [`SearchOutcome::moves`] then says which `budget` gives the same result again.
     pub time_limit: Option<Duration>,
 }
 
@@ -40,13 +41,18 @@ pub struct SearchOutcome {
     pub swaps: usize,
     /// 3-cycles that the greedy searches made.
     pub cycles: usize,
-    /// Moves that `anneal` tried; 0 for `greedy`.
+    /// Moves that `anneal` tried, or noisy steps that `assign` made; 0 for `greedy`.
     pub moves: u64,
 }
 
-/// The moves that `anneal` tries when nothing is said: up to 126 (L1/2)², fewer where the samples are many. Depends on sizes alone.
-pub fn default_moves(matrix: &ActivationMatrix) -> u64 {
-    anneal::default_moves(matrix)
+/// What a search spends when nothing is said: `anneal` up to 126 (L1/2)² moves, `assign` up to 1050 steps, fewer where the samples are many
+/// or the network is wide. Depends on sizes alone.
+pub fn default_budget(algorithm: Algorithm, matrix: &ActivationMatrix) -> u64 {
+    match algorithm {
+        Algorithm::Greedy => 0,
+        Algorithm::Anneal => anneal::default_moves(matrix),
+        Algorithm::Assign => assign::default_steps(matrix),
+    }
 }
 
 /// Searches a permutation with the backend that `ctx` asks for.
@@ -89,14 +95,24 @@ pub fn search_with(
         Ok(gains.into_perm())
     };
     let mut perm = climb(identity.as_slice().to_vec())?;
-    if params.algorithm == Algorithm::Anneal {
-        let wanted = params.moves.unwrap_or_else(|| default_moves(matrix));
-        let limits = Limits { moves: wanted, deadline: params.time_limit.and_then(|limit| start.checked_add(limit)) };
-        let task = Task::start(ctx, super::ANNEAL_TASK, Some(wanted), "moves");
-        let annealed = anneal::anneal(matrix, perm, params.seed, limits, ctx)?;
-        drop(task);
-        moves = annealed.moves;
-        perm = climb(annealed.perm)?;
+    let wanted = params.budget.unwrap_or_else(|| default_budget(params.algorithm, matrix));
+    let limits = Limits { moves: wanted, deadline: params.time_limit.and_then(|limit| start.checked_add(limit)) };
+    match params.algorithm {
+        Algorithm::Greedy => {}
+        Algorithm::Anneal => {
+            let task = Task::start(ctx, super::ANNEAL_TASK, Some(wanted), "moves");
+            let annealed = anneal::anneal(matrix, perm, params.seed, limits, ctx)?;
+            drop(task);
+            moves = annealed.moves;
+            perm = climb(annealed.perm)?;
+        }
+        Algorithm::Assign => {
+            let task = Task::start(ctx, super::ASSIGN_TASK, Some(wanted), "steps");
+            let assigned = assign::assign(matrix, perm, params.seed, limits, ctx)?;
+            drop(task);
+            moves = assigned.steps;
+            perm = assigned.perm;
+        }
     }
     let permutation = Permutation::try_from(perm.as_slice())?;
     let after = zero_blocks(matrix, &permutation)?;
@@ -244,8 +260,8 @@ mod tests {
         assert!(cases >= 20);
     }
 
-    fn anneal(matrix: &ActivationMatrix, seed: u64, moves: Option<u64>, time_limit: Option<Duration>) -> SearchOutcome {
-        let params = SearchParams { algorithm: Algorithm::Anneal, seed, moves, time_limit };
+    fn anneal(matrix: &ActivationMatrix, seed: u64, budget: Option<u64>, time_limit: Option<Duration>) -> SearchOutcome {
+        let params = SearchParams { algorithm: Algorithm::Anneal, seed, budget, time_limit };
         search_with(&Cpu::new(), matrix, &params, &Ctx::silent(), |_| {}).unwrap()
     }
 
@@ -264,6 +280,22 @@ mod tests {
         let long = anneal(&matrix, 0, Some(10_000_000), None);
         println!("greedy {}, 10 million moves {}", greedy.after.percent(), long.after.percent());
         assert!(long.after.zero >= 340_000, "{}", long.after.zero);
+    }
+
+    /// As above; the polish alone gives more than annealing does.
+    #[test]
+    fn assigning_improves_a_real_net_further() {
+        let Some(golden) = golden() else { return };
+        let matrix = read_matrix(&fs::read(golden.join("C_ftperm/sf151/sf151_2000.actmat_packed.npy")).unwrap(), Some(1024)).unwrap();
+        let assign = |budget, time_limit| {
+            let params = SearchParams { algorithm: Algorithm::Assign, seed: 1, budget, time_limit };
+            search_with(&Cpu::new(), &matrix, &params, &Ctx::silent(), |_| {}).unwrap()
+        };
+        let (polished, searched) = (assign(Some(0), None), assign(Some(60), None));
+        println!("polished {}, 60 steps {}", polished.after.percent(), searched.after.percent());
+        assert!(polished.after.zero >= 340_100 && searched.moves == 60 && searched.after.zero >= 340_100, "{polished:?} {searched:?}");
+        let stopped = assign(None, Some(Duration::ZERO));
+        assert_eq!(stopped, polished);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::words::Algorithm;
 pub struct Search {
     /// How to search.
     pub algorithm: Algorithm,
-    /// Of the random numbers of annealing; greedy draws none.
+    /// Of the random numbers; greedy draws none.
     pub seed: u64,
-    /// Moves that annealing tries; `None`: as its sizes say.
-    pub moves: Option<u64>,
+    /// How much of [`Algorithm::budget`] is spent; `None`: as the sizes say.
+    pub budget: Option<u64>,
 }
 
 /// Zero blocks of one sample of positions.
@@ -41,19 +41,21 @@ pub struct Searched {
     pub swaps: usize,
     /// 3-cycles made.
     pub cycles: usize,
-    /// Moves that annealing tried.
+    /// Moves that annealing tried, or noisy steps of assignments.
     pub moves: u64,
 }
 
 impl Search {
     /// Only what decides the result: greedy draws no random numbers, so its seed is not part of the key.
     pub(super) fn params(&self) -> Map<String, Value> {
-        let anneals = self.algorithm == Algorithm::Anneal;
-        members([
-            ("algorithm", Some(json!(self.algorithm))),
-            ("seed", anneals.then(|| json!(self.seed))),
-            ("moves", self.moves.filter(|_| anneals).map(|moves| json!(moves))),
-        ])
+        let mut params = members([("algorithm", Some(json!(self.algorithm)))]);
+        if let Some(name) = self.algorithm.budget() {
+            params.insert("seed".into(), json!(self.seed));
+            if let Some(budget) = self.budget {
+                params.insert(name.into(), json!(budget));
+            }
+        }
+        params
     }
 }
 
@@ -82,9 +84,11 @@ mod tests {
 
     #[test]
     fn only_what_decides_the_result_is_in_the_key() {
-        let greedy = Search { seed: 3, moves: Some(5), ..Search::default() };
+        let greedy = Search { seed: 3, budget: Some(5), ..Search::default() };
         assert_eq!(key(&Action::Search(greedy)), r#"{"algorithm":"greedy"}"#);
-        let anneal = Search { algorithm: Algorithm::Anneal, seed: 3, moves: None };
+        let anneal = Search { algorithm: Algorithm::Anneal, seed: 3, budget: None };
         assert_eq!(key(&Action::Search(anneal)), r#"{"algorithm":"anneal","seed":3}"#);
+        let assign = Search { algorithm: Algorithm::Assign, seed: 3, budget: Some(0) };
+        assert_eq!(key(&Action::Search(assign)), r#"{"algorithm":"assign","seed":3,"effort":0}"#);
     }
 }

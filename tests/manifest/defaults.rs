@@ -40,7 +40,7 @@ fn defaults_go_where_a_net_says_nothing() {
     assert_eq!((a.compression.value, slice(a.compression.span)), (CompressionChoice::None, "\"none\""));
     assert_eq!(a.description.as_ref().unwrap().value, "all");
     let optimize = a.optimize.as_ref().unwrap();
-    assert_eq!((optimize.positions.value, optimize.moves.as_ref().unwrap().value), (7, 9));
+    assert_eq!((optimize.positions.value, optimize.budget.as_ref().unwrap().value), (7, 9));
     assert_eq!((slice(optimize.span), slice(optimize.positions.span)), ("[defaults.optimize]", "7"));
     assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(5), ..Filters::default() });
 
@@ -49,7 +49,7 @@ fn defaults_go_where_a_net_says_nothing() {
 
     let optimize = c.optimize.as_ref().unwrap();
     assert_eq!((optimize.data.name.as_str(), optimize.positions.value, optimize.algorithm.value), ("e", 7, Algorithm::Greedy));
-    assert_eq!(optimize.moves, None);
+    assert_eq!(optimize.budget, None);
     assert_eq!(optimize.filters.value, Filters { filtered: true, max_ply: Some(6), ..Filters::default() });
 
     assert_eq!((off.compression.value, &off.optimize, &off.permutation), (CompressionChoice::None, &None, &None));

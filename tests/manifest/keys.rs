@@ -310,7 +310,7 @@ impl Written {
                 assert_eq!(read.positions.value, written.positions.unwrap_or(10_000));
                 assert_eq!(read.seed.value, written.seed.unwrap_or(0));
                 assert_eq!(read.algorithm.value, written.algorithm.unwrap_or_default());
-                assert_eq!(read.moves.as_ref().map(|moves| moves.value), written.moves);
+                assert_eq!(read.budget.as_ref().map(|moves| moves.value), written.moves);
                 for (filter, written) in FILTERS.iter().zip(&written.settings) {
                     let read = filter.setting(&read.filters.value);
                     assert_eq!(read, written.or(filter.setting(&Filters::default())), "{}", filter.name);

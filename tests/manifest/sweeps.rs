@@ -213,7 +213,7 @@ fn default_moves_mean_nothing_to_a_greedy_net() {
     let own = parse(&format!("{}optimize = {{ algorithm = \"{{how}}\" }}\n", text("own", ""))).unwrap();
     let by_default = parse(&text("default", "algorithm = \"{how}\"\n")).unwrap();
     for manifest in [own, by_default] {
-        let moves = |index: usize| manifest.nets[index].optimize.as_ref().unwrap().moves.as_ref().map(|moves| moves.value);
+        let moves = |index: usize| manifest.nets[index].optimize.as_ref().unwrap().budget.as_ref().map(|moves| moves.value);
         assert_eq!((moves(0), moves(1)), (None, Some(7)));
     }
     // What the net says itself is a mistake as before.

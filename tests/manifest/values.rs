@@ -60,7 +60,7 @@ fn all_keys_have_their_values() {
     assert_eq!(optimize.data.paths[1].value.typed, "data/part2.binpack");
     assert_eq!(optimize.data.sha256.len(), 2);
     assert_eq!((optimize.positions.value, optimize.seed.value), (100_000, 0));
-    assert_eq!((optimize.algorithm.value, optimize.moves.as_ref().unwrap().value), (Algorithm::Anneal, 50_000_000));
+    assert_eq!((optimize.algorithm.value, optimize.budget.as_ref().unwrap().value), (Algorithm::Anneal, 50_000_000));
     let expected = Filters {
         filtered: true,
         wld_filtered: true,
@@ -176,7 +176,7 @@ fn defaults_are_those_of_the_documentation() {
     let optimize = net.optimize.as_ref().unwrap();
     assert_eq!((optimize.positions.value, optimize.seed.value, optimize.algorithm.value), (10_000, 0, Algorithm::Greedy));
     assert_eq!((net.compression.value, net.source.claims.overflow.value), (CompressionChoice::Auto, Overflow::Error));
-    assert_eq!((&net.description, &optimize.moves), (&None, &None));
+    assert_eq!((&net.description, &optimize.budget), (&None, &None));
     assert_eq!(optimize.filters.value, Filters::default());
     assert_eq!(parse(&filters("")).unwrap().nets[0].optimize.as_ref().unwrap().filters.value, Filters::default());
 }

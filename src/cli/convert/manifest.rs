@@ -71,10 +71,11 @@ fn text(args: &Args, name_of: impl Fn(&Path) -> String) -> Result<String> {
         if args.seed != 0 {
             lines.push(format!("seed = {}", args.seed));
         }
-        if args.algorithm != Algorithm::Greedy {
-            lines.push(format!("algorithm = {}", quoted(args.algorithm.name())));
+        if args.search.algorithm != Algorithm::Greedy {
+            lines.push(format!("algorithm = {}", quoted(args.search.algorithm.name())));
         }
-        lines.extend(args.moves.map(|moves| format!("moves = {moves}")));
+        let budget = args.search.params(args.seed)?.budget;
+        lines.extend(args.search.algorithm.budget().zip(budget).map(|(name, budget)| format!("{name} = {budget}")));
         let filters = args.filters.as_toml();
         if !filters.is_empty() {
             lines.extend([String::new(), format!("[net.{net}.optimize.filters]")]);

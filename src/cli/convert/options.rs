@@ -8,13 +8,14 @@ use crate::cli::described::LayoutArgs;
 use crate::cli::filters::FilterArgs;
 use crate::cli::lc0::ConvertArgs;
 use crate::cli::network::SourceArgs;
+use crate::cli::search::SearchArgs;
 use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::word::word;
 use crate::ctx::Backend;
 use crate::error::Error;
 use crate::family::nnue::stages::write_float::{FloatTarget, ModuleProfile};
 use crate::format::state_dict::SAY_WHICH;
-use crate::words::{Algorithm, CompressionChoice, Overflow};
+use crate::words::{CompressionChoice, Overflow};
 
 /// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz
 ///
@@ -47,15 +48,11 @@ pub(crate) struct Args {
     /// How many of them, exactly [default: 10000]
     #[arg(long = "ft_optimize_count", alias = "ft-optimize-count", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-    /// Fixes which positions are taken, and the random numbers of `anneal`
+    /// Fixes which positions are taken, and the random numbers of the search
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-    /// How to search for the permutation
-    #[arg(long, value_name = "NAME", default_value = "greedy", value_parser = word::<Algorithm>())]
-    pub(super) algorithm: Algorithm,
-    /// How many moves `anneal` tries
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) moves: Option<u64>,
+    #[command(flatten)]
+    pub(super) search: SearchArgs,
     /// What computes the search; the result is the same
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = word::<Backend>())]
     pub(super) backend: Backend,

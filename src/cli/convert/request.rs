@@ -12,8 +12,8 @@ use crate::family::nnue::stages::write_float::FloatTarget;
 use crate::files::folder_of;
 use crate::format::nnue::MAX_DESCRIPTION;
 use crate::positions::{DEFAULT_POSITIONS, Filters};
-use crate::stage::{Gather, Quantize, Search};
-use crate::words::{Algorithm, Compression, FileFormat};
+use crate::stage::{Gather, Quantize};
+use crate::words::{Compression, FileFormat};
 
 /// What the options come to.
 pub(super) struct Request<'a> {
@@ -66,7 +66,7 @@ fn order(args: &Args, filters: Filters) -> Result<Order<'_>> {
         None if args.optimize => Order::Found {
             data: &args.data,
             gather: Box::new(Gather { positions: args.count.unwrap_or(DEFAULT_POSITIONS), seed: args.seed, filters }),
-            search: Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves },
+            search: args.search.params(args.seed)?,
         },
         None => Order::Kept,
     })
@@ -83,9 +83,7 @@ pub(super) fn check(args: &Args) -> Result<()> {
     if args.description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
         return Err(Error::usage(format!("the description is longer than {MAX_DESCRIPTION} bytes")));
     }
-    if args.moves.is_some() && args.algorithm == Algorithm::Greedy {
-        return Err(Error::usage("`--moves` is for `--algorithm anneal`").because("the greedy search ends by itself"));
-    }
+    args.search.params(args.seed)?;
     Ok(())
 }
 

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::{check_array_target, load_matrix, save};
 use crate::cli::output::check_folder_of;
+use crate::cli::search::SearchArgs;
 use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::word::word;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::family::nnue::stages::pipeline::search;
 use crate::permutation::{Algorithm, write_permutation};
-use crate::stage::Search;
 
 /// Find a permutation of the neurons under which more blocks of four are zero
 #[derive(clap::Args)]
@@ -28,16 +28,12 @@ pub(in crate::cli) struct Args {
     /// L1, for a packed matrix
     #[arg(long, value_name = "N")]
     l1: Option<usize>,
-    /// How to search
-    #[arg(long, value_name = "NAME", default_value = "greedy", value_parser = word::<Algorithm>())]
-    algorithm: Algorithm,
-    /// Of the random numbers of anneal
+    #[command(flatten)]
+    search: SearchArgs,
+    /// Of the random numbers of the search; greedy draws none
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Moves that anneal tries [default: by the sizes]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    moves: Option<u64>,
-    /// End anneal after this time; the moves made are printed, so that `--moves` gives the same result again
+    /// End anneal or assign after this time; what was spent is printed, so that --moves or --effort gives the same result again
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     seconds: Option<Duration>,
     /// What computes the search; the result is the same
@@ -53,11 +49,9 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(args.backend);
     args.trainer.note(&ctx);
-    let params = Search { algorithm: args.algorithm, seed: args.seed, moves: args.moves };
-    if params.algorithm == Algorithm::Greedy && (args.moves.is_some() || args.seconds.is_some()) {
-        return Err(Error::usage("`--moves` and `--seconds` are for `--algorithm anneal`")
-            .because("the greedy search ends by itself")
-            .help("leave them out, or add `--algorithm anneal`"));
+    let params = args.search.params(args.seed)?;
+    if args.seconds.is_some() {
+        args.search.check_time_limit()?;
     }
     check_array_target(&args.out, &[&args.data])?;
     check_folder_of(&args.out)?;
@@ -80,7 +74,11 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             found.before.positions,
             found.swaps,
             found.cycles,
-            if found.moves > 0 { format!(", {} moves of anneal", found.moves) } else { String::new() },
+            match params.algorithm {
+                Algorithm::Greedy => String::new(),
+                Algorithm::Anneal => format!(", {} moves of anneal", found.moves),
+                Algorithm::Assign => format!(", {} steps of assign", found.moves),
+            },
         ))?;
     }
     Ok(Exit::Done)

@@ -128,8 +128,8 @@ pub(super) fn expectation(claims: &Claims) -> Expectation {
 fn search_params(optimize: &ResolvedOptimize) -> Search {
     match optimize.algorithm.value {
         Algorithm::Greedy => Search::default(),
-        Algorithm::Anneal => {
-            Search { algorithm: Algorithm::Anneal, seed: optimize.seed.value, moves: optimize.moves.as_ref().map(|moves| moves.value) }
+        algorithm @ (Algorithm::Anneal | Algorithm::Assign) => {
+            Search { algorithm, seed: optimize.seed.value, budget: optimize.budget.as_ref().map(|budget| budget.value) }
         }
     }
 }

@@ -22,12 +22,12 @@ pub struct Optimize {
     pub data: Located<String>,
     /// Exact number of positions, at least 1.
     pub positions: Located<u64>,
-    /// Seed of the choice of positions and of annealing.
+    /// Seed of the choice of positions and of the search.
     pub seed: Located<u64>,
     /// The search.
     pub algorithm: Located<Algorithm>,
-    /// Bound of annealing, at least 1; only with [`Algorithm::Anneal`], whose own default is meant by `None`.
-    pub moves: Option<Located<u64>>,
+    /// How much of [`Algorithm::budget`] is spent; `None` means the algorithm's own default.
+    pub budget: Option<Located<u64>>,
     /// Which positions count, checked by [`Filters::validate`]; the place is that of the `filters` table.
     pub filters: Located<Filters>,
 }
@@ -39,34 +39,45 @@ impl Reader<'_> {
         let positions = self.integer(&fields, "positions").unwrap_or_else(|| fields.default(DEFAULT_POSITIONS));
         let seed = self.integer(&fields, "seed").unwrap_or_else(|| fields.default(0));
         let algorithm = self.word::<Algorithm>(&fields, "algorithm");
-        let greedy = match &algorithm {
-            Some(algorithm) => algorithm.value == Algorithm::Greedy,
-            None => fields.place("algorithm") == fields.span && !self.in_defaults,
+        // What a net asks for; a default may give it, and then nothing is judged before it is known.
+        let chosen = match &algorithm {
+            Some(algorithm) => Some(algorithm.value),
+            None => (fields.place("algorithm") == fields.span && !self.in_defaults).then(Algorithm::default),
         };
-        let asks_for_greedy = greedy && algorithm.is_some();
+        let is_asked_for = algorithm.is_some();
         let algorithm = algorithm.unwrap_or_else(|| fields.default(Algorithm::default()));
-        let mut moves = self.integer::<u64>(&fields, "moves");
-        if self.in_defaults {
-            self.default_moves = moves.as_ref().map(|moves| moves.span);
-        } else if asks_for_greedy && self.default_moves.is_some() {
-            // An axis may choose the search, which is known only now: the default means nothing to a net that asks for the greedy one.
-            moves = moves.filter(|moves| Some(moves.span) != self.default_moves);
-        }
-        if let Some(moves) = &moves
-            && greedy
-        {
-            self.problems.push(Problem::new(
-                format!("`{path}.moves` needs `algorithm = \"anneal\"`"),
-                moves.span,
-                "a number of moves",
-                "the greedy search ends where no exchange improves it; only annealing counts moves",
-                "remove `moves`, or choose `algorithm = \"anneal\"`",
-            ));
+        let mut budget = None;
+        for &of in Algorithm::ALL {
+            let Some(key) = of.budget() else { continue };
+            let Some(value) = self.integer::<u64>(&fields, key) else { continue };
+            if self.in_defaults {
+                self.default_budgets.push(value.span);
+            } else if is_asked_for && chosen != Some(of) && self.default_budgets.contains(&value.span) {
+                // An axis may choose the search, which is known only now: the default means nothing to a net that asks for another one.
+                continue;
+            }
+            if chosen.is_some_and(|chosen| chosen != of) {
+                let name = of.name();
+                self.problems.push(Problem::new(
+                    format!("`{path}.{key}` needs `algorithm = \"{name}\"`"),
+                    value.span,
+                    match of {
+                        Algorithm::Greedy | Algorithm::Anneal => "a number of moves",
+                        Algorithm::Assign => "a number of steps",
+                    },
+                    match chosen.and_then(Algorithm::budget) {
+                        None => "the greedy search ends where no exchange improves it".to_owned(),
+                        Some(own) => format!("what bounds `{}` is `{own}`", algorithm.value.name()),
+                    },
+                    format!("remove `{key}`, or choose `algorithm = \"{name}\"`"),
+                ));
+            }
+            budget = Some(value);
         }
         let filters = fields.get("filters").and_then(|item| self.filters(&fields.path_of("filters"), item));
         let filters = filters.unwrap_or_else(|| fields.default(Filters::default()));
         let span = fields.span;
         self.finish(fields);
-        Some(Optimize { span, data: data??, positions, seed, algorithm, moves, filters })
+        Some(Optimize { span, data: data??, positions, seed, algorithm, budget, filters })
     }
 }

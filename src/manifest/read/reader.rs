@@ -18,8 +18,8 @@ pub(super) struct Reader<'a> {
     pub data_names: Names,
     /// What is read is `[defaults]`: nothing is required of it, and no key is judged together with one that a net may give.
     pub in_defaults: bool,
-    /// Where `[defaults]` says how many moves annealing makes.
-    pub default_moves: Option<Span>,
+    /// Where `[defaults]` says how long searches go on.
+    pub default_budgets: Vec<Span>,
     /// Places with a problem. What came to several nets from one place is one mistake.
     pub reported: HashSet<Span>,
     pub warnings: Vec<String>,
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
             source_names: Names::default(),
             data_names: Names::default(),
             in_defaults: false,
-            default_moves: None,
+            default_budgets: Vec::new(),
             reported: HashSet::new(),
             warnings: Vec::new(),
             warned: HashSet::new(),

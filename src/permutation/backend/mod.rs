@@ -113,7 +113,7 @@ mod tests {
                     backend.prepare(&matrix).unwrap().overlap_counts(blocks, &mut counts, &Ctx::silent()).unwrap();
                     bytes.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
                 }
-                let params = SearchParams { algorithm: Algorithm::Anneal, moves: Some(5000), ..SearchParams::default() };
+                let params = SearchParams { algorithm: Algorithm::Anneal, budget: Some(5000), ..SearchParams::default() };
                 let outcome = search_with(backend, &matrix, &params, &Ctx::silent(), |_| {}).unwrap();
                 write_permutation(&outcome.permutation, &mut bytes).unwrap();
             }

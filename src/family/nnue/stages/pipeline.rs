@@ -200,7 +200,7 @@ impl Searched {
     }
 }
 
-/// Activation matrix → permutation, judged on `held_out` as well. `time_limit` ends an annealing early.
+/// Activation matrix → permutation, judged on `held_out` as well. `time_limit` ends a search with a budget early.
 ///
 /// # Errors
 /// As [`permutation::search`].
@@ -211,8 +211,8 @@ pub fn search(
     time_limit: Option<Duration>,
     ctx: &Ctx,
 ) -> Result<Searched> {
-    let stage::Search { algorithm, seed, moves } = *params;
-    let found = permutation::search(matrix, &SearchParams { algorithm, seed, moves, time_limit }, ctx)?;
+    let stage::Search { algorithm, seed, budget } = *params;
+    let found = permutation::search(matrix, &SearchParams { algorithm, seed, budget, time_limit }, ctx)?;
     let judge = |matrix: &ActivationMatrix| {
         let identity = Permutation::identity(matrix.half())?;
         Ok::<_, Error>([zero_blocks(matrix, &identity)?, zero_blocks(matrix, &found.permutation)?])
