@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthChar;
 pub(crate) const NAME: usize = 80;
 
 /// The most bytes of one message, cause or help: all that anybody reads.
-pub(crate) const MESSAGE: usize = 16 << 10;
+pub(crate) const MESSAGE: usize = 8 << 10;
 
 /// Whether a character does something to a terminal or to what stands beside it, instead of being seen. Line ends and tabs are ours.
 pub(crate) fn is_harmful(c: char) -> bool {

@@ -120,7 +120,7 @@ impl Global {
     /// # Errors
     /// When stdout cannot be written to for another reason, such as a full disk.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
-        printed(to_stdout(text))
+        printed(to_stdout(text, self.result_style.color || self.true_color))
     }
 
     /// Prints a summary on stdout, unless `-q` was given.

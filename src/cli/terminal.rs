@@ -96,9 +96,9 @@ pub(super) fn to_stderr(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", shown::clean_coloured(text));
 }
 
-/// Writes text for people to stdout: nothing in it does anything to a terminal.
-pub(super) fn to_stdout(text: &str) -> io::Result<()> {
-    bytes_to_stdout(shown::clean(text).as_bytes())
+/// Writes text for people to stdout: nothing in it does anything to a terminal, but for colours where they are wanted.
+pub(super) fn to_stdout(text: &str, colours: bool) -> io::Result<()> {
+    bytes_to_stdout(if colours { shown::clean_coloured(text) } else { shown::clean(text) }.as_bytes())
 }
 
 /// Writes a JSON document to stdout, likewise.

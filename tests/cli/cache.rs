@@ -20,7 +20,7 @@ fn the_cache_can_be_elsewhere_and_its_results_serve_other_projects() {
     let first = build(&one);
     assert!(cache.path().join("CACHEDIR.TAG").exists() && !one.path.join(".nnue/cache").exists());
     let second = build(&two);
-    let expected = [("load", "cached"), ("gather", "cached"), ("search", "cached"), ("permute", "cached"), ("write", "ran")];
+    let expected = [("load", "cached"), ("gather", "cached"), ("search", "cached"), ("permute", "cached"), ("write", "ran"), ("prove", "cached")];
     assert_eq!(statuses(net(&second, "big")), expected);
     assert_eq!(net(&first, "big")["outputs"], net(&second, "big")["outputs"]);
 }
@@ -76,7 +76,7 @@ fn the_cache_says_what_it_holds_lets_go_of_the_rest_and_is_checked() {
     project.nnue(&["build"]).ok();
     let stats = project.nnue(&["cache", "stats", "--json"]).ok().json();
     assert_eq!((&stats["schema"], &stats["blobs"], &stats["roots"]), (&1.into(), &2.into(), &1.into()));
-    assert_eq!(keys(&stats["by_stage"]), ["gather", "load", "permute", "search", "write"]);
+    assert_eq!(keys(&stats["by_stage"]), ["gather", "load", "permute", "prove", "search", "write"]);
     let text = project.nnue(&["cache", "stats"]).ok().out;
     assert!(text.contains("gather") && text.contains("artifacts"), "{text}");
 

@@ -237,5 +237,13 @@ fn annealing_is_repeatable_by_its_moves() {
     let read = |name: &str| std::fs::read(work.path().join(name)).unwrap();
     assert!(read("a.npy") == read("b.npy"));
     let ran = nnue(work.path(), ["perm", "find", "--data", "act.npy", "--out", "c.npy", "--seconds", "1"]);
-    ran.fails(2, &["`--moves` and `--seconds` are for `--algorithm anneal`"]);
+    ran.fails(2, &["`--seconds` is for `--algorithm anneal` and `--algorithm assign`"]);
+    let ran = nnue(work.path(), ["perm", "find", "--data", "act.npy", "--out", "c.npy", "--algorithm", "anneal", "--effort", "1"]);
+    ran.fails(2, &["`--effort` is for `--algorithm assign`", "what bounds `anneal` is `--moves`"]);
+    let polished = find("d.npy", &["--algorithm", "assign", "--effort", "0"]);
+    let assigned = find("e.npy", &["--algorithm", "assign", "--effort", "20", "--seed", "3"]);
+    assert_eq!((&polished["moves"], &assigned["moves"]), (&0.into(), &20.into()));
+    for found in [polished, assigned] {
+        assert!(found["zero_blocks"]["after"].as_f64() >= greedy["zero_blocks"]["after"].as_f64(), "{found}");
+    }
 }
