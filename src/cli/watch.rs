@@ -15,11 +15,12 @@ use super::{Exit, Global};
 use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::family::described;
 use crate::family::nnue::stages::load::load_file;
 use crate::files::{Bytes, Signature};
-use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
-use crate::net::Expectation;
+use crate::manifest::{self, Described, FilePath, Globs, Manifest, ResolvedNet};
 use crate::plan::{self, Facts};
+use crate::stage::{Action, Stage};
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
 const NAP: Duration = Duration::from_millis(50);
@@ -304,10 +305,11 @@ impl Watcher<'_> {
         for (net, fingerprint, plan) in plans {
             let mut parses = true;
             if stale.contains(&net.name) {
-                for (file, expected) in sources_of(net, &plan) {
+                for load in loads_of(&plan) {
                     self.ctx.check()?;
-                    let known = (file.resolved.clone(), format!("{expected:?}"));
-                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, expected));
+                    let file = &net.source.path.value;
+                    let known = (file.resolved.clone(), format!("{load:?}"));
+                    parses &= *checked.entry(known).or_insert_with(|| self.parses(file, load));
                 }
             }
             // What does not parse is not looked at again until it changes.
@@ -382,9 +384,9 @@ impl Watcher<'_> {
     }
 
     /// Whether a source holds a whole network. Says so if not.
-    fn parses(&mut self, file: &FilePath, expected: &Expectation) -> bool {
+    fn parses(&mut self, file: &FilePath, load: &Action) -> bool {
         let before = self.files.get(&file.resolved).map(|watched| watched.look);
-        let read = Bytes::input(&file.resolved, &self.ctx).and_then(|bytes| load_file(bytes, &file.resolved, expected)).map(drop);
+        let read = Bytes::input(&file.resolved, &self.ctx).and_then(|bytes| check_loads(load, bytes, &file.resolved));
         let after = look(&file.resolved, true);
         match (before, read) {
             // It is changing under our eyes: the next rounds will see to it.
@@ -428,12 +430,24 @@ impl Watcher<'_> {
 /// The files that a net is made from.
 fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
     let data = net.optimize.iter().flat_map(|optimize| &optimize.data.paths).map(|path| &path.value);
-    std::iter::once(&net.source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
+    let architecture = net.source.claims.described.iter().filter_map(|described| match &described.value {
+        Described::File(path) => Some(path),
+        Described::Shipped(_) | Described::Table(_) => None,
+    });
+    std::iter::once(&net.source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data).chain(architecture)
 }
 
-/// The source of a net with what is expected of it.
-fn sources_of<'n>(net: &'n ResolvedNet, plan: &'n plan::Graph) -> impl Iterator<Item = (&'n FilePath, &'n Expectation)> {
-    let actions = plan.nets.iter().flat_map(|net| &net.actions);
-    let loads = actions.filter_map(|action| plan.action(*action)?.load());
-    loads.map(|load| (&net.source.path.value, &load.expected))
+/// The actions that read the source of a net.
+fn loads_of(plan: &plan::Graph) -> impl Iterator<Item = &Action> {
+    let actions = plan.nets.iter().flat_map(|net| &net.actions).filter_map(|action| plan.action(*action));
+    actions.filter(|action| action.stage() == Stage::Load)
+}
+
+/// Whether a file holds a whole network, as the action that loads it wants it.
+fn check_loads(load: &Action, bytes: Bytes, path: &Path) -> Result<()> {
+    match load {
+        Action::Load(load) => load_file(bytes, path, &load.expected).map(drop),
+        Action::Described(described) => described::check_file(described, &bytes),
+        Action::Coalesce | Action::Quantize(_) | Action::Gather(_) | Action::Search(_) | Action::Permute | Action::Write(_) => Ok(()),
+    }
 }

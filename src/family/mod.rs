@@ -31,11 +31,13 @@ pub enum Kind {
     Nnue,
     /// lc0's.
     Lc0,
+    /// Any engine's, as an architecture file describes them.
+    Described,
 }
 
 impl Kind {
     /// All of them. The first speaks for files that none knows.
-    pub const ALL: [Self; 2] = [Self::Nnue, Self::Lc0];
+    pub const ALL: [Self; 3] = [Self::Nnue, Self::Lc0, Self::Described];
 }
 
 /// What is known of a source before anything runs.
@@ -138,12 +140,22 @@ pub(crate) const fn of(kind: Kind) -> &'static dyn Family {
     match kind {
         Kind::Nnue => &nnue::Nnue,
         Kind::Lc0 => &lc0::Lc0,
+        Kind::Described => &described::Described,
     }
 }
 
-/// What runs this action: so far one family has actions at all. Those of a second one are told apart here.
-pub(crate) const fn stages(_: &Action) -> &'static dyn Stages {
-    &nnue::Nnue
+/// What runs this action.
+pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
+    match action {
+        Action::Load(_)
+        | Action::Coalesce
+        | Action::Quantize(_)
+        | Action::Gather(_)
+        | Action::Search(_)
+        | Action::Permute
+        | Action::Write(_) => &nnue::Nnue,
+        Action::Described(_) => &described::Described,
+    }
 }
 
 /// The place of publication.
@@ -153,8 +165,16 @@ pub(crate) const fn publication(place: Publish) -> &'static dyn Publication {
     }
 }
 
-/// Looks at the head of a source: whose network it is. What no family knows is left to the first, which says what it is instead.
-pub(crate) fn recognize(path: &FilePath) -> SourceFacts {
+/// Whose network a source is: as the manifest says, or by the head of the file. What no family knows is left to the first, which says
+/// what it is instead.
+pub(crate) fn recognize(net: &ResolvedNet) -> SourceFacts {
+    match net.described {
+        Some(_) => SourceFacts { family: Kind::Described, content: None, compression: None },
+        None => recognize_file(&net.source.path.value),
+    }
+}
+
+fn recognize_file(path: &FilePath) -> SourceFacts {
     // What cannot be read, a pipe for example, is refused later, with its name.
     let content = probe(&path.resolved).ok().map(|found| found.kind);
     let knows = |kind: &Kind| content.is_some_and(|content| of(*kind).recognizes(content, path));
@@ -179,7 +199,7 @@ mod tests {
     use super::*;
 
     fn facts(folder: &Path, name: &str) -> SourceFacts {
-        recognize(&FilePath { typed: name.to_owned(), resolved: folder.join(name) })
+        recognize_file(&FilePath { typed: name.to_owned(), resolved: folder.join(name) })
     }
 
     #[test]
@@ -230,7 +250,7 @@ mod tests {
 
     /// How code names these rooms, without its white space: as a path, first in a group, or later in one.
     fn names_of(rooms: &[&str]) -> Vec<String> {
-        let families = ["family::nnue", "family::lc0", "family::Kind"].map(str::to_owned);
+        let families = ["family::nnue", "family::lc0", "family::described", "family::Kind"].map(str::to_owned);
         let named = rooms.iter().flat_map(|room| ["::", ";"].map(|end| format!("crate::{room}{end}")));
         let grouped = rooms.iter().flat_map(|room| [format!("usecrate::{{{room}::"), format!(",{room}::")]);
         families.into_iter().chain(named).chain(grouped).collect()

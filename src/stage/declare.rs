@@ -38,6 +38,8 @@ macro_rules! stages {
         #[derive(Debug, Clone)]
         pub enum Action {
             $($(#[$doc])+ $stage $(($params))?,)+
+            /// Any of these on a network that an architecture file describes; its searches are `Search`.
+            Described(Box<$crate::stage::Described>),
         }
 
         impl Action {
@@ -45,6 +47,7 @@ macro_rules! stages {
             pub const fn stage(&self) -> Stage {
                 match self {
                     $(Self::$stage { .. } => Stage::$stage,)+
+                    Self::Described(described) => described.stage,
                 }
             }
 
@@ -52,6 +55,7 @@ macro_rules! stages {
             pub fn params(&self) -> Map<String, Value> {
                 match self {
                     $(Self::$stage $(($told))? => $crate::stage::declare::stages!(@params $($told)?),)+
+                    Self::Described(described) => described.params(),
                 }
             }
 

@@ -5,6 +5,7 @@
 //! variant, so that it does not compile until all of them are handled.
 
 mod declare;
+mod described;
 mod gather;
 mod load;
 mod quantize;
@@ -12,6 +13,7 @@ mod role;
 mod search;
 mod write;
 
+pub use described::{Described, Work};
 pub use gather::{Gather, Sampled};
 pub use load::Load;
 pub use quantize::{Quantize, Quantized};
@@ -56,7 +58,21 @@ impl Action {
         match self {
             Self::Gather(gather) => Some(Stored::Matrices(gather)),
             Self::Search(_) => Some(Stored::Permutation),
+            Self::Described(described) => match described.gather() {
+                Some(gather) => Some(Stored::Matrices(gather)),
+                None => None,
+            },
             Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) => None,
+        }
+    }
+
+    /// What is shown of the parameters where there is room for a line: those that a user chose.
+    pub fn shown_params(&self) -> Map<String, Value> {
+        match self {
+            Self::Described(described) => described.shown(),
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) => {
+                self.params()
+            }
         }
     }
 
@@ -69,6 +85,7 @@ impl Action {
     pub const fn reads_late(&self) -> bool {
         match self {
             Self::Load(_) | Self::Coalesce => true,
+            Self::Described(described) => described.reads_late(),
             Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute | Self::Write(_) => false,
         }
     }

@@ -117,7 +117,7 @@ fn the_example_parses_as_it_is() {
     let manifest = load(folder.path()).unwrap();
     let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
     assert_eq!(names[..3], ["big", "known", "nightly/a/epoch=1"]);
-    assert_eq!(names.len(), 3 + 2 * 3);
+    assert_eq!((names[3], names.len()), ("matrix/run42-s0", 3 + 2 * 3 + 1));
     assert_eq!(manifest.warnings, Vec::<String>::new());
 }
 

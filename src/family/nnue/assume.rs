@@ -49,6 +49,6 @@ fn architecture(net: &ResolvedNet, content: FileKind, expected: &Expectation, ct
 
 /// What the scales decide in this net, if anything.
 fn purpose(net: &ResolvedNet) -> Option<&'static str> {
-    let writes_floats = || net.outputs.iter().any(|output| format_of(output.kind) != FileFormat::Nnue);
+    let writes_floats = || net.outputs.iter().any(|output| format_of(output.kind) != Some(FileFormat::Nnue));
     if net.optimize.is_some() { Some("the zero rule") } else { writes_floats().then_some("the float weights") }
 }

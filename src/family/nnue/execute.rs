@@ -26,13 +26,16 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
         Action::Search(params) => search(params, inputs, ctx),
         Action::Permute => permute(inputs),
         Action::Write(params) => content(params, inputs, ctx).map(|content| Product::File(Box::new(content))),
+        Action::Described(_) => Err(wrong_value(action.stage().name())),
     }
 }
 
 /// An input as this family's.
 fn value(inputs: &dyn Inputs, role: Role) -> Result<Value> {
-    let family::Value::Nnue(value) = inputs.value(role)?;
-    Ok(value)
+    match inputs.value(role)? {
+        family::Value::Nnue(value) => Ok(value),
+        family::Value::Described(_) => Err(wrong_value("a stage")),
+    }
 }
 
 /// A file → a network.
@@ -77,10 +80,16 @@ fn gather(params: &Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let paths: Vec<PathBuf> = data.map(|(_, path)| path.to_owned()).collect();
     let sampled = pipeline::sample(&paths, params, held_out(params.positions), &inputs.guarded()?)?;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("gather")) };
-    let pipeline::Gathered { matrix, held_out, outcome } = pipeline::gather(&network, &sampled, ctx)?;
+    let gathered = pipeline::gather(&network, &sampled, ctx)?;
     inputs.check_unchanged()?;
+    Ok(matrices(gathered))
+}
+
+/// What gather gives, to be stored.
+pub(in crate::family) fn matrices(gathered: pipeline::Gathered) -> Product {
+    let pipeline::Gathered { matrix, held_out, outcome } = gathered;
     let value = family::Value::Nnue(Value::Gathered(Arc::new(Gathered { matrix, held_out })));
-    Ok(Product::Stored { value, outcome: Outcome::Gather(outcome) })
+    Product::Stored { value, outcome: Outcome::Gather(outcome) }
 }
 
 /// The matrix → a permutation, with its zero blocks on both samples.

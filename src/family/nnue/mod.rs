@@ -8,11 +8,11 @@
 //! | `fishtest` | what a place of publication asks |
 
 mod assume;
-mod execute;
+pub(in crate::family) mod execute;
 mod fishtest;
-mod plan;
+pub(in crate::family) mod plan;
 pub mod stages;
-mod value;
+pub(in crate::family) mod value;
 
 pub(crate) use fishtest::Fishtest;
 pub(crate) use value::Value;
@@ -22,7 +22,7 @@ use std::io::Read;
 
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::nnue;
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
@@ -75,13 +75,12 @@ impl Stages for Nnue {
     }
 
     fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
-        let AnyValue::Nnue(network) = network;
-        value::most_bytes(action, network)
+        Ok(value::most_bytes(action, network.half()?))
     }
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
-        let (AnyValue::Nnue(result), AnyValue::Nnue(network)) = (result, network);
-        value::check_fits(action, result, network)
+        let AnyValue::Nnue(result) = result else { return Err(Error::new(format!("it is not a result of {}", action.stage()))) };
+        value::check_fits(action, result, network.half()?)
     }
 }
 

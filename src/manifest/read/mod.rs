@@ -15,6 +15,7 @@ mod values;
 use std::{
     collections::{BTreeMap, HashSet},
     path::Path,
+    sync::Arc,
 };
 
 pub use cache::RemoteCache;
@@ -22,7 +23,7 @@ pub use data::Data;
 pub use net::{Net, NetSource};
 pub use optimize::Optimize;
 use reader::{Names, Reader};
-pub use source::{Claims, Source};
+pub use source::{Claims, Described, Source};
 use values::Fields;
 
 use super::{
@@ -30,6 +31,7 @@ use super::{
     text::{Problem, Texts},
     tree::{Entry, Item, Value, display_path, quoted},
 };
+use crate::net::Description;
 
 /// All that the tables of a manifest say, before anything is looked up on the disk.
 #[derive(Default)]
@@ -38,6 +40,8 @@ pub(super) struct Content {
     pub data: BTreeMap<String, Data>,
     pub nets: Vec<Net>,
     pub remote_cache: Option<RemoteCache>,
+    /// `[architecture.NAME]` tables.
+    pub architectures: BTreeMap<String, Arc<Description>>,
     pub warnings: Vec<String>,
 }
 
@@ -62,9 +66,11 @@ impl Reader<'_> {
         }
         let sources = self.named_tables(&fields, "source");
         let data = self.named_tables(&fields, "data");
+        let architectures = self.named_tables(&fields, "architecture");
         let nets = self.named_tables(&fields, "net");
         self.source_names = Names::of(sources);
         self.data_names = Names::of(data);
+        self.architecture_names = Names::of(architectures);
         for entry in sources {
             if let Some(source) = self.source(entry) {
                 content.sources.insert(entry.key.value.clone(), source);
@@ -90,7 +96,7 @@ impl Reader<'_> {
         if nets.is_empty() {
             self.warnings.push(format!("{}: no `[net.NAME]` table: there is nothing to build", self.texts.line(root.span)));
         }
-        self.unused(&content, sources, data);
+        self.unused(&content, sources, data, architectures);
         content.warnings = std::mem::take(&mut self.warnings);
         content
     }
@@ -144,7 +150,7 @@ impl Reader<'_> {
     }
 
     /// Warns of tables that no net uses. Not if there are problems: a net may have been dropped.
-    fn unused(&mut self, content: &Content, sources: &[Entry], data: &[Entry]) {
+    fn unused(&mut self, content: &Content, sources: &[Entry], data: &[Entry], architectures: &[Entry]) {
         if !self.problems.is_empty() {
             return;
         }
@@ -169,6 +175,15 @@ impl Reader<'_> {
             content.nets.iter().filter_map(|net| net.optimize.as_ref()).map(|optimize| optimize.data.value.as_str()).collect();
         for entry in data {
             warn("data", entry, used.contains(entry.key.value.as_str()));
+        }
+        let globs = content.nets.iter().filter_map(|net| match &net.source.value {
+            NetSource::Glob { claims, .. } => Some(&**claims),
+            NetSource::Named(_) | NetSource::Path(_) => None,
+        });
+        let claims = content.sources.values().map(|source| &source.claims).chain(globs);
+        let used: HashSet<&str> = claims.filter_map(|claims| claims.described.as_ref()).map(|described| described.value.typed()).collect();
+        for entry in architectures {
+            warn("architecture", entry, used.contains(entry.key.value.as_str()));
         }
     }
 }

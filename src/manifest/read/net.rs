@@ -6,7 +6,7 @@ use super::{
     super::{
         identity::FilePath,
         keys,
-        output::{self, holds_nnue},
+        output::{self, TypedOutput, holds_nnue},
         placeholders,
         publish::{self, Release},
         text::{Located, Problem, Span},
@@ -35,7 +35,7 @@ pub struct Net {
     /// Of `.nnue` outputs.
     pub compression: Located<CompressionChoice>,
     /// Outputs as typed, at least one.
-    pub outputs: Vec<Located<String>>,
+    pub outputs: Vec<TypedOutput>,
     /// A permutation file (`.npy`) to apply; never together with `optimize`.
     pub permutation: Option<Located<String>>,
     /// Search for a permutation.
@@ -67,6 +67,9 @@ impl Reader<'_> {
         self.in_defaults = true;
         self.net(&Located { value: "defaults".to_owned(), span: item.span }, "defaults", item);
         self.in_defaults = false;
+        if let Value::Table(entries) = &item.value {
+            self.default_keys.extend(entries.iter().map(|entry| entry.key.span));
+        }
         self.drop_reported(before);
     }
 
@@ -78,8 +81,7 @@ impl Reader<'_> {
         };
         let description = self.text(&fields, "description");
         let written = self.word::<CompressionChoice>(&fields, "compression");
-        let outputs =
-            self.required(&fields, "outputs").map(|(key, item)| self.list(&key, item, |reader, key, item| reader.path_text(key, item)));
+        let outputs = self.required(&fields, "outputs").map(|(key, item)| self.outputs(&key, item));
         let (permutation, optimize) = self.order(&fields);
         let release = self.release(&fields);
         if let Some(Some(outputs)) = &outputs
@@ -92,7 +94,7 @@ impl Reader<'_> {
         self.finish(fields);
         if let Some(Some(source)) = &source {
             let swept = matches!(source.value, NetSource::Glob { .. });
-            let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().collect();
+            let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().map(|output| &output.path).collect();
             if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, swept) {
                 return None;
             }
@@ -110,6 +112,31 @@ impl Reader<'_> {
             optimize: optimize.flatten(),
             release,
         })
+    }
+
+    /// Paths, or tables of paths by layout.
+    fn outputs(&mut self, key: &str, item: &Item) -> Option<Vec<TypedOutput>> {
+        let paths = |reader: &mut Self, key: &str, item: &Item, layout: Option<&Located<String>>| {
+            let paths = reader.list(key, item, |reader, key, item| reader.path_text(key, item))?;
+            Some(paths.into_iter().map(|path| TypedOutput { path, layout: layout.cloned() }).collect::<Vec<_>>())
+        };
+        let Value::Table(layouts) = &item.value else { return paths(self, key, item, None) };
+        if layouts.is_empty() {
+            self.problems.push(Problem::new(
+                format!("`{key}` is empty"),
+                item.span,
+                "no entry",
+                "it needs at least one entry",
+                "write a file by the name of its layout: `{ published = \"net.bin\" }`",
+            ));
+            return None;
+        }
+        // All are read before one is missed, so that each bad one is reported.
+        let read: Vec<_> = layouts
+            .iter()
+            .map(|entry| paths(self, &format!("{key}.{}", quoted(&entry.key.value)), &entry.item, Some(&entry.key)))
+            .collect();
+        read.into_iter().collect::<Option<Vec<_>>>().map(|read| read.into_iter().flatten().collect())
     }
 
     /// A known permutation or the search for one. Of the search the inner `None` stands for one with mistakes.
@@ -136,10 +163,15 @@ impl Reader<'_> {
         &mut self,
         fields: &Fields<'_>,
         written: Option<&Located<CompressionChoice>>,
-        outputs: &[Located<String>],
+        outputs: &[TypedOutput],
         release: &Release,
     ) {
         let path = &fields.path;
+        if outputs.iter().any(|output| output.layout.is_some()) {
+            self.judge_layouts(fields, release);
+            return;
+        }
+        let outputs: Vec<Located<String>> = outputs.iter().map(|output| output.path.clone()).collect();
         if let Some(written) = written
             && !outputs.iter().any(|output| holds_nnue(&output.value))
             && self.warned.insert(written.span)
@@ -149,7 +181,28 @@ impl Reader<'_> {
         }
         // A licence that was given and is wrong has been reported.
         let has_license = fields.place("license") != fields.span;
-        publish::check_net(path, release, has_license, outputs, self.problems);
+        publish::check_net(path, release, has_license, &outputs, self.problems);
+    }
+
+    /// What has no effect on files in a layout.
+    fn judge_layouts(&mut self, fields: &Fields<'_>, release: &Release) {
+        let path = &fields.path;
+        for key in ["compression", "description"] {
+            let place = fields.place(key);
+            if fields.get(key).is_some() && !self.default_keys.contains(&place) && self.warned.insert(place) {
+                let line = self.texts.line(place);
+                self.warnings.push(format!("{line}: `{path}.{key}` has no effect: the architecture's layouts say all of a file"));
+            }
+        }
+        if let Some(publish) = &release.publish {
+            self.problems.push(Problem::new(
+                format!("`{path}` has no output that fishtest accepts"),
+                publish.span,
+                "published here",
+                "its outputs are files in layouts of a described architecture, and fishtest tests Stockfish's networks",
+                "remove `publish`",
+            ));
+        }
     }
 
     /// Checks the placeholders of a net. Those of one whose source is wrong cannot be judged.

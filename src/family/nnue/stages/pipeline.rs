@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::nnue::{Compression, Expectation};
 use crate::net::{Architecture, Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix, SearchOutcome, SearchParams, ZeroBlocks, zero_blocks};
-use crate::positions::{self, Selection, select};
+use crate::positions::{self, Position, Selection, select};
 use crate::stage;
 use crate::words::{CompressionChoice, FileFormat, Overflow};
 
@@ -150,10 +150,18 @@ pub struct Gathered {
 /// # Errors
 /// As [`gather::gather`].
 pub fn gather(network: &QuantizedNetwork, sampled: &positions::Sampled, ctx: &Ctx) -> Result<Gathered> {
-    let matrix = gather::gather(network, &sampled.positions, None, ctx)?;
+    gather_by(sampled, |positions| gather::gather(network, positions, None, ctx))
+}
+
+/// Positions → activation matrices, by what makes one of them.
+///
+/// # Errors
+/// Those of `gather`.
+pub fn gather_by(sampled: &positions::Sampled, mut gather: impl FnMut(&[Position]) -> Result<ActivationMatrix>) -> Result<Gathered> {
+    let matrix = gather(&sampled.positions)?;
     let held_out = match sampled.held_out.as_slice() {
         [] => None,
-        positions => Some(gather::gather(network, positions, None, ctx)?),
+        positions => Some(gather(positions)?),
     };
     let positions::Stats { entries, in_check, filtered, chunks_visited, chunks } = sampled.stats;
     Ok(Gathered { matrix, held_out, outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks } })
