@@ -8,6 +8,7 @@ use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::family::described::{Architecture, Proposal, foreign, shipped};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
 use crate::format::sources::{Holds, identify, unpacked};
@@ -34,6 +35,19 @@ struct Source {
     settled: Vec<(&'static str, String, Vec<String>)>,
     summary: String,
     can_optimize: bool,
+    /// Where its architecture is described.
+    described: Option<DescribedSource>,
+}
+
+/// How a described architecture stands in the manifest.
+struct DescribedSource {
+    /// The shipped one.
+    architecture: String,
+    /// Sizes that differ from it.
+    sizes: Vec<(String, String)>,
+    /// Others whose files have this length.
+    others: Vec<String>,
+    proposal: Proposal,
 }
 
 /// Positions that were found.
@@ -151,10 +165,21 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
     Ok(match identify(&bytes).holds() {
         Holds::Array => Found::Neither,
-        Holds::Positions | Holds::Unmarked => {
-            let positions = how_many(path, ctx)?;
-            Found::Positions(Data { path: shown.to_owned(), name: name(names), positions })
-        }
+        Holds::Positions => Found::Positions(Data { path: shown.to_owned(), positions: how_many(path, ctx)?, name: name(names) }),
+        Holds::Unmarked => match (how_many(path, ctx), described_source(&bytes)) {
+            (Ok(positions), _) => Found::Positions(Data { path: shown.to_owned(), name: name(names), positions }),
+            (Err(_), Some(found)) => {
+                if !found.others.is_empty() {
+                    ctx.warn(format!(
+                        "`{shown}` has no header; by its length it is of `{}`, which was written, or of {}: check it",
+                        found.architecture,
+                        found.others.join(", ")
+                    ));
+                }
+                Found::Network(Source::described(shown, name(names), found))
+            }
+            (Err(error), None) => return Err(error),
+        },
         Holds::Tensors(_) => {
             let found = readings(&bytes, ctx).map_err(failed)?;
             let Some(first) = found.first() else { return Ok(Found::Neither) };
@@ -177,20 +202,56 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             }
             let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
-            Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize })
+            Found::Network(Source { path: shown.to_owned(), name: name(names), settled, summary, can_optimize, described: None })
         }
         Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
+            if let Some(found) = foreign_source(&bytes) {
+                return Ok(Found::Network(Source::described(shown, name(names), found)));
+            }
             match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
                 Loaded::Quantized(parsed) => {
                     let architecture = &parsed.network.architecture;
                     let summary = format!("{}, {}, L1={}", architecture.generation.name, architecture.features.name(), architecture.l1);
                     let can_optimize = architecture.generation.wiring.pairwise;
-                    Found::Network(Source { path: shown.to_owned(), name: name(names), settled: Vec::new(), summary, can_optimize })
+                    Found::Network(Source {
+                        path: shown.to_owned(),
+                        name: name(names),
+                        settled: Vec::new(),
+                        summary,
+                        can_optimize,
+                        described: None,
+                    })
                 }
                 Loaded::Float(_) => Found::Neither,
             }
         }
     })
+}
+
+impl Source {
+    fn described(path: &str, name: String, found: DescribedSource) -> Self {
+        let summary = format!("in the layout `{}` of `{}`", found.proposal.from, found.architecture);
+        let can_optimize = found.proposal.can_optimize;
+        Self { path: path.to_owned(), name, settled: Vec::new(), summary, can_optimize, described: Some(found) }
+    }
+}
+
+/// The shipped architectures whose files have the length of this one.
+fn described_source(bytes: &Bytes) -> Option<DescribedSource> {
+    let all = shipped::ALL.iter().filter_map(|shipped| Architecture::parse(shipped.name, shipped.text, &[]).ok());
+    let mut found = all.filter_map(|architecture| Some((architecture.name().to_owned(), architecture.proposal(bytes)?)));
+    let (architecture, proposal) = found.next()?;
+    let others = found.map(|(name, _)| format!("`{name}`")).collect();
+    Some(DescribedSource { architecture, sizes: Vec::new(), others, proposal })
+}
+
+/// A network in Stockfish's format that only a description knows.
+fn foreign_source(bytes: &Bytes) -> Option<DescribedSource> {
+    let found = foreign::recognize(bytes)?;
+    let proposal = Architecture::load(found.architecture, &found.sets).ok()?.proposal(bytes)?;
+    let size = |set: &String| set.strip_prefix("sizes.")?.split_once('=').map(|(name, size)| (name.to_owned(), size.to_owned()));
+    let sizes = found.sets.iter().filter_map(size).collect();
+    Some(DescribedSource { architecture: found.architecture.to_owned(), sizes, others: Vec::new(), proposal })
 }
 
 /// The most positions of [`POSITIONS`] that the file has.
@@ -226,15 +287,38 @@ fn render(sources: &[Source], data: &[Data]) -> String {
         for (key, chosen, others) in &source.settled {
             text += &format!("{key} = {}  # the file leaves this open; also possible: {}\n", quoted(chosen), others.join(", "));
         }
+        if let Some(found) = &source.described {
+            let others = if found.others.is_empty() { String::new() } else { format!("  # also possible: {}", found.others.join(", ")) };
+            let own = if found.sizes.is_empty() { &found.architecture } else { &source.name };
+            text += &format!("architecture = {}{others}\nlayout = {}\n", quoted(own), quoted(&found.proposal.from));
+            if !found.sizes.is_empty() {
+                let sizes: String = found.sizes.iter().map(|(name, size)| format!("{name} = {size}\n")).collect();
+                let (name, like) = (&source.name, quoted(&found.architecture));
+                text += &format!("\n[architecture.{name}]\nlike = {like}\n[architecture.{name}.sizes]\n{sizes}");
+            }
+        }
     }
     for data in data {
         text += &format!("\n[data.{}]\npath = {}\n", data.name, quoted(&data.path));
     }
     for source in sources {
-        text += &format!("\n[net.{}]\nsource = {}\noutputs = [\"dist/\"]\n", source.name, quoted(&source.name));
+        text += &format!("\n[net.{}]\nsource = {}\n", source.name, quoted(&source.name));
+        text += &match &source.described {
+            None => "outputs = [\"dist/\"]\n".to_owned(),
+            Some(found) => {
+                let (to, name) = (&found.proposal.to, &source.name);
+                format!("outputs = {{ {} = {} }}\n", toml_key(to), quoted(&format!("dist/{name}.{to}")))
+            }
+        };
         if let Some(data) = data.first().filter(|_| source.can_optimize) {
             text += &format!("\n[net.{}.optimize]\ndata = {}\npositions = {}\n", source.name, quoted(&data.name), data.positions);
         }
     }
     text
+}
+
+/// A key as TOML writes it.
+fn toml_key(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_bare { key.to_owned() } else { toml::Value::String(key.to_owned()).to_string() }
 }

@@ -89,6 +89,65 @@ fn one_net_has_several_outputs_by_layout_that_share_what_they_can() {
 }
 
 #[test]
+fn init_proposes_architectures_whose_files_have_the_length() {
+    let Some(engines) = engines() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // The floats of bullet's `simple`.
+    std::fs::write(folder.path().join("raw.bin"), vec![0; 4 * (768 * 128 + 128 + 2 * 128 + 1)]).unwrap();
+    built(folder.path(), &["init", "raw.bin"], 0);
+    let text = std::fs::read_to_string(folder.path().join("nnue.toml")).unwrap();
+    assert!(text.contains("architecture = \"bullet-simple\"") && text.contains("layout = \"raw\""), "{text}");
+    built(folder.path(), &["build"], 0);
+    // What came of it is known, too.
+    let output = std::fs::read_dir(folder.path().join("dist")).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(output, folder.path().join("quantised.bin")).unwrap();
+    std::fs::remove_file(folder.path().join("nnue.toml")).unwrap();
+    built(folder.path(), &["init", "quantised.bin"], 0);
+    let text = std::fs::read_to_string(folder.path().join("nnue.toml")).unwrap();
+    assert!(text.contains("bullet-simple") && text.contains("layout = \"quantised\""), "{text}");
+    // In Stockfish's format, and in no table of generations; with sizes of its own.
+    for (name, architecture) in [("nn-61e7af4bb97d.nnue", "stockfish-768"), ("sfnn.bin", "shogi-sfnn")] {
+        std::fs::remove_file(folder.path().join("nnue.toml")).unwrap();
+        std::fs::write(folder.path().join("net.nnue"), crate::common::read_maybe_xz(&engines.join("foreign").join(name))).unwrap();
+        built(folder.path(), &["init", "net.nnue"], 0);
+        let text = std::fs::read_to_string(folder.path().join("nnue.toml")).unwrap();
+        assert!(text.contains(&format!("\"{architecture}\"")), "{text}");
+        built(folder.path(), &["build"], 0);
+    }
+}
+
+#[test]
+fn a_permutation_is_searched_for_and_shared_by_the_outputs() {
+    let Some(engines) = engines() else { return };
+    let folder = unpacked(&engines, "bullet");
+    std::fs::copy(engines.join("features/fens.txt"), folder.path().join("positions.epd")).unwrap();
+    let manifest = "version = 1\n[architecture.mine]\nlike = \"bullet\"\n[architecture.mine.sizes]\nneuron = 16\nout = 8\nl3 = 16\nhead = 2\n\
+         [data.fens]\npath = \"positions.epd\"\n[source.run]\npath = \"weights.bin\"\narchitecture = \"mine\"\nlayout = \"raw\"\n\
+         [net.a]\nsource = \"run\"\noutputs = { quantised = [\"a\", \"b\"] }\noptimize = { data = \"fens\", positions = 18 }\n";
+    std::fs::write(folder.path().join("nnue.toml"), manifest).unwrap();
+    // Messages follow on the other stream.
+    let json = |text: &str| serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>().next().unwrap().unwrap();
+    let report = json(&built(folder.path(), &["build", "--json"], 0));
+    let stages: Vec<&str> = report["nets"][0]["stages"].as_array().unwrap().iter().map(|it| it["stage"].as_str().unwrap()).collect();
+    assert!(stages.contains(&"gather") && stages.contains(&"search") && stages.contains(&"permute"), "{stages:?}");
+    assert_eq!(report["nets"][0]["zero_blocks"]["positions"], 18);
+    // As the command without a graph does it.
+    let sets = ["--set", "sizes.neuron=16", "--set", "sizes.out=8", "--set", "sizes.l3=16", "--set", "sizes.head=2"];
+    let convert = ["convert", "weights.bin", "c", "--architecture", "bullet", "--from", "raw", "--to", "quantised"];
+    let search = ["--ft_optimize", "--ft_optimize_data", "positions.epd", "--ft_optimize_count", "18"];
+    built(folder.path(), &[&convert[..], &sets, &search].concat(), 0);
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert_eq!((read("a"), read("b")), (read("c"), read("c")));
+    // Matrix and permutation are kept: without the files nothing is gathered again.
+    std::fs::remove_file(folder.path().join("a")).unwrap();
+    let text = built(folder.path(), &["build", "--json"], 0);
+    let report = json(&text);
+    let ran = |stage: &str| report["nets"][0]["stages"].as_array().unwrap().iter().any(|it| it["stage"] == stage && it["status"] == "ran");
+    assert!(!ran("gather") && !ran("search") && ran("write"), "{text}");
+    built(folder.path(), &["verify", "--rebuild"], 0);
+}
+
+#[test]
 fn mistakes_have_their_places() {
     let Some(engines) = engines() else { return };
     let folder = unpacked(&engines, "plentychess");

@@ -246,6 +246,26 @@ impl Architecture {
         self.layouts.iter().filter(|layout| read::fits(self, layout, file).is_ok()).map(|layout| layout.name.text.as_str()).collect()
     }
 
+    /// What a manifest could make of the file: the layout that it is in, and one that is written from there. Layouts that reorder the
+    /// neurons come before others, `published` before all.
+    pub fn proposal(&self, file: &Bytes) -> Option<Proposal> {
+        let is_fitting = |layout: &&Layout| layout.used != model::Use::Write && read::fits(self, layout, file).is_ok();
+        let proposals = self.layouts.iter().filter(is_fitting).flat_map(|from| {
+            let targets = self.layouts.iter().filter(|to| to.used != model::Use::Read);
+            targets.filter_map(move |to| {
+                let plan = plan::plan(self, from, to).ok()?;
+                let reorders = plan.moves.iter().any(|step| matches!(step, plan::Move::Permute));
+                let zero_rule = self.activation.and_then(model::Activation::zero_rule);
+                let can_optimize = reorders && zero_rule.is_some() && self.inputs.iter().all(|block| block.input.rows().is_some());
+                let (from, to) = (from.name.text.clone(), to.name.text.clone());
+                let is_direct = from != to;
+                Some((to == "published" && is_direct, is_direct, reorders, Proposal { from, to, can_optimize }))
+            })
+        });
+        // The first of the best.
+        proposals.reduce(|best, other| if (other.0, other.1, other.2) > (best.0, best.1, best.2) { other } else { best }).map(|it| it.3)
+    }
+
     /// The layout of this name, or the only one that the file fits.
     fn layout_of(&self, file: &Bytes, from: Option<&str>) -> Result<&Layout> {
         match from {
@@ -306,6 +326,17 @@ pub enum Neurons<'a> {
 /// Whether an `--architecture` of this spelling means a file.
 pub fn is_file_name(name: &str) -> bool {
     name.ends_with(".toml") || name.contains(['/', std::path::MAIN_SEPARATOR])
+}
+
+/// What could be made of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The layout that it is in.
+    pub from: String,
+    /// A layout to write.
+    pub to: String,
+    /// Whether the neurons can be put into a better order on the way.
+    pub can_optimize: bool,
 }
 
 /// What a file holds.

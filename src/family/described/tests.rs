@@ -309,3 +309,19 @@ fn an_architecture_may_be_a_table_of_another_file() {
     let label = report.labels().unwrap().next().unwrap();
     assert_eq!(&text[label.offset()..label.offset() + label.len()], "\"1+\"");
 }
+
+#[test]
+fn the_tutorials_files_are_good() {
+    let page = include_str!("../../../docs/described-tutorial.md");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let whole = blocks.iter().find(|block| block.starts_with("schema")).unwrap();
+    let own = Architecture::parse("mine", whole, &[]).unwrap();
+    let shipped = Architecture::parse("s", crate::net::shipped::find("bullet-simple").unwrap().text, &["sizes.neuron=256".into()]).unwrap();
+    let tensors =
+        |architecture: &Architecture| architecture.tensors.iter().map(|it| (it.role.text.clone(), it.shape.clone())).collect::<Vec<_>>();
+    assert_eq!(tensors(&own), tensors(&shipped));
+    let manifest = blocks.iter().find(|block| block.starts_with("version")).unwrap();
+    let manifest = crate::manifest::parse(manifest, std::path::Path::new("nowhere/nnue.toml"), &[]).unwrap();
+    let described = manifest.nets[0].described.as_ref().unwrap();
+    assert_eq!(tensors(&Architecture::describe(described).unwrap()), tensors(&own));
+}
