@@ -201,14 +201,11 @@ impl Architecture {
 
     /// Whether a file is in this layout and in no other that files are read in.
     fn check_only_fit(&self, layout: &Layout, file: &Bytes) -> Result<()> {
-        read::fits(self, layout, file).or_else(|error| {
+        read::fits(self, layout, file).map_err(|error| match self.fitting(file)[..] {
+            [] => error,
             // Where it is in another one, that is what the user has to say.
-            match self.fitting(file)[..] {
-                [] => Err(error),
-                [other, ..] => {
-                    Err(Error::new(format!("it is in the layout `{other}`"))
-                        .help(format!("add `layout = \"{other}\"` to the source's table")))
-                }
+            [other, ..] => {
+                Error::new(format!("it is in the layout `{other}`")).help(format!("add `layout = \"{other}\"` to the source's table"))
             }
         })?;
         let also = |other: &&Layout| other.used != model::Use::Write && other.name.text != layout.name.text;
