@@ -170,7 +170,9 @@ fn reports_of_networks() {
     let of_lc0 = run(&["diff", "a.pb", "b.pb", "--json"]).json();
     check(&tables, "diff", &[permuted, different, described, evaluated, of_lc0]);
     let inspected = ["inspect", "run.nnue", "--histogram", "--bounds", "--data", "positions.fen", "--count", "50", "--json"];
-    check(&tables, "inspect", &[run(&inspected).ok().json()]);
+    let network = std::fs::read(project.path.join("run.nnue")).unwrap();
+    project.write("engine", [&b"\x7FELF"[..], &[0; 996], &network].concat());
+    check(&tables, "inspect", &[run(&inspected).ok().json(), run(&["inspect", "engine", "--json"]).ok().json()]);
     let shown = ["show", "run.nnue", "--out", "run.html", "--json"];
     check(&tables, "show", &[run(&shown).ok().json()]);
     let eval =

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::stages::load::read_permutation;
 use crate::error::{Error, Result};
 use crate::files::{CountingWriter, Reader};
 use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
@@ -95,7 +96,7 @@ pub(in crate::family) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Va
 /// When it is damaged, or files are not read in this role.
 pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
     match role {
-        Role::Permutation => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
+        Role::Permutation => read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
         Role::Source | Role::Network | Role::Other(_) | Role::Floats | Role::Published | Role::Data(_) | Role::Matrix => {
             Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it")))
         }
