@@ -353,7 +353,7 @@ impl<'a> Workspace<'a> {
                 Node::Action(_) => None,
             });
             let pointers: BTreeSet<&str> = inputs
-                .filter(|path| facts.of(&path.resolved).is_some_and(|facts| facts.content == Some(FileKind::LfsPointer)))
+                .filter(|path| facts.of_file(&path.resolved).is_some_and(|facts| facts.content == Some(FileKind::LfsPointer)))
                 .map(|path| path.typed.as_str())
                 .collect();
             lines.extend(

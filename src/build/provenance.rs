@@ -58,7 +58,7 @@ use crate::files::{OwnPath, Sha256};
 use crate::manifest::{Manifest, Output, ResolvedNet, Source};
 use crate::plan::{Change, Graph, KEY_SCHEMA, NetPlan, Node, Reason};
 use crate::positions::{SELECTION_RULE, filter_members, held_out};
-use crate::stage::{Action, Gather, Outcome, Role};
+use crate::stage::{Action, Gather, Outcome, Role, Stored};
 
 /// Type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -235,8 +235,8 @@ impl Facts<'_> {
         let mut members = Map::new();
         members.insert("role".into(), json!("data"));
         members.insert("order".into(), json!(order));
-        if let Some(gather) = self.action(gather)?.gather() {
-            let Gather { positions, seed, filters } = &**gather;
+        if let Some(Stored::Matrices(gather)) = self.action(gather)?.stored() {
+            let Gather { positions, seed, filters } = gather;
             let filters = filter_members(filters);
             let selection =
                 json!({"rule": SELECTION_RULE, "positions": positions, "heldOut": held_out(*positions), "seed": seed, "filters": filters});

@@ -38,9 +38,6 @@ impl LayoutArgs {
     }
 }
 
-/// The largest sum that 16 bits hold.
-const MOST: u32 = 32_767;
-
 /// Says of a file that no table knows which described architecture it is of.
 pub(super) fn with_hint(error: Error, source: &Path) -> Error {
     match Bytes::map(source).ok().and_then(|bytes| foreign::recognize(&bytes)) {
@@ -103,11 +100,8 @@ pub(super) fn convert(job: &Job<'_>, layouts: &LayoutArgs, global: &Global, ctx:
         }
         _ => {}
     }
-    if let Some(sum) = converted.largest_sum().filter(|sum| converted.permuted() && *sum > MOST) {
-        ctx.warn(format!(
-            "on CPUs without VNNI the evaluation may change with the order of the neurons: four products of the first layer can \
-             reach {sum}, beyond {MOST}, if the engine adds two results of maddubs in 16 bits"
-        ));
+    if let Some(warning) = converted.warning().filter(|_| converted.permuted()) {
+        ctx.warn(warning);
     }
     let written = write_file(Place::File(job.target), ctx, |out| converted.write(out))?;
     report(job, &converted, &written, zero_blocks, global)

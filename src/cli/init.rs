@@ -9,6 +9,7 @@ use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
+use crate::family::described::{Architecture, Proposal, foreign, shipped};
 use crate::family::lc0::{self, Decode, Form, Net};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
@@ -81,6 +82,19 @@ struct Source {
     can_optimize: bool,
     /// What is written.
     output: String,
+    /// Where its architecture is described.
+    described: Option<DescribedSource>,
+}
+
+/// How a described architecture stands in the manifest.
+struct DescribedSource {
+    /// The shipped one.
+    architecture: String,
+    /// Sizes that differ from it.
+    sizes: Vec<(String, String)>,
+    /// Others whose files have this length.
+    others: Vec<String>,
+    proposal: Proposal,
 }
 
 /// Positions that were found.
@@ -254,10 +268,24 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
     Ok(match identify(&bytes).holds() {
         Holds::Array => Found::Neither,
-        Holds::Positions | Holds::Unmarked => {
+        Holds::Positions => {
             let positions = how_many(path, ctx)?;
             Found::Positions(Data { path: shown.to_owned(), name: name(names), positions })
         }
+        Holds::Unmarked => match (how_many(path, ctx), described_source(&bytes)) {
+            (Ok(positions), _) => Found::Positions(Data { path: shown.to_owned(), name: name(names), positions }),
+            (Err(_), Some(found)) => {
+                if !found.others.is_empty() {
+                    ctx.warn(format!(
+                        "`{shown}` has no header; by its length it is of `{}`, which was written, or of {}: check it",
+                        found.architecture,
+                        found.others.join(", ")
+                    ));
+                }
+                Found::Network(Source::described(shown, name(names), found))
+            }
+            (Err(error), None) => return Err(error),
+        },
         Holds::Tensors(read) => {
             let found = readings(&bytes, ctx).map_err(failed)?;
             let Some(first) = found.first() else { return Ok(Found::Neither) };
@@ -283,9 +311,13 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                 summary,
                 can_optimize,
                 output: OUTPUT.to_owned(),
+                described: None,
             })
         }
         Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
+            if let Some(found) = foreign_source(&bytes) {
+                return Ok(Found::Network(Source::described(shown, name(names), found)));
+            }
             match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
                 Loaded::Quantized(parsed) => {
                     let architecture = &parsed.network.architecture;
@@ -299,6 +331,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                         summary,
                         can_optimize,
                         output: OUTPUT.to_owned(),
+                        described: None,
                     })
                 }
                 Loaded::Float(_) => Found::Neither,
@@ -315,7 +348,36 @@ fn of_lc0(path: &Path, shown: &str, net: &Net, names: &mut BTreeSet<String>) -> 
     let sizes: Vec<String> = described.body.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
     let summary = format!("lc0 {} or newer, {}", described.min_version, sizes.join(", "));
     let output = format!("dist/{name}.pb.gz");
-    Source { path: shown.to_owned(), name, open: Vec::new(), signs: Vec::new(), summary, can_optimize: false, output }
+    let (open, signs) = (Vec::new(), Vec::new());
+    Source { path: shown.to_owned(), name, open, signs, summary, can_optimize: false, output, described: None }
+}
+
+impl Source {
+    fn described(path: &str, name: String, found: DescribedSource) -> Self {
+        let summary = format!("in the layout `{}` of `{}`", found.proposal.from, found.architecture);
+        let can_optimize = found.proposal.can_optimize;
+        let output = format!("dist/{name}.{}", found.proposal.to);
+        let (open, signs) = (Vec::new(), Vec::new());
+        Self { path: path.to_owned(), name, open, signs, summary, can_optimize, output, described: Some(found) }
+    }
+}
+
+/// The shipped architectures whose files have the length of this one.
+fn described_source(bytes: &Bytes) -> Option<DescribedSource> {
+    let all = shipped::ALL.iter().filter_map(|shipped| Architecture::parse(shipped.name, shipped.text, &[]).ok());
+    let mut found = all.filter_map(|architecture| Some((architecture.name().to_owned(), architecture.proposal(bytes)?)));
+    let (architecture, proposal) = found.next()?;
+    let others = found.map(|(name, _)| format!("`{name}`")).collect();
+    Some(DescribedSource { architecture, sizes: Vec::new(), others, proposal })
+}
+
+/// A network in Stockfish's format that only a description knows.
+fn foreign_source(bytes: &Bytes) -> Option<DescribedSource> {
+    let found = foreign::recognize(bytes)?;
+    let proposal = Architecture::load(found.architecture, &found.sets).ok()?.proposal(bytes)?;
+    let size = |set: &String| set.strip_prefix("sizes.")?.split_once('=').map(|(name, size)| (name.to_owned(), size.to_owned()));
+    let sizes = found.sets.iter().filter_map(size).collect();
+    Some(DescribedSource { architecture: found.architecture.to_owned(), sizes, others: Vec::new(), proposal })
 }
 
 /// The most positions of [`POSITIONS`] that the file has.
@@ -359,16 +421,35 @@ fn render(sources: &[Source], data: &[Data]) -> String {
         if !source.signs.is_empty() {
             text += &format!("# What the file tells of its age: {}\n", source.signs.join("; "));
         }
+        if let Some(found) = &source.described {
+            let others = if found.others.is_empty() { String::new() } else { format!("  # also possible: {}", found.others.join(", ")) };
+            let own = if found.sizes.is_empty() { &found.architecture } else { &source.name };
+            text += &format!("architecture = {}{others}\nlayout = {}\n", quoted(own), quoted(&found.proposal.from));
+            if !found.sizes.is_empty() {
+                let sizes: String = found.sizes.iter().map(|(name, size)| format!("{name} = {size}\n")).collect();
+                let (name, like) = (&source.name, quoted(&found.architecture));
+                text += &format!("\n[architecture.{name}]\nlike = {like}\n[architecture.{name}.sizes]\n{sizes}");
+            }
+        }
     }
     for data in data {
         text += &format!("\n[data.{}]\npath = {}\n", data.name, quoted(&data.path));
     }
     for source in sources {
-        let (name, output) = (quoted(&source.name), quoted(&source.output));
-        text += &format!("\n[net.{}]\nsource = {name}\noutputs = [{output}]\n", source.name);
+        let output = match &source.described {
+            None => format!("[{}]", quoted(&source.output)),
+            Some(found) => format!("{{ {} = {} }}", toml_key(&found.proposal.to), quoted(&source.output)),
+        };
+        text += &format!("\n[net.{}]\nsource = {}\noutputs = {output}\n", source.name, quoted(&source.name));
         if let Some(data) = data.first().filter(|_| source.can_optimize) {
             text += &format!("\n[net.{}.optimize]\ndata = {}\npositions = {}\n", source.name, quoted(&data.name), data.positions);
         }
     }
     text
+}
+
+/// A key as TOML writes it.
+fn toml_key(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_bare { key.to_owned() } else { toml::Value::String(key.to_owned()).to_string() }
 }

@@ -18,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family;
 use crate::files::{Bytes, Signature};
-use crate::manifest::{self, FilePath, Globs, Manifest, ResolvedNet};
+use crate::manifest::{self, Described, FilePath, Globs, Manifest, ResolvedNet};
 use crate::plan::{self, Facts, Node};
 use crate::stage::{Action, Role};
 
@@ -482,7 +482,12 @@ impl Watcher<'_> {
 fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
     let data = net.optimize.iter().map(|optimize| &optimize.data).chain(net.prove.iter().map(|prove| &prove.data));
     let data = data.flat_map(|data| &data.paths).map(|path| &path.value);
-    net.sources().map(|source| &source.path.value).chain(net.permutation.iter().map(|path| &path.value)).chain(data)
+    let architecture = net.source.claims.described.iter().filter_map(|described| match &described.value {
+        Described::File(path) => Some(path),
+        Described::Shipped(_) | Described::Table(_) => None,
+    });
+    let sources = net.sources().map(|source| &source.path.value);
+    sources.chain(net.permutation.iter().map(|path| &path.value)).chain(data).chain(architecture)
 }
 
 /// The sources of a net, each with the action that loads it.

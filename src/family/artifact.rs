@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{lc0, nnue};
+use super::{described, lc0, nnue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Blake3;
@@ -12,10 +12,12 @@ use crate::stage::{Outcome, Role};
 /// A result in memory. What it is knows its family only; whoever drives a build keeps it, stores it and hands it on.
 #[derive(Clone)]
 pub(crate) enum Value {
-    /// Of the trainer's networks.
+    /// Of the trainer's networks; and matrices and permutations of all.
     Nnue(nnue::Value),
     /// A network of lc0.
     Lc0(lc0::Value),
+    /// Of networks that an architecture file describes.
+    Described(described::Value),
 }
 
 impl Value {
@@ -26,7 +28,19 @@ impl Value {
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
         match self {
             Self::Nnue(value) => value.write(out),
-            Self::Lc0(_) => Err(Error::new("networks between stages are not stored")),
+            Self::Lc0(_) | Self::Described(_) => Err(Error::new("networks between stages are not stored")),
+        }
+    }
+
+    /// Half the neurons of a network: pairs, or entries of a permutation.
+    ///
+    /// # Errors
+    /// For what is not a network of integers.
+    pub(super) fn half(&self) -> Result<usize> {
+        match self {
+            Self::Nnue(value) => nnue::value::half(value),
+            Self::Described(value) => Ok(value.entries),
+            Self::Lc0(_) => Err(Error::new("a network of lc0 has no pairs of neurons: this is a bug in nnue, please report it")),
         }
     }
 }

@@ -34,11 +34,13 @@ pub enum Kind {
     Nnue,
     /// lc0's.
     Lc0,
+    /// Any engine's, as an architecture file describes them.
+    Described,
 }
 
 impl Kind {
     /// All of them. The last speaks for files that none knows.
-    pub const ALL: [Self; 2] = [Self::Lc0, Self::Nnue];
+    pub const ALL: [Self; 3] = [Self::Lc0, Self::Described, Self::Nnue];
 }
 
 /// What is known of a source before anything runs.
@@ -147,6 +149,7 @@ pub(crate) const fn of(kind: Kind) -> &'static dyn Family {
     match kind {
         Kind::Nnue => &nnue::Nnue,
         Kind::Lc0 => &lc0::Lc0,
+        Kind::Described => &described::Described,
     }
 }
 
@@ -164,6 +167,7 @@ pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
         Action::ReadWeights(_) | Action::Blend(_) | Action::Heads(_) | Action::Fold(_) | Action::Encode(_) | Action::WriteWeights(_) => {
             &lc0::Lc0
         }
+        Action::Described(_) => &described::Described,
     }
 }
 
@@ -185,8 +189,13 @@ pub(crate) fn pictures(path: &Path) -> Result<Vec<Scene>> {
     }
 }
 
-/// Whose network the source of a net is: by its content, and where that cannot be read, by what the manifest says of it.
+/// Whose network the source of a net is: described where the manifest says so; else by its content, and where that cannot be read, by what
+/// the manifest says of it.
 pub(crate) fn recognize_source(source: &Source, net: &ResolvedNet) -> SourceFacts {
+    if net.described.is_some() {
+        let content = probe(&source.path.value.resolved).ok().map(|found| found.kind);
+        return SourceFacts { family: Kind::Described, content, compression: None };
+    }
     let facts = recognize(&source.path.value);
     // lc0 alone finds a network at the end of a program whatever else the file is.
     let is_said = source.embedded || source.path.value.typed == AUTODISCOVER || (facts.content.is_none() && lc0::is_meant(source, net));
@@ -276,7 +285,7 @@ mod tests {
 
     /// How code names these rooms, without its white space: as a path, first in a group, or later in one.
     fn names_of(rooms: &[&str]) -> Vec<String> {
-        let families = ["family::nnue", "family::lc0", "family::Kind"].map(str::to_owned);
+        let families = ["family::nnue", "family::lc0", "family::described", "family::Kind"].map(str::to_owned);
         let named = rooms.iter().flat_map(|room| ["::", ";"].map(|end| format!("crate::{room}{end}")));
         let grouped = rooms.iter().flat_map(|room| [format!("usecrate::{{{room}::"), format!(",{room}::")]);
         families.into_iter().chain(named).chain(grouped).collect()

@@ -12,7 +12,7 @@ use super::{
     glob::{Glob, covers},
     identity::Disk,
     output::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path},
-    read::{Content, Net, NetSource},
+    read::{Content, Described, Net, NetSource},
     resolved::ResolvedNet,
     text::{Once, Problem, Span},
 };
@@ -61,6 +61,11 @@ fn inputs(content: &Content, nets: &[ResolvedNet], disk: &mut Disk) -> Inputs {
     }
     for path in content.data.values().flat_map(|data| &data.paths) {
         inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as data"));
+    }
+    for described in nets.iter().filter_map(|net| net.source.claims.described.as_ref()) {
+        if let Described::File(path) = &described.value {
+            inputs.entry(disk.identity(&path.resolved)).or_insert((described.span, "read as an architecture"));
+        }
     }
     for path in nets.iter().filter_map(|net| net.permutation.as_ref()) {
         inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as a permutation"));

@@ -95,6 +95,10 @@ pub(super) enum Kind {
     Named(&'static Table),
     /// Lists that users name.
     Axes,
+    /// Tables that users name, whose keys are those of architecture files.
+    Architectures,
+    /// Paths, or tables of paths by layout.
+    Outputs,
 }
 
 /// The values of a [`Word`].
@@ -212,6 +216,12 @@ pub(super) static ROOT: Table = Table::new(
         Key::new("source", Kind::Named(&SOURCE), "Networks to start from, by name"),
         Key::new("data", Kind::Named(&DATA), "Training positions, by name"),
         Key::new(
+            "architecture",
+            Kind::Architectures,
+            "Networks of other engines by name, described as [architecture files](described.md) do; `like` names one that ships, which \
+             the rest of the table changes",
+        ),
+        Key::new(
             "net",
             Kind::Named(&NET),
             "Networks to build, by name; a name with `{stem}`, `{parent}`, `{parent.2}`, `{epoch}`, `{step}`, or `{1}` or a name for a wildcard, is a sweep over files",
@@ -229,7 +239,7 @@ pub(super) static ROOT: Table = Table::new(
 
 /// Whether the tables below a key of the top level are named by the user.
 pub(super) fn is_named(key: &str) -> bool {
-    ROOT.key(key).is_some_and(|key| matches!(key.kind, Kind::Named(_)))
+    ROOT.key(key).is_some_and(|key| matches!(key.kind, Kind::Named(_) | Kind::Architectures))
 }
 
 /// The tables in the order of the reference.
@@ -259,7 +269,7 @@ pub(super) static SOURCE: Table = Table::new(
 );
 
 /// What a source and a glob say of files.
-static CLAIMS: [Key; 9] = [
+static CLAIMS: [Key; 10] = [
     Key::new("features", Kind::Features, "Feature blocks joined by `+`, such as `Full_Threats+HalfKAv2_hm^`"),
     Key::new("l1", L1, "Outputs of the feature transformer per perspective, even"),
     Key::new("l2", integer(1, 65536), "Size of the second layer"),
@@ -267,7 +277,14 @@ static CLAIMS: [Key; 9] = [
     Key::new(
         "architecture",
         Kind::Architecture(choices::<&'static Generation>),
-        "Generation of the network, such as `SFNNv14`, in upper or lower case; only needed where shapes leave it open",
+        "Generation of the network, such as `SFNNv14`, in upper or lower case; only needed where shapes leave it open. For another \
+         engine's network: an architecture that ships, such as `plentychess`, an `[architecture.NAME]` table, or an architecture file",
+    ),
+    Key::new(
+        "layout",
+        Kind::Words,
+        "Layout of a described architecture that the file is in; only needed where it is not the one that the outputs are made from, \
+         or where the file fits several",
     ),
     Key::new(
         "quantization",
@@ -316,9 +333,10 @@ static NET_KEYS: [Key; 17] = [
     Key::new("compression", Kind::Choice(choices::<CompressionChoice>), "Packing of `.nnue` outputs").default("auto"),
     Key::new(
         "outputs",
-        Kind::Paths,
+        Kind::Outputs,
         "Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file; of lc0 a \
-         `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx` file",
+         `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx` file. For a described architecture a table of files by layout: \
+         `{ published = \"net.bin\" }`",
     )
     .required_unless_default("outputs = [\"dist/\"]"),
     Key::new("permutation", Kind::Path, "A known permutation (`.npy`) to apply; excludes `optimize`").or_off(),

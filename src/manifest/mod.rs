@@ -38,15 +38,16 @@ use std::{
     fs::Metadata,
     io::Read as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use text::{BYTE_ORDER_MARK, Problem, Texts};
 
 pub use self::{
     identity::FilePath,
-    output::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path},
+    output::{Output, OutputKind, PROVENANCE_SUFFIX, TypedOutput, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
-    read::{Blend, Claims, Data, Edits, HeaderEdits, Heads, Net, NetSource, Optimize, Prove, Proving, RemoteCache, Source},
+    read::{Blend, Claims, Data, Described, Edits, HeaderEdits, Heads, Net, NetSource, Optimize, Prove, Proving, RemoteCache, Source},
     reference::reference,
     resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     schema::schema,
@@ -59,6 +60,7 @@ use crate::{
     ctx::open_file,
     error::{Error, Kind, Result},
     files::folder_of,
+    net::Description,
 };
 use read::Content;
 
@@ -83,6 +85,8 @@ pub struct Manifest {
     pub declared: Vec<Net>,
     /// The nets to build, in the order of the file; those of a sweep by the paths of their files. Names are unique.
     pub nets: Vec<ResolvedNet>,
+    /// The `[architecture.NAME]` tables, as text.
+    pub architectures: BTreeMap<String, Arc<Description>>,
     /// The `[cache.remote]` table.
     pub remote_cache: Option<RemoteCache>,
     /// Where the page about builds of all nets goes.
@@ -179,6 +183,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
         templates = matrix::expand(&mut root, &texts, &mut problems);
     }
     let mut content = read::read(&root, &texts, &folder, &mut problems);
+    content.architectures = architectures(&root, text, path, overrides, &mut problems);
     for net in &mut content.nets {
         net.template = templates.remove(&net.name.value);
     }
@@ -197,7 +202,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
             _ => None,
         }));
     }
-    let Content { sources, data, nets: declared, remote_cache, report, warnings } = content;
+    let Content { sources, data, nets: declared, remote_cache, report, architectures, warnings } = content;
     let (metadata, listed) = (None, listed.into_iter().collect());
     let overrides = overrides.to_vec();
     Ok(Manifest {
@@ -207,6 +212,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
         data,
         declared,
         nets,
+        architectures,
         remote_cache,
         report,
         warnings,
@@ -218,14 +224,53 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
     })
 }
 
+/// The `[architecture.NAME]` tables: what they say is not the manifest's to judge.
+fn architectures(
+    root: &tree::Item,
+    text: &str,
+    path: &Path,
+    overrides: &[Override],
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Arc<Description>> {
+    let table = |item: &tree::Item, key: &str| match &item.value {
+        tree::Value::Table(entries) => entries.iter().find(|entry| entry.key.value == key).map(|entry| entry.item.clone()),
+        _ => None,
+    };
+    let Some(tree::Item { value: tree::Value::Table(entries), .. }) = table(root, "architecture") else { return BTreeMap::new() };
+    let shared: Arc<str> = text.into();
+    let mut architectures = BTreeMap::new();
+    for entry in entries {
+        let name = entry.key.value;
+        // Its text would be elsewhere than in the manifest.
+        if entry.key.span.text != 0 {
+            let help = format!("set its values one by one: `--set architecture.{}.sizes.neuron=64`", tree::quoted(&name));
+            let cause = "`--set` changes values of an architecture, and cannot replace it";
+            problems.push(Problem::new(format!("`{name}` cannot be set as a whole"), entry.key.span, "this table", cause, help));
+            continue;
+        }
+        let below = ["architecture", &name];
+        let overrides = overrides.iter().filter_map(|each| each.below(&below)).map(str::to_owned).collect();
+        let table = below.map(str::to_owned).to_vec();
+        let file = path.display().to_string();
+        let description = Description { name: name.clone(), file, text: shared.clone(), table, overrides };
+        architectures.insert(name, Arc::new(description));
+    }
+    architectures
+}
+
 /// Resolves the nets again, as [`load`] did: finds files that came to a sweep since, and forgets those that went.
 ///
 /// # Errors
 /// [`Kind::Usage`] with all mistakes that the disk makes of the manifest: nets that write one file, a sweep without files …
 /// The manifest stays as it was then.
 pub fn refresh(manifest: &mut Manifest) -> Result<()> {
-    let content =
-        Content { sources: manifest.sources.clone(), data: manifest.data.clone(), nets: manifest.declared.clone(), ..Content::default() };
+    let content = Content {
+        sources: manifest.sources.clone(),
+        data: manifest.data.clone(),
+        nets: manifest.declared.clone(),
+        architectures: manifest.architectures.clone(),
+        ..Content::default()
+    };
     let mut problems = Vec::new();
     let expand::Expanded { nets, listed, .. } = expand::expand(&content, &manifest.folder, manifest.globs, &mut problems);
     if !problems.is_empty() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf, is_separator};
 use super::{
     identity::FilePath,
     text::{Located, Problem},
+    tree::quoted,
 };
 use crate::words::FileFormat;
 
@@ -27,6 +28,17 @@ pub struct Output {
     pub path: Located<FilePath>,
     /// What is written.
     pub kind: OutputKind,
+    /// The layout of [`OutputKind::Layout`].
+    pub layout: Option<Located<String>>,
+}
+
+/// An output as the manifest has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypedOutput {
+    /// As typed.
+    pub path: Located<String>,
+    /// The layout to write, of a described architecture.
+    pub layout: Option<Located<String>>,
 }
 
 /// What an output is, by its ending.
@@ -48,6 +60,8 @@ pub enum OutputKind {
     Gzip,
     /// An ONNX model.
     Onnx,
+    /// A file in a layout of a described architecture.
+    Layout,
 }
 
 impl From<FileFormat> for OutputKind {
@@ -95,7 +109,25 @@ pub(super) fn resolve(typed: Located<String>, folder: &Path) -> Result<Output, P
         None if typed.value.ends_with(is_separator) || path.resolved.is_dir() => OutputKind::Folder,
         None => return Err(unknown(&typed)),
     };
-    Ok(Output { path: Located { value: path, span: typed.span }, kind })
+    Ok(Output { path: Located { value: path, span: typed.span }, kind, layout: None })
+}
+
+/// A file in a layout.
+///
+/// # Errors
+/// For folders.
+pub(super) fn in_layout(typed: Located<String>, layout: Located<String>, folder: &Path) -> Result<Output, Problem> {
+    let path = FilePath::of_output(folder, &typed.value);
+    if typed.value.ends_with(is_separator) || path.resolved.is_dir() {
+        return Err(Problem::new(
+            format!("`{}` is a folder", typed.value),
+            typed.span,
+            "this output",
+            "a layout does not say how engines name their files",
+            format!("name the file: `{} = \"net.bin\"`", quoted(&layout.value)),
+        ));
+    }
+    Ok(Output { path: Located { value: path, span: typed.span }, kind: OutputKind::Layout, layout: Some(layout) })
 }
 
 fn unknown(typed: &Located<String>) -> Problem {

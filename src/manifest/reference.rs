@@ -82,7 +82,7 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
         Kind::Limit(max) => format!("number from 0 to {max}"),
         Kind::Number(max) => format!("number from -{max} to {max}"),
         Kind::Choice(choices) => list(choices()),
-        Kind::Architecture(choices) => format!("{}, in upper or lower case", list(choices())),
+        Kind::Architecture(choices) => format!("{}, in upper or lower case; or a described one", list(choices())),
         Kind::Features => "[blocks](#feature-blocks)".to_owned(),
         Kind::Url => "address".to_owned(),
         Kind::Source(glob) => format!("text, or table `{{ {} = \"…\" }}`", glob.name),
@@ -90,6 +90,8 @@ fn shown(key: &Key, lists: &mut Vec<Choices>) -> String {
         Kind::NamedTable(_, choices) => format!("table, or {}", list(choices())),
         Kind::Named(_) => "tables by name".to_owned(),
         Kind::Axes => "lists by name".to_owned(),
+        Kind::Architectures => "tables by name".to_owned(),
+        Kind::Outputs => "path, list of paths, or table of these by layout".to_owned(),
     };
     if key.can_be_off { format!("{value}, or `false` for none") } else { value }
 }

@@ -1,5 +1,7 @@
 //! What is built in the end: one value a net, with all that its table, the defaults, the matrix and the disk make of it.
 
+use std::sync::Arc;
+
 use super::{
     identity::FilePath,
     output::Output,
@@ -8,6 +10,7 @@ use super::{
     text::{Located, Span},
 };
 use crate::{
+    net::Description,
     positions::Filters,
     words::{Algorithm, CompressionChoice},
 };
@@ -23,6 +26,8 @@ pub struct ResolvedNet {
     pub sweep: Option<String>,
     /// Where it comes from.
     pub source: Source,
+    /// The architecture of a source whose claims name one that is described.
+    pub described: Option<Arc<Description>>,
     /// Text for the file's header; `None` keeps the source's, or the writer's default.
     pub description: Option<Located<String>>,
     /// Of `.nnue` outputs.

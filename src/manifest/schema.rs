@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{Choices, DEFAULTS, Key, Kind, NET, Need, ROOT, Table};
 use super::publish::FISHTEST_LICENSE;
-use crate::net::{Block, FeatureSet, GENERATION_ALIASES, GENERATIONS};
+use crate::net::{Block, FeatureSet, GENERATION_ALIASES, GENERATIONS, shipped};
 use crate::words::Publish;
 
 /// A value that is an axis of `[matrix]` alone.
@@ -140,6 +140,12 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
         }
         Kind::Named(inner) => json!({"type": "object", "additionalProperties": define_table(inner, definitions)}),
         Kind::Axes => axes(),
+        Kind::Architectures => json!({"type": "object", "additionalProperties": {"type": "object"}}),
+        Kind::Outputs => {
+            let paths = define("OneOrMore", definitions, |_| one_or_more(&filled()));
+            let layouts = json!({"type": "object", "description": "Files by layout", "minProperties": 1, "additionalProperties": &paths});
+            json!({"anyOf": [paths, layouts]})
+        }
     }
 }
 
@@ -178,6 +184,9 @@ fn architecture(choices: Choices, table: &Table, definitions: &mut Definitions) 
     let names = GENERATIONS.iter().map(|generation| generation.name).chain(GENERATION_ALIASES.iter().map(|(alias, _)| *alias));
     let any_case: Vec<String> = names.map(any_case).collect();
     let mut ways = vec![choice(choices, definitions), json!({"type": "string", "pattern": format!("^({})$", any_case.join("|"))})];
+    ways.push(json!({"enum": shipped::ALL.iter().map(|shipped| shipped.name).collect::<Vec<_>>(), "description": "Another engine's"}));
+    // The name of a table, or a file.
+    ways.push(filled());
     if table.in_net {
         ways.push(json!({"type": "string", "pattern": WITH_AXIS}));
     }

@@ -168,7 +168,7 @@ pub(super) fn matches(of: &Of<'_>, listed: &mut Listed, problems: &mut Once<'_>,
     }
     let matches = kept(of, matches, listed);
     for file in &matches {
-        let texts = [&net.name].into_iter().chain(&net.outputs).chain(&net.permutation);
+        let texts = [&net.name].into_iter().chain(net.outputs.iter().map(|output| &output.path)).chain(&net.permutation);
         if let Some((text, word)) = texts.filter_map(|text| Some((text, file.missing(&text.value)?))).next() {
             let help = "let the glob match only files that have it, such as `epoch=*.ckpt`, or take another placeholder";
             let message = format!("`{}` has no `{{{word}}}`", file.typed.escape_debug());

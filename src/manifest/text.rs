@@ -152,6 +152,11 @@ impl<'a> Once<'a> {
         }
     }
 
+    /// Whether there are problems already, of which others may only follow.
+    pub fn has_any(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// Adds a problem that may share its place with others.
     pub fn add(&mut self, problem: Problem) {
         self.problems.push(problem);

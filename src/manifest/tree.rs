@@ -247,6 +247,12 @@ impl Override {
         self.keys.iter().map(|(key, _)| key.as_str())
     }
 
+    /// What the argument says of the table at `keys`: its text from the next key on. `None` where it is not about that table.
+    pub(super) fn below(&self, keys: &[&str]) -> Option<&str> {
+        let is_below = self.keys.len() > keys.len() && self.keys().zip(keys).all(|(own, key)| own == *key);
+        self.keys.get(keys.len()).filter(|_| is_below).and_then(|(_, range)| self.text.get(range.start..))
+    }
+
     /// Puts the value in its place in the tree. Keys that nothing reads are found later, like those of the file.
     pub(super) fn apply(&self, root: &mut Item, texts: &mut Texts, problems: &mut Vec<Problem>) {
         let text = texts.add_override(&self.text);

@@ -1,4 +1,4 @@
-//! What a network is: feature blocks, architectures as data, integer and float weights, permutations.
+//! What a network is: feature blocks, architectures as data and as text, integer and float weights, permutations.
 //! Depends on nothing else of this crate but `error`, `random` and `words`.
 
 mod architecture;
@@ -10,6 +10,7 @@ mod permutation;
 mod quantization;
 mod quantized;
 mod random;
+pub mod shipped;
 
 pub use architecture::{
     Architecture, FtLayout, GENERATION_ALIASES, GENERATIONS, Generation, Skip, Wiring, fc_hash, generation, generation_names,
@@ -28,3 +29,4 @@ pub use quantization::{
 };
 pub use quantized::{BlockWeights, Dense, FtBlock, LAYER_NAMES, LayerStack, PADDING, QuantizedNetwork, le_bytes, padded};
 pub use random::random_network;
+pub use shipped::Description;

@@ -10,7 +10,8 @@ use crate::manifest::ResolvedNet;
 /// What the sources of some nets are, by path.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    sources: HashMap<PathBuf, SourceFacts>,
+    /// By path, and whether the manifest describes the architecture.
+    sources: HashMap<(PathBuf, bool), SourceFacts>,
 }
 
 impl Facts {
@@ -18,18 +19,24 @@ impl Facts {
     pub fn probe(nets: &[&ResolvedNet]) -> Self {
         let mut facts = Self::default();
         for net in nets {
-            let path = &net.source.path.value;
-            if !facts.sources.contains_key(&path.resolved) {
-                facts.sources.insert(path.resolved.clone(), family::recognize_source(&net.source, net));
-            }
+            facts.sources.entry(identity(net)).or_insert_with(|| family::recognize_source(&net.source, net));
         }
         facts
     }
 
-    /// What is known of the source at this path, if it was looked at.
-    pub fn of(&self, path: &Path) -> Option<SourceFacts> {
-        self.sources.get(path).copied()
+    /// What is known of a file that is the source of some net.
+    pub fn of_file(&self, path: &Path) -> Option<SourceFacts> {
+        [false, true].into_iter().find_map(|is_described| self.sources.get(&(path.to_owned(), is_described)).copied())
     }
+
+    /// What is known of the source of a net, if it was looked at.
+    pub fn of(&self, net: &ResolvedNet) -> Option<SourceFacts> {
+        self.sources.get(&identity(net)).copied()
+    }
+}
+
+fn identity(net: &ResolvedNet) -> (PathBuf, bool) {
+    (net.source.path.value.resolved.clone(), net.described.is_some())
 }
 
 /// One line for each source of these nets that leaves open what results depend on, so that a build assumes something.
@@ -38,7 +45,7 @@ pub fn assumptions<'n>(nets: impl IntoIterator<Item = &'n ResolvedNet>, facts: &
     let mut lines = Vec::new();
     for net in nets {
         let path = net.source.path.value.resolved.as_path();
-        let Some(facts) = facts.of(path).filter(|_| !said.contains(path)) else { continue };
+        let Some(facts) = facts.of(net).filter(|_| !said.contains(path)) else { continue };
         if let Some(line) = family::of(facts.family).assumption(net, facts, ctx) {
             said.insert(path);
             lines.push(line);

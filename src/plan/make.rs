@@ -51,7 +51,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn add(&mut self, net: &ResolvedNet) -> Result<()> {
         let path = &net.source.path.value.resolved;
-        let facts = self.facts.of(path);
+        let facts = self.facts.of(net);
         let facts = facts.ok_or_else(|| Error::new(format!("`{}` was not looked at: this is a bug in nnue", path.display())))?;
         let manifest = self.manifest;
         let mut steps = NetSteps { planner: self, net: &net.name, actions: Vec::new() };

@@ -35,7 +35,7 @@ pub fn render(graph: &Graph, format: Format) -> String {
 
 /// Parameters as `name=value`, in the key's order.
 fn params(action: &Action) -> String {
-    let params = action.params();
+    let params = action.shown_params();
     let members = params.iter();
     members.map(|(name, value)| format!(" {name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
 }

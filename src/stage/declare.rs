@@ -46,6 +46,8 @@ macro_rules! stages {
         pub enum Action {
             $($(#[$doc])+ $stage $(($params))?,)+
             $($(#[$also_doc])+ $also($also_params),)+
+            /// Any of these on a network that an architecture file describes; its searches are `Search`.
+            Described(Box<$crate::stage::Described>),
         }
 
         impl Action {
@@ -54,6 +56,7 @@ macro_rules! stages {
                 match self {
                     $(Self::$stage { .. } => Stage::$stage,)+
                     $(Self::$also { .. } => Stage::$of,)+
+                    Self::Described(described) => described.stage,
                 }
             }
 
@@ -62,6 +65,7 @@ macro_rules! stages {
                 match self {
                     $(Self::$stage $(($told))? => $crate::stage::declare::stages!(@params $($told)?),)+
                     $(Self::$also($also_told) => $also_told.params(),)+
+                    Self::Described(described) => described.params(),
                 }
             }
 

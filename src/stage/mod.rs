@@ -5,6 +5,7 @@
 //! variant, so that it does not compile until all of them are handled.
 
 mod declare;
+mod described;
 mod gather;
 mod hex;
 pub mod lc0;
@@ -15,6 +16,7 @@ mod role;
 mod search;
 mod write;
 
+pub use described::{Described, Work};
 pub use gather::{Gather, Overflow, Sampled};
 use lc0::{Blend, Encode, Fold, Heads, ReadWeights, WriteWeights};
 pub use load::Load;
@@ -77,7 +79,21 @@ impl Action {
             Self::Gather(gather) => Some(Stored::Matrices(gather)),
             Self::Search(_) => Some(Stored::Permutation),
             Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => None,
+            Self::Described(described) => match described.gather() {
+                Some(gather) => Some(Stored::Matrices(gather)),
+                None => None,
+            },
             Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Prove(_) => None,
+        }
+    }
+
+    /// What is shown of the parameters where there is room for a line: those that a user chose.
+    pub fn shown_params(&self) -> Map<String, Value> {
+        match self {
+            Self::Described(described) => described.shown(),
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute => self.params(),
+            Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) => self.params(),
+            Self::Write(_) | Self::WriteWeights(_) | Self::Prove(_) => self.params(),
         }
     }
 
@@ -99,6 +115,7 @@ impl Action {
             | Self::Write(_)
             | Self::WriteWeights(_)
             | Self::Prove(_) => false,
+            Self::Described(described) => described.reads_late(),
         }
     }
 }

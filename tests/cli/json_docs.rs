@@ -170,10 +170,9 @@ fn reports_of_networks() {
     let of_lc0 = run(&["diff", "a.pb", "b.pb", "--json"]).json();
     check(&tables, "diff", &[permuted, different, described, evaluated, of_lc0]);
     let inspected = ["inspect", "run.nnue", "--histogram", "--bounds", "--data", "positions.fen", "--count", "50", "--json"];
-    let net = std::fs::read(project.path.join("run.nnue")).unwrap();
-    project.write("engine", [b"\x7FELF\x02\x01", &[5; 3000][..], &net].concat());
-    let program = run(&["inspect", "engine", "--json"]).ok().json();
-    check(&tables, "inspect", &[run(&inspected).ok().json(), program]);
+    let network = std::fs::read(project.path.join("run.nnue")).unwrap();
+    project.write("engine", [&b"\x7FELF"[..], &[0; 996], &network].concat());
+    check(&tables, "inspect", &[run(&inspected).ok().json(), run(&["inspect", "engine", "--json"]).ok().json()]);
     let shown = ["show", "run.nnue", "--out", "run.html", "--json"];
     check(&tables, "show", &[run(&shown).ok().json()]);
     let eval =
@@ -203,6 +202,47 @@ fn reports_of_networks() {
         "--json",
     ]);
     check(&tables, "convert", &[bare, optimized.ok().json()]);
+}
+
+/// A net with one bucket of rows, eight neurons and two outputs.
+const DESCRIBED: &str = r#"
+schema = "engine-net-1"
+sizes = { row = 768, neuron = 8, in = "neuron", out = 2 }
+inputs = [{ block = "psq", mirror = "none", buckets = [
+    0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0,
+] }]
+activation = { kind = "pairwise", shift = 9 }
+permutation = { axis = "neuron", also = "in" }
+[tensors]
+"ft.psq" = ["row", "neuron"]
+"ft.bias" = ["neuron"]
+"l1.w" = ["out", "in"]
+[step.order]
+do = "permute"
+[layout.plain]
+tensors = [{ role = "ft.psq", dtype = "i16" }, { role = "ft.bias", dtype = "i16" }, { role = "l1.w", dtype = "i8" }]
+[layout.sparse]
+like = "plain"
+from = "plain"
+steps = ["order"]
+"#;
+
+#[test]
+fn described_architectures_print_what_the_page_says() {
+    let project = Project::empty().with_fens("positions.fen", 1, 100);
+    let tables = tables();
+    check(&tables, "architecture list", &[project.nnue(&["architecture", "list", "--json"]).ok().json()]);
+    project.write("mine.toml", DESCRIBED);
+    project.write("net.bin", vec![0; 2 * 768 * 8 + 2 * 8 + 2 * 8]);
+    let convert = ["convert", "net.bin", "out.bin", "--architecture", "mine.toml", "--from", "plain", "--to", "sparse", "--json"];
+    let search = ["--ft_optimize", "--ft_optimize_data", "positions.fen", "--ft_optimize_count", "50"];
+    let bare = project.nnue(&convert).ok().json();
+    let optimized = project.nnue(&[&convert[..], &search].concat()).ok().json();
+    // Behind no pairs.
+    project.write("simple.bin", vec![0; 4 * (768 * 8 + 8 + 2 * 8 + 1)]);
+    let simple = ["convert", "simple.bin", "simple.out", "--architecture", "bullet-simple", "--from", "raw", "--to", "quantised"];
+    let simple = project.nnue(&[&simple[..], &["--set", "sizes.neuron=8", "--json"]].concat()).ok().json();
+    check(&tables, "convert described", &[bare, optimized, simple]);
 }
 
 #[test]

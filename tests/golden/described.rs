@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 use crate::common::{golden, json, read_maybe_xz, sha256};
 
 /// Source file, its layout, the layout to write, the tool's file.
-type Made = (&'static str, &'static str, &'static str, &'static str);
+pub(crate) type Made = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every output that an engine's tool made, by engine.
-const OUTPUTS: &[(&str, &[Made])] = &[
+pub(crate) const OUTPUTS: &[(&str, &[Made])] = &[
     (
         "plentychess",
         &[
@@ -62,7 +62,7 @@ const OUTPUTS: &[(&str, &[Made])] = &[
 /// The king buckets of the small net; the engine's own has more.
 const VIRIDITHAS_MAP: &str = "inputs.2.buckets=[0,0,1,1,0,0,1,1,2,2,2,2,2,2,2,2,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3]";
 
-fn engines() -> Option<PathBuf> {
+pub(crate) fn engines() -> Option<PathBuf> {
     golden()?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden_engines");
     if path.is_dir() {
@@ -74,7 +74,7 @@ fn engines() -> Option<PathBuf> {
 }
 
 /// The files of a case, unpacked.
-fn unpacked(folder: &Path, case: &str) -> tempfile::TempDir {
+pub(crate) fn unpacked(folder: &Path, case: &str) -> tempfile::TempDir {
     let into = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(folder.join("public").join(case)).unwrap() {
         let path = entry.unwrap().path();
@@ -84,7 +84,7 @@ fn unpacked(folder: &Path, case: &str) -> tempfile::TempDir {
     into
 }
 
-fn nnue(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn nnue(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nnue")).current_dir(folder).args(arguments).output().unwrap()
 }
 

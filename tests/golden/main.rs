@@ -12,6 +12,7 @@ mod checkpoints;
 mod compression;
 mod convert;
 mod described;
+mod described_builds;
 mod evaluate;
 mod lc0;
 mod lc0_write;

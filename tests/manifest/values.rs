@@ -139,7 +139,7 @@ fn the_example_parses_as_it_is() {
     let manifest = load(folder.path()).unwrap();
     let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
     assert_eq!(names[..5], ["big", "known", "mixed", "nightly/a/epoch=1", "latest/a-1"]);
-    assert_eq!(names.len(), 5 + 2 * 3);
+    assert_eq!(names.len(), 5 + 2 * 3 + 1);
     assert_eq!(manifest.warnings, Vec::<String>::new());
 }
 

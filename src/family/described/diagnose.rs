@@ -14,7 +14,7 @@ const SHOWN: usize = 50;
 /// A byte range in one of the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Span {
-    /// 0: the file itself, n: the n-th `--set`.
+    /// 0: the file itself; others: what it is like, and the texts of `--set`.
     pub text: usize,
     /// First byte.
     pub start: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Name {
     pub span: Span,
 }
 
-/// The file's text and those of the `--set` options, by [`Span::text`].
+/// The file's text, that of the shipped architecture that it is like, and those of the `--set` options, by [`Span::text`].
 pub(crate) struct Texts(Vec<Arc<NamedSource<String>>>);
 
 impl Texts {
@@ -37,9 +37,9 @@ impl Texts {
         Self(vec![Arc::new(NamedSource::new(name, text.to_owned()))])
     }
 
-    /// Adds the text of a `--set` and gives its number.
-    pub fn add(&mut self, text: &str) -> usize {
-        self.0.push(Arc::new(NamedSource::new("--set", text.to_owned())));
+    /// Adds a text and gives its number.
+    pub fn add(&mut self, name: &str, text: &str) -> usize {
+        self.0.push(Arc::new(NamedSource::new(name, text.to_owned())));
         self.0.len() - 1
     }
 }

@@ -31,6 +31,18 @@ pub struct PieceSquares {
 }
 
 impl PieceSquares {
+    /// All that decides rows, as text: what is equal here numbers its rows equally.
+    pub(crate) fn shown(&self) -> String {
+        let mirror = match self.mirror {
+            Mirror::QueenSide => "abcd",
+            Mirror::KingSide => "efgh",
+            Mirror::None => "none",
+        };
+        let kings = if self.merged_kings { "merged" } else { "separate" };
+        let buckets = self.buckets.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
+        format!("mirror {mirror}, kings {kings}, buckets {buckets}")
+    }
+
     /// From a bucket map: 64 numbers from a1 on, or 32 where the board is mirrored (four a rank, from the first of the files in use on).
     ///
     /// # Errors

@@ -8,26 +8,28 @@
 //! | `read`, `write`, `pack`, `zstd` | a file in a layout ↔ tensors |
 //! | `steps`, `quantize`, `tensor` | what is done to tensors |
 //! | [`features`], `gather` | rows of the inputs; which outputs are zero |
+//! | `graph`, `key`, `execute` | a net of a manifest → its actions; what decides their results; an action → what is done |
 //! | `compare` | how two files differ |
 //! | `bound` | whether sums of products can wrap on CPUs without VNNI |
 //! | [`foreign`] | networks in Stockfish's format that no table knows |
-//! | [`shipped`] | the architectures that come with the program |
 //!
-//! Knows nothing of the command line, the manifest and the cache.
+//! Apart from `graph`, knows nothing of the manifest; nothing of the command line and the cache.
 
 mod bound;
 mod compare;
 mod diagnose;
+mod execute;
 pub mod features;
 pub mod foreign;
 mod gather;
+mod graph;
+mod key;
 mod model;
 mod pack;
 mod parse;
 mod plan;
 mod quantize;
 mod read;
-pub mod shipped;
 mod sizes;
 mod steps;
 mod tensor;
@@ -40,19 +42,91 @@ mod zstd;
 use std::io::Write;
 use std::path::Path;
 
+pub use crate::net::shipped;
 pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
 
+use super::nnue::value;
+use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::Bytes;
-use crate::net::Permutation;
+use crate::format::sources::FileKind;
+use crate::manifest::{FilePath, Manifest, ResolvedNet};
+use crate::net::{Description, Permutation};
 use crate::permutation::ActivationMatrix;
 use crate::positions::Position;
-use crate::words::suggest;
+use crate::stage::{Action, Role};
+use crate::words::{Overflow, suggest};
 use model::Layout;
 use read::Contents;
+
+pub(crate) use execute::Value;
+
+/// The family.
+pub(crate) struct Described;
+
+impl Family for Described {
+    fn recognizes(&self, _: FileKind, _: &FilePath) -> bool {
+        // No file says so of itself: a source is described where the manifest says that it is.
+        false
+    }
+
+    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, _: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
+        graph::plan(manifest, net, steps)
+    }
+
+    fn assumption(&self, _: &ResolvedNet, _: SourceFacts, _: &Ctx) -> Option<String> {
+        None
+    }
+}
+
+impl Stages for Described {
+    fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+        match action {
+            Action::Described(described) => execute::execute(described, inputs, ctx),
+            _ => Err(not_described(action)),
+        }
+    }
+
+    fn read_stored(&self, action: &Action, bytes: &[u8]) -> Result<AnyValue> {
+        value::read_stored(action, bytes).map(AnyValue::Nnue)
+    }
+
+    fn read_file(&self, role: Role, bytes: &[u8]) -> Result<AnyValue> {
+        value::read_file(role, bytes).map(AnyValue::Nnue)
+    }
+
+    fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
+        Ok(value::most_bytes(action, network.half()?))
+    }
+
+    fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
+        let AnyValue::Nnue(result) = result else { return Err(Error::new(format!("it is not a result of {}", action.stage()))) };
+        value::check_fits(action, result, network.half()?)
+    }
+
+    fn check_source(&self, action: &Action, _: &Path, _: &Ctx, input: Bytes) -> Result<()> {
+        match action {
+            Action::Described(described) => execute::check_file(described, &input),
+            _ => Err(not_described(action)),
+        }
+    }
+}
+
+fn not_described(action: &Action) -> Error {
+    Error::new(format!("{} is not an action on a described network: this is a bug in nnue, please report it", action.stage()))
+}
+
+/// The architecture of a description, with what its steps do with values that do not fit.
+fn relaxed(description: &Description, overflow: Overflow) -> Result<Architecture> {
+    let mut architecture = Architecture::describe(description)?;
+    if overflow != Overflow::Error {
+        architecture.relax(overflow == Overflow::Clamp);
+    }
+    Ok(architecture)
+}
 
 impl Architecture {
     /// Reads an architecture from text; `name` is for messages, `overrides` are `KEY=VALUE` as `--set` takes them, such as
@@ -61,7 +135,16 @@ impl Architecture {
     /// # Errors
     /// [`crate::error::Kind::Usage`], with every mistake and its place.
     pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self> {
-        parse::parse(name, text, overrides)
+        let (name, text, overrides) = (name.to_owned(), text.into(), overrides.to_vec());
+        Self::describe(&Description { file: name.clone(), name, text, table: Vec::new(), overrides })
+    }
+
+    /// Reads an architecture from its text, wherever that stands.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn describe(description: &Description) -> Result<Self> {
+        parse::parse(description)
     }
 
     /// The architecture that ships under `name`, or the one in the file `name`.
@@ -107,14 +190,39 @@ impl Architecture {
                 steps::run(self, &plan, &mut contents, steps::Neurons::Found(&mut find), ctx)?
             }
         };
+        self.check_numbers(target, &contents)?;
+        Ok(Converted { architecture: self, layout: target, source: &source.name.text, contents, permuted })
+    }
+
+    /// Whether what is to be written is numbers.
+    fn check_numbers(&self, target: &Layout, contents: &Contents) -> Result<()> {
         for stored in &target.tensors {
             if let Some(index) = contents.tensors[stored.tensor].as_ref().and_then(tensor::Tensor::first_nan) {
-                return Err(Error::new(format!("`{}` holds values that are no numbers", stored.role.text))
+                return Err(Error::new(format!("`{}` holds values that are not numbers", stored.role.text))
                     .because(format!("the first is at index {index}"))
                     .help("the training went wrong: take an earlier checkpoint"));
             }
         }
-        Ok(Converted { architecture: self, layout: target, source: &source.name.text, contents, permuted })
+        Ok(())
+    }
+
+    /// Whether a file is in this layout and in no other that files are read in.
+    fn check_only_fit(&self, layout: &Layout, file: &Bytes) -> Result<()> {
+        read::fits(self, layout, file).map_err(|error| match self.fitting(file)[..] {
+            [] => error,
+            // Where it is in another one, that is what the user has to say.
+            [other, ..] => {
+                Error::new(format!("it is in the layout `{other}`")).help(format!("add `layout = \"{other}\"` to the source's table"))
+            }
+        })?;
+        let also = |other: &&Layout| other.used != model::Use::Write && other.name.text != layout.name.text;
+        let others: Vec<&Layout> = self.layouts.iter().filter(also).filter(|other| read::fits(self, other, file).is_ok()).collect();
+        match &others[..] {
+            [] => Ok(()),
+            [other, ..] => Err(Error::new(format!("it could also be in the layout `{}`", other.name.text))
+                .because("it has no header that tells them apart")
+                .help(format!("add `layout = \"{}\"` to the source's table, or the other one", layout.name.text))),
+        }
     }
 
     /// What a file holds, tensor by tensor, and which layout it is in.
@@ -140,6 +248,26 @@ impl Architecture {
     /// Names of the layouts that the file fits.
     pub fn fitting(&self, file: &Bytes) -> Vec<&str> {
         self.layouts.iter().filter(|layout| read::fits(self, layout, file).is_ok()).map(|layout| layout.name.text.as_str()).collect()
+    }
+
+    /// What a manifest could make of the file: the layout that it is in, and one that is written from there. Layouts that reorder the
+    /// neurons come before others, `published` before all.
+    pub fn proposal(&self, file: &Bytes) -> Option<Proposal> {
+        let is_fitting = |layout: &&Layout| layout.used != model::Use::Write && read::fits(self, layout, file).is_ok();
+        let proposals = self.layouts.iter().filter(is_fitting).flat_map(|from| {
+            let targets = self.layouts.iter().filter(|to| to.used != model::Use::Read);
+            targets.filter_map(move |to| {
+                let plan = plan::plan(self, from, to).ok()?;
+                let reorders = plan.moves.iter().any(|step| matches!(step, plan::Move::Permute));
+                let zero_rule = self.activation.and_then(model::Activation::zero_rule);
+                let can_optimize = reorders && zero_rule.is_some() && self.inputs.iter().all(|block| block.input.rows().is_some());
+                let (from, to) = (from.name.text.clone(), to.name.text.clone());
+                let is_direct = from != to;
+                Some((to == "published" && is_direct, is_direct, reorders, Proposal { from, to, can_optimize }))
+            })
+        });
+        // The first of the best.
+        proposals.reduce(|best, other| if (other.0, other.1, other.2) > (best.0, best.1, best.2) { other } else { best }).map(|it| it.3)
     }
 
     /// The layout of this name, or the only one that the file fits.
@@ -204,6 +332,17 @@ pub fn is_file_name(name: &str) -> bool {
     name.ends_with(".toml") || name.contains(['/', std::path::MAIN_SEPARATOR])
 }
 
+/// What could be made of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The layout that it is in.
+    pub from: String,
+    /// A layout to write.
+    pub to: String,
+    /// Whether the neurons can be put into a better order on the way.
+    pub can_optimize: bool,
+}
+
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
@@ -260,6 +399,11 @@ impl Converted<'_> {
     /// The largest sum of four products in the first dense layer: see [`Summary`].
     pub fn largest_sum(&self) -> Option<u32> {
         bound::largest_sum(self.architecture, &self.contents.tensors)
+    }
+
+    /// What a new order of the neurons may change; `None` where it changes nothing.
+    pub fn warning(&self) -> Option<String> {
+        bound::warning(self.architecture, &self.contents.tensors)
     }
 
     /// Writes the file.

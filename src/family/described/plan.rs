@@ -1,7 +1,7 @@
 //! Which steps lead from a file in one layout to a file in another, and what type and shape every tensor has on the way.
 //!
-//! A layout names the one its steps start from. From there all of them are taken, and each must find what it needs. From any other
-//! layout those are left out that the file has behind it: what is an integer already is not quantized again, what was merged is not
+//! A layout names the one its steps start from. From there all of them are taken, and each must find what it needs; likewise from the
+//! layout that this one starts from, with the steps between the two first. From any other layout those are left out that the file has behind it: what is an integer already is not quantized again, what was merged is not
 //! merged again. The order of lanes is undone when a file is read, so every plan starts from neurons in their own order.
 
 use super::diagnose::{Name, Problem};
@@ -63,15 +63,20 @@ pub(crate) fn source_of<'a>(architecture: &'a Architecture, layout: &Layout) -> 
     (layout.used != Use::Read && has_source).then(|| architecture.readable(name)).flatten()
 }
 
-/// All steps that a file in this layout has behind it, first to last.
-fn behind<'a>(architecture: &'a Architecture, layout: &Layout) -> Vec<&'a Step> {
+/// A layout, the one that it is made from, the one that this is made from …
+fn chain<'a>(architecture: &'a Architecture, layout: &'a Layout) -> Vec<&'a Layout> {
     let mut chain = vec![layout];
     while let Some(source) = chain.last().and_then(|last| source_of(architecture, last))
         && chain.len() < CHAIN
     {
         chain.push(source);
     }
-    chain.iter().rev().flat_map(|layout| &layout.steps).filter_map(|name| architecture.step(&name.text)).collect()
+    chain
+}
+
+/// All steps that a file in this layout has behind it, first to last.
+fn behind<'a>(architecture: &'a Architecture, layout: &'a Layout) -> Vec<&'a Step> {
+    chain(architecture, layout).iter().rev().flat_map(|layout| &layout.steps).filter_map(|name| architecture.step(&name.text)).collect()
 }
 
 /// What a file in `layout` holds.
@@ -106,12 +111,15 @@ pub(crate) fn header_of<'a>(architecture: &'a Architecture, layout: &'a Layout) 
 ///
 /// # Errors
 /// The first step or tensor that cannot be.
-pub(crate) fn plan<'a>(architecture: &'a Architecture, from: &Layout, to: &'a Layout) -> Result<Plan<'a>, Fault> {
-    let direct = source_of(architecture, to).is_some_and(|source| source.name.text == from.name.text && source.used == from.used);
+pub(crate) fn plan<'a>(architecture: &'a Architecture, from: &'a Layout, to: &'a Layout) -> Result<Plan<'a>, Fault> {
+    let chain = chain(architecture, to);
+    // Layouts after `from` on the way to `to`; `to` alone where `from` is not on it.
+    let length = chain.iter().skip(1).position(|layout| layout.name.text == from.name.text && layout.used == from.used);
+    let (direct, length) = (length.is_some(), length.map_or(1, |place| place + 1));
     let behind = behind(architecture, from);
     let undo: Vec<Lanes> = behind.iter().filter_map(|step| lanes_of(step)).collect();
     let mut planner = Planner { architecture, direct, state: state_of(architecture, from), moves: Vec::new() };
-    for name in &to.steps {
+    for name in chain.iter().take(length).rev().flat_map(|layout| &layout.steps) {
         let Some(step) = architecture.step(&name.text) else { continue };
         let done = !direct && behind.iter().any(|other| other.name.text == name.text);
         if !done || matches!(step.action, Action::Permute | Action::Lanes(_)) {
@@ -186,7 +194,10 @@ impl<'a> Planner<'a> {
             Action::MergeKings { into } => self.merge_kings(place, into)?,
             Action::Permute => {
                 self.neurons(place)?;
-                self.moves.push(Move::Permute);
+                // One order is applied once, also where two layouts on the way ask for it.
+                if !self.moves.iter().any(|step| matches!(step, Move::Permute)) {
+                    self.moves.push(Move::Permute);
+                }
             }
             Action::Lanes(lanes) => {
                 let neurons = self.neurons(place)?;

@@ -11,11 +11,18 @@ use crate::files::Bytes;
 use crate::words::suggest;
 
 /// A file that was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contents {
     /// By their index in the architecture.
     pub tensors: Vec<Option<Tensor>>,
     pub kept: Kept,
+}
+
+impl Contents {
+    /// Bytes of all values.
+    pub fn bytes(&self) -> u64 {
+        self.tensors.iter().flatten().map(|tensor| tensor.bytes.len() as u64).sum()
+    }
 }
 
 /// What a file holds beside tensors and fixed bytes.

@@ -32,11 +32,38 @@ pub(crate) fn run(
     mut neurons: Neurons<'_>,
     ctx: &Ctx,
 ) -> Result<bool> {
-    for lanes in plan.undo.iter().rev() {
+    undo(architecture, &plan.undo, contents);
+    let mut applied = false;
+    for steps in plan.moves.chunk_by(|a, b| !matches!(a, Move::Permute) && !matches!(b, Move::Permute)) {
+        take(architecture, steps, contents, ctx)?;
+        if matches!(steps, [Move::Permute]) {
+            match &mut neurons {
+                Neurons::Kept => continue,
+                Neurons::Applied(permutation) => permute(architecture, &mut contents.tensors, permutation)?,
+                Neurons::Found(find) => {
+                    let permutation = find(&contents.tensors)?;
+                    permute(architecture, &mut contents.tensors, &permutation)?;
+                }
+            }
+            applied = true;
+        }
+    }
+    Ok(applied)
+}
+
+/// Puts the lanes that a file is in back into the neurons' own order.
+pub(crate) fn undo(architecture: &Architecture, lanes: &[Lanes], contents: &mut Contents) {
+    for lanes in lanes.iter().rev() {
         move_lanes(architecture, &mut contents.tensors, *lanes, true);
     }
-    let mut applied = false;
-    for step in &plan.moves {
+}
+
+/// Takes some steps; those that reorder the neurons are the caller's.
+///
+/// # Errors
+/// A value that does not fit, or cancellation.
+pub(crate) fn take(architecture: &Architecture, moves: &[Move<'_>], contents: &mut Contents, ctx: &Ctx) -> Result<()> {
+    for step in moves {
         ctx.check()?;
         match step {
             Move::Merge { into, add, overflow } => merge(architecture, &mut contents.tensors, *into, *add, *overflow)?,
@@ -47,21 +74,11 @@ pub(crate) fn run(
                     quantize(tensor, how, role, step)?;
                 }
             }
-            Move::Permute => {
-                match &mut neurons {
-                    Neurons::Kept => continue,
-                    Neurons::Applied(permutation) => permute(architecture, &mut contents.tensors, permutation)?,
-                    Neurons::Found(find) => {
-                        let permutation = find(&contents.tensors)?;
-                        permute(architecture, &mut contents.tensors, &permutation)?;
-                    }
-                }
-                applied = true;
-            }
+            Move::Permute => {}
             Move::Lanes(lanes) => move_lanes(architecture, &mut contents.tensors, *lanes, false),
         }
     }
-    Ok(applied)
+    Ok(())
 }
 
 /// Adds one tensor to another and drops it.
@@ -173,7 +190,7 @@ pub(crate) fn permute(architecture: &Architecture, tensors: &mut [Option<Tensor>
     } else if indices.len() != neurons {
         return Err(Error::new(format!("the permutation has {} entries where {neurons} are needed", indices.len())));
     }
-    take(architecture, tensors, &indices, |name| name == axis || also.iter().any(|other| other == name));
+    reorder(architecture, tensors, &indices, |name| name == axis || also.iter().any(|other| other == name));
     Ok(())
 }
 
@@ -190,10 +207,10 @@ fn move_lanes(architecture: &Architecture, tensors: &mut [Option<Tensor>], lanes
         indices.iter().enumerate().for_each(|(place, index)| inverse[*index] = place);
         indices = inverse;
     }
-    take(architecture, tensors, &indices, |name| name == moves.axis);
+    reorder(architecture, tensors, &indices, |name| name == moves.axis);
 }
 
-fn take(architecture: &Architecture, tensors: &mut [Option<Tensor>], indices: &[usize], moves: impl Fn(&str) -> bool) {
+fn reorder(architecture: &Architecture, tensors: &mut [Option<Tensor>], indices: &[usize], moves: impl Fn(&str) -> bool) {
     for (spec, tensor) in architecture.tensors.iter().zip(tensors) {
         let Some(tensor) = tensor else { continue };
         for (axis, name) in spec.axes.iter().enumerate() {

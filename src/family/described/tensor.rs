@@ -162,6 +162,18 @@ fn taken_wide(bytes: &[u8], indices: &[usize], wide: usize) -> Vec<u8> {
 }
 
 impl Tensor {
+    /// Whether the values are still in their file.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.bytes, Storage::Mapped(..))
+    }
+
+    /// Copies values that are still in their file.
+    pub fn own(&mut self) {
+        if self.is_mapped() {
+            self.bytes = Storage::Owned(self.bytes.to_vec());
+        }
+    }
+
     /// Index of the first value that is no number.
     pub fn first_nan(&self) -> Option<usize> {
         let values: &[[u8; 4]] = if self.dtype == DType::F32 { self.bytes.as_chunks().0 } else { &[] };

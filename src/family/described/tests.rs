@@ -128,7 +128,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_parser_panic(cut in any::<prop::sample::Index>(), byte in any::<u8>(), which in any::<prop::sample::Index>()) {
-        let shipped = which.get(super::shipped::ALL);
+        let shipped = which.get(crate::net::shipped::ALL);
         let mut bytes = shipped.text.as_bytes().to_vec();
         let at = cut.index(bytes.len());
         bytes[at] = byte;
@@ -263,4 +263,66 @@ fn output_buckets_are_counted_tabled_or_computed() {
     for wrong in ["count = 8\nformula = \"pieces\"", "table = [1]", "formula = \"2-pieces\"", "formula = \"men\""] {
         assert!(with(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn each_shipped_architecture_is_without_mistakes_and_says_what_it_is() {
+    for shipped in crate::net::shipped::ALL {
+        let architecture = Architecture::parse(shipped.name, shipped.text, &[]).unwrap_or_else(|error| panic!("{}: {error}", shipped.name));
+        assert!(!architecture.description().is_empty(), "{}", shipped.name);
+        assert!(!architecture.layout_names().is_empty(), "{}", shipped.name);
+    }
+}
+
+#[test]
+fn an_architecture_may_be_like_a_shipped_one() {
+    let own = "like = \"plentychess\"\ndescription = \"small\"\n[sizes]\nneuron = 64\n[step.l1]\noverflow = \"wrap\"\n";
+    let own = Architecture::parse("own", own, &[]).unwrap();
+    assert_eq!((own.name(), own.description(), own.sizes["neuron"], own.sizes["in"]), ("own", "small", 64, 64));
+    let shipped = crate::net::shipped::find("plentychess").unwrap();
+    let set = Architecture::parse("own", shipped.text, &["sizes.neuron=64".into(), "step.l1.overflow=wrap".into()]).unwrap();
+    assert_eq!(format!("{:?}", own.layouts.len()), format!("{:?}", set.layouts.len()));
+    for (text, says) in [
+        ("like = 1", "`like` is a string"),
+        ("like = \"plentyches\"", "no shipped architecture is named `plentyches`"),
+        ("like = \"plentychess\"\n[sizes]\nnouron = 3", "no size is named `nouron`"),
+        ("like = \"plentychess\"\n[step.l1]\nscail = 3", "`step.l1` has no key `scail`"),
+    ] {
+        let error = Architecture::parse("own", text, &[]).unwrap_err();
+        assert_eq!(error.report().map(ToString::to_string).as_deref(), Some(says));
+    }
+}
+
+/// A table of a manifest, with its place there.
+#[test]
+fn an_architecture_may_be_a_table_of_another_file() {
+    let text = "version = 1\n[architecture.mine]\nlike = \"bullet\"\n[architecture.mine.sizes]\nneuron = \"1+\"\n";
+    let description = crate::net::Description {
+        name: "mine".to_owned(),
+        file: "nnue.toml".to_owned(),
+        text: text.into(),
+        table: vec!["architecture".to_owned(), "mine".to_owned()],
+        overrides: Vec::new(),
+    };
+    let error = Architecture::describe(&description).unwrap_err();
+    // Tensors of that size are reported, too.
+    let first = error.report().unwrap().related().unwrap().next().unwrap();
+    let label = first.labels().unwrap().next().unwrap();
+    assert_eq!(&text[label.offset()..label.offset() + label.len()], "\"1+\"");
+}
+
+#[test]
+fn the_tutorials_files_are_good() {
+    let page = include_str!("../../../docs/described-tutorial.md");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let whole = blocks.iter().find(|block| block.starts_with("schema")).unwrap();
+    let own = Architecture::parse("mine", whole, &[]).unwrap();
+    let shipped = Architecture::parse("s", crate::net::shipped::find("bullet-simple").unwrap().text, &["sizes.neuron=256".into()]).unwrap();
+    let tensors =
+        |architecture: &Architecture| architecture.tensors.iter().map(|it| (it.role.text.clone(), it.shape.clone())).collect::<Vec<_>>();
+    assert_eq!(tensors(&own), tensors(&shipped));
+    let manifest = blocks.iter().find(|block| block.starts_with("version")).unwrap();
+    let manifest = crate::manifest::parse(manifest, std::path::Path::new("nowhere/nnue.toml"), &[]).unwrap();
+    let described = manifest.nets[0].described.as_ref().unwrap();
+    assert_eq!(tensors(&Architecture::describe(described).unwrap()), tensors(&own));
 }

@@ -43,15 +43,61 @@ impl Value {
     }
 }
 
-/// Parses a whole document, which is text 0.
-pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Node {
+/// Parses a whole document, which is text `number`.
+pub(crate) fn parse(text: &str, number: usize, problems: &mut Vec<Problem>) -> Node {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let range = error.span().unwrap_or(0..0);
-        let span = Span { text: 0, start: range.start, end: range.end };
+        let span = Span { text: number, start: range.start, end: range.end };
         problems.push(Problem::new(format!("invalid TOML: {}", error.message()), span, "here"));
     }
-    Node { value: table_of(table.get_ref(), 0, 0, 0, problems), span: Span::default() }
+    Node { value: table_of(table.get_ref(), number, 0, 0, problems), span: Span { text: number, start: 0, end: 0 } }
+}
+
+/// The node at the end of `keys`; an empty table where there is none.
+pub(crate) fn below(root: Node, keys: &[String]) -> Node {
+    keys.iter().fold(root, |node, key| {
+        let span = node.span;
+        let entries = if let Value::Table(entries) = node.value { entries } else { Vec::new() };
+        let found = entries.into_iter().find(|(name, _)| name.text == *key);
+        found.map_or_else(|| Node { value: Value::Table(Vec::new()), span }, |(_, node)| node)
+    })
+}
+
+/// What a table has under a key.
+pub(crate) fn find<'t>(node: &'t Node, key: &str) -> Option<&'t Node> {
+    match &node.value {
+        Value::Table(entries) => entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node),
+        _ => None,
+    }
+}
+
+/// Whether a word stands in any of the strings below a node.
+pub(crate) fn mentions(node: &Node, word: &str) -> bool {
+    match &node.value {
+        Value::Text(text) => text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|part| part == word),
+        Value::List(items) => items.iter().any(|item| mentions(item, word)),
+        Value::Table(entries) => entries.iter().any(|(_, node)| mentions(node, word)),
+        Value::Integer(_) | Value::Float(_) | Value::Truth(_) | Value::Other => false,
+    }
+}
+
+/// Puts a tree on top of another: tables key by key, all else as a whole.
+pub(crate) fn lay_over(base: &mut Node, top: Node) {
+    match (&mut base.value, top.value) {
+        (Value::Table(entries), Value::Table(over)) => {
+            for (name, node) in over {
+                match entries.iter_mut().find(|(known, _)| known.text == name.text) {
+                    Some((known, under)) => {
+                        known.span = name.span;
+                        lay_over(under, node);
+                    }
+                    None => entries.push((name, node)),
+                }
+            }
+        }
+        (_, value) => *base = Node { value, span: top.span },
+    }
 }
 
 fn table_of(table: &DeTable<'_>, text: usize, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Value {
@@ -96,7 +142,7 @@ fn node_of(value: &DeValue<'_>, span: Span, shift: usize, depth: usize, problems
 /// Puts the value of a `--set KEY=VALUE` in its place. KEY is a dotted path, with numbers for the entries of lists; keys that hold
 /// dots are quoted. VALUE is TOML, or a plain string where it is no TOML.
 pub(crate) fn set(root: &mut Node, argument: &str, texts: &mut Texts, problems: &mut Vec<Problem>) {
-    let text = texts.add(argument);
+    let text = texts.add("--set", argument);
     let all = Span { text, start: 0, end: argument.len() };
     let help = "write a path of keys, `=` and a value, such as `--set sizes.neuron=64`";
     let Some((keys, at)) = path(argument) else {
@@ -183,7 +229,7 @@ mod tests {
     #[test]
     fn values_are_set_by_path() {
         let mut problems = Vec::new();
-        let mut root = parse("[sizes]\nneuron = 1\n[[inputs]]\nx = [1, 2]\n[tensors]\n\"a.b\" = 3\n", &mut problems);
+        let mut root = parse("[sizes]\nneuron = 1\n[[inputs]]\nx = [1, 2]\n[tensors]\n\"a.b\" = 3\n", 0, &mut problems);
         let mut texts = Texts::new("x", "");
         for argument in ["sizes.neuron=64", "inputs.0.x.1 = 7", "tensors.\"a.b\"=9"] {
             set(&mut root, argument, &mut texts, &mut problems);

@@ -40,7 +40,8 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
         | Action::Search(_)
         | Action::Permute
         | Action::Write(_)
-        | Action::Prove(_) => Err(Error::new("a stage of another family: this is a bug in nnue, please report it")),
+        | Action::Prove(_)
+        | Action::Described(_) => Err(Error::new("a stage of another family: this is a bug in nnue, please report it")),
     }
 }
 
@@ -70,7 +71,7 @@ pub(super) fn read(params: ReadWeights, path: &Path, bytes: Bytes, ctx: &Ctx) ->
 fn network(inputs: &dyn Inputs, role: Role) -> Result<Arc<Net>> {
     match inputs.value(role)? {
         family::Value::Lc0(Value(net)) => Ok(net),
-        family::Value::Nnue(_) => {
+        family::Value::Nnue(_) | family::Value::Described(_) => {
             Err(Error::new("a network of lc0 was expected: the source changed its kind while it was read")
                 .help("run the same command again"))
         }

@@ -15,7 +15,7 @@ use crate::words::{CompressionChoice, OnnxType, Overflow, View};
 pub(crate) fn is_meant(source: &Source, net: &ResolvedNet) -> bool {
     let by_output = net.outputs.iter().any(|output| match output.kind {
         OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx => true,
-        OutputKind::Folder | OutputKind::Nnue | OutputKind::Pt | OutputKind::Safetensors | OutputKind::Npz => false,
+        OutputKind::Folder | OutputKind::Nnue | OutputKind::Pt | OutputKind::Safetensors | OutputKind::Npz | OutputKind::Layout => false,
     });
     by_output || source.claims.decode.is_some() || net.edits.places().next().is_some()
 }
@@ -77,7 +77,7 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps
             OutputKind::Safetensors => tensors(false),
             OutputKind::Npz => tensors(true),
             OutputKind::Onnx => onnx(net, decode),
-            OutputKind::Folder | OutputKind::Nnue | OutputKind::Pt => {
+            OutputKind::Folder | OutputKind::Nnue | OutputKind::Pt | OutputKind::Layout => {
                 let help = "end the output with `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx`";
                 let typed = &output.path.value.typed;
                 return Err(refusal(manifest, net, output.path.span, &format!("it cannot be written to `{typed}`"), help));

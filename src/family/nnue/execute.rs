@@ -31,6 +31,7 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
             Err(wrong_value(action.stage().name()))
         }
         Action::Prove(params) => prove(params, inputs, ctx),
+        Action::Described(_) => Err(wrong_value(action.stage().name())),
     }
 }
 
@@ -38,7 +39,7 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
 fn value(inputs: &dyn Inputs, role: Role) -> Result<Value> {
     match inputs.value(role)? {
         family::Value::Nnue(value) => Ok(value),
-        family::Value::Lc0(_) => Err(wrong_value("a stage")),
+        family::Value::Lc0(_) | family::Value::Described(_) => Err(wrong_value("a stage")),
     }
 }
 
@@ -82,10 +83,16 @@ fn quantize(params: Quantize, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product>
 fn gather(params: &Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let sampled = pipeline::sample(&data(inputs), params, held_out(params.positions), &inputs.guarded()?)?;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("gather")) };
-    let pipeline::Gathered { matrix, held_out, outcome } = pipeline::gather(&network, &sampled, ctx)?;
+    let gathered = pipeline::gather(&network, &sampled, ctx)?;
     inputs.check_unchanged()?;
+    Ok(matrices(gathered))
+}
+
+/// What gather gives, to be stored.
+pub(in crate::family) fn matrices(gathered: pipeline::Gathered) -> Product {
+    let pipeline::Gathered { matrix, held_out, outcome } = gathered;
     let value = family::Value::Nnue(Value::Gathered(Arc::new(Gathered { matrix, held_out })));
-    Ok(Product::Stored { value, outcome: Outcome::Gather(outcome) })
+    Product::Stored { value, outcome: Outcome::Gather(outcome) }
 }
 
 /// The matrix → a permutation, with its zero blocks on both samples.

@@ -9,12 +9,12 @@
 //! | `pictures` | what a report links to |
 
 mod assume;
-mod execute;
+pub(in crate::family) mod execute;
 mod fishtest;
 mod pictures;
-mod plan;
+pub(in crate::family) mod plan;
 pub mod stages;
-mod value;
+pub(in crate::family) mod value;
 
 pub(crate) use fishtest::Fishtest;
 pub(super) use pictures::pictures;
@@ -80,23 +80,16 @@ impl Stages for Nnue {
     }
 
     fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
-        value::most_bytes(action, own(network)?)
+        Ok(value::most_bytes(action, network.half()?))
     }
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
-        value::check_fits(action, own(result)?, own(network)?)
+        let AnyValue::Nnue(result) = result else { return Err(Error::new(format!("it is not a result of {}", action.stage()))) };
+        value::check_fits(action, result, network.half()?)
     }
 
     fn check_source(&self, action: &Action, path: &Path, _: &Ctx, input: Bytes) -> Result<()> {
         action.load().map_or(Ok(()), |load| load_file(input, path, &load.expected).map(drop))
-    }
-}
-
-/// A value as this family's.
-fn own(value: &AnyValue) -> Result<&Value> {
-    match value {
-        AnyValue::Nnue(value) => Ok(value),
-        AnyValue::Lc0(_) => Err(Error::new("a stage got a network of another family: this is a bug in nnue, please report it")),
     }
 }
 

@@ -21,7 +21,11 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
         Some(floats) => steps.action(Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, floats)]),
         None => loaded,
     };
-    let search = net.optimize.as_ref().filter(|_| net.permutation.is_none()).map(|optimize| find(optimize, integers, steps));
+    let search = net
+        .optimize
+        .as_ref()
+        .filter(|_| net.permutation.is_none())
+        .map(|optimize| find(optimize, integers, |gather| Action::Gather(Box::new(gather)), steps));
     let permutation = net.permutation.as_ref().map(|path| steps.file(path, None)).or(search);
     let permuted = match permutation {
         Some(permutation) => steps.action(Action::Permute, &[(Role::Network, integers), (Role::Permutation, permutation)]),
@@ -29,7 +33,7 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
     };
     let mut outputs = Vec::new();
     for output in &net.outputs {
-        let format = format_of(output.kind).ok_or_else(|| of_lc0_only(manifest, net, output))?;
+        let format = format_of(output.kind).ok_or_else(|| unwritable(manifest, net, output))?;
         let from = match (format, permutation) {
             (FileFormat::Nnue, _) => permuted,
             (FileFormat::Pt | FileFormat::Safetensors | FileFormat::Npz, Some(_)) => return Err(permuted_floats(manifest, net, output)),
@@ -54,15 +58,16 @@ fn holds_floats(net: &ResolvedNet, facts: SourceFacts) -> bool {
     facts.content.map_or_else(|| !net.source.path.value.typed.ends_with(".nnue"), FileKind::holds_floats)
 }
 
-/// Gather and search; the search's node.
-fn find(optimize: &ResolvedOptimize, network: NodeIndex, steps: &mut dyn Steps) -> NodeIndex {
+/// Gather and search; the search's node. `gather` makes the action that gathers.
+pub(in crate::family) fn find(
+    optimize: &ResolvedOptimize,
+    network: NodeIndex,
+    gather: impl FnOnce(Gather) -> Action,
+    steps: &mut dyn Steps,
+) -> NodeIndex {
     let inputs = with_data(vec![(Role::Network, network)], &optimize.data, steps);
-    let gather = Action::Gather(Box::new(Gather {
-        positions: optimize.positions.value,
-        seed: optimize.seed.value,
-        filters: optimize.filters.value.clone(),
-    }));
-    let matrix = steps.action(gather, &inputs);
+    let params = Gather { positions: optimize.positions.value, seed: optimize.seed.value, filters: optimize.filters.value.clone() };
+    let matrix = steps.action(gather(params), &inputs);
     steps.action(Action::Search(search_params(optimize)), &[(Role::Matrix, matrix)])
 }
 
@@ -134,15 +139,41 @@ fn search_params(optimize: &ResolvedOptimize) -> Search {
     }
 }
 
-/// What is written to such an output; `None` where only networks of lc0 are.
+/// What is written to such an output; `None` where only networks of lc0 are, or described ones.
 pub(super) const fn format_of(kind: OutputKind) -> Option<FileFormat> {
     match kind {
         OutputKind::Folder | OutputKind::Nnue => Some(FileFormat::Nnue),
         OutputKind::Pt => Some(FileFormat::Pt),
         OutputKind::Safetensors => Some(FileFormat::Safetensors),
         OutputKind::Npz => Some(FileFormat::Npz),
-        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx => None,
+        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx | OutputKind::Layout => None,
     }
+}
+
+fn unwritable(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {
+    match output.kind {
+        OutputKind::Layout => in_layout(manifest, net, output),
+        OutputKind::Folder
+        | OutputKind::Nnue
+        | OutputKind::Pt
+        | OutputKind::Safetensors
+        | OutputKind::Npz
+        | OutputKind::Protobuf
+        | OutputKind::Gzip
+        | OutputKind::Onnx => of_lc0_only(manifest, net, output),
+    }
+}
+
+fn in_layout(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {
+    manifest
+        .diagnostic(
+            output.path.span,
+            &format!("net `{}` has no layouts, but `{}` is to be written in one", net.name, output.path.value.typed),
+            "a file in a layout",
+            "layouts are those of an architecture that is described",
+            "say in the source's table which it is: `architecture = \"plentychess\"`",
+        )
+        .kind_is(Kind::Usage)
 }
 
 /// Refuses what can only be said of networks of lc0.

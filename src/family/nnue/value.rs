@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::stages::load::read_permutation;
 use crate::error::{Error, Result};
 use crate::files::{CountingWriter, Reader};
 use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
@@ -81,7 +82,7 @@ impl Gathered {
 ///
 /// # Errors
 /// When it is damaged, or the stage is not one whose results are stored.
-pub(super) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
+pub(in crate::family) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
     match action.stored() {
         Some(Stored::Matrices(_)) => Gathered::read(bytes).map(|gathered| Value::Gathered(Arc::new(gathered))),
         Some(Stored::Permutation) => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
@@ -93,19 +94,19 @@ pub(super) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Value> {
 ///
 /// # Errors
 /// When it is damaged, or files are not read in this role.
-pub(super) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
+pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
     match role {
-        Role::Permutation => permutation::read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
+        Role::Permutation => read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
         Role::Source | Role::Network | Role::Other(_) | Role::Floats | Role::Published | Role::Data(_) | Role::Matrix => {
             Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it")))
         }
     }
 }
 
-/// As [`Stages::most_bytes`](crate::family::Stages::most_bytes).
-pub(super) fn most_bytes(action: &Action, network: &Value) -> Result<u64> {
-    let half = half(network)? as u64;
-    Ok(match action.stored() {
+/// As [`Stages::most_bytes`](crate::family::Stages::most_bytes), for a network of `half` pairs of neurons.
+pub(in crate::family) fn most_bytes(action: &Action, half: usize) -> u64 {
+    let half = half as u64;
+    match action.stored() {
         Some(Stored::Matrices(gather)) => {
             // A bit for each of two perspectives, in columns that are padded to 64 bytes.
             let column = |positions: u64| positions.saturating_mul(2).div_ceil(512).saturating_mul(64);
@@ -114,12 +115,11 @@ pub(super) fn most_bytes(action: &Action, network: &Value) -> Result<u64> {
         }
         Some(Stored::Permutation) => half.saturating_mul(8).saturating_add(HEADERS),
         None => 0,
-    })
+    }
 }
 
-/// As [`Stages::check_fits`](crate::family::Stages::check_fits).
-pub(super) fn check_fits(action: &Action, result: &Value, network: &Value) -> Result<()> {
-    let half = half(network)?;
+/// As [`Stages::check_fits`](crate::family::Stages::check_fits), for a network of `half` pairs of neurons.
+pub(in crate::family) fn check_fits(action: &Action, result: &Value, half: usize) -> Result<()> {
     match (action.stored(), result) {
         (Some(Stored::Matrices(gather)), Value::Gathered(gathered)) => check_matrices(gathered, gather.positions, half),
         (Some(Stored::Permutation), Value::Permutation(permutation)) => permutation.check_len(half),
@@ -139,7 +139,7 @@ fn check_matrices(gathered: &Gathered, positions: u64, half: usize) -> Result<()
 }
 
 /// L1/2.
-fn half(network: &Value) -> Result<usize> {
+pub(in crate::family) fn half(network: &Value) -> Result<usize> {
     match network {
         Value::Quantized(network) => Ok(network.architecture.l1 / 2),
         Value::Factorized(_) | Value::Coalesced(_) | Value::Gathered(_) | Value::Permutation(_) => {

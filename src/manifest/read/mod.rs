@@ -17,6 +17,7 @@ mod values;
 use std::{
     collections::{BTreeMap, HashSet},
     path::Path,
+    sync::Arc,
 };
 
 pub use cache::RemoteCache;
@@ -26,7 +27,7 @@ pub use net::{Net, NetSource};
 pub use optimize::Optimize;
 pub use prove::{Prove, Proving};
 use reader::{Names, Reader};
-pub use source::{Claims, Source};
+pub use source::{Claims, Described, Source};
 use values::Fields;
 
 use super::{
@@ -35,6 +36,7 @@ use super::{
     text::{Located, Problem, Texts},
     tree::{Entry, Item, Value, display_path, quoted},
 };
+use crate::net::Description;
 
 /// All that the tables of a manifest say, before anything is looked up on the disk.
 #[derive(Default)]
@@ -44,6 +46,8 @@ pub(super) struct Content {
     pub nets: Vec<Net>,
     pub remote_cache: Option<RemoteCache>,
     pub report: Option<Located<FilePath>>,
+    /// `[architecture.NAME]` tables.
+    pub architectures: BTreeMap<String, Arc<Description>>,
     pub warnings: Vec<String>,
 }
 
@@ -68,9 +72,11 @@ impl Reader<'_> {
         }
         let sources = self.named_tables(&fields, "source");
         let data = self.named_tables(&fields, "data");
+        let architectures = self.named_tables(&fields, "architecture");
         let nets = self.named_tables(&fields, "net");
         self.source_names = Names::of(sources);
         self.data_names = Names::of(data);
+        self.architecture_names = Names::of(architectures);
         for entry in sources {
             if let Some(source) = self.source(entry) {
                 content.sources.insert(entry.key.value.clone(), source);
@@ -97,7 +103,7 @@ impl Reader<'_> {
         if nets.is_empty() {
             self.warnings.push(format!("{}: no `[net.NAME]` table: there is nothing to build", self.texts.line(root.span)));
         }
-        self.unused(&content, sources, data);
+        self.unused(&content, sources, data, architectures);
         content.warnings = std::mem::take(&mut self.warnings);
         content
     }
@@ -161,7 +167,7 @@ impl Reader<'_> {
     }
 
     /// Warns of tables that no net uses. Not if there are problems: a net may have been dropped.
-    fn unused(&mut self, content: &Content, sources: &[Entry], data: &[Entry]) {
+    fn unused(&mut self, content: &Content, sources: &[Entry], data: &[Entry], architectures: &[Entry]) {
         if !self.problems.is_empty() {
             return;
         }
@@ -193,6 +199,15 @@ impl Reader<'_> {
         let used: HashSet<String> = content.nets.iter().flat_map(of_net).flatten().collect();
         for entry in data {
             warn("data", entry, used.contains(entry.key.value.as_str()));
+        }
+        let globs = content.nets.iter().filter_map(|net| match &net.source.value {
+            NetSource::Glob { claims, .. } | NetSource::Embedded { claims, .. } => Some(&**claims),
+            NetSource::Named(_) | NetSource::Path(_) => None,
+        });
+        let claims = content.sources.values().map(|source| &source.claims).chain(globs);
+        let used: HashSet<&str> = claims.filter_map(|claims| claims.described.as_ref()).map(|described| described.value.typed()).collect();
+        for entry in architectures {
+            warn("architecture", entry, used.contains(entry.key.value.as_str()));
         }
     }
 }

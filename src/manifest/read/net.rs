@@ -7,7 +7,7 @@ use super::{
         captures,
         identity::FilePath,
         keys,
-        output::{self, holds_nnue},
+        output::{self, TypedOutput, holds_nnue},
         placeholders,
         publish::{self, Release},
         text::{Located, Problem, Span},
@@ -39,7 +39,7 @@ pub struct Net {
     /// Of `.nnue` outputs.
     pub compression: Located<CompressionChoice>,
     /// Outputs as typed, at least one.
-    pub outputs: Vec<Located<String>>,
+    pub outputs: Vec<TypedOutput>,
     /// A permutation file (`.npy`) to apply; never together with `optimize`.
     pub permutation: Option<Located<String>>,
     /// Search for a permutation.
@@ -86,6 +86,9 @@ impl Reader<'_> {
         self.in_defaults = true;
         self.net(&Located { value: "defaults".to_owned(), span: item.span }, "defaults", item);
         self.in_defaults = false;
+        if let Value::Table(entries) = &item.value {
+            self.default_keys.extend(entries.iter().map(|entry| entry.key.span));
+        }
         self.drop_reported(before);
     }
 
@@ -97,19 +100,7 @@ impl Reader<'_> {
         };
         let description = self.text(&fields, "description");
         let written = self.word::<CompressionChoice>(&fields, "compression");
-        let mut good = Vec::new();
-        let outputs = self.required(&fields, "outputs").map(|(key, item)| {
-            self.list(&key, item, |reader, key, item| {
-                let text = reader.path_text(key, item)?;
-                good.push(text.clone());
-                Some(text)
-            })
-        });
-        if let Some(None) = outputs {
-            // The net is not looked at any further: what else is wrong with its outputs is said now.
-            let folder = self.folder;
-            self.problems.extend(good.into_iter().filter_map(|typed| output::resolve(typed, folder).err()));
-        }
+        let outputs = self.required(&fields, "outputs").map(|(key, item)| self.outputs(&key, item));
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
         let prove = self.proving(&fields);
@@ -127,7 +118,7 @@ impl Reader<'_> {
                 NetSource::Glob { pattern, .. } => Some(captures::words_of(pattern)),
                 NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => None,
             };
-            let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().collect();
+            let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().map(|output| &output.path).collect();
             if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, wildcards.as_deref()) {
                 return None;
             }
@@ -147,6 +138,44 @@ impl Reader<'_> {
             prove,
             release,
         })
+    }
+
+    /// Paths, or tables of paths by layout.
+    fn outputs(&mut self, key: &str, item: &Item) -> Option<Vec<TypedOutput>> {
+        let paths = |reader: &mut Self, key: &str, item: &Item, layout: Option<&Located<String>>| {
+            let mut good = Vec::new();
+            let paths = reader.list(key, item, |reader, key, item| {
+                let text = reader.path_text(key, item)?;
+                good.push(text.clone());
+                Some(text)
+            });
+            let Some(paths) = paths else {
+                // The net is not looked at any further: what else is wrong with its outputs is said now.
+                if layout.is_none() {
+                    let folder = reader.folder;
+                    reader.problems.extend(good.into_iter().filter_map(|typed| output::resolve(typed, folder).err()));
+                }
+                return None;
+            };
+            Some(paths.into_iter().map(|path| TypedOutput { path, layout: layout.cloned() }).collect::<Vec<_>>())
+        };
+        let Value::Table(layouts) = &item.value else { return paths(self, key, item, None) };
+        if layouts.is_empty() {
+            self.problems.push(Problem::new(
+                format!("`{key}` is empty"),
+                item.span,
+                "no entry",
+                "it needs at least one entry",
+                "write a file by the name of its layout: `{ published = \"net.bin\" }`",
+            ));
+            return None;
+        }
+        // All are read before one is missed, so that each bad one is reported.
+        let read: Vec<_> = layouts
+            .iter()
+            .map(|entry| paths(self, &format!("{key}.{}", quoted(&entry.key.value)), &entry.item, Some(&entry.key)))
+            .collect();
+        read.into_iter().collect::<Option<Vec<_>>>().map(|read| read.into_iter().flatten().collect())
     }
 
     /// A known permutation or the search for one. Of the search the inner `None` stands for one with mistakes.
@@ -173,10 +202,15 @@ impl Reader<'_> {
         &mut self,
         fields: &Fields<'_>,
         written: Option<&Located<CompressionChoice>>,
-        outputs: &[Located<String>],
+        outputs: &[TypedOutput],
         release: &Release,
     ) {
         let path = &fields.path;
+        if outputs.iter().any(|output| output.layout.is_some()) {
+            self.judge_layouts(fields, release);
+            return;
+        }
+        let outputs: Vec<Located<String>> = outputs.iter().map(|output| output.path.clone()).collect();
         if let Some(written) = written
             && written.value != CompressionChoice::Auto
             && !outputs.iter().any(|output| holds_nnue(&output.value))
@@ -187,7 +221,28 @@ impl Reader<'_> {
         }
         // A licence that was given and is wrong has been reported.
         let has_license = fields.place("license") != fields.span;
-        publish::check_net(path, release, has_license, outputs, self.problems);
+        publish::check_net(path, release, has_license, &outputs, self.problems);
+    }
+
+    /// What has no effect on files in a layout.
+    fn judge_layouts(&mut self, fields: &Fields<'_>, release: &Release) {
+        let path = &fields.path;
+        for key in ["compression", "description"] {
+            let place = fields.place(key);
+            if fields.get(key).is_some() && !self.default_keys.contains(&place) && self.warned.insert(place) {
+                let line = self.texts.line(place);
+                self.warnings.push(format!("{line}: `{path}.{key}` has no effect: the architecture's layouts say all of a file"));
+            }
+        }
+        if let Some(publish) = &release.publish {
+            self.problems.push(Problem::new(
+                format!("`{path}` has no output that fishtest accepts"),
+                publish.span,
+                "published here",
+                "its outputs are files in layouts of a described architecture, and fishtest tests Stockfish's networks",
+                "remove `publish`",
+            ));
+        }
     }
 
     /// Checks the placeholders of a net. Those of one whose source is wrong cannot be judged.

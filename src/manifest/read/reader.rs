@@ -16,10 +16,13 @@ pub(super) struct Reader<'a> {
     /// Names of all tables, also of those with errors: a net that uses one is not wrong in addition.
     pub source_names: Names,
     pub data_names: Names,
+    pub architecture_names: Names,
     /// What is read is `[defaults]`: nothing is required of it, and no key is judged together with one that a net may give.
     pub in_defaults: bool,
     /// Where `[defaults]` says how long searches go on.
     pub default_budgets: Vec<Span>,
+    /// Keys that `[defaults]` has: a net that has no use for one did not ask for it.
+    pub default_keys: HashSet<Span>,
     /// Places with a problem. What came to several nets from one place is one mistake.
     pub reported: HashSet<Span>,
     pub warnings: Vec<String>,
@@ -35,8 +38,10 @@ impl<'a> Reader<'a> {
             problems,
             source_names: Names::default(),
             data_names: Names::default(),
+            architecture_names: Names::default(),
             in_defaults: false,
             default_budgets: Vec::new(),
+            default_keys: HashSet::new(),
             reported: HashSet::new(),
             warnings: Vec::new(),
             warned: HashSet::new(),

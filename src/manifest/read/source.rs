@@ -6,7 +6,7 @@ use super::{
     super::{
         identity::FilePath,
         keys,
-        text::{Located, Problem, Span, listed},
+        text::{Located, Problem, Span, listed, suggestion},
         tree::{Entry, Item, display_path},
     },
     reader::Reader,
@@ -15,8 +15,8 @@ use super::{
 use crate::format::autodiscover::AUTODISCOVER;
 use crate::words::{Decode, suggest};
 use crate::{
-    net::{Block, Generation, Quantization},
-    words::Overflow,
+    net::{Block, Generation, Quantization, generation, generation_names, shipped},
+    words::{Overflow, Word},
 };
 
 /// A network to start from. What is `None` is inferred from the file; what is given is an assertion.
@@ -51,6 +51,10 @@ pub struct Claims {
     pub l3: Option<Located<u32>>,
     /// Generation.
     pub architecture: Option<Located<&'static Generation>>,
+    /// In place of a generation: what describes the architecture.
+    pub described: Option<Located<Described>>,
+    /// The layout that the file is in, of a described architecture.
+    pub layout: Option<Located<String>>,
     /// Scales.
     pub quantization: Option<Located<&'static Quantization>>,
     /// The dict of tensors that is meant in a checkpoint with several: its path of keys, joined by `/`.
@@ -59,6 +63,28 @@ pub struct Claims {
     pub decode: Option<Located<Decode>>,
     /// What to do with weights beyond the range of their integers.
     pub overflow: Located<Overflow>,
+}
+
+/// What describes an architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Described {
+    /// One that comes with the program.
+    Shipped(&'static str),
+    /// An `[architecture.NAME]` table.
+    Table(String),
+    /// A file.
+    File(FilePath),
+}
+
+impl Described {
+    /// As it was typed.
+    pub fn typed(&self) -> &str {
+        match self {
+            Self::Shipped(name) => name,
+            Self::Table(name) => name,
+            Self::File(path) => &path.typed,
+        }
+    }
 }
 
 impl Claims {
@@ -71,6 +97,8 @@ impl Claims {
             l2: None,
             l3: None,
             architecture: None,
+            described: None,
+            layout: None,
             quantization: None,
             state_dict: None,
             decode: None,
@@ -89,6 +117,8 @@ impl Claims {
             of("l2", &self.l2, |size| json!(size)),
             of("l3", &self.l3, |size| json!(size)),
             of("architecture", &self.architecture, |generation| json!(generation.name)),
+            of("architecture", &self.described, |described| json!(described.typed())),
+            of("layout", &self.layout, |layout| json!(layout)),
             of("quantization", &self.quantization, |scales| json!(scales.name)),
             of("state_dict", &self.state_dict, |path| json!(path)),
             of("decode", &self.decode, |decode| json!(decode)),
@@ -101,6 +131,12 @@ impl Claims {
     pub fn place_of(&self, key: &str) -> Option<Span> {
         self.said().find(|(name, ..)| *name == key).map(|(.., span)| span)
     }
+}
+
+/// What `architecture` names.
+enum Architecture {
+    Generation(Located<&'static Generation>),
+    Described(Located<Described>),
 }
 
 impl Reader<'_> {
@@ -146,16 +182,100 @@ impl Reader<'_> {
 
     /// The keys that a source and a glob share.
     pub(super) fn claims(&mut self, fields: &Fields<'_>) -> Claims {
-        Claims {
+        let (architecture, described) = match self.architecture(fields) {
+            Some(Architecture::Generation(generation)) => (Some(generation), None),
+            Some(Architecture::Described(described)) => (None, Some(described)),
+            None => (None, None),
+        };
+        let claims = Claims {
             features: fields.get("features").and_then(|item| self.features(&fields.path_of("features"), item)),
             l1: self.integer(fields, "l1"),
             l2: self.integer(fields, "l2"),
             l3: self.integer(fields, "l3"),
-            architecture: self.word(fields, "architecture"),
+            architecture,
+            described,
+            layout: self.text(fields, "layout"),
             quantization: self.word(fields, "quantization"),
             state_dict: fields.get("state_dict").and_then(|item| self.string(&fields.path_of("state_dict"), item)),
             decode: self.word(fields, "decode"),
             overflow: self.word(fields, "overflow").unwrap_or_else(|| fields.default(Overflow::default())),
+        };
+        self.judge_claims(fields, &claims);
+        claims
+    }
+
+    /// A generation, or what describes another engine's networks: a table of the manifest, one that ships, or a file.
+    fn architecture(&mut self, fields: &Fields<'_>) -> Option<Architecture> {
+        let item = fields.get("architecture")?;
+        let path = fields.path_of("architecture");
+        let text = self.string(&path, item)?;
+        let described = |described| Some(Architecture::Described(Located { value: described, span: text.span }));
+        if self.architecture_names.set.contains(&text.value) {
+            return described(Described::Table(text.value.clone()));
+        }
+        if let Some(generation) = generation(&text.value) {
+            return Some(Architecture::Generation(Located { value: generation, span: text.span }));
+        }
+        if let Some(shipped) = shipped::find(&text.value) {
+            return described(Described::Shipped(shipped.name));
+        }
+        if text.value.contains(['/', '\\']) || text.value.ends_with(".toml") {
+            let file = self.path_text(&path, item)?;
+            return described(Described::File(FilePath::new(self.folder, &file.value)));
+        }
+        let mut names = generation_names();
+        names.extend(shipped::ALL.iter().map(|shipped| shipped.name));
+        names.extend(self.architecture_names.ordered.iter().map(String::as_str));
+        let mut help = suggestion(&text.value, &names);
+        help.push_str(&format!("known: {}; other engines': ", listed(generation_names())));
+        help.push_str(&format!("{}; or a file, such as `mine.toml`", listed(names[generation_names().len()..].iter().copied())));
+        self.problems.push(Problem::new(
+            format!("invalid value `{}` for `{path}`", text.value),
+            text.span,
+            "this value",
+            format!("expected {}", <&Generation>::KIND),
+            help,
+        ));
+        None
+    }
+
+    /// What is said must be of one kind: of the trainer's networks, or of described ones.
+    fn judge_claims(&mut self, fields: &Fields<'_>, claims: &Claims) {
+        let Claims { features, l1, l2, l3, described, layout, quantization, state_dict, decode, .. } = claims;
+        let Some(described) = described else {
+            if let Some(layout) = layout
+                && fields.place("architecture") == fields.span
+            {
+                self.problems.push(Problem::new(
+                    format!("`{}` has a `layout`, but no described architecture", fields.path),
+                    layout.span,
+                    "this layout",
+                    "layouts are those of an architecture that is described",
+                    "name the architecture: `architecture = \"plentychess\"`, a table `[architecture.NAME]`, or a file",
+                ));
+            }
+            return;
+        };
+        let said = [
+            ("features", features.as_ref().map(|said| said.span)),
+            ("l1", l1.as_ref().map(|said| said.span)),
+            ("l2", l2.as_ref().map(|said| said.span)),
+            ("l3", l3.as_ref().map(|said| said.span)),
+            ("quantization", quantization.as_ref().map(|said| said.span)),
+            ("state_dict", state_dict.as_ref().map(|said| said.span)),
+            ("decode", decode.as_ref().map(|said| said.span)),
+        ];
+        for (key, span) in said.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+            self.problems.push(
+                Problem::new(
+                    format!("`{key}` does not go with a described architecture"),
+                    span,
+                    "this value",
+                    format!("`{}` says all of a network's sizes and steps itself", described.value.typed()),
+                    "remove it; sizes are changed in the architecture's `sizes`",
+                )
+                .and(described.span, "the architecture"),
+            );
         }
     }
 

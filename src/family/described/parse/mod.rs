@@ -15,7 +15,7 @@ use super::model::{Activation, ActivationKind, Architecture, Buckets, InputBlock
 use super::tree::{self, Node, Value};
 use super::{plan, sizes};
 use crate::error::{Error, Result};
-use crate::net::Block;
+use crate::net::{Block, Description, shipped};
 use fields::Fields;
 
 /// The only version of the vocabulary.
@@ -27,17 +27,21 @@ const LONGEST: usize = 4 << 20;
 /// Values that a tensor may have, before its file says how many there are.
 const MOST_VALUES: usize = 1 << 38;
 
-/// Reads an architecture file; `overrides` are the `KEY=VALUE` of `--set`.
+/// Reads an architecture.
 ///
 /// # Errors
 /// [`crate::error::Kind::Usage`], with every mistake and its place.
-pub(super) fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Architecture> {
+pub(super) fn parse(description: &Description) -> Result<Architecture> {
+    let Description { name, file, text, table, overrides } = description;
     if text.len() > LONGEST {
-        return Err(Error::usage(format!("`{name}` is no architecture file")).because(format!("it is longer than {LONGEST} bytes")));
+        return Err(Error::usage(format!("`{name}` is not an architecture file")).because(format!("it is longer than {LONGEST} bytes")));
     }
     let mut problems = Vec::new();
-    let mut texts = Texts::new(name, text);
-    let mut root = tree::parse(text, &mut problems);
+    let mut texts = Texts::new(file, text);
+    let mut root = tree::below(tree::parse(text, 0, &mut problems), table);
+    if problems.is_empty() {
+        root = like(root, &mut texts, &mut problems);
+    }
     for argument in overrides {
         tree::set(&mut root, argument, &mut texts, &mut problems);
     }
@@ -51,6 +55,36 @@ pub(super) fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Arch
         Some(architecture) if problems.is_empty() => Ok(architecture),
         _ => Err(report(&texts, name, problems)),
     }
+}
+
+/// What is said of an architecture, laid over the shipped one that `like` names.
+fn like(mut root: Node, texts: &mut Texts, problems: &mut Vec<Problem>) -> Node {
+    let Value::Table(entries) = &mut root.value else { return root };
+    let Some(index) = entries.iter().position(|(name, _)| name.text == "like") else { return root };
+    let (_, named) = entries.remove(index);
+    let Value::Text(name) = named.value else {
+        problems.push(Problem::new("`like` is a string", named.span, format!("this is {}", named.value.kind())));
+        return root;
+    };
+    let Some(shipped) = shipped::find(&name) else {
+        let names: Vec<&str> = shipped::ALL.iter().map(|shipped| shipped.name).collect();
+        problems.push(Problem::unknown("shipped architecture", &Name { text: name, span: named.span }, &names));
+        return root;
+    };
+    let text = texts.add(shipped.name, shipped.text);
+    let mut base = tree::parse(shipped.text, text, problems);
+    let sizes = |root: &Node| match tree::find(root, "sizes").map(|node| &node.value) {
+        Some(Value::Table(sizes)) => sizes.iter().map(|(name, _)| name.clone()).collect(),
+        _ => Vec::new(),
+    };
+    let known: Vec<Name> = sizes(&base);
+    let known: Vec<&str> = known.iter().map(|name| name.text.as_str()).collect();
+    // A size that is new and that nothing uses is a slip of a name.
+    for size in sizes(&root).iter().filter(|size| !known.contains(&size.text.as_str()) && !tree::mentions(&root, &size.text)) {
+        problems.push(Problem::unknown("size", size, &known));
+    }
+    tree::lay_over(&mut base, root);
+    base
 }
 
 /// What is being read, and what was found wrong so far.

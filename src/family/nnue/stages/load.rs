@@ -13,7 +13,7 @@ use crate::format::nnue::{self, Expectation, Parsed};
 use crate::format::sources::{Holds, identify, no_network_inside, not_a_network, searched, unpacked, whole};
 use crate::format::state_dict::{self, StateDict};
 use crate::net::{Factorized, Network, Permutation};
-use crate::permutation::{order, read_permutation};
+use crate::permutation::{self, order};
 
 /// What a source file holds.
 pub enum Loaded {
@@ -112,8 +112,14 @@ fn load_embedded(bytes: &[u8], expected: &Expectation) -> Result<Parsed> {
 /// # Errors
 /// When it cannot be read or does not hold a permutation; the message names it.
 pub fn load_permutation(path: &Path) -> Result<Permutation> {
-    let bytes = Bytes::map(path)?;
-    let text = std::str::from_utf8(&bytes).ok().filter(|_| !matches!(identify(&bytes).holds(), Holds::Array));
-    let read = text.map_or_else(|| read_permutation(&bytes), order::parse);
-    read.map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
+    read_permutation(&Bytes::map(path)?).map_err(|error| error.context(format!("cannot use the permutation `{}`", path.display())))
+}
+
+/// As [`load_permutation`], of the bytes of a file.
+///
+/// # Errors
+/// When they do not hold a permutation.
+pub fn read_permutation(bytes: &[u8]) -> Result<Permutation> {
+    let text = std::str::from_utf8(bytes).ok().filter(|_| !matches!(identify(bytes).holds(), Holds::Array));
+    text.map_or_else(|| permutation::read_permutation(bytes), order::parse)
 }

@@ -160,17 +160,26 @@ pub struct Gathered {
 /// # Errors
 /// As [`gather::gather`].
 pub fn gather(network: &QuantizedNetwork, sampled: &positions::Sampled, ctx: &Ctx) -> Result<Gathered> {
-    let matrix = gather::gather(network, &sampled.positions, None, ctx)?;
-    let held_out = match sampled.held_out.as_slice() {
-        [] => None,
-        positions => Some(gather::gather(network, positions, None, ctx)?),
-    };
-    let overflow = gather::overflow(network, &sampled.positions, ctx)?;
-    if let Some(overflow) = overflow {
+    let mut gathered = gather_by(sampled, |positions| gather::gather(network, positions, None, ctx))?;
+    gathered.outcome.overflow = gather::overflow(network, &sampled.positions, ctx)?;
+    if let Some(overflow) = gathered.outcome.overflow {
         ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
     }
+    Ok(gathered)
+}
+
+/// Positions → activation matrices, by what makes one of them. Sums that overflow are not looked for.
+///
+/// # Errors
+/// Those of `gather`.
+pub fn gather_by(sampled: &positions::Sampled, mut gather: impl FnMut(&[Position]) -> Result<ActivationMatrix>) -> Result<Gathered> {
+    let matrix = gather(&sampled.positions)?;
+    let held_out = match sampled.held_out.as_slice() {
+        [] => None,
+        positions => Some(gather(positions)?),
+    };
     let positions::Stats { entries, in_check, filtered, chunks_visited, chunks } = sampled.stats;
-    Ok(Gathered { matrix, held_out, outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks, overflow } })
+    Ok(Gathered { matrix, held_out, outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks, overflow: None } })
 }
 
 /// What search gives.
