@@ -135,7 +135,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             ctx.check()?;
             let shown = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
             match look(&file, &shown, &mut names, &ctx) {
-                Ok(Found::Network(source)) => sources.push(source),
+                Ok(Found::Network(source)) => sources.push(*source),
                 Ok(Found::Positions(found)) => data.push(found),
                 Ok(Found::Neither) => {}
                 Err(error) => ctx.warn(format!("skipping `{}`: {error}", file.display())),
@@ -143,7 +143,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         }
     } else {
         match look(path, &path.to_string_lossy(), &mut names, &ctx)? {
-            Found::Network(source) => sources.push(source),
+            Found::Network(source) => sources.push(*source),
             Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is not a network", path.display()))),
         }
     }
@@ -251,7 +251,7 @@ fn files_of(folder: &Path, ctx: &Ctx) -> Result<Vec<PathBuf>> {
 }
 
 enum Found {
-    Network(Source),
+    Network(Box<Source>),
     Positions(Data),
     Neither,
 }
@@ -262,7 +262,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
     if Form::of(&bytes).is_some() {
         let net = lc0::open(&bytes, Decode::default(), ctx).map_err(failed)?;
         net.check_version().map_err(failed)?;
-        return Ok(Found::Network(of_lc0(path, shown, &net, names)));
+        return Ok(Found::Network(Box::new(of_lc0(path, shown, &net, names))));
     }
     let (bytes, _) = unpacked(bytes).map_err(failed)?;
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
@@ -282,7 +282,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                         found.others.join(", ")
                     ));
                 }
-                Found::Network(Source::described(shown, name(names), found))
+                Found::Network(Box::new(Source::described(shown, name(names), found)))
             }
             (Err(error), None) => return Err(error),
         },
@@ -303,7 +303,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             }
             let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
-            Found::Network(Source {
+            Found::Network(Box::new(Source {
                 path: shown.to_owned(),
                 name: name(names),
                 open,
@@ -312,18 +312,18 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                 can_optimize,
                 output: OUTPUT.to_owned(),
                 described: None,
-            })
+            }))
         }
         Holds::Integers | Holds::Program | Holds::Packed(_) | Holds::Nothing => {
             if let Some(found) = foreign_source(&bytes) {
-                return Ok(Found::Network(Source::described(shown, name(names), found)));
+                return Ok(Found::Network(Box::new(Source::described(shown, name(names), found))));
             }
             match load_bytes(bytes, &Expectation::default()).map_err(failed)? {
                 Loaded::Quantized(parsed) => {
                     let architecture = &parsed.network.architecture;
                     let summary = format!("{}, {}, L1={}", architecture.generation.name, architecture.features.name(), architecture.l1);
                     let can_optimize = architecture.generation.wiring.pairwise;
-                    Found::Network(Source {
+                    Found::Network(Box::new(Source {
                         path: shown.to_owned(),
                         name: name(names),
                         open: Vec::new(),
@@ -332,7 +332,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                         can_optimize,
                         output: OUTPUT.to_owned(),
                         described: None,
-                    })
+                    }))
                 }
                 Loaded::Float(_) => Found::Neither,
             }

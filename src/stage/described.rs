@@ -76,7 +76,7 @@ pub enum Work {
     /// Takes these of the steps between the layouts.
     Steps(Range<usize>),
     /// Finds which outputs are zero.
-    Gather(Gather),
+    Gather(Box<Gather>),
     /// Reorders the neurons.
     Permute,
     /// Takes these last of the steps, and writes the file.

@@ -167,6 +167,11 @@ fn mistakes_have_their_places() {
     refused(2, "architecture = \"plenty\"", "architecture = \"plenty\"\nl1 = 64", &["`l1` does not go with a described architecture"]);
     refused(2, "architecture = \"plenty\"", "", &["has outputs by layout, but its source has no described architecture"]);
     refused(2, "embed-avx2 =", "quantised =", &["is permuted, but the layout `quantised` is not"]);
+    refused(2, "architecture = \"plenty\"", "architecture = \"plenty\"\ndecode = \"lc0-0.33\"", &["`decode` does not go with a described"]);
+    refused(2, "[net.plenty.outputs]", "fold = true\n[net.plenty.outputs]", &["`fold` is of networks of lc0", "nnue.toml:18"]);
+    let prove = "[data.d]\npath = \"p.epd\"\n[net.plenty.prove]\ndata = \"d\"\n[net.plenty.outputs]";
+    refused(2, "[net.plenty.outputs]", prove, &["a proof evaluates the integers of `.nnue` networks", "remove `prove` from this net"]);
+    refused(2, "path = \"raw.bin\"", "embedded = \"raw.bin\"", &["only networks of lc0 are searched for"]);
     refused(2, "published = \"out/net.bin\"", "published = \"out/\"", &["`out/` is a folder"]);
     refused(1, "raw.bin", "compressed.bin", &["it is in the layout `published`", "add `layout = \"published\"`"]);
     refused(1, "neuron = 64", "neuron = 128", &["is not in the layout `raw`"]);

@@ -159,7 +159,7 @@ impl<'a> Planner<'a, '_> {
                 let (description, overflow) = (self.description.clone(), self.overflow);
                 let (from, to) = (self.source.name.text.clone(), target.name.text.clone());
                 let gather = |gather| {
-                    let (stage, work) = (Stage::Gather, Work::Gather(gather));
+                    let (stage, work) = (Stage::Gather, Work::Gather(Box::new(gather)));
                     let (architecture, steps) = (description, Vec::new());
                     Action::Described(Box::new(Described { stage, params, architecture, overflow, from, to, steps, work }))
                 };
