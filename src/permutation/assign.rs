@@ -269,8 +269,8 @@ fn largest_assignment(weights: &[i64], n: usize) -> Vec<u32> {
     for i in 0..n {
         let reduced = |(weight, potential): (&i64, &i64)| largest - weight - potential;
         row_potential[i] = row(i).iter().zip(&column_potential).map(reduced).min().unwrap_or(0);
-        let tight = row(i).iter().zip(&column_potential).map(reduced).enumerate();
-        if let Some((j, _)) = tight.filter(|&(j, cost)| cost == row_potential[i] && row_of[j] == FREE).next() {
+        let mut tight = row(i).iter().zip(&column_potential).map(reduced).enumerate();
+        if let Some((j, _)) = tight.find(|&(j, cost)| cost == row_potential[i] && row_of[j] == FREE) {
             (row_of[j], column_of[i]) = (i as u32, j as u32);
         }
     }

@@ -165,7 +165,7 @@ fn no_link_leads_a_build_out_of_the_project() {
                 assert!(!ran.err.contains("a bug in nnue"), "{context}: {args:?}\n{}", ran.transcript());
                 if place == Path::new("nnue.lock") && args[0] == "build" && !args.contains(&"--dry-run") && ran.code != 0 {
                     assert!(ran.err.contains("symbolic link") && ran.err.contains("help:"), "{context}\n{}", ran.transcript());
-                } else if args == &["build"] && !is_output && place != Path::new("nnue.lock") {
+                } else if args == ["build"] && !is_output && place != Path::new("nnue.lock") {
                     assert_eq!(ran.code, 0, "{context}\n{}", ran.transcript());
                     assert_published(&project, &expected, &context);
                 }
@@ -203,10 +203,10 @@ fn pipes_and_sockets_keep_nothing_waiting() {
                 let context = format!("{} is a {}", place.display(), if *socket { "socket" } else { "pipe" });
                 let ran = run(&project, args, &context);
                 assert!(!ran.err.contains("a bug in nnue"), "{context}: {args:?}\n{}", ran.transcript());
-                if args == &["build"] && place.starts_with(".nnue") {
+                if args == ["build"] && place.starts_with(".nnue") {
                     assert_eq!(ran.code, 0, "{context}\n{}", ran.transcript());
                     assert_published(&project, &expected, &context);
-                } else if args == &["build"] && is_input {
+                } else if args == ["build"] && is_input {
                     assert!(ran.code == 1 || ran.code == 2, "{context}\n{}", ran.transcript());
                     // A manifest that is none is looked for in the folders above.
                     let why = if place == Path::new("nnue.toml") { "no `nnue.toml` in" } else { "not a regular file" };

@@ -20,7 +20,8 @@ fn the_cache_can_be_elsewhere_and_its_results_serve_other_projects() {
     let first = build(&one);
     assert!(cache.path().join("CACHEDIR.TAG").exists() && !one.path.join(".nnue/cache").exists());
     let second = build(&two);
-    let expected = [("load", "cached"), ("gather", "cached"), ("search", "cached"), ("permute", "cached"), ("write", "ran"), ("prove", "cached")];
+    let expected =
+        [("load", "cached"), ("gather", "cached"), ("search", "cached"), ("permute", "cached"), ("write", "ran"), ("prove", "cached")];
     assert_eq!(statuses(net(&second, "big")), expected);
     assert_eq!(net(&first, "big")["outputs"], net(&second, "big")["outputs"]);
 }
