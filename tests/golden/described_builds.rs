@@ -20,7 +20,7 @@ fn every_tools_outputs_come_from_a_build() {
     let index = crate::common::json(&engines.join("index.json"));
     for (engine, outputs) in OUTPUTS {
         let folder = unpacked(&engines, engine);
-        let order = folder.path().join("order.txt").exists().then_some("permutation = \"order.txt\"\n").unwrap_or_default();
+        let order = if folder.path().join("order.txt").exists() { "permutation = \"order.txt\"\n" } else { "" };
         let mut manifest = "version = 1\n".to_owned();
         for (number, (source, from, to, _)) in outputs.iter().enumerate() {
             let is_permuted = !to.ends_with("-raw") && !to.ends_with("-published") && !["quantised", "checkpoint"].contains(to);
