@@ -129,6 +129,7 @@ pub(crate) trait Stages: Sync {
     ///
     /// # Errors
     /// When it does not: what the action would say.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`nnue watch` looks at sources before it builds"))]
     fn check_source(&self, action: &Action, path: &Path, ctx: &Ctx, input: Bytes) -> Result<()>;
 }
 
