@@ -91,8 +91,12 @@ fn read_everything(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Memory is counted for the whole process: those that count it take turns.
+static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 #[test]
 fn every_attack_is_refused_or_inert() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks");
     let _ = fs::remove_file(MARKER);
     let expected = fs::read_to_string(folder.join("expected.txt")).unwrap();
@@ -140,6 +144,7 @@ fn every_attack_is_refused_or_inert() {
 
 #[test]
 fn no_format_reader_can_start_a_process_or_write_a_file() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     fn visit(folder: &Path, seen: &mut usize) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -182,6 +187,7 @@ fn read_weights(bytes: Vec<u8>) -> (usize, String) {
 /// Weight files of lc0 that lie about lengths, inflate without end or have more records than any network.
 #[test]
 fn hostile_weight_files_are_refused_within_bounds() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let gzip = |content: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         std::io::Write::write_all(&mut encoder, content).unwrap();

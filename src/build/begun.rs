@@ -54,6 +54,7 @@ fn forget(note: &OwnPath) {
 /// Removes the temporary files of killed builds: from folders below `manifests`, and from those of `outputs` that are elsewhere.
 pub(super) fn sweep(state: &OwnPath, manifests: &Path, outputs: &BTreeSet<PathBuf>) {
     let folder = state.join(FOLDER);
+    let _ = files::sweep_own(&folder, GRACE);
     for name in folder.names().unwrap_or_default() {
         let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".lock")) else { continue };
         let note = folder.join(format!("{name}.json"));

@@ -239,6 +239,12 @@ pub(super) fn write_own<T>(path: &OwnPath, durability: Durability, write: impl F
     let shown = path.as_path();
     let failed = |error| Error::io("cannot write", shown, error);
     let folder = path.folder();
+    // A link is replaced, and so is a file; nothing else is.
+    if fs::symlink_metadata(shown).is_ok_and(|old| !old.is_file() && !old.is_symlink()) {
+        return Err(Error::new(format!("cannot write `{}`", shown.display()))
+            .because("something else than a file stands there")
+            .help("move it away, or choose another path"));
+    }
     let temp = OwnTemp::new(&folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
     let (mut temp, value) = write_into(temp, |temp| temp.file.as_file(), shown, write)?;
     if let Ok(old) = path.metadata() {

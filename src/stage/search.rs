@@ -89,6 +89,6 @@ mod tests {
         let anneal = Search { algorithm: Algorithm::Anneal, seed: 3, budget: None };
         assert_eq!(key(&Action::Search(anneal)), r#"{"algorithm":"anneal","seed":3}"#);
         let assign = Search { algorithm: Algorithm::Assign, seed: 3, budget: Some(0) };
-        assert_eq!(key(&Action::Search(assign)), r#"{"algorithm":"assign","seed":3,"effort":0}"#);
+        assert_eq!(key(&Action::Search(assign)), r#"{"algorithm":"assign","effort":0,"seed":3}"#);
     }
 }

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn an_annotation_is_one_line_whatever_it_says() {
         let plain = Error::new("50 % of `a`\r").because("truncated").help("fetch it\nagain");
-        assert_eq!(error(&plain), ["::error title=nnue::50 %25 of `a`%0D%0Abecause: truncated%0Ahelp: fetch it%0Aagain"]);
+        assert_eq!(error(&plain), ["::error title=nnue::50 %25 of `a`\\r%0Abecause: truncated%0Ahelp: fetch it%0Aagain"]);
         assert_eq!(message("warning", "a, b: c"), "::warning title=nnue::a, b: c");
         assert_eq!(usage("error: unexpected argument\n\n  tip: no\n"), "::error title=nnue::unexpected argument%0A%0A  tip: no");
     }
