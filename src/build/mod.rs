@@ -11,13 +11,14 @@
 //! | `schedule` | which task runs when; knows no domain type |
 //! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
 //! | `remote` | results from the remote cache |
-//! | `publish`, `release`, `provenance`, `fishtest` | files under their public names; what goes with them, and the checks before |
+//! | `publish`, `release`, `provenance` | files under their public names; what goes with them, and the checks before |
 //! | `lock`, `verify` | `nnue.lock`, and files against it |
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
 //! | `unchanged` | builds with nothing to do, told without a graph |
+//! | `begun` | what is under way, so that a later build removes what a killed one left |
 //!
-//! Runs no stage itself. Of file formats it knows only what `fishtest` checks.
+//! Runs no stage itself. Of file formats it knows names that claim a content, and pointers of git-lfs.
 
 mod begun;
 mod execute;

@@ -190,11 +190,7 @@ impl Facts<'_> {
         match (table, name) {
             (Some("net"), Some(name)) => name == self.net.name || self.net.sweep.as_deref() == Some(name),
             (Some("source"), Some(name)) => self.net.sources().any(|source| source.name.as_deref() == Some(name)),
-            (Some("data"), Some(name)) => {
-                let optimize = self.net.optimize.as_ref().map(|optimize| &optimize.data);
-                let prove = self.net.prove.as_ref().map(|prove| &prove.data);
-                [optimize, prove].into_iter().flatten().any(|data| data.name == name)
-            }
+            (Some("data"), Some(name)) => self.net.data().any(|data| data.name == name),
             // Where results are kept changes none of them.
             (Some("cache"), _) => false,
             _ => true,

@@ -310,11 +310,11 @@ pub(super) fn status_text(report: &Report, errors: &[(String, String)], only_sta
         let mut known = errors.iter().filter(|(name, _)| *name == net.net).map(|(_, error)| error).peekable();
         let first = net.error.as_ref().filter(|_| known.peek().is_none());
         for error in known.chain(first) {
-            text.push_str(&format!("  {}\n", style.paint(&printable(error), "31")));
+            text.push_str(&format!("  {}\n", style.paint(&shown::line(error), "31")));
         }
         if !only_stale {
             for output in &net.outputs {
-                text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", printable(&output.path), output.bytes, output.sha256));
+                text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", shown::line(&output.path), output.bytes, output.sha256));
             }
         }
     }
@@ -322,12 +322,7 @@ pub(super) fn status_text(report: &Report, errors: &[(String, String)], only_sta
 }
 
 fn reason_text(stage: &StageReport) -> String {
-    stage.reason.as_ref().map(|reason| printable(&reason.text())).unwrap_or_default()
-}
-
-/// The text on one line that does nothing to a terminal: values of a manifest or a file may hold anything.
-pub(super) fn printable(text: &str) -> String {
-    shown::line(text).into_owned()
+    stage.reason.as_ref().map(|reason| shown::line(&reason.text()).into_owned()).unwrap_or_default()
 }
 
 fn proof_text(net: &NetReport) -> String {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::build::{ManifestArgs, load_manifest, printable};
+use super::build::{ManifestArgs, load_manifest};
 use super::{Exit, Global};
 use crate::build::{Explanation, Options, StageExplanation, StageStatus, Workspace, select_nets};
 use crate::ctx::{Backend, open_file};
 use crate::error::{Error, Kind, Result};
+use crate::shown;
 
 /// Show what each stage of a net is made of, and what changed since its last build
 #[derive(clap::Args)]
@@ -75,7 +76,7 @@ fn text(explanation: &Explanation, against: bool) -> String {
     }
     let than = if against { "the record" } else { "the last build" };
     for stage in &explanation.gone {
-        let _ = writeln!(text, "  {:<15} only {than} has this stage", printable(stage));
+        let _ = writeln!(text, "  {:<15} only {than} has this stage", shown::line(stage));
     }
     if against && explanation.gone.is_empty() && explanation.stages.iter().all(|stage| stage.changes.is_empty()) {
         let known = explanation.stages.iter().all(|stage| stage.digest.is_some());
@@ -89,7 +90,7 @@ fn stage_text(stage: &StageExplanation, against: bool, text: &mut String) {
     let reason = stage.reason.as_ref().map(|reason| format!(": {}", reason.text())).unwrap_or_default();
     let unknown = "not known until earlier stages ran";
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "  {name:<15} {}", printable(value));
+        let _ = writeln!(text, "  {name:<15} {}", shown::line(value));
     };
     line(&stage.stage, &format!("{}{reason}", stage.status.name()));
     line("  key", stage.key.as_deref().unwrap_or(unknown));

@@ -480,8 +480,7 @@ impl Watcher<'_> {
 
 /// The files that a net is made from.
 fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
-    let data = net.optimize.iter().map(|optimize| &optimize.data).chain(net.prove.iter().map(|prove| &prove.data));
-    let data = data.flat_map(|data| &data.paths).map(|path| &path.value);
+    let data = net.data().flat_map(|data| &data.paths).map(|path| &path.value);
     let architecture = net.source.claims.described.iter().filter_map(|described| match &described.value {
         Described::File(path) => Some(path),
         Described::Shipped(_) | Described::Table(_) => None,

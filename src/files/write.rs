@@ -239,20 +239,10 @@ pub(super) fn write_own<T>(path: &OwnPath, durability: Durability, write: impl F
     let shown = path.as_path();
     let failed = |error| Error::io("cannot write", shown, error);
     let folder = path.folder();
-    // A link is replaced, and so is a file; nothing else is.
-    if fs::symlink_metadata(shown).is_ok_and(|old| !old.is_file() && !old.is_symlink()) {
-        return Err(Error::new(format!("cannot write `{}`", shown.display()))
-            .because("something else than a file stands there")
-            .help("move it away, or choose another path"));
-    }
+    let target = Target::itself(shown)?;
     let temp = OwnTemp::new(&folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
     let (mut temp, value) = write_into(temp, |temp| temp.file.as_file(), shown, write)?;
-    if let Ok(old) = path.metadata() {
-        temp.file.as_file().set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
-    }
-    if durability == Durability::Durable {
-        temp.file.as_file().sync_all().map_err(failed)?;
-    }
+    target.prepare(temp.file.as_file(), durability)?;
     temp.rename(path).map_err(failed)?;
     if durability == Durability::Durable {
         sync_folder(super::named(folder.as_path())).map_err(failed)?;
@@ -310,14 +300,21 @@ impl<'a> Target<'a> {
         folder_of(&self.path)
     }
 
-    fn replace(&self, mut temp: NamedTempFile, durability: Durability) -> Result<()> {
+    /// Gives a complete file the permissions of the old one, and forces it to the disk where that is asked for.
+    fn prepare(&self, file: &File, durability: Durability) -> Result<()> {
         let failed = |error| Error::io("cannot write", self.shown, error);
         if let Some(old) = &self.old {
-            temp.as_file().set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
+            file.set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
         }
         if durability == Durability::Durable {
-            temp.as_file().sync_all().map_err(failed)?;
+            file.sync_all().map_err(failed)?;
         }
+        Ok(())
+    }
+
+    fn replace(&self, mut temp: NamedTempFile, durability: Durability) -> Result<()> {
+        let failed = |error| Error::io("cannot write", self.shown, error);
+        self.prepare(temp.as_file(), durability)?;
         rename(&mut temp, &self.path).map_err(failed)?;
         if durability == Durability::Durable {
             sync_folder(self.folder()).map_err(failed)?;

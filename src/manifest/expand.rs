@@ -60,17 +60,13 @@ struct Expander<'a> {
     files: HashMap<PathBuf, Option<Arc<Description>>>,
 }
 
+/// A source that has no table of its own: a file that is named at `span`.
+fn anonymous(path: FilePath, span: Span, claims: Claims, embedded: bool) -> Source {
+    Source { name: None, span, path: Located { value: path, span }, embedded, engine: None, claims, sha256: None }
+}
+
 impl Expander<'_> {
     fn net(&mut self, net: &Net, nets: &mut Vec<ResolvedNet>) {
-        let anonymous = |path: FilePath, claims: Claims| Source {
-            name: None,
-            span: net.source.span,
-            path: Located { value: path, span: net.source.span },
-            embedded: false,
-            engine: None,
-            claims,
-            sha256: None,
-        };
         match &net.source.value {
             NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => {
                 if let Some(source) = self.source(&net.source) {
@@ -80,7 +76,7 @@ impl Expander<'_> {
             NetSource::Glob { pattern, claims, last, newest } => {
                 let of = sweep::Of { net, pattern, folder: self.folder, globs: self.globs, last: *last, newest: *newest };
                 for file in sweep::matches(&of, &mut self.listed, &mut self.problems, &mut self.warnings) {
-                    let source = anonymous(FilePath::new(self.folder, &file.typed), (**claims).clone());
+                    let source = anonymous(FilePath::new(self.folder, &file.typed), net.source.span, (**claims).clone(), false);
                     nets.extend(self.resolve(net, source, Some(&file)));
                 }
             }
@@ -90,14 +86,10 @@ impl Expander<'_> {
     /// The source that a text stands for. One that is missing had an error of its own.
     fn source(&mut self, written: &Located<NetSource>) -> Option<Source> {
         let span = written.span;
-        let of_file = |path: &FilePath, claims: Claims, embedded| {
-            let path = Located { value: path.clone(), span };
-            Source { name: None, span, path, embedded, engine: None, claims, sha256: None }
-        };
         let mut source = match &written.value {
             NetSource::Named(name) => self.content.sources.get(name)?.clone(),
-            NetSource::Path(path) => of_file(path, Claims::none(span), false),
-            NetSource::Embedded { path, claims } => of_file(path, (**claims).clone(), true),
+            NetSource::Path(path) => anonymous(path.clone(), span, Claims::none(span), false),
+            NetSource::Embedded { path, claims } => anonymous(path.clone(), span, (**claims).clone(), true),
             NetSource::Glob { .. } => return None,
         };
         autodiscover::resolve(&mut source, self.folder, &mut self.listed);

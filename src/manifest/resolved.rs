@@ -51,6 +51,11 @@ impl ResolvedNet {
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.source).chain(self.edits.sources())
     }
+
+    /// The positions that its stages read; twice where a proof takes those of the search.
+    pub fn data(&self) -> impl Iterator<Item = &Data> {
+        self.optimize.iter().map(|optimize| &optimize.data).chain(self.prove.iter().map(|prove| &prove.data))
+    }
 }
 
 /// [`super::Prove`] with its data looked up, or what holds where nothing is said.

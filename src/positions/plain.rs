@@ -5,13 +5,11 @@
 //! # Limitations
 //! Other lines in a block are refused rather than skipped: they would be from a format that this reader does not know.
 
-use std::io::{BufRead, BufReader, Read};
-
 use super::{
     content::Content,
     entry::{Entry, Facts},
     position::{self, Position},
-    text::{LINES_PER_CHUNK, TextChunk},
+    text::{TextChunk, index_by},
 };
 use crate::{
     ctx::Ctx,
@@ -28,36 +26,8 @@ pub(super) fn is_plain(head: &[u8]) -> bool {
 
 /// Finds the chunks: each begins with a block.
 pub(super) fn index(content: &Content, ctx: &Ctx) -> Result<Vec<TextChunk>> {
-    let path = content.path();
-    let mut reader = BufReader::with_capacity(256 << 10, content.open(ctx)?);
-    let mut chunks: Vec<TextChunk> = Vec::new();
-    let mut line = Vec::new();
-    let (mut offset, mut number, mut entries) = (0u64, 0u64, 0u64);
-    loop {
-        if number.is_multiple_of(4096) {
-            ctx.check()?;
-        }
-        line.clear();
-        let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-        let bytes = read.map_err(|error| Error::io("cannot read", path, error))? as u64;
-        if bytes == 0 {
-            return Ok(chunks);
-        }
-        number += 1;
-        if bytes == MAX_LINE {
-            return Err(wrong(content, number, "it is longer than any line of such a file".to_owned()));
-        }
-        if line.starts_with(b"fen ") {
-            if entries.is_multiple_of(LINES_PER_CHUNK) {
-                chunks.push(TextChunk { offset, bytes: 0, first_line: number });
-            }
-            entries += 1;
-        }
-        offset += bytes;
-        if let Some(last) = chunks.last_mut() {
-            last.bytes = offset - last.offset;
-        }
-    }
+    let too_long = |content: &Content, number| wrong(content, number, "it is longer than any line of such a file".to_owned());
+    index_by(content, MAX_LINE, |line| line.starts_with(b"fen "), too_long, ctx)
 }
 
 /// Reads and parses a chunk.

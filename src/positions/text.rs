@@ -25,6 +25,23 @@ pub(super) struct TextChunk {
 
 /// Finds the chunks of a text.
 pub(super) fn index(content: &Content, ctx: &Ctx) -> Result<Vec<TextChunk>> {
+    index_by(content, MAX_LINE, is_entry, too_long, ctx)
+}
+
+fn too_long(content: &Content, number: u64) -> Error {
+    Error::new(format!("`{}`, line {number} is longer than any FEN", content.path().display()))
+        .help("each line holds one FEN or EPD; lines that start with `#` are skipped")
+}
+
+/// Finds the chunks of lines, of up to [`LINES_PER_CHUNK`] entries each. `begins` tells of a line whether an entry begins there; one of
+/// `longest` bytes is refused with the error that `too_long` makes of its number.
+pub(super) fn index_by(
+    content: &Content,
+    longest: u64,
+    begins: impl Fn(&[u8]) -> bool,
+    too_long: impl Fn(&Content, u64) -> Error,
+    ctx: &Ctx,
+) -> Result<Vec<TextChunk>> {
     let path = content.path();
     let mut reader = BufReader::with_capacity(256 << 10, content.open(ctx)?);
     let mut chunks: Vec<TextChunk> = Vec::new();
@@ -35,17 +52,16 @@ pub(super) fn index(content: &Content, ctx: &Ctx) -> Result<Vec<TextChunk>> {
             ctx.check()?;
         }
         line.clear();
-        let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        let read = reader.by_ref().take(longest).read_until(b'\n', &mut line);
         let bytes = read.map_err(|error| Error::io("cannot read", path, error))? as u64;
         if bytes == 0 {
             return Ok(chunks);
         }
         number += 1;
-        if bytes == MAX_LINE {
-            return Err(Error::new(format!("`{}`, line {number} is longer than any FEN", path.display()))
-                .help("each line holds one FEN or EPD; lines that start with `#` are skipped"));
+        if bytes == longest {
+            return Err(too_long(content, number));
         }
-        if is_entry(&line) {
+        if begins(&line) {
             if entries.is_multiple_of(LINES_PER_CHUNK) {
                 chunks.push(TextChunk { offset, bytes: 0, first_line: number });
             }

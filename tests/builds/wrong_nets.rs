@@ -9,6 +9,7 @@ use nnue::internals::family::nnue::stages::write_float::{FloatTarget, write_floa
 use nnue::internals::format::nnue::{Compression, write};
 use nnue::internals::net::random_network;
 
+use crate::common::without_scales;
 use crate::project::{Project, net};
 
 const L1: usize = 8;
@@ -120,21 +121,6 @@ fn npy(order: &[usize]) -> Vec<u8> {
     b"\x93NUMPY\x01\0".iter().copied().chain((header.len() as u16).to_le_bytes()).chain(header.into_bytes()).chain(numbers).collect()
 }
 
-/// A safetensors file without what the program says there of its nets.
-fn without_metadata(file: &[u8]) -> Vec<u8> {
-    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
-    let mut header: serde_json::Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
-    header.as_object_mut().unwrap().remove("__metadata__").unwrap();
-    let mut header = header.to_string();
-    // As the trainer named them from September 2025 to February 2026, with two scales in this time.
-    for (old, new) in [("l1_fact.", "l1.factorized_linear."), ("l1.weight", "l1.linear.weight"), ("l1.bias", "l1.linear.bias")] {
-        header = header.replace(&format!("layer_stacks.{old}"), &format!("layer_stacks.{new}"));
-    }
-    let mut header = header.replace("l2.", "l2.linear.").replace("output.", "output.linear.").into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    [&(header.len() as u64).to_le_bytes()[..], &header, &file[8 + length..]].concat()
-}
-
 const OPEN: &str = "open.safetensors";
 
 /// The net in files of every kind.
@@ -158,7 +144,7 @@ fn sources(generation: &str) -> (Net, Vec<(&'static str, Vec<u8>)>) {
         ("packed.nnue", stored(Compression::Leb128)),
         ("engine", [b"\x7FELF\x02\x01\x01\0some code".as_slice(), &raw, b"more code"].concat()),
         ("module.pt", file(FloatTarget::StateDict)),
-        (OPEN, without_metadata(&safetensors)),
+        (OPEN, without_scales(&safetensors)),
         ("tensors.safetensors", safetensors),
         ("tensors.npz", file(FloatTarget::Npz)),
     ];

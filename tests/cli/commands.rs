@@ -285,7 +285,7 @@ fn init_writes_a_manifest_of_what_is_there_and_overwrites_nothing() {
     assert_eq!(names(empty.path()), ["games.fen"]);
 }
 
-/// A file of tensors without what tells its scales, as old checkpoints are: `ft127` and `ft255` give other nets.
+/// A checkpoint that leaves its scales open.
 fn write_open_source(path: &std::path::Path) {
     let network = std::sync::Arc::new(nnue::internals::net::random_network("SFNNv5", 16, 1));
     let ctx = nnue::internals::ctx::Ctx::silent();
@@ -293,18 +293,7 @@ fn write_open_source(path: &std::path::Path) {
     let mut bytes = Vec::new();
     let target = nnue::internals::family::nnue::stages::write_float::FloatTarget::Safetensors;
     nnue::internals::family::nnue::stages::write_float::write_float(&mut bytes, &floats, target, &ctx).unwrap();
-    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-    header.as_object_mut().unwrap().remove("__metadata__").unwrap();
-    let mut header = header.to_string();
-    // As the trainer named them from September 2025 to February 2026, with two scales in this time.
-    for (old, new) in [("l1_fact.", "l1.factorized_linear."), ("l1.weight", "l1.linear.weight"), ("l1.bias", "l1.linear.bias")] {
-        header = header.replace(&format!("layer_stacks.{old}"), &format!("layer_stacks.{new}"));
-    }
-    let mut header = header.replace("l2.", "l2.linear.").replace("output.", "output.linear.").into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let parts = [&(header.len() as u64).to_le_bytes()[..], &header, &bytes[8 + length..]];
-    std::fs::write(path, parts.concat()).unwrap();
+    std::fs::write(path, crate::common::without_scales(&bytes)).unwrap();
 }
 
 #[test]

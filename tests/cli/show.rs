@@ -94,30 +94,17 @@ fn pixels(path: &Path) -> (u32, u32, Vec<u8>) {
     (info.width, info.height, pixels)
 }
 
+/// Draws the pictures of `a.nnue` into the folder `png`.
+fn draw(folder: &Path, options: &str) {
+    let args = "show a.nnue --format png --out png".split(' ').chain(options.split(' '));
+    nnue(folder, args).ok();
+}
+
 /// Three pictures as they were when they were looked at. `UPDATE=1` stores those of now, to be looked at again.
 #[test]
 fn pictures_are_those_that_were_looked_at() {
     let work = folder();
-    let args = [
-        "show",
-        "a.nnue",
-        "--format",
-        "png",
-        "--out",
-        "png",
-        "--data",
-        "positions.fen",
-        "--count",
-        "40",
-        "--label",
-        "small",
-        "--default-width",
-        "300",
-        "--default-height",
-        "200",
-        "--sort-input-neurons",
-    ];
-    nnue(work.path(), args).ok();
+    draw(work.path(), "--data positions.fen --count 40 --label small --default-width 300 --default-height 200 --sort-input-neurons");
     let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/pictures");
     for name in ["input-weights.png", "fc-weights.png", "l1-weights-histogram-log.png"] {
         let made = work.path().join("png").join(format!("small_{name}"));
@@ -135,23 +122,7 @@ fn pictures_are_those_that_were_looked_at() {
 #[test]
 fn a_picture_has_the_colour_of_each_weight() {
     let work = folder();
-    let args = [
-        "show",
-        "a.nnue",
-        "--format",
-        "png",
-        "--out",
-        "png",
-        "--default-width",
-        "2000",
-        "--default-height",
-        "3000",
-        "--input-weights-vmin",
-        "-0.5",
-        "--input-weights-vmax",
-        "0.5",
-    ];
-    nnue(work.path(), args).ok();
+    draw(work.path(), "--default-width 2000 --default-height 3000 --input-weights-vmin -0.5 --input-weights-vmax 0.5");
     let (width, _, pixels) = pixels(&work.path().join("png/input-weights.png"));
     let network = random_network("small", 16, 1);
     let subject = Subject::new("a.nnue", &network, None).unwrap();

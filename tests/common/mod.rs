@@ -86,3 +86,18 @@ pub fn json_nan_xz(path: &Path) -> serde_json::Value {
     let text = String::from_utf8(read_maybe_xz(path)).unwrap();
     serde_json::from_str(&text.replace(": NaN", ": null")).unwrap()
 }
+
+/// A safetensors file without what tells its scales, as old checkpoints are: `ft127` and `ft255` give other nets.
+pub fn without_scales(file: &[u8]) -> Vec<u8> {
+    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
+    header.as_object_mut().unwrap().remove("__metadata__").unwrap();
+    let mut header = header.to_string();
+    // As the trainer named them from September 2025 to February 2026, with two scales in this time.
+    for (old, new) in [("l1_fact.", "l1.factorized_linear."), ("l1.weight", "l1.linear.weight"), ("l1.bias", "l1.linear.bias")] {
+        header = header.replace(&format!("layer_stacks.{old}"), &format!("layer_stacks.{new}"));
+    }
+    let mut header = header.replace("l2.", "l2.linear.").replace("output.", "output.linear.").into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, &file[8 + length..]].concat()
+}

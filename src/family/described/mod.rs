@@ -47,7 +47,7 @@ pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
 
-use super::nnue::value;
+use super::nnue::Nnue;
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -82,36 +82,32 @@ impl Family for Described {
     }
 }
 
+/// Matrices, permutations and what they must be are the same for all networks whose neurons can be reordered.
 impl Stages for Described {
     fn execute(&self, action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-        match action {
-            Action::Described(described) => execute::execute(described, inputs, ctx),
-            _ => Err(not_described(action)),
-        }
+        let Action::Described(described) = action else { return Err(not_described(action)) };
+        execute::execute(described, inputs, ctx)
     }
 
     fn read_stored(&self, action: &Action, bytes: &[u8]) -> Result<AnyValue> {
-        value::read_stored(action, bytes).map(AnyValue::Nnue)
+        Nnue.read_stored(action, bytes)
     }
 
     fn read_file(&self, role: Role, bytes: &[u8]) -> Result<AnyValue> {
-        value::read_file(role, bytes).map(AnyValue::Nnue)
+        Nnue.read_file(role, bytes)
     }
 
     fn most_bytes(&self, action: &Action, network: &AnyValue) -> Result<u64> {
-        Ok(value::most_bytes(action, network.half()?))
+        Nnue.most_bytes(action, network)
     }
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
-        let AnyValue::Nnue(result) = result else { return Err(Error::new(format!("it is not a result of {}", action.stage()))) };
-        value::check_fits(action, result, network.half()?)
+        Nnue.check_fits(action, result, network)
     }
 
     fn check_source(&self, action: &Action, _: &Path, _: &Ctx, input: Bytes) -> Result<()> {
-        match action {
-            Action::Described(described) => execute::check_file(described, &input),
-            _ => Err(not_described(action)),
-        }
+        let Action::Described(described) = action else { return Err(not_described(action)) };
+        execute::check_file(described, &input)
     }
 }
 

@@ -33,15 +33,8 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
         Action::Fold(Fold { encoding, decode }) => change(Outcome::Fold, inputs, |net| net.fold(*encoding, *decode, ctx)),
         Action::Encode(Encode { encoding, decode }) => change(Outcome::Encode, inputs, |net| net.encode(*encoding, *decode, ctx)),
         Action::WriteWeights(params) => write(params, inputs),
-        Action::Load(_)
-        | Action::Coalesce
-        | Action::Quantize(_)
-        | Action::Gather(_)
-        | Action::Search(_)
-        | Action::Permute
-        | Action::Write(_)
-        | Action::Prove(_)
-        | Action::Described(_) => Err(Error::new("a stage of another family: this is a bug in nnue, please report it")),
+        // Whose an action is says `family::stages`.
+        _ => Err(Error::new("a stage of another family: this is a bug in nnue, please report it")),
     }
 }
 
