@@ -44,7 +44,7 @@
 //!   Knows no file format, no command line, no cache.
 //! * `files`: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * `random`: chance from seeds.
-//! * `shown`: text of others as it may be shown; `excerpt`: that around a mistake.
+//! * `shown`: text of others as it may be shown; `excerpt`: that around a mistake; `findings`: mistakes with their places, as one error.
 //! * `words`: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]
 
@@ -63,6 +63,7 @@ mod excerpt;
 mod exec;
 mod family;
 mod files;
+mod findings;
 mod format;
 mod manifest;
 mod net;

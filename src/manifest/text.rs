@@ -1,31 +1,21 @@
 //! Where a value was written, and how a mistake in it is shown: spans, source texts, problems.
 //!
-//! Knows nothing of TOML or of the manifest's keys. The one place that turns problems into a miette diagnostic.
+//! Knows nothing of TOML or of the manifest's keys.
 
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use miette::NamedSource;
+
+use crate::error::Error;
+pub use crate::findings::Span;
+use crate::findings::{self, Mistake};
 use crate::words::suggest;
-use std::{collections::HashSet, fmt, path::Path, sync::Arc};
-
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
-
-use crate::error::{Error, Kind};
-use crate::excerpt::{self, Excerpt};
 
 /// What some editors put before the first character of a file.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// At most this many problems are shown; a binary file given as a manifest would have thousands.
 const SHOWN: usize = 100;
-
-/// A byte range in one of the texts that a manifest was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Span {
-    /// 0: the manifest itself, n: the n-th `--set` of the command line.
-    pub text: usize,
-    /// First byte. In a file that starts with a byte order mark, counted after it.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-}
 
 /// A value and the place where it was written. A default has the place of the table that could hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,117 +153,14 @@ impl<'a> Once<'a> {
     }
 }
 
-/// Turns all problems of a run into one error: a lone problem is the diagnostic, several are related to a common one.
+/// Turns all problems of a run into one error.
 pub(super) fn report(texts: &Texts, mut problems: Vec<Problem>) -> Error {
     problems.sort_by_key(Problem::place);
-    let count = problems.len();
-    problems.truncate(SHOWN);
-    let excerpts: Vec<Arc<Excerpt>> = texts.0.iter().map(|text| Arc::new(Excerpt::of(text))).collect();
-    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| Finding::new(texts, &excerpts, problem)).collect();
-    if count == 1
-        && let Some(finding) = findings.pop()
-    {
-        return Error::from_report(Kind::Usage, finding);
-    }
-    let message = if count > SHOWN {
-        format!("`{}` has {count} errors; the first {SHOWN} are", texts.name())
-    } else {
-        format!("`{}` has {count} errors", texts.name())
-    };
-    Error::from_report(Kind::Usage, Findings { message, findings })
-}
-
-/// A problem together with its source text.
-#[derive(Debug)]
-struct Finding {
-    message: String,
-    cause: Cause,
-    help: String,
-    text: Option<Arc<Excerpt>>,
-    labels: Vec<LabeledSpan>,
-}
-
-impl Finding {
-    fn new(texts: &Texts, excerpts: &[Arc<Excerpt>], problem: Problem) -> Self {
-        let place = problem.place();
-        let text = excerpts.get(place.text).cloned();
-        let content = texts.0.get(place.text).map_or("", |text| text.inner());
-        let labels = problem.labels.into_iter().filter(|(span, _)| span.text == place.text).map(|(span, label)| {
-            let (start, end) = visible(content, span);
-            (start, end, label)
-        });
-        let labels = text.as_ref().map_or_else(Vec::new, |text| text.labels(labels));
-        let [message, cause, help] = [&problem.message, &problem.cause, &problem.help].map(|text| excerpt::message(text));
-        Self { message, cause: Cause(cause), help, text, labels }
-    }
-}
-
-/// The span within its text. Nothing can be marked at the very end: what ends there is marked by its last character.
-fn visible(text: &str, span: Span) -> (usize, usize) {
-    let start = span.start.min(text.len());
-    if start < text.trim_end().len() || span.start < span.end {
-        return (start, span.end.clamp(start, text.len()));
-    }
-    let last = text.trim_end().char_indices().next_back().map_or((0, 0), |(at, c)| (at, at + c.len_utf8()));
-    (last.0, last.1)
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Finding {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        (!self.cause.0.is_empty()).then_some(&self.cause)
-    }
-}
-
-impl Diagnostic for Finding {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        (!self.help.is_empty()).then(|| Box::new(&self.help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.text.as_ref().map(|text| text as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(self.labels.iter().cloned()))
-    }
-}
-
-#[derive(Debug)]
-struct Cause(String);
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Cause {}
-
-/// Several problems of one run.
-#[derive(Debug)]
-struct Findings {
-    message: String,
-    findings: Vec<Finding>,
-}
-
-impl fmt::Display for Findings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Findings {}
-
-impl Diagnostic for Findings {
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.findings.iter().map(|finding| finding as &dyn Diagnostic)))
-    }
+    let mistakes = problems.into_iter().map(|problem| {
+        let Problem { message, labels, cause, help } = problem;
+        Mistake { message, labels, cause, help }
+    });
+    findings::report(texts.name(), &texts.0, mistakes, SHOWN)
 }
 
 /// The words that `typed` may have been meant to be, as the beginning of a help: those that begin with it if they are few, as `SFNNv10`
@@ -309,16 +196,6 @@ mod tests {
         assert_eq!(suggestion("sfnnv10", &names), "did you mean `SFNNv10a` or `SFNNv10b`? ");
         assert_eq!(suggestion("SFNNv", &names), "did you mean `SFNNv1`? ");
         assert_eq!((suggestion("", &names), suggestion("zstd", &names)), (String::new(), String::new()));
-    }
-
-    #[test]
-    fn the_end_is_marked_by_its_last_character() {
-        let span = |start, end| Span { text: 0, start, end };
-        assert_eq!(visible("aö\n", span(4, 4)), (1, 3));
-        assert_eq!(visible("aö\n", span(1, 3)), (1, 3));
-        assert_eq!(visible("ab", span(0, 0)), (0, 0));
-        assert_eq!(visible("", span(0, 0)), (0, 0));
-        assert_eq!(visible("ab", span(7, 9)), (2, 2));
     }
 
     #[test]
