@@ -20,7 +20,7 @@ use nnue::internals::stage::Quantized;
 use serde_json::Value as Json;
 
 /// What a user gives for the golden folder's era: the scales, which checkpoints do not record.
-fn expectation(path: &Path) -> Expectation {
+pub(crate) fn expectation(path: &Path) -> Expectation {
     let text = path.to_str().unwrap();
     let name = if text.contains("A_seed") {
         "ft255"
@@ -32,7 +32,7 @@ fn expectation(path: &Path) -> Expectation {
     Expectation { quantization: quantization(name), ..Expectation::default() }
 }
 
-fn float(bytes: Vec<u8>, expected: &Expectation) -> Result<Network<Factorized>> {
+pub(crate) fn float(bytes: Vec<u8>, expected: &Expectation) -> Result<Network<Factorized>> {
     match load_bytes(Bytes::from_vec(bytes), expected)? {
         Loaded::Quantized(_) => panic!("the file holds integers"),
         Loaded::Float(network) => Ok(*network),
@@ -60,7 +60,7 @@ fn written(network: &Network<Factorized>, target: FloatTarget) -> Result<Vec<u8>
 }
 
 /// All folders of one network with its conversions, and their manifests.
-fn folders(golden: &Path) -> Vec<(std::path::PathBuf, Json)> {
+pub(crate) fn folders(golden: &Path) -> Vec<(std::path::PathBuf, Json)> {
     let manifests = common::files_ending(&golden.join("public"), "manifest.json").into_iter();
     let found = manifests.map(|path| (path.parent().unwrap().to_owned(), common::json(&path)));
     found
@@ -72,7 +72,7 @@ fn folders(golden: &Path) -> Vec<(std::path::PathBuf, Json)> {
 }
 
 /// The two folders of February 2021 have rows that no released net has: the trainer did not pad them yet.
-fn is_unpadded(folder: &Path) -> bool {
+pub(crate) fn is_unpadded(folder: &Path) -> bool {
     folder.to_str().unwrap().contains("2021-02-01")
 }
 

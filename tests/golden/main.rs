@@ -18,4 +18,5 @@ mod lc0;
 mod lc0_write;
 mod nets;
 mod optimize;
+mod pictures;
 mod torch;
