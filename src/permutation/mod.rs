@@ -1,8 +1,9 @@
 //! Finding an order of the neurons in which more blocks of four are zero together.
 //!
 //! ```text
-//! matrix (bits) ─ backend (counts) ─ gains ─ greedy ─ anneal ─ search
-//!       └──────── objective
+//! matrix (bits) ─ backend (counts) ─ gains ─ greedy ─ anneal, assign ─ search
+//!       ├──────── objective
+//!       └──────── bound
 //! ```
 //!
 //! Everything is integer arithmetic on bits; backend, kernel and number of threads change no result. Knows nothing of positions, networks'
@@ -11,6 +12,7 @@
 mod anneal;
 mod assign;
 mod backend;
+mod bound;
 mod gains;
 mod greedy;
 mod kernel;
@@ -22,6 +24,7 @@ mod search;
 
 pub use crate::words::Algorithm;
 pub use backend::{Cpu, OverlapCounter, SearchBackend, select_backend};
+pub use bound::{Bound, BoundLimits, bound, check as check_bound};
 pub use greedy::{Iteration, MAX_ITERATIONS, Move, Round};
 pub use kernel::{Kernel, LANE, Tile};
 pub use matrix::{ActivationMatrix, MAX_HALF, MAX_POSITIONS, MatrixBuilder};

@@ -186,6 +186,7 @@ fn reports_of_networks() {
     let bare = run(&["perm", "eval", "--data", "act.npy", "--json"]).ok().json();
     let with = run(&["perm", "eval", "--data", "act.npy", "--perm", "perm.npy", "--json"]).ok().json();
     check(&tables, "perm eval", &[bare, with]);
+    check(&tables, "perm bound", &[run(&["perm", "bound", "--data", "act.npy", "--json"]).ok().json()]);
     let args = ["convert", "run.nnue", "out.nnue", "--quantization", "ft127", "--json"];
     let bare = run(&args).ok().json();
     let optimized = run(&[

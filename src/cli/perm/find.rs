@@ -84,7 +84,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds, 0 or more, is needed".to_owned())
 }

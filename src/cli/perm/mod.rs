@@ -1,6 +1,8 @@
-//! `nnue perm`: the steps of the trainer's `ftperm.py` one by one, reading and writing its `.npy` files.
+//! `nnue perm`: the steps of the trainer's `ftperm.py` one by one, reading and writing its `.npy` files, and a bound of what they
+//! can reach.
 
 mod apply;
+mod bound;
 mod eval;
 mod find;
 mod gather;
@@ -32,6 +34,7 @@ enum Command {
     Find(find::Args),
     #[command(alias = "eval_perm")]
     Eval(eval::Args),
+    Bound(bound::Args),
     #[command(alias = "apply_perm")]
     Apply(apply::Args),
     Show(show::Args),
@@ -42,6 +45,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         Command::Gather(args) => gather::run(args, global),
         Command::Find(args) => find::run(args, global),
         Command::Eval(args) => eval::run(args, global),
+        Command::Bound(args) => bound::run(args, global),
         Command::Apply(args) => apply::run(args, global),
         Command::Show(args) => show::run(args, global),
     }

@@ -134,25 +134,28 @@ impl<'a> Plan<'a> {
             *range = Range { low: bias, high: bias };
         }
         for (group, pieces) in self.pieces.iter().enumerate() {
-            let extras = group == 0;
-            for sign in [1, -1] {
-                // Worths of men that do not hang on the king, of each column.
+            // Worths of men that do not hang on the king, of each column, and those of the weights' opposites.
+            let fixed = [1, -1].map(|sign| {
                 let mut fixed = vec![Worth::default(); columns];
-                if let (true, Some((directions, block))) = (extras, &self.threats) {
+                if let (0, Some((directions, block))) = (group, &self.threats) {
                     directions.add_to(&mut fixed, |row, index| sign * column(block, row, index));
                 }
-                if let (true, Some(block)) = (extras, self.pairs) {
+                if let (0, Some(block)) = (group, self.pairs) {
                     pieces::add_pairs(&mut fixed, |row, index| sign * column(block, row, index));
                 }
-                for (index, fixed) in fixed.iter().enumerate() {
-                    let largest = match pieces {
-                        Some((pieces, block)) => pieces.largest(fixed, |row| sign * column(block, row, index)),
-                        None => (0..64).map(|king| best(&fixed.turned(king), king)).max().unwrap_or(0),
-                    };
-                    // Worths are doubled. Rounding towards the smaller bound is sound, since sums are whole.
-                    let bound = i64::from(largest).div_euclid(2);
-                    if sign > 0 { out[index].high += bound } else { out[index].low -= bound }
+                fixed
+            });
+            let largest = match pieces {
+                Some((pieces, block)) => pieces.largest([&fixed[0], &fixed[1]], |row, index| column(block, row, index)),
+                None => {
+                    let of = |fixed: &Worth| (0..64).map(|king| best(&fixed.turned(king), king)).max().unwrap_or(0);
+                    fixed[0].iter().zip(&fixed[1]).map(|(above, below)| [of(above), of(below)]).collect()
                 }
+            };
+            for (range, largest) in out.iter_mut().zip(largest) {
+                // Worths are doubled. Rounding towards the smaller bound is sound, since sums are whole.
+                let [above, below] = largest.map(|largest| i64::from(largest).div_euclid(2));
+                (range.low, range.high) = (range.low - below, range.high + above);
             }
         }
     }

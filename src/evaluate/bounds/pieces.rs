@@ -32,38 +32,59 @@ impl Pieces {
         self.block == Block::HalfKp
     }
 
-    /// The row of a man (0 to 5 own pawn to king, 6 to 11 the other side's), if it has one.
-    fn row(&self, king: usize, man: usize, square: usize) -> Option<usize> {
+    /// Where the row of a man (0 to 5 own pawn to king, 6 to 11 the other side's) is among those of the king's square, if it has one.
+    fn place(&self, man: usize, square: usize) -> Option<usize> {
         let plane = 2 * (man % 6) + man / 6;
         let is_king = man % 6 == 5;
-        if is_king && self.last_plane < 10 {
-            return None;
-        }
-        let king = if self.block == Block::HalfKaV2Hm { king_bucket(king)? } else { king };
-        Some(self.first + self.stride * king + 64 * plane.min(self.last_plane) + square)
+        (!is_king || self.last_plane >= 10).then(|| 64 * plane.min(self.last_plane) + square)
     }
 
-    /// The largest worth of a legal placement over all squares of the own king. `fixed` is what men are worth besides, `weight` the weight
-    /// of a row.
-    pub(super) fn largest(&self, fixed: &Worth, weight: impl Fn(usize) -> i32) -> i32 {
-        // In the mirrored block the king is seen on files e to h only.
-        let kings = (0..SQUARES).filter(|king| self.block != Block::HalfKaV2Hm || king_bucket(*king).is_some());
-        let bounds = kings.map(|king| {
-            let mut worth = fixed.turned(king);
-            for (man, of_man) in worth.0.iter_mut().enumerate() {
-                for (square, worth) in of_man.iter_mut().enumerate() {
-                    // Pawns stand on no last rank, the own king on its own square only.
-                    let impossible = man % 6 == 0 && !(8..56).contains(&square) || man == 5 && square != king;
-                    match self.row(king, man, square) {
-                        _ if impossible => *worth = 0,
-                        Some(row) => *worth += 2 * weight(row),
-                        None => {}
-                    }
+    /// The squares of the own king with the first row of each: in the mirrored block those on files e to h.
+    fn kings(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let group = |king| if self.block == Block::HalfKaV2Hm { king_bucket(king) } else { Some(king) };
+        (0..SQUARES).filter_map(move |king| Some((king, self.first + self.stride * group(king)?)))
+    }
+
+    /// For each column the largest worth of a legal placement over all squares of the own king, and then that of the weights' opposites.
+    /// `fixed` is what men are worth besides, in the same order, `weight` the weight of a row and a column.
+    pub(super) fn largest(&self, fixed: [&[Worth]; 2], weight: impl Fn(usize, usize) -> i32) -> Vec<[i32; 2]> {
+        let (columns, rows) = (fixed[0].len(), 64 * (self.last_plane + 1));
+        let mut bounds = vec![[i32::MIN; 2]; columns];
+        // The weights of a king's square, column by column: in the net they lie as far apart as rows, often in the same cache line's place.
+        let mut near = vec![0i32; columns * rows];
+        for (king, first) in self.kings() {
+            for row in 0..rows {
+                for column in 0..columns {
+                    near[column * rows + row] = weight(first + row, column);
                 }
             }
-            best(&worth, king)
-        });
-        bounds.max().unwrap_or(0)
+            for (column, (near, bounds)) in near.chunks_exact(rows).zip(&mut bounds).enumerate() {
+                for (sign, (fixed, bound)) in [1, -1].into_iter().zip(fixed.iter().zip(bounds)) {
+                    let worth = self.worth(&fixed[column], king, |place| sign * near[place]);
+                    *bound = best(&worth, king).max(*bound);
+                }
+            }
+        }
+        bounds
+    }
+
+    /// What each man is worth on each square while the own king is on `king`.
+    fn worth(&self, fixed: &Worth, king: usize, weight: impl Fn(usize) -> i32) -> Worth {
+        let mut worth = fixed.turned(king);
+        for (man, of_man) in worth.0.iter_mut().enumerate() {
+            if let Some(first) = self.place(man, 0) {
+                of_man.iter_mut().enumerate().for_each(|(square, worth)| *worth += 2 * weight(first + square));
+            }
+        }
+        // Pawns stand on no last rank, the own king on its own square only.
+        for pawns in [0, 6] {
+            worth.0[pawns][..8].fill(0);
+            worth.0[pawns][56..].fill(0);
+        }
+        let own_king = worth.0[5][king];
+        worth.0[5].fill(0);
+        worth.0[5][king] = own_king;
+        worth
     }
 }
 
