@@ -67,7 +67,7 @@ impl Work for Pass<'_, '_> {
         if !matches!(error.kind(), Kind::Interrupted | Kind::Difference) {
             // A message that shows the place in the manifest is the same for all nets: it is said once.
             let nets = if error.report().is_some() { 1 } else { usize::MAX };
-            for net in build.nets_after(node).into_iter().take(nets) {
+            for net in build.nets_of(node).into_iter().take(nets) {
                 (build.on_error)(&build.graph.nets[net].name, &error);
             }
         }

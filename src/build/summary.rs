@@ -1,5 +1,6 @@
 //! The last pass of a build: puts the states into words, and remembers finished builds.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Workspace;
@@ -23,8 +24,9 @@ impl Build<'_> {
     /// Puts the states into words, and remembers finished builds.
     pub(super) fn report(&self, states: &[State], released: &[Option<Released>]) -> Result<Report> {
         let of = |index: usize| released.get(index).and_then(Option::as_ref);
-        let nets: Vec<NetReport> =
+        let mut nets: Vec<NetReport> =
             self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states, of(index))).collect();
+        fail_dependents(&mut nets, &self.graph.nets);
         if !self.options.dry_run && !self.options.frozen {
             let finished = nets
                 .iter()
@@ -180,6 +182,22 @@ impl Build<'_> {
             outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None, checked, provenance });
         }
         Ok(BuildState { net: net.name.clone(), tool_version: env!("CARGO_PKG_VERSION").to_owned(), stages, outputs })
+    }
+}
+
+/// What is made from a net that failed cannot be brought up to date.
+fn fail_dependents(nets: &mut [NetReport], plans: &[NetPlan]) {
+    let mut failed: HashSet<String> = nets.iter().filter(|net| net.status == NetStatus::Failed).map(|net| net.net.clone()).collect();
+    while !failed.is_empty() {
+        let mut more = HashSet::new();
+        for (net, plan) in nets.iter_mut().zip(plans).filter(|(net, _)| net.status == NetStatus::Stale) {
+            if let Some(other) = plan.needs.iter().find(|name| failed.contains(*name)) {
+                net.status = NetStatus::Failed;
+                net.error = Some(format!("the net `{other}`, which it is made from, failed"));
+                more.insert(net.net.clone());
+            }
+        }
+        failed = more;
     }
 }
 
