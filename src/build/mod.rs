@@ -16,11 +16,13 @@
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
 //! | `unchanged` | builds with nothing to do, told without a graph |
+//! | `clean` | what builds published and no net has any more |
 //! | `begun` | what is under way, so that a later build removes what a killed one left |
 //!
 //! Runs no stage itself. Of file formats it knows names that claim a content, and pointers of git-lfs.
 
 mod begun;
+mod clean;
 mod execute;
 mod explain;
 pub mod lock;
@@ -48,6 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::format::content_name::net_name;
+pub use clean::{CleanOptions, Cleaned, KeptFile, RemovedFile, clean};
 pub use explain::{Explanation, StageExplanation};
 pub use page::PageOptions;
 pub use report::refused;
@@ -62,7 +65,9 @@ use lock::{Lock, LockedFile, LockedNet, LockedProof};
 
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
-use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, Witnessed};
+use crate::cache::{
+    BuildLog, Cache, Key, Mode, OpenOptions, Preimage, PublishedFile, PublishedLog, Remote, RemoteOptions, StatCache, Trust, Witnessed,
+};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
@@ -164,6 +169,16 @@ impl<'a> Workspace<'a> {
         let files = StatCache::load(state.join("files.bin"), trust, ctx);
         let files = if reads_only { files.read_only() } else { files };
         Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(state.join("nets")), state: state.clone() })
+    }
+
+    /// Notes what was published, for [`clean`].
+    fn note_published(&self, files: Vec<PublishedFile>, ctx: &Ctx) {
+        if let Err(error) = PublishedLog::new(&self.state).add(files, ctx) {
+            // An interrupted build says so itself.
+            if error.kind() != Kind::Interrupted {
+                ctx.warn(format!("cannot note what was published, so that `nnue clean` will leave it alone: {error}"));
+            }
+        }
     }
 
     /// The result of an action that the local cache has, with its blob.

@@ -12,7 +12,7 @@ use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareRep
 use super::state::State;
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
-use crate::cache::{BuildState, OutputState, StageState, Witnessed};
+use crate::cache::{BuildState, OutputState, PublishedFile, StageState, Witnessed};
 use crate::error::{Error, Result};
 use crate::family::publication;
 use crate::files::Signature;
@@ -34,7 +34,7 @@ impl Build<'_> {
                 .enumerate()
                 .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
             let is_noted = self.workspace.cache.has_root(&self.workspace.absolute_manifest());
-            let mut needs = Vec::new();
+            let (mut needs, mut published) = (Vec::new(), Vec::new());
             for (index, (_, net)) in finished {
                 let state = self.build_state(net, states, of(index))?;
                 let is_new = self.last[index].as_ref() != Some(&state);
@@ -43,10 +43,22 @@ impl Build<'_> {
                     self.ctx.warn(format!("cannot record this build: {error}"));
                     break;
                 }
+                if is_new {
+                    // What was there before, too: it may be of a build that noted nothing.
+                    let before = self.last[index].iter().flat_map(|state| &state.outputs);
+                    published.extend(before.chain(&state.outputs).map(|output| PublishedFile {
+                        path: output.path.clone(),
+                        net: net.name.clone(),
+                        sha256: output.sha256,
+                        bytes: output.bytes,
+                        provenance: output.provenance,
+                    }));
+                }
                 if is_new || !is_noted {
                     needs.push((net.name.as_str(), state.stages.iter().map(StageState::key).collect()));
                 }
             }
+            self.workspace.note_published(published, self.ctx);
             self.workspace.note_root(&needs);
         }
         Ok(Report { schema: SCHEMA, nets })
