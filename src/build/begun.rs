@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::files::lock::{self, FileLock, Sharing};
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::files::lock::{self, FileLock, Sharing, Waiting};
 use crate::files::{self, Durability, OwnPath, TEMP_PREFIX};
 
 /// Name of the folder of notes, in the state.
@@ -49,6 +51,21 @@ impl Drop for Begun {
 fn forget(note: &OwnPath) {
     let _ = note.remove();
     let _ = note.with_extension("lock").remove();
+}
+
+/// Waits for the builds that are under way.
+///
+/// # Errors
+/// When the wait was interrupted or took longer than allowed.
+pub(super) fn wait(state: &OwnPath, timeout: Option<Duration>, ctx: &Ctx) -> Result<()> {
+    let folder = state.join(FOLDER);
+    for name in folder.names().unwrap_or_default() {
+        if Path::new(&name).extension().is_some_and(|ending| ending == "lock") {
+            let waiting = Waiting { message: "waiting for a build that is under way", timeout };
+            lock::acquire(&folder.join(&name), Sharing::Shared, waiting, ctx)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the temporary files of killed builds: from folders below `manifests`, and from those of `outputs` that are elsewhere.

@@ -4,14 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
 use super::begun::Begun;
-use super::lock::{self, Lock};
+use super::lock::{self, Lock, LockedFile};
 use super::report::{NetStatus, Report};
 use super::state::State;
-use super::{Options, Workspace};
+use super::{Made, Options, Workspace};
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
 use crate::cache::{BuildState, Key, Preimage};
@@ -55,7 +56,8 @@ pub(super) fn execute(
     let report = build.report(&states, &released)?;
     let is_fresh = report.nets.iter().all(|net| net.status == NetStatus::Fresh);
     let rests_on = if is_fresh && !options.dry_run { build.rests_on(&states) } else { None };
-    Ok(Executed { report, digests: states.iter().map(State::digest).collect(), rests_on })
+    let made = build.made(&states);
+    Ok(Executed { report, digests: states.iter().map(State::digest).collect(), made, rests_on })
 }
 
 /// Who is told what during a build.
@@ -71,6 +73,8 @@ pub(super) struct Executed {
     pub(super) report: Report,
     /// Of each node, by its index: the content of files as they were built from, the results of settled actions.
     pub(super) digests: Vec<Option<Blake3>>,
+    /// What other nets are made from.
+    pub(super) made: Made,
     /// Of a build that found everything fresh: all files that it looked at, as they were.
     pub(super) rests_on: Option<Vec<Signed>>,
 }
@@ -143,10 +147,12 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The nets that an error of this node concerns: those that use what can be reached from it.
-    pub(super) fn nets_after(&self, node: NodeIndex) -> Vec<usize> {
-        let after = self.graph.after(node).into_iter();
-        let nets: BTreeSet<usize> = after.flat_map(|node| self.users.get(&node).into_iter().flatten().copied()).collect();
+    /// The nets that an error of this node concerns: those that have it, or read the file. Of those that are made from them the report
+    /// says so.
+    pub(super) fn nets_of(&self, node: NodeIndex) -> Vec<usize> {
+        let readers = self.graph.dag.neighbors_directed(node, Direction::Outgoing);
+        let own: Vec<NodeIndex> = if self.graph.action(node).is_some() { vec![node] } else { readers.collect() };
+        let nets: BTreeSet<usize> = own.iter().flat_map(|node| self.users.get(node).into_iter().flatten().copied()).collect();
         nets.into_iter().collect()
     }
 
@@ -155,6 +161,17 @@ impl<'a> Build<'a> {
         let position = stage_position(self.graph, &self.graph.nets[net], node)?;
         let stages = &self.last[net].as_ref()?.stages;
         stages.iter().filter(|stage| stage.stage == position.0).nth(position.1).map(|stage| stage.preimage.clone())
+    }
+
+    /// The first file of each settled write action.
+    fn made(&self, states: &[State]) -> Made {
+        let file = |(write, outputs): (&NodeIndex, &Vec<Output>)| {
+            let sha256 = recorded_sha256(&states[write.index()].settled()?.result)?;
+            let output = outputs.first()?;
+            let path = self.shown(output, &place(output, Some(&sha256)));
+            Some((*write, LockedFile { path, sha256: sha256.to_string() }))
+        };
+        self.writes.iter().filter_map(file).collect()
     }
 
     pub(super) fn shown(&self, output: &Output, path: &Path) -> String {

@@ -62,8 +62,13 @@ impl Workspace<'_> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn explain(&self, net: &ResolvedNet, options: &Options, ctx: &Ctx) -> Result<Explanation> {
-        let graph: Graph = plan::plan(self.manifest, &[net], &Facts::probe(&[net]))?;
-        let plan = graph.nets.first().ok_or_else(|| Error::new("the graph lacks its net: this is a bug in nnue, please report it"))?;
+        let nets = self.manifest.with_needed(&[net]);
+        let graph: Graph = plan::plan(self.manifest, &nets, &Facts::probe(&nets))?;
+        let plan = graph
+            .nets
+            .iter()
+            .find(|plan| plan.name == net.name)
+            .ok_or_else(|| Error::new("the graph lacks its net: this is a bug in nnue, please report it"))?;
         let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
         let states = build.resolve(&graph.order()?);
         ctx.check()?;
@@ -80,7 +85,7 @@ impl Workspace<'_> {
             let preimage = graph.partial_preimage(node, |input| states[input.index()].digest())?;
             let files = graph.inputs(node).into_iter().filter_map(|(name, input)| match &graph.dag[input] {
                 Node::File(file) => Some((name.to_string(), Value::String(file.path.typed.clone()))),
-                Node::Action(_) => None,
+                Node::Action(_) => graph.net_behind(plan, input).map(|other| (name.to_string(), Value::String(other))),
             });
             let is_whole = graph.inputs(node).iter().all(|(_, input)| states[input.index()].digest().is_some());
             stages.push(StageExplanation {

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::files::OwnPath;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Output, OutputKind};
 use crate::plan::KEY_SCHEMA;
 use crate::shown;
 use crate::stage::Proved;
@@ -93,6 +94,17 @@ struct Document {
 pub struct Lock {
     /// By name.
     pub nets: BTreeMap<String, LockedNet>,
+}
+
+impl LockedFile {
+    /// Whether it is a file of this output.
+    pub fn is_of(&self, output: &Output) -> bool {
+        let typed = &output.path.value.typed;
+        match output.kind {
+            OutputKind::Folder => Path::new(&self.path).parent() == Some(Path::new(typed)),
+            _ => self.path == *typed,
+        }
+    }
 }
 
 impl LockedNet {

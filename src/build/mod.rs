@@ -16,11 +16,13 @@
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
 //! | `unchanged` | builds with nothing to do, told without a graph |
+//! | `clean` | what builds published and no net has any more |
 //! | `begun` | what is under way, so that a later build removes what a killed one left |
 //!
 //! Runs no stage itself. Of file formats it knows names that claim a content, and pointers of git-lfs.
 
 mod begun;
+mod clean;
 mod execute;
 mod explain;
 pub mod lock;
@@ -42,12 +44,13 @@ mod unchanged;
 mod values;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::format::content_name::net_name;
+pub use clean::{CleanOptions, Cleaned, KeptFile, RemovedFile, clean};
 pub use explain::{Explanation, StageExplanation};
 pub use page::PageOptions;
 pub use report::refused;
@@ -55,12 +58,16 @@ pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
+use petgraph::graph::NodeIndex;
+
 use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet, LockedProof};
 
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
-use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, Witnessed};
+use crate::cache::{
+    BuildLog, Cache, Key, Mode, OpenOptions, Preimage, PublishedFile, PublishedLog, Remote, RemoteOptions, StatCache, Trust, Witnessed,
+};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
@@ -105,10 +112,13 @@ pub struct Options {
     pub began: Option<Clock>,
 }
 
+/// The first file of each settled write action: what other nets are made from.
+type Made = HashMap<NodeIndex, LockedFile>;
+
 /// Warns of what is assumed for nets of which something is stale, by their places among `nets`: once per source, before anything runs.
 fn say_assumptions(stale: &[usize], nets: &[&ResolvedNet], facts: &Facts, ctx: &Ctx) {
     let stale = stale.iter().filter_map(|net| nets.get(*net).copied());
-    plan::assumptions(stale, facts, ctx).iter().for_each(|line| ctx.warn(line));
+    plan::assumptions(stale, nets, facts, ctx).iter().for_each(|line| ctx.warn(line));
 }
 
 /// A manifest with the places where its builds are remembered.
@@ -161,19 +171,31 @@ impl<'a> Workspace<'a> {
         Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(state.join("nets")), state: state.clone() })
     }
 
+    /// Notes what was published, for [`clean`].
+    fn note_published(&self, files: Vec<PublishedFile>, ctx: &Ctx) {
+        if let Err(error) = PublishedLog::new(&self.state).add(files, ctx) {
+            // An interrupted build says so itself.
+            if error.kind() != Kind::Interrupted {
+                ctx.warn(format!("cannot note what was published, so that `nnue clean` will leave it alone: {error}"));
+            }
+        }
+    }
+
     /// The result of an action that the local cache has, with its blob.
     fn stored_result(&self, preimage: &Preimage) -> Option<ActionResult> {
         let result = self.cache.get_record(preimage.key())?.result;
         (result.stored && result.outcome().is_some() && self.cache.has_blob(result.output_digest)).then_some(result)
     }
 
-    /// Brings `nets` up to date, or says what would be done ([`Options::dry_run`]).
+    /// Brings `nets`, and what they are made from, up to date, or says what would be done ([`Options::dry_run`]).
     ///
     /// The report is complete also when nets failed: their errors stand in it. `on_error` gets each error as it happens.
     ///
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
+        let needed = self.manifest.with_needed(nets);
+        let nets = needed.as_slice();
         if !options.dry_run && !options.frozen {
             begun::sweep(&self.state, &self.manifest.folder, &output_folders(nets));
         }
@@ -190,10 +212,11 @@ impl<'a> Workspace<'a> {
             self.check_locked_inputs(&graph, &facts, &old)?;
         }
         let locked = options.locked.then_some(&old);
-        let (mut rests_on, mut built_from) = (None, Vec::new());
+        let (mut rests_on, mut built_from, mut made) = (None, Vec::new(), HashMap::new());
         let assume = |stale: &[usize]| say_assumptions(stale, nets, &facts, ctx);
         let report = execute::execute(self, &graph, options, locked, ctx, &Said { on_error, assume: &assume }).and_then(|executed| {
-            let Executed { mut report, digests, .. } = executed;
+            let Executed { mut report, digests, made: published, .. } = executed;
+            made = published;
             rests_on = executed.rests_on;
             if !options.dry_run {
                 self.distrust_changed(&graph, &mut report, &digests, on_error)?;
@@ -216,7 +239,8 @@ impl<'a> Workspace<'a> {
                     let _ = files::sweep_own(&folder, TEMP_GRACE);
                 }
             }
-            let locked = report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, &built_from, &old, options, ctx));
+            let locked =
+                report.as_ref().map_or(Ok(()), |report| self.update_lock(&graph, report, (&built_from, &made), &old, options, ctx));
             self.files.save();
             self.cache.save_usage();
             locked?;
@@ -240,20 +264,24 @@ impl<'a> Workspace<'a> {
         report
     }
 
-    /// The files that a net is made from, by content.
+    /// The files that a net is made from, by content. `made` gives those that other nets write; those that it does not know are left out.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn inputs_of(&self, graph: &Graph, net: &NetPlan) -> Result<Vec<LockedFile>> {
+    fn inputs_of(&self, graph: &Graph, net: &NetPlan, made: &dyn Fn(NodeIndex) -> Option<LockedFile>) -> Result<Vec<LockedFile>> {
         let mut inputs: Vec<LockedFile> = Vec::new();
         for action in &net.actions {
             for (_, input) in graph.inputs(*action) {
-                if let Node::File(file) = &graph.dag[input]
-                    && !inputs.iter().any(|known| known.path == file.path.typed)
-                {
-                    // Whatever reads an input again asks for its BLAKE3.
-                    let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
-                    inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
+                match &graph.dag[input] {
+                    Node::File(file) => {
+                        if !inputs.iter().any(|known| known.path == file.path.typed) {
+                            // Whatever reads an input again asks for its BLAKE3.
+                            let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
+                            inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
+                        }
+                    }
+                    Node::Action(_) if net.actions.contains(&input) => {}
+                    Node::Action(_) => inputs.extend(made(input).filter(|file| !inputs.contains(file))),
                 }
             }
         }
@@ -366,7 +394,13 @@ impl<'a> Workspace<'a> {
                 lines.push(format!("net `{}` is not locked", net.name));
                 continue;
             };
-            let now = LockedNet::new(&net.name, self.inputs_of(graph, net)?, locked.outputs.clone());
+            // What another net is to give is what is locked of that net: a build gives nothing else.
+            let made = |write: NodeIndex| {
+                let owner = graph.owner(write)?;
+                let (output, _) = owner.outputs.first()?;
+                old.nets.get(&owner.name)?.outputs.iter().find(|file| file.is_of(output)).cloned()
+            };
+            let now = LockedNet::new(&net.name, self.inputs_of(graph, net, &made)?, locked.outputs.clone());
             lines.extend(locked.differences(&now).into_iter().map(|line| format!("net `{}`: {line}", net.name)));
         }
         let gone = old.nets.keys().filter(|name| !self.manifest.nets.iter().any(|net| net.name == **name));
@@ -379,7 +413,7 @@ impl<'a> Workspace<'a> {
         &self,
         graph: &Graph,
         report: &Report,
-        built_from: &[Option<Blake3>],
+        (built_from, made): (&[Option<Blake3>], &Made),
         old: &Lock,
         options: &Options,
         ctx: &Ctx,
@@ -392,7 +426,8 @@ impl<'a> Workspace<'a> {
             }
             let outputs = net.outputs.iter().map(|output| LockedFile { path: output.path.clone(), sha256: output.sha256.clone() });
             let proof = net.proof.as_ref().map(LockedProof::from);
-            let now = LockedNet::new(&net.net, self.inputs_of(graph, plan)?, outputs.collect()).proven(proof);
+            let inputs = self.inputs_of(graph, plan, &|write| made.get(&write).cloned())?;
+            let now = LockedNet::new(&net.net, inputs, outputs.collect()).proven(proof);
             let before = old.nets.get(&net.net);
             let differences = before.map(|before| before.differences(&now));
             // The program's version alone does not count.
@@ -498,10 +533,10 @@ pub fn select_nets<'m>(manifest: &'m Manifest, names: &[String]) -> Result<Vec<&
         return Ok(manifest.nets.iter().collect());
     }
     // A name as it stands comes first: it may have a star in it.
-    let is_name = |name: &String| manifest.nets.iter().any(|net| is_called(net, name));
+    let is_name = |name: &String| manifest.nets.iter().any(|net| net.is_called(name));
     let patterns: Vec<bool> = names.iter().map(|name| !is_name(name)).collect();
     let wanted =
-        |net: &ResolvedNet, (name, is_pattern): (&String, &bool)| is_called(net, name) || *is_pattern && matches_pattern(name, &net.name);
+        |net: &ResolvedNet, (name, is_pattern): (&String, &bool)| net.is_called(name) || *is_pattern && matches_pattern(name, &net.name);
     for name in names.iter().zip(&patterns) {
         if !manifest.nets.iter().any(|net| wanted(net, name)) {
             const SHOWN: usize = 20;
@@ -520,11 +555,6 @@ pub fn select_nets<'m>(manifest: &'m Manifest, names: &[String]) -> Result<Vec<&
         }
     }
     Ok(manifest.nets.iter().filter(|net| names.iter().zip(&patterns).any(|name| wanted(net, name))).collect())
-}
-
-/// Whether it is a net's name, or that of the sweep that it comes from.
-fn is_called(net: &ResolvedNet, name: &str) -> bool {
-    net.name == name || net.sweep.as_deref() == Some(name)
 }
 
 /// Whether `text` is what a pattern describes: `*` stands for any characters, `?` for one.

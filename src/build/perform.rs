@@ -17,12 +17,12 @@ use super::schedule::{Limits, Tasks, Work};
 use super::state::{Settled, State, States};
 use super::values::Values;
 use crate::cache::record::{ActionResult, Said};
-use crate::cache::{ActionRecord, Key, Preimage};
+use crate::cache::{ActionRecord, Key, Preimage, PublishedFile};
 use crate::error::{Error, Kind, Result};
 use crate::exec::Local;
 use crate::files::Sha256;
 use crate::manifest::{Output, OutputKind};
-use crate::plan::Reason;
+use crate::plan::{NetPlan, Reason};
 use crate::stage::Action;
 
 /// The second pass: what is known of the nodes, and the results that are in memory.
@@ -67,7 +67,7 @@ impl Work for Pass<'_, '_> {
         if !matches!(error.kind(), Kind::Interrupted | Kind::Difference) {
             // A message that shows the place in the manifest is the same for all nets: it is said once.
             let nets = if error.report().is_some() { 1 } else { usize::MAX };
-            for net in build.nets_after(node).into_iter().take(nets) {
+            for net in build.nets_of(node).into_iter().take(nets) {
                 (build.on_error)(&build.graph.nets[net].name, &error);
             }
         }
@@ -116,8 +116,27 @@ impl Build<'_> {
         let limits = Limits { workers: self.options.jobs.unwrap_or(processors), keep_going: self.options.keep_going };
         let pass = Pass { build: self, open, states, values };
         tasks.run(limits, self.ctx, &pass);
+        let states = pass.states.into_vec();
+        // Also of a build that is interrupted, or fails later.
+        if !self.options.frozen {
+            self.workspace.note_published(self.written(&states), self.ctx);
+        }
         self.ctx.check()?;
-        Ok(pass.states.into_vec())
+        Ok(states)
+    }
+
+    /// The files that were written in this build.
+    fn written(&self, states: &[State]) -> Vec<PublishedFile> {
+        let of_net = |net: &NetPlan| {
+            let files = net.outputs.iter().filter_map(|(output, write)| {
+                let settled = states[write.index()].settled().filter(|settled| settled.ran.is_some())?;
+                let sha256 = recorded_sha256(&settled.result)?;
+                let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
+                Some(PublishedFile { path, net: net.name.clone(), sha256, bytes: settled.result.bytes, provenance: None })
+            });
+            files.collect::<Vec<_>>()
+        };
+        self.graph.nets.iter().flat_map(of_net).collect()
     }
 
     /// The place for the result of the action of this key.

@@ -27,7 +27,8 @@
 //!
 //! `resolvedDependencies`: every file that was read. `name` is the path as the manifest has it, `uri` is `file:` and that path
 //! percent-encoded (relative to the manifest's folder; `file:///…` for a path that is absolute in the manifest), `digest.sha256` is that
-//! of its content, `annotations.role` is `manifest`, `source`, `data` or `permutation`. Data has also `order` (its place in the
+//! of its content, `annotations.role` is `manifest`, `source`, `data` or `permutation`. What another net of the manifest published, and
+//! this one is made from, has also `net`: `net:` and its name. Data has also `order` (its place in the
 //! stream), `selection` (`rule`, `positions`, `heldOut`, `seed`, `filters`) and `entries`, where the whole stream is one file and all of
 //! it was read.
 //!
@@ -36,7 +37,7 @@
 //! `blocks`, `zeroBefore`, `zeroAfter`), `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
 //! `positions`, `seed`, `values` (the digest of all that was computed) and `quantizationError` (`positions`, `mean`, `max`) of prove.
 //!
-//! To repeat the build: put the dependencies in their places and run `nnue build NET` of that version, with a `--set` for each override.
+//! To repeat the build: put the dependencies in their places (in place of those with `net` the dependencies of that net) and run `nnue build NET` of that version, with a `--set` for each override.
 //!
 //! `builder.id` is `urn:nnue:builder:v1`: this program, run by whoever ran it. `builder.version.nnue` is its version.
 //!
@@ -87,6 +88,8 @@ pub(super) struct Facts<'a> {
     pub settled: &'a dyn Fn(NodeIndex) -> Option<(Key, &'a ActionResult)>,
     /// Of a file's content, as it was built from.
     pub sha256: &'a dyn Fn(NodeIndex) -> Result<Sha256>,
+    /// What another net published, which this one is made from.
+    pub made: &'a dyn Fn(NodeIndex) -> Option<(String, Sha256)>,
 }
 
 impl Facts<'_> {
@@ -188,9 +191,15 @@ impl Facts<'_> {
     fn concerns<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
         let (table, name) = (keys.next(), keys.next());
         match (table, name) {
-            (Some("net"), Some(name)) => name == self.net.name || self.net.sweep.as_deref() == Some(name),
-            (Some("source"), Some(name)) => self.net.sources().any(|source| source.name.as_deref() == Some(name)),
-            (Some("data"), Some(name)) => self.net.data().any(|data| data.name == name),
+            (Some("net"), Some(name)) => self.manifest.with_needed(&[self.net]).iter().any(|net| net.is_called(name)),
+            (Some("source"), Some(name)) => {
+                let nets = self.manifest.with_needed(&[self.net]);
+                nets.iter().flat_map(|net| net.sources()).any(|source| source.name.as_deref() == Some(name))
+            }
+            (Some("data"), Some(name)) => {
+                let nets = self.manifest.with_needed(&[self.net]);
+                nets.iter().flat_map(|net| net.data()).any(|data| data.name == name)
+            }
             // Where results are kept changes none of them.
             (Some("cache"), _) => false,
             _ => true,
@@ -216,7 +225,17 @@ impl Facts<'_> {
             inputs.retain(|(_, node)| !known.contains(node));
             known.extend(inputs.iter().map(|(_, node)| *node));
             for (role, node) in inputs {
-                let Node::File(file) = &self.graph.dag[node] else { continue };
+                let file = match &self.graph.dag[node] {
+                    Node::File(file) => file,
+                    Node::Action(_) => {
+                        if let Some(net) = self.graph.net_behind(self.plan, node)
+                            && let Some((path, sha256)) = (self.made)(node)
+                        {
+                            all.push(descriptor(&path, &sha256, json!({"role": role.to_string(), "net": net})));
+                        }
+                        continue;
+                    }
+                };
                 let annotations = match role {
                     Role::Data(order) => self.data_annotations(*action, order)?,
                     role => json!({"role": role.to_string()}),

@@ -127,6 +127,11 @@ impl Build<'_> {
             net: this.net,
             settled: &settled,
             sha256: &|node| self.sha256_of(node, this.states, &pass.files),
+            made: &|write| {
+                let sha256 = recorded_sha256(&this.settled(write)?.result)?;
+                let output = self.writes.get(&write)?.first()?;
+                Some((self.shown(output, &place(output, Some(&sha256))), sha256))
+            },
         };
         let name = published.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let text = facts.statement(&name, sha256, write)?;

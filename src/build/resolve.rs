@@ -74,7 +74,7 @@ impl Build<'_> {
                 } else {
                     error.help(format!("it is named in {}", self.workspace.manifest.line(file.span)))
                 };
-                for net in self.nets_after(node) {
+                for net in self.nets_of(node) {
                     (self.on_error)(&self.graph.nets[net].name, &error);
                 }
                 State::Failed(Arc::new(error))
@@ -107,19 +107,30 @@ impl Build<'_> {
         if let Some(error) = inputs.iter().filter(|(_, input)| is_file(*input)).find_map(|(_, input)| states.failure(*input)) {
             return State::Failed(error);
         }
+        // A net whose proof is missing, or failed, is nothing to make another one from.
+        if let Some(proof) = self.graph.waits_for(node).find(|proof| states.digest(*proof).is_none()) {
+            return State::Stale { preimage: None, reason: Reason::UpstreamStale(self.upstream(node, proof)) };
+        }
         let preimage = match self.graph.preimage(node, |input| states.digest(input)) {
             Ok(preimage) => preimage,
             Err(error) => return State::Failed(Arc::new(error)),
         };
         let Some(preimage) = preimage else {
             let waiting = inputs.iter().find(|(_, input)| states.digest(*input).is_none());
-            let upstream = waiting.and_then(|(_, input)| self.graph.action(*input)).map_or("an input", |op| op.stage().name());
-            return State::Stale { preimage: None, reason: Reason::UpstreamStale(upstream.to_owned()) };
+            let upstream = waiting.map_or_else(|| "an input".to_owned(), |(_, input)| self.upstream(node, *input));
+            return State::Stale { preimage: None, reason: Reason::UpstreamStale(upstream) };
         };
         match self.find(node, &preimage) {
             Ok(result) => State::Settled(Box::new(Settled { preimage, result, ran: None })),
             Err(reason) => State::Stale { preimage: Some(preimage), reason },
         }
+    }
+
+    /// What an action waits for: another stage of its net, or another net.
+    fn upstream(&self, node: NodeIndex, input: NodeIndex) -> String {
+        let net = self.users.get(&node).and_then(|users| self.graph.nets.get(*users.first()?));
+        let other = net.and_then(|net| self.graph.net_behind(net, input));
+        other.unwrap_or_else(|| self.graph.action(input).map_or("an input", |action| action.stage().name()).to_owned())
     }
 
     /// The recorded result of an action that need not run; else the reason why it has to.
@@ -168,6 +179,10 @@ impl Build<'_> {
         }
         let file = |name: &str| match Role::named(name).and_then(|role| self.graph.input(node, role)).map(|input| &self.graph.dag[input]) {
             Some(Node::File(file)) => Some(file.path.typed.clone()),
+            // What another net wrote is a file, too.
+            Some(Node::Action(_)) if Role::named(name) == Some(Role::Source) => {
+                self.graph.input(node, Role::Source).map(|write| self.upstream(node, write))
+            }
             _ => None,
         };
         compare(old, preimage, file).into_iter().next().unwrap_or(Reason::RecordMissing)

@@ -1,5 +1,6 @@
 //! Running one action: its inputs from memory, from the cache or made again, an executor, and where the result goes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::family::{self, Inputs, Product, Value};
 use crate::files::{Blake3, Sha256, Signature};
-use crate::manifest::Output;
+use crate::manifest::{FilePath, Output};
 use crate::plan::{FileNode, Graph, Node};
 use crate::stage::{Outcome, Role};
 
@@ -50,8 +51,8 @@ pub(super) struct NodeInputs<'a> {
 }
 
 impl Inputs for NodeInputs<'_> {
-    fn files(&self) -> Vec<(Role, &Path)> {
-        self.runner.files(self.node).into_iter().map(|(role, file)| (role, file.path.resolved.as_path())).collect()
+    fn files(&self) -> Vec<(Role, PathBuf)> {
+        self.runner.files(self.node).into_iter().map(|(role, file)| (role, file.path.resolved.clone())).collect()
     }
 
     fn has(&self, role: Role) -> bool {
@@ -59,6 +60,7 @@ impl Inputs for NodeInputs<'_> {
     }
 
     fn guarded(&self) -> Result<Ctx> {
+        self.runner.check_made(self.node)?;
         self.runner.guarded(&self.runner.files(self.node).into_iter().map(|(_, file)| file).collect::<Vec<_>>())
     }
 
@@ -99,13 +101,30 @@ impl Runner<'_> {
         }
     }
 
-    /// The input files of an action, in order.
-    fn files(&self, node: NodeIndex) -> Vec<(Role, &FileNode)> {
+    /// The input files of an action, in order; among them what another net published.
+    fn files(&self, node: NodeIndex) -> Vec<(Role, Cow<'_, FileNode>)> {
         let file = |(role, input): (Role, NodeIndex)| match &self.graph.dag[input] {
-            Node::File(file) => Some((role, file)),
+            Node::File(file) => Some((role, Cow::Borrowed(file))),
+            Node::Action(_) if role == Role::Source => Some((role, Cow::Owned(self.made(input)?))),
             Node::Action(_) => None,
         };
         self.graph.inputs(node).into_iter().filter_map(file).collect()
+    }
+
+    /// The file that a write action published, for another net.
+    fn made(&self, write: NodeIndex) -> Option<FileNode> {
+        let resolved = (self.published)(write)?;
+        let span = self.graph.owner(write)?.span;
+        Some(FileNode { path: FilePath { typed: resolved.display().to_string(), resolved }, span, pin: None })
+    }
+
+    /// Whether what another net published, and this action reads, is still what it wrote.
+    fn check_made(&self, node: NodeIndex) -> Result<()> {
+        let Some(write) = self.graph.input(node, Role::Source).filter(|input| self.graph.action(*input).is_some()) else { return Ok(()) };
+        let Some(file) = self.made(write) else {
+            return Err(Error::new("the net that is read was not published: this is a bug in nnue, please report it"));
+        };
+        self.check_file(write, &file)
     }
 
     /// The result of an input: from memory, from the cache, or by running its stage again.
@@ -155,25 +174,29 @@ impl Runner<'_> {
     fn check_unchanged(&self, node: NodeIndex) -> Result<()> {
         for (_, input) in self.graph.inputs(node) {
             match &self.graph.dag[input] {
-                Node::File(file) => {
-                    let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
-                    if (self.digest)(input) != Some(now) || self.workspace.files.stable_signature(&file.path.resolved).is_none() {
-                        return Err(changed(file));
-                    }
-                }
+                Node::File(file) => self.check_file(input, file)?,
                 Node::Action(action) if action.reads_late() => self.check_unchanged(input)?,
                 Node::Action(_) => {}
             }
+        }
+        self.check_made(node)
+    }
+
+    /// Whether the file of a node has the content whose digest is in keys.
+    fn check_file(&self, node: NodeIndex, file: &FileNode) -> Result<()> {
+        let now = self.workspace.files.blake3(&file.path.resolved)?.digest;
+        if (self.digest)(node) != Some(now) || self.workspace.files.stable_signature(&file.path.resolved).is_none() {
+            return Err(changed(file));
         }
         Ok(())
     }
 
     /// A context in which these files are opened only as the ones that were digested: a link may lead elsewhere meanwhile.
-    fn guarded(&self, files: &[&FileNode]) -> Result<Ctx> {
+    fn guarded(&self, files: &[Cow<'_, FileNode>]) -> Result<Ctx> {
         let mut digested = HashMap::with_capacity(files.len());
         for file in files {
             let signature = self.workspace.files.stable_signature(&file.path.resolved).ok_or_else(|| changed(file))?;
-            digested.insert(file.path.resolved.clone(), (signature, (*file).clone()));
+            digested.insert(file.path.resolved.clone(), (signature, file.clone().into_owned()));
         }
         Ok(self.ctx.guarded(Arc::new(move |path, opened| {
             let Some((signature, file)) = digested.get(path) else { return Ok(()) };

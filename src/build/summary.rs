@@ -1,5 +1,6 @@
 //! The last pass of a build: puts the states into words, and remembers finished builds.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Workspace;
@@ -11,7 +12,7 @@ use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareRep
 use super::state::State;
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
-use crate::cache::{BuildState, OutputState, StageState, Witnessed};
+use crate::cache::{BuildState, OutputState, PublishedFile, StageState, Witnessed};
 use crate::error::{Error, Result};
 use crate::family::publication;
 use crate::files::Signature;
@@ -23,8 +24,9 @@ impl Build<'_> {
     /// Puts the states into words, and remembers finished builds.
     pub(super) fn report(&self, states: &[State], released: &[Option<Released>]) -> Result<Report> {
         let of = |index: usize| released.get(index).and_then(Option::as_ref);
-        let nets: Vec<NetReport> =
+        let mut nets: Vec<NetReport> =
             self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states, of(index))).collect();
+        fail_dependents(&mut nets, &self.graph.nets);
         if !self.options.dry_run && !self.options.frozen {
             let finished = nets
                 .iter()
@@ -32,7 +34,7 @@ impl Build<'_> {
                 .enumerate()
                 .filter(|(_, (report, _))| matches!(report.status, NetStatus::Built | NetStatus::Fresh));
             let is_noted = self.workspace.cache.has_root(&self.workspace.absolute_manifest());
-            let mut needs = Vec::new();
+            let (mut needs, mut published) = (Vec::new(), Vec::new());
             for (index, (_, net)) in finished {
                 let state = self.build_state(net, states, of(index))?;
                 let is_new = self.last[index].as_ref() != Some(&state);
@@ -41,10 +43,22 @@ impl Build<'_> {
                     self.ctx.warn(format!("cannot record this build: {error}"));
                     break;
                 }
+                if is_new {
+                    // What was there before, too: it may be of a build that noted nothing.
+                    let before = self.last[index].iter().flat_map(|state| &state.outputs);
+                    published.extend(before.chain(&state.outputs).map(|output| PublishedFile {
+                        path: output.path.clone(),
+                        net: net.name.clone(),
+                        sha256: output.sha256,
+                        bytes: output.bytes,
+                        provenance: output.provenance,
+                    }));
+                }
                 if is_new || !is_noted {
                     needs.push((net.name.as_str(), state.stages.iter().map(StageState::key).collect()));
                 }
             }
+            self.workspace.note_published(published, self.ctx);
             self.workspace.note_root(&needs);
         }
         Ok(Report { schema: SCHEMA, nets })
@@ -180,6 +194,22 @@ impl Build<'_> {
             outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None, checked, provenance });
         }
         Ok(BuildState { net: net.name.clone(), tool_version: env!("CARGO_PKG_VERSION").to_owned(), stages, outputs })
+    }
+}
+
+/// What is made from a net that failed cannot be brought up to date.
+fn fail_dependents(nets: &mut [NetReport], plans: &[NetPlan]) {
+    let mut failed: HashSet<String> = nets.iter().filter(|net| net.status == NetStatus::Failed).map(|net| net.net.clone()).collect();
+    while !failed.is_empty() {
+        let mut more = HashSet::new();
+        for (net, plan) in nets.iter_mut().zip(plans).filter(|(net, _)| net.status == NetStatus::Stale) {
+            if let Some(other) = plan.needs.iter().find(|name| failed.contains(*name)) {
+                net.status = NetStatus::Failed;
+                net.error = Some(format!("the net `{other}`, which it is made from, failed"));
+                more.insert(net.net.clone());
+            }
+        }
+        failed = more;
     }
 }
 

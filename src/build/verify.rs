@@ -93,15 +93,8 @@ impl Checked {
             }
             Ok(checked)
         };
-        let is_locked = |typed: &str, kind: OutputKind| {
-            let fits = |file: &LockedFile| match kind {
-                OutputKind::Folder => Path::new(&file.path).parent() == Some(Path::new(typed)),
-                _ => file.path == typed,
-            };
-            locked.outputs.iter().any(fits)
-        };
-        let typed = net.outputs.iter().map(|output| (&output.path.value.typed, output.kind));
-        let not_locked = typed.filter(|(typed, kind)| !is_locked(typed, *kind)).map(|(typed, _)| typed.clone()).collect();
+        let is_locked = |output: &&Output| locked.outputs.iter().any(|file| file.is_of(output));
+        let not_locked = net.outputs.iter().filter(|output| !is_locked(output)).map(|output| output.path.value.typed.clone()).collect();
         Ok(Self {
             net: net.name.clone(),
             locked: true,
@@ -213,11 +206,14 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
     let builds = BuildLog::new(super::state_folder(&manifest.path).join("nets"));
     let options = Options { keep_going: true, paranoid: true, ..options.clone() };
     let workspace = Workspace::open_in(manifest, &OwnPath::new(below, "cache"), &OwnPath::new(below, "state"), &options, ctx)?;
-    let moved: Vec<ResolvedNet> = nets
-        .iter()
+    // What they are made from is made, too, and not reported.
+    let reported: HashSet<&str> = nets.iter().map(|net| net.name.as_str()).collect();
+    let moved: Vec<ResolvedNet> = manifest
+        .with_needed(nets)
+        .into_iter()
         .enumerate()
         .map(|(index, net)| {
-            let mut net = (*net).clone();
+            let mut net = net.clone();
             for (number, output) in net.outputs.iter_mut().enumerate() {
                 let folder = below.join(index.to_string()).join(number.to_string());
                 let name = output.path.value.resolved.file_name().map(PathBuf::from);
@@ -232,7 +228,7 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
     let assume = |stale: &[usize]| super::say_assumptions(stale, &nets, &facts, ctx);
     let report = execute::execute(&workspace, &graph, &options, None, ctx, &Said { on_error: &|_, _| {}, assume: &assume })?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
-    for (net, report) in moved.iter().zip(&report.nets) {
+    for (net, report) in moved.iter().zip(&report.nets).filter(|(net, _)| reported.contains(net.name.as_str())) {
         // Where a write action failed its outputs are not reported: the others are told by their paths.
         let outputs = report.outputs.iter().filter_map(|file| {
             let place = net.outputs.iter().find_map(|output| place_of(&workspace, output, &file.path))?;

@@ -22,6 +22,7 @@ pub mod gc;
 #[cfg(test)]
 mod model;
 mod packed;
+pub mod published;
 pub mod record;
 pub mod remote;
 mod sealed;
@@ -33,6 +34,7 @@ pub mod witness;
 
 pub use build_log::{BuildLog, BuildState, OutputState, StageState};
 pub use gc::{CacheStats, GcOptions, GcOutcome, VerifyOutcome};
+pub use published::{PublishedFile, PublishedLog};
 pub use record::{ActionRecord, Key, Preimage};
 pub use remote::{Remote, RemoteOptions};
 pub use stat_cache::{StatCache, Trust};

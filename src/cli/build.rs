@@ -144,7 +144,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let began = manifest_path(global).ok().and_then(|path| build::began(&path));
     let ctx = global.ctx(args.work.backend());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
-    let nets = select_nets(&manifest, &args.nets)?;
+    let nets = manifest.with_needed(&select_nets(&manifest, &args.nets)?);
     let options = Options {
         force: args.force,
         keep_going: args.keep_going,
@@ -231,7 +231,13 @@ pub(super) fn build_text(report: &Report) -> String {
             NetStatus::Fresh => text.push_str(&format!("{}: up to date\n", net.net)),
             NetStatus::Built => text.push_str(&format!("{}: built\n", net.net)),
             NetStatus::Stale => text.push_str(&format!("{}: not built, because another net failed\n", net.net)),
-            NetStatus::Failed => text.push_str(&format!("{}: failed\n", net.net)),
+            NetStatus::Failed => match &net.error {
+                // No error of its own was said of it.
+                Some(error) if net.stages.iter().all(|stage| stage.status != StageStatus::Failed) => {
+                    text.push_str(&format!("{}: not built: {}\n", net.net, shown::line(error)));
+                }
+                _ => text.push_str(&format!("{}: failed\n", net.net)),
+            },
         }
         for stage in net.stages.iter().filter(|stage| stage.status == StageStatus::Ran) {
             let seconds = stage.seconds.unwrap_or(0.0);

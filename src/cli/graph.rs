@@ -42,7 +42,7 @@ enum Format {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
-    let nets = select_nets(&manifest, &args.nets)?;
+    let nets = manifest.with_needed(&select_nets(&manifest, &args.nets)?);
     let graph = plan::plan(&manifest, &nets, &Facts::probe(&nets))?;
     let format = match args.format {
         _ if args.json => plan::Format::Json,

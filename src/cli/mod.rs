@@ -14,6 +14,7 @@
 mod architecture;
 mod build;
 mod cache;
+mod clean;
 mod comparison;
 mod completions;
 mod convert;
@@ -97,6 +98,7 @@ enum Command {
     Explain(explain::Args),
     Graph(graph::Args),
     Verify(verify::Args),
+    Clean(clean::Args),
     Cache(cache::Args),
     Convert(Box<convert::Args>),
     Inspect(inspect::Args),
@@ -119,6 +121,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Explain(args) => explain::run(args, global),
         Command::Graph(args) => graph::run(args, global),
         Command::Verify(args) => verify::run(args, global),
+        Command::Clean(args) => clean::run(args, global),
         Command::Cache(args) => cache::run(args, global),
         Command::Convert(args) => convert::run(*args, global),
         Command::Inspect(args) => inspect::run(args, global),

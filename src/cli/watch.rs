@@ -279,7 +279,7 @@ impl Watcher<'_> {
         for net in manifest.nets.iter().filter(|net| self.wants(net)).collect::<Vec<_>>() {
             let mut looks = Vec::new();
             let mut all_complete = true;
-            for file in files_of(net) {
+            for file in files_of(manifest, net) {
                 let (look, complete) = self.observe(&file.resolved);
                 if look == Look::Missing {
                     self.wait_for(&file.resolved, &file.typed, look, "it is not there");
@@ -330,7 +330,8 @@ impl Watcher<'_> {
     fn bring_up_to_date(&mut self, manifest: &Manifest, ready: Vec<(&ResolvedNet, Fingerprint)>) -> Result<()> {
         let mut plans = Vec::with_capacity(ready.len());
         for (net, fingerprint) in ready {
-            match plan::plan(manifest, &[net], &Facts::probe(&[net])) {
+            let nets = manifest.with_needed(&[net]);
+            match plan::plan(manifest, &nets, &Facts::probe(&nets)) {
                 Ok(plan) => plans.push((net, fingerprint, plan)),
                 Err(error) => {
                     print_net_error(self.global, &net.name, &error);
@@ -478,14 +479,22 @@ impl Watcher<'_> {
     }
 }
 
-/// The files that a net is made from.
-fn files_of(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
+/// The files that a net is made from, and those of the nets that it is made from.
+fn files_of<'m>(manifest: &'m Manifest, net: &'m ResolvedNet) -> Vec<&'m FilePath> {
+    let mut files: Vec<&FilePath> = files_of_its_own(net).collect();
+    if net.needs().next().is_some() {
+        files.extend(manifest.with_needed(&[net]).into_iter().filter(|other| other.name != net.name).flat_map(files_of_its_own));
+    }
+    files
+}
+
+fn files_of_its_own(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
     let data = net.data().flat_map(|data| &data.paths).map(|path| &path.value);
     let architecture = net.source.claims.described.iter().filter_map(|described| match &described.value {
         Described::File(path) => Some(path),
         Described::Shipped(_) | Described::Table(_) => None,
     });
-    let sources = net.sources().map(|source| &source.path.value);
+    let sources = net.sources().filter(|source| source.net.is_none()).map(|source| &source.path.value);
     sources.chain(net.permutation.iter().map(|path| &path.value)).chain(data).chain(architecture)
 }
 

@@ -1,7 +1,7 @@
 //! What goes into actions and comes out of them, whatever the family: inputs, results in memory, files to be published.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{described, lc0, nnue};
 use crate::ctx::Ctx;
@@ -47,8 +47,8 @@ impl Value {
 
 /// The inputs of one action. Each is only fetched when it is asked for.
 pub(crate) trait Inputs {
-    /// Those that are files, in the order of their roles.
-    fn files(&self) -> Vec<(Role, &Path)>;
+    /// Those that are files, in the order of their roles; a source may be what another net published.
+    fn files(&self) -> Vec<(Role, PathBuf)>;
 
     /// Whether there is one in this role.
     fn has(&self, role: Role) -> bool;

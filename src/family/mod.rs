@@ -23,9 +23,9 @@ use crate::error::Result;
 use crate::files::Bytes;
 use crate::format::autodiscover::AUTODISCOVER;
 use crate::format::sources::{FileKind, probe};
-use crate::manifest::{FilePath, Located, Manifest, Output, Publish, ResolvedNet, Source};
+use crate::manifest::{FilePath, Located, Manifest, Output, OutputKind, Publish, ResolvedNet, Source};
 use crate::stage::{Action, Role};
-use crate::words::Compression;
+use crate::words::{Compression, CompressionChoice};
 
 /// Which family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,9 @@ pub(crate) trait Family: Sync {
 
 /// Makes nodes of the graph for one net; equal ones are shared with other nets.
 pub(crate) trait Steps {
+    /// The file of a source, or what another net writes.
+    fn source(&mut self, source: &Source) -> NodeIndex;
+
     /// A file, with the SHA-256 that it must have.
     fn file(&mut self, path: &Located<FilePath>, pin: Option<&Located<String>>) -> NodeIndex;
 
@@ -195,6 +198,26 @@ pub(crate) fn recognize_source(source: &Source, net: &ResolvedNet) -> SourceFact
     // lc0 alone finds a network at the end of a program whatever else the file is.
     let is_said = source.embedded || source.path.value.typed == AUTODISCOVER || (facts.content.is_none() && lc0::is_meant(source, net));
     if is_said { SourceFacts { family: Kind::Lc0, compression: None, ..facts } } else { facts }
+}
+
+/// What the first output of a net will be, of whose source `facts` are known: for nets that are made from it.
+pub(crate) fn recognize_output(net: &ResolvedNet, facts: SourceFacts) -> SourceFacts {
+    let kind = net.outputs.first().map(|output| output.kind);
+    let content = kind.and_then(|kind| match kind {
+        OutputKind::Folder | OutputKind::Nnue => Some(FileKind::Nnue),
+        OutputKind::Pt => Some(FileKind::TorchZip),
+        OutputKind::Safetensors => Some(FileKind::Safetensors),
+        OutputKind::Npz => Some(FileKind::Npz),
+        OutputKind::Gzip => Some(FileKind::Gzip),
+        // Nothing in their first bytes tells what they are.
+        OutputKind::Protobuf | OutputKind::Onnx | OutputKind::Layout => None,
+    });
+    let compression = match net.compression.value {
+        CompressionChoice::Auto => facts.compression,
+        CompressionChoice::Leb128 => Some(Compression::Leb128),
+        CompressionChoice::None => Some(Compression::None),
+    };
+    SourceFacts { family: facts.family, content, compression: compression.filter(|_| content == Some(FileKind::Nnue)) }
 }
 
 /// Looks at the head of a source: whose network it is. What no family knows is left to the trainer's, which says what it is instead.

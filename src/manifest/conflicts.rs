@@ -12,13 +12,16 @@ use super::{
     glob::{Glob, covers},
     identity::Disk,
     output::{Output, OutputKind, PROVENANCE_SUFFIX, provenance_path},
-    read::{Content, Described, Net, NetSource},
+    read::{Content, Described, NET_PREFIX, Net, NetSource},
     resolved::ResolvedNet,
     text::{Once, Problem, Span},
 };
 
 /// A name as files in output folders have it: twelve digits of their SHA-256.
 const NAMED_BY_CONTENT: &str = "nn-0123456789ab.nnue";
+
+/// What a source is to a manifest.
+const AS_SOURCE: &str = "read as a source";
 
 /// Drops nets whose name is taken, and says so.
 pub(super) fn drop_taken_names(nets: &mut Vec<ResolvedNet>, problems: &mut Once<'_>) {
@@ -56,8 +59,10 @@ type Inputs = HashMap<String, (Span, &'static str)>;
 
 fn inputs(content: &Content, nets: &[ResolvedNet], disk: &mut Disk) -> Inputs {
     let mut inputs = Inputs::new();
-    for source in content.sources.values().chain(nets.iter().flat_map(ResolvedNet::sources)) {
-        inputs.entry(disk.identity(&source.path.value.resolved)).or_insert((source.path.span, "read as a source"));
+    // What a net is made from of another net is no file of the user's.
+    let sources = content.sources.values().chain(nets.iter().flat_map(ResolvedNet::sources));
+    for source in sources.filter(|source| source.net.is_none()) {
+        inputs.entry(disk.identity(&source.path.value.resolved)).or_insert((source.path.span, AS_SOURCE));
     }
     for path in content.data.values().flat_map(|data| &data.paths) {
         inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as data"));
@@ -80,12 +85,17 @@ fn outputs(nets: &[ResolvedNet], inputs: &Inputs, disk: &mut Disk, problems: &mu
         if let Some(&(input, what)) = inputs.get(&identity)
             && output.kind != OutputKind::Folder
         {
+            let help = if what == AS_SOURCE && nets[index].source.path.span != input {
+                format!("write to another path; to make a net from this one, write `source = \"{NET_PREFIX}{}\"` there", nets[index].name)
+            } else {
+                "write to another path".to_owned()
+            };
             let problem = Problem::new(
                 format!("output `{}` would overwrite an input", output.path.value.typed),
                 output.path.span,
                 "written here",
                 "the file is an input of this manifest (letter case and links aside)",
-                "write to another path",
+                help,
             );
             problems.report(problem.and(input, what), input);
             continue;

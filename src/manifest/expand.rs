@@ -9,9 +9,10 @@ use super::{
     autodiscover, conflicts,
     glob::Listed,
     identity::{Disk, FilePath},
+    links,
     output::{self, Output, OutputKind, TypedOutput},
     publish,
-    read::{Claims, Content, Described, Net, NetSource, Prove, Proving, Source},
+    read::{Claims, Content, Described, NET_PREFIX, Net, NetSource, Prove, Proving, Source},
     resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     sweep::{self, Globs, Match},
     text::{BYTE_ORDER_MARK, Located, Once, Problem, Span},
@@ -44,6 +45,7 @@ pub(super) fn expand(content: &Content, folder: &Path, globs: Globs, problems: &
     }
     let Expander { mut disk, mut problems, listed, warnings, .. } = expander;
     conflicts::drop_taken_names(&mut nets, &mut problems);
+    links::link(&mut nets, content, globs, &mut problems);
     conflicts::check(content, folder, &nets, &mut disk, &mut problems);
     Expanded { nets, listed, warnings }
 }
@@ -62,13 +64,33 @@ struct Expander<'a> {
 
 /// A source that has no table of its own: a file that is named at `span`.
 fn anonymous(path: FilePath, span: Span, claims: Claims, embedded: bool) -> Source {
-    Source { name: None, span, path: Located { value: path, span }, embedded, engine: None, claims, sha256: None }
+    Source { name: None, span, path: Located { value: path, span }, net: None, embedded, engine: None, claims, sha256: None }
+}
+
+/// An output that is named as the outputs of another kind of networks are.
+pub(super) fn unfit(net: &str, (path, span): (&str, Span), layout: Option<&Located<String>>) -> Problem {
+    match layout {
+        Some(layout) => Problem::new(
+            format!("net `{net}` has outputs by layout, but its source has no described architecture"),
+            layout.span,
+            "this layout",
+            "layouts are those of an architecture that is described",
+            "say in the source's table which it is: `architecture = \"plentychess\"`; or list the outputs: `outputs = [\"dist/\"]`",
+        ),
+        None => Problem::new(
+            format!("`{path}` does not say in which layout it is to be written"),
+            span,
+            "this output",
+            "the network's architecture is described, and has layouts",
+            format!("write a table of files by layout: `outputs = {{ published = \"{path}\" }}`"),
+        ),
+    }
 }
 
 impl Expander<'_> {
     fn net(&mut self, net: &Net, nets: &mut Vec<ResolvedNet>) {
         match &net.source.value {
-            NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => {
+            NetSource::Named(_) | NetSource::Path(_) | NetSource::Net(_) | NetSource::Embedded { .. } => {
                 if let Some(source) = self.source(&net.source) {
                     nets.extend(self.resolve(net, source, None));
                 }
@@ -89,6 +111,11 @@ impl Expander<'_> {
         let mut source = match &written.value {
             NetSource::Named(name) => self.content.sources.get(name)?.clone(),
             NetSource::Path(path) => anonymous(path.clone(), span, Claims::none(span), false),
+            // What it comes to is known once all nets are.
+            NetSource::Net(name) => {
+                let path = FilePath { typed: format!("{NET_PREFIX}{name}"), resolved: PathBuf::new() };
+                Source { net: Some(name.clone()), ..anonymous(path, span, Claims::none(span), false) }
+            }
             NetSource::Embedded { path, claims } => anonymous(path.clone(), span, (**claims).clone(), true),
             NetSource::Glob { .. } => return None,
         };
@@ -116,7 +143,8 @@ impl Expander<'_> {
             Some(described) => Some(self.described(described)?),
             None => None,
         };
-        if !self.outputs_fit(net, &source, described.is_some()) {
+        // Of a net that is made from another, the other says what its architecture is.
+        if source.net.is_none() && !self.outputs_fit(net, &source, described.is_some()) {
             return None;
         }
         let filled = |output: &TypedOutput| TypedOutput { path: place(&output.path), layout: output.layout.clone() };
@@ -240,23 +268,7 @@ impl Expander<'_> {
             // The architecture may be one of them.
             return false;
         }
-        let problem = match layout {
-            Some(layout) => Problem::new(
-                format!("net `{}` has outputs by layout, but its source has no described architecture", net.name.value),
-                layout.span,
-                "this layout",
-                "layouts are those of an architecture that is described",
-                "say in the source's table which it is: `architecture = \"plentychess\"`; or list the outputs: `outputs = [\"dist/\"]`",
-            ),
-            None => Problem::new(
-                format!("`{}` does not say in which layout it is to be written", path.value),
-                path.span,
-                "this output",
-                "the network's architecture is described, and has layouts",
-                format!("write a table of files by layout: `outputs = {{ published = \"{}\" }}`", path.value),
-            ),
-        };
-        self.problems.report(problem, source.span);
+        self.problems.report(unfit(&net.name.value, (&path.value, path.span), layout.as_ref()), source.span);
         false
     }
 

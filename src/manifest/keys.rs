@@ -326,9 +326,13 @@ pub(super) static DEFAULTS: Table = Table {
 };
 
 static NET_KEYS: [Key; 17] = [
-    Key::new("source", Kind::Source(&GLOB), "The name of a `source` table, the path of a file, or a glob")
-        .required("source = \"runs/epoch=799.ckpt\"")
-        .not_in_defaults(),
+    Key::new(
+        "source",
+        Kind::Source(&GLOB),
+        "The name of a `source` table, the path of a file, `net:NAME` for the first output of another net, or a glob",
+    )
+    .required("source = \"runs/epoch=799.ckpt\"")
+    .not_in_defaults(),
     Key::new("description", Kind::Text, "Text for the file's header; without it, the source's own stays"),
     Key::new("compression", Kind::Choice(choices::<CompressionChoice>), "Packing of `.nnue` outputs").default("auto"),
     Key::new(

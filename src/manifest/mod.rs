@@ -11,7 +11,8 @@
 //! * `defaults` gives nets what they do not say themselves; `matrix` makes a table of each combination of axes.
 //! * `identity` tells which path is which file, `output` what is written to a path, `publish` what fishtest asks of it.
 //! * `read` gives keys their types, a file for each table.
-//! * `glob` finds files, `captures` what their wildcards stood for, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `expand` makes them.
+//! * `glob` finds files, `captures` what their wildcards stood for, `sweep` those of a net; `resolved` is what a net comes to, `conflicts` compares several, `links` makes some from others,
+//!   `expand` makes them all.
 
 mod autodiscover;
 mod captures;
@@ -21,6 +22,7 @@ mod expand;
 mod glob;
 mod identity;
 mod keys;
+mod links;
 mod matrix;
 mod output;
 mod placeholders;
@@ -47,7 +49,10 @@ pub use self::{
     identity::FilePath,
     output::{Output, OutputKind, PROVENANCE_SUFFIX, TypedOutput, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
-    read::{Blend, Claims, Data, Described, Edits, HeaderEdits, Heads, Net, NetSource, Optimize, Prove, Proving, RemoteCache, Source},
+    read::{
+        Blend, Claims, Data, Described, Edits, HeaderEdits, Heads, NET_PREFIX, Net, NetSource, Optimize, Prove, Proving, RemoteCache,
+        Source,
+    },
     reference::reference,
     resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     schema::schema,
@@ -199,10 +204,11 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
         let idle = content.nets.iter().filter(|net| !made.contains(&net.source.span));
         content.warnings.extend(idle.filter_map(|net| match &net.source.value {
             NetSource::Glob { pattern, .. } => Some(format!("{}: no file matches `{pattern}` yet", texts.line(net.source.span))),
-            _ => None,
+            NetSource::Net(name) => Some(format!("{}: there is no net `{name}` yet", texts.line(net.source.span))),
+            NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => None,
         }));
     }
-    let Content { sources, data, nets: declared, remote_cache, report, architectures, warnings } = content;
+    let Content { sources, data, nets: declared, remote_cache, report, architectures, warnings, .. } = content;
     let (metadata, listed) = (None, listed.into_iter().collect());
     let overrides = overrides.to_vec();
     Ok(Manifest {
@@ -268,6 +274,7 @@ pub fn refresh(manifest: &mut Manifest) -> Result<()> {
         sources: manifest.sources.clone(),
         data: manifest.data.clone(),
         nets: manifest.declared.clone(),
+        net_names: manifest.declared.iter().map(|net| net.name.value.clone()).collect(),
         architectures: manifest.architectures.clone(),
         ..Content::default()
     };
@@ -308,6 +315,19 @@ impl Manifest {
     /// The text that was read, byte for byte: what is on the disk may have changed since.
     pub fn text(&self) -> String {
         self.texts.whole()
+    }
+
+    /// `nets`, and all nets that they are made from, in the order of the manifest.
+    pub fn with_needed<'m>(&'m self, nets: &[&'m ResolvedNet]) -> Vec<&'m ResolvedNet> {
+        let by_name: HashMap<&str, &ResolvedNet> = self.nets.iter().map(|net| (net.name.as_str(), net)).collect();
+        let mut wanted: HashSet<&str> = HashSet::new();
+        let mut open: Vec<&ResolvedNet> = nets.to_vec();
+        while let Some(net) = open.pop() {
+            if wanted.insert(net.name.as_str()) {
+                open.extend(net.needs().filter_map(|name| by_name.get(name)));
+            }
+        }
+        self.nets.iter().filter(|net| wanted.contains(net.name.as_str())).collect()
     }
 
     /// `file:line` of a place, for messages of one line.

@@ -47,9 +47,24 @@ pub struct ResolvedNet {
 }
 
 impl ResolvedNet {
+    /// Whether it is the net's name, or that of the sweep that it comes from.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.sweep.as_deref() == Some(name)
+    }
+
     /// All networks that it is made of, its own source first.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.source).chain(self.edits.sources())
+    }
+
+    /// The names of the nets that it is made from.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        self.sources().filter_map(|source| source.net.as_deref())
+    }
+
+    /// The same as [`Self::sources`], to be changed.
+    pub(super) fn sources_mut(&mut self) -> impl Iterator<Item = &mut Source> {
+        std::iter::once(&mut self.source).chain(self.edits.sources_mut())
     }
 
     /// The positions that its stages read; twice where a proof takes those of the search.

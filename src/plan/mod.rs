@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 use crate::cache::Preimage;
 use crate::error::{Error, Result};
 use crate::files::Blake3;
-use crate::manifest::{FilePath, Located, Span};
+use crate::manifest::{FilePath, Located, NET_PREFIX, Span};
 use crate::stage::{Action, Role};
 
 /// Part of every preimage: changes with the meaning of its members, so that no key of another meaning is ever met.
@@ -62,11 +62,29 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The inputs of an action with their roles, in the order in which they were added.
+    /// The inputs of an action with their roles, in the order in which they were added: what its key is made of.
     pub fn inputs(&self, node: NodeIndex) -> Vec<(Role, NodeIndex)> {
-        let mut edges: Vec<_> = self.dag.edges_directed(node, Direction::Incoming).collect();
+        let mut edges: Vec<_> = self.dag.edges_directed(node, Direction::Incoming).filter(|edge| edge.weight().is_in_key()).collect();
         edges.sort_by_key(|edge| edge.id());
         edges.into_iter().map(|edge| (*edge.weight(), edge.source())).collect()
+    }
+
+    /// What an action waits for without reading it.
+    pub fn waits_for(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {
+        self.dag.edges_directed(node, Direction::Incoming).filter(|edge| !edge.weight().is_in_key()).map(|edge| edge.source())
+    }
+
+    /// What an action of another net is called where a net reads its result: `net:NAME`. `None` for a net's own.
+    pub fn net_behind(&self, net: &NetPlan, action: NodeIndex) -> Option<String> {
+        if net.actions.contains(&action) {
+            return None;
+        }
+        self.owner(action).map(|owner| format!("{NET_PREFIX}{}", owner.name))
+    }
+
+    /// The net that an action belongs to which no other net shares: a write or a proof.
+    pub fn owner(&self, action: NodeIndex) -> Option<&NetPlan> {
+        self.nets.iter().find(|net| net.actions.contains(&action))
     }
 
     /// The input in that role.
@@ -97,11 +115,6 @@ impl Graph {
             levels[depth].push(node);
         }
         levels
-    }
-
-    /// All that depends on a node, itself included.
-    pub fn after(&self, node: NodeIndex) -> HashSet<NodeIndex> {
-        Dfs::new(&self.dag, node).iter(&self.dag).collect()
     }
 
     /// All that a node depends on, itself included.

@@ -57,7 +57,10 @@ fn text(graph: &Graph) -> String {
                 .into_iter()
                 .map(|(name, input)| match &graph.dag[input] {
                     Node::File(file) => format!("{name} = {}", file.path.typed),
-                    Node::Action(action) => format!("{name} = {}", action.stage().name()),
+                    Node::Action(action) => {
+                        let what = graph.net_behind(net, input).unwrap_or_else(|| action.stage().name().to_owned());
+                        format!("{name} = {what}")
+                    }
                 })
                 .collect();
             out.push_str(&format!("  {}  ← {}\n", label(&graph.dag[*action]), inputs.join(", ")));

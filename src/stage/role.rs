@@ -21,6 +21,8 @@ pub enum Role {
     Matrix,
     /// A permutation.
     Permutation,
+    /// The proof of a net that the input was made from: it is waited for, and decides nothing of the result.
+    Proof,
 }
 
 impl fmt::Display for Role {
@@ -35,11 +37,21 @@ impl fmt::Display for Role {
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
+            Self::Proof => f.write_str("proof"),
         }
     }
 }
 
 impl Role {
+    /// Whether such an input is part of the key of the action that has it.
+    pub const fn is_in_key(self) -> bool {
+        match self {
+            Self::Source | Self::Network | Self::Other(_) | Self::Floats | Self::Published | Self::Data(_) => true,
+            Self::Matrix | Self::Permutation => true,
+            Self::Proof => false,
+        }
+    }
+
     /// Reads a name back.
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -49,6 +61,7 @@ impl Role {
             "published" => Some(Self::Published),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
+            "proof" => Some(Self::Proof),
             _ => match name.strip_prefix("network.") {
                 Some(number) => number.parse().ok().map(Self::Other),
                 None => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
@@ -73,6 +86,7 @@ mod tests {
             Role::Permutation,
             Role::Floats,
             Role::Published,
+            Role::Proof,
         ] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }

@@ -16,6 +16,7 @@ mod damage;
 mod faults;
 mod hostile;
 mod incremental;
+mod net_sources;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod no_locks;
 mod prove;

@@ -260,6 +260,15 @@ fn reports_of_the_cache() {
 }
 
 #[test]
+fn reports_of_clean() {
+    let (tables, project) = documented();
+    project.nnue(&["build"]).ok();
+    project.write("latest.nnue", "mine");
+    project.manifest("version = 1\n");
+    check(&tables, "clean", &[project.json(&["clean"]), project.json(&["clean", "--dry-run"])]);
+}
+
+#[test]
 fn events() {
     let (tables, project) = documented();
     let parse = |ran: &Ran| ran.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();

@@ -91,6 +91,46 @@ fn a_build_writes_what_convert_writes() {
     project.nnue(&["graph"]).ok();
 }
 
+/// One net after the other, and a blend with another net, give what one net with all of it does.
+#[test]
+fn nets_are_made_of_other_nets() {
+    let text = r#"
+[net.all]
+source = "multihead-shared.pb.gz"
+encoding = "float16"
+fold = true
+metadata = { training_steps = 12 }
+outputs = "all.pb"
+[net.second]
+source = "net:first"
+fold = true
+metadata = { training_steps = 12 }
+outputs = "second.pb"
+[net.first]
+source = "multihead-shared.pb.gz"
+encoding = "float16"
+outputs = ["first.pb.gz"]
+[net.mixed]
+source = "multihead-shared.pb.gz"
+blend = { with = "net:first" }
+outputs = "mixed.pb"
+[net.same]
+source = "multihead-shared.pb.gz"
+blend = { with = "first.copy.pb.gz" }
+outputs = "same.pb"
+"#;
+    let Some(project) = project(&["multihead-shared.pb.gz"], text) else { return };
+    // The file under a name of its own is only there once the first was built.
+    project.nnue(&["build", "second", "mixed"]).ok();
+    std::fs::copy(project.at("first.pb.gz"), project.at("first.copy.pb.gz")).unwrap();
+    let report = project.json(&["build"]);
+    assert!(stages(&report, "second").iter().all(|stage| stage.ends_with(" fresh")), "{report:#}");
+    assert_eq!(project.bytes("mixed.pb"), project.bytes("same.pb"));
+    assert_eq!(project.bytes("second.pb"), project.bytes("all.pb"));
+    project.nnue(&["verify", "--rebuild"]).ok();
+    project.nnue(&["build", "--locked"]).ok();
+}
+
 #[test]
 fn recompression_rekeys_nothing_but_the_load() {
     let Some(project) = project(&["multihead-shared.pb.gz"], MANY) else { return };

@@ -12,6 +12,7 @@ mod project;
 
 mod build;
 mod cache;
+mod clean;
 mod commands;
 mod docs;
 mod eval;

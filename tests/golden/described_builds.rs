@@ -88,6 +88,22 @@ fn one_net_has_several_outputs_by_layout_that_share_what_they_can() {
     assert!(text.contains("`nnue.lock` would change"), "{text}");
 }
 
+/// What the first writes is in its layout, and the second says of it neither that nor the architecture.
+#[test]
+fn described_nets_are_made_of_other_nets() {
+    let Some(engines) = engines() else { return };
+    let folder = unpacked(&engines, "plentychess");
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let first = MANIFEST.replace("embed-avx2 = [\"out/avx2.bin\", \"out/again.bin\"]\n", "");
+    let second = "[net.embedded]\nsource = \"net:plenty\"\noutputs = { embed-avx2 = \"out/embedded.bin\" }\n";
+    std::fs::write(folder.path().join("nnue.toml"), format!("{first}{second}")).unwrap();
+    built(folder.path(), &["build", "embedded"], 0);
+    let index = crate::common::json(&engines.join("index.json"));
+    let wanted = index["public/plentychess"]["files"]["processed_from_compressed.avx2.bin"]["sha256"].as_str().unwrap();
+    assert_eq!((sha256(&read("out/embedded.bin")).as_str(), read("out/net.bin")), (wanted, read("compressed.bin")));
+    built(folder.path(), &["verify", "--rebuild"], 0);
+}
+
 #[test]
 fn init_proposes_architectures_whose_files_have_the_length() {
     let Some(engines) = engines() else { return };

@@ -7,6 +7,7 @@ mod damage;
 mod defaults;
 mod keys;
 mod messages;
+mod net_sources;
 mod schema;
 mod sweeps;
 mod values;

@@ -138,8 +138,8 @@ fn the_example_parses_as_it_is() {
     fs::write(folder.path().join("runs/a/epoch=1.ckpt"), "").unwrap();
     let manifest = load(folder.path()).unwrap();
     let names: Vec<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
-    assert_eq!(names[..5], ["big", "known", "mixed", "nightly/a/epoch=1", "latest/a-1"]);
-    assert_eq!(names.len(), 5 + 2 * 3 + 1);
+    assert_eq!(names[..6], ["big", "known", "mixed", "nightly/a/epoch=1", "latest/a-1", "from-big"]);
+    assert_eq!(names.len(), 6 + 2 * 3 + 1);
     assert_eq!(manifest.warnings, Vec::<String>::new());
 }
 

@@ -186,7 +186,7 @@ fn digest(architecture: &Architecture, contents: &Contents) -> (Blake3, u64) {
 /// Positions of the data files → the matrices of the search and of its judgement.
 fn gather_of(architecture: &Architecture, action: &Described, params: &stage::Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let data = inputs.files().into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
-    let paths: Vec<PathBuf> = data.map(|(_, path)| path.to_owned()).collect();
+    let paths: Vec<PathBuf> = data.map(|(_, path)| path).collect();
     let Value { contents, .. } = value(inputs, action.stage)?;
     let sampled = pipeline::sample(&paths, params, held_out(params.positions), &inputs.guarded()?)?;
     let gathered = pipeline::gather_by(&sampled, |positions| gather::gather(architecture, &contents.tensors, positions, ctx))?;

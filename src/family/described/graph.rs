@@ -119,7 +119,7 @@ impl<'a> Planner<'a, '_> {
         let claims = &net.source.claims;
         let load = Work::Load { is_named: claims.layout.is_some() };
         let load = self.action(Stage::Load, key::of_load(architecture, self.source, &undo), target, &[], load);
-        let file = self.steps.file(&net.source.path, net.source.sha256.as_ref());
+        let file = self.steps.source(&net.source);
         let mut at = self.steps.action(load, &[(Role::Source, file)]);
         let is_ordered = net.permutation.is_some() || net.optimize.is_some();
         let (segments, rest) = segments(&moves);

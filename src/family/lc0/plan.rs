@@ -90,7 +90,7 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps
 }
 
 fn load(source: &Source, decode: Decode, steps: &mut dyn Steps) -> NodeIndex {
-    let file = steps.file(&source.path, source.sha256.as_ref());
+    let file = steps.source(source);
     let load = stage::ReadWeights { decode, embedded: source.embedded };
     steps.action(Action::ReadWeights(load), &[(Role::Source, file)])
 }

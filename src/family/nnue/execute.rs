@@ -160,7 +160,7 @@ fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
 /// The data files, in their order.
 fn data(inputs: &dyn Inputs) -> Vec<PathBuf> {
     let data = inputs.files().into_iter().filter(|(role, _)| matches!(role, Role::Data(_)));
-    data.map(|(_, path)| path.to_owned()).collect()
+    data.map(|(_, path)| path).collect()
 }
 
 impl family::Content for Content {

@@ -14,7 +14,7 @@ use crate::words::{Algorithm, FileFormat};
 pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
     refuse_foreign(manifest, net)?;
     let source = &net.source;
-    let file = steps.file(&source.path, source.sha256.as_ref());
+    let file = steps.source(source);
     let loaded = steps.action(Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
     let floats = holds_floats(net, facts).then(|| steps.action(Action::Coalesce, &[(Role::Network, loaded)]));
     let integers = match floats {

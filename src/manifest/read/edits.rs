@@ -111,6 +111,14 @@ impl<S> Edits<S> {
 }
 
 impl Edits<Source> {
+    /// All sources that it names, to be changed; in the order of [`Edits::sources`].
+    pub(in super::super) fn sources_mut(&mut self) -> impl Iterator<Item = &mut Source> {
+        self.blend.iter_mut().flat_map(|blend| {
+            let Blend { with, graft, .. } = &mut blend.value;
+            with.iter_mut().chain(graft.iter_mut().map(|(_, source)| source))
+        })
+    }
+
     /// What is asked for, as the manifest has it.
     pub fn said(&self) -> impl Iterator<Item = (&'static str, Json)> {
         let Self { blend, heads, fold, encoding, view, onnx, metadata } = self;

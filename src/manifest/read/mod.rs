@@ -23,7 +23,7 @@ use std::{
 pub use cache::RemoteCache;
 pub use data::Data;
 pub use edits::{Blend, Edits, HeaderEdits, Heads};
-pub use net::{Net, NetSource};
+pub use net::{NET_PREFIX, Net, NetSource};
 pub use optimize::Optimize;
 pub use prove::{Prove, Proving};
 use reader::{Names, Reader};
@@ -44,6 +44,8 @@ pub(super) struct Content {
     pub sources: BTreeMap<String, Source>,
     pub data: BTreeMap<String, Data>,
     pub nets: Vec<Net>,
+    /// Names of all `[net.NAME]` tables, also of those with mistakes.
+    pub net_names: Vec<String>,
     pub remote_cache: Option<RemoteCache>,
     pub report: Option<Located<FilePath>>,
     /// `[architecture.NAME]` tables.
@@ -91,6 +93,7 @@ impl Reader<'_> {
         if let Some(item) = fields.get("defaults") {
             self.defaults(item);
         }
+        content.net_names = nets.iter().map(|entry| entry.key.value.clone()).collect();
         for entry in nets {
             let before = self.problems.len();
             let path = display_path(["net", &entry.key.value]);
@@ -183,7 +186,7 @@ impl Reader<'_> {
             .flat_map(|net| std::iter::once(&net.source).chain(net.edits.sources()))
             .filter_map(|source| match &source.value {
                 NetSource::Named(name) => Some(name.as_str()),
-                NetSource::Path(_) | NetSource::Glob { .. } | NetSource::Embedded { .. } => None,
+                NetSource::Path(_) | NetSource::Net(_) | NetSource::Glob { .. } | NetSource::Embedded { .. } => None,
             })
             .collect();
         for entry in sources {
@@ -202,7 +205,7 @@ impl Reader<'_> {
         }
         let globs = content.nets.iter().filter_map(|net| match &net.source.value {
             NetSource::Glob { claims, .. } | NetSource::Embedded { claims, .. } => Some(&**claims),
-            NetSource::Named(_) | NetSource::Path(_) => None,
+            NetSource::Named(_) | NetSource::Path(_) | NetSource::Net(_) => None,
         });
         let claims = content.sources.values().map(|source| &source.claims).chain(globs);
         let used: HashSet<&str> = claims.filter_map(|claims| claims.described.as_ref()).map(|described| described.value.typed()).collect();

@@ -23,6 +23,9 @@ use super::{
 use crate::format::autodiscover::AUTODISCOVER;
 use crate::words::CompressionChoice;
 
+/// What a source begins with that is the output of another net.
+pub const NET_PREFIX: &str = "net:";
+
 /// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Net {
@@ -59,6 +62,8 @@ pub enum NetSource {
     Named(String),
     /// A file.
     Path(FilePath),
+    /// The first output of the net of this name.
+    Net(String),
     /// A pattern: one net per file that matches.
     Glob {
         /// The pattern.
@@ -116,7 +121,7 @@ impl Reader<'_> {
         if let Some(Some(source)) = &source {
             let wildcards = match &source.value {
                 NetSource::Glob { pattern, .. } => Some(captures::words_of(pattern)),
-                NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => None,
+                NetSource::Named(_) | NetSource::Path(_) | NetSource::Net(_) | NetSource::Embedded { .. } => None,
             };
             let outputs: Vec<&Located<String>> = outputs.iter().flatten().flatten().map(|output| &output.path).collect();
             if !self.placeholders_are_good(name, permutation.as_ref(), &outputs, wildcards.as_deref()) {
@@ -357,6 +362,10 @@ impl Reader<'_> {
     /// The name of a source, or a path.
     pub(super) fn named_source(&mut self, key: &str, item: &Item) -> Option<Located<NetSource>> {
         let text = self.path_text(key, item)?;
+        if let Some(name) = text.value.strip_prefix(NET_PREFIX) {
+            let name = name.to_owned();
+            return Some(text.map(|_| NetSource::Net(name)));
+        }
         if self.source_names.set.contains(&text.value) {
             return Some(text.map(NetSource::Named));
         }
@@ -365,7 +374,7 @@ impl Reader<'_> {
             return Some(text.map(|text| NetSource::Path(FilePath::new(folder, &text))));
         }
         let names = self.source_names.ordered.clone();
-        self.undefined("source", key, &text, &names, "; the path of a file has a `/` or an ending in it");
+        self.undefined("source", key, &text, &names, "; the path of a file has a `/` or an ending in it, and another net is `net:NAME`");
         None
     }
 }

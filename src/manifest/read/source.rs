@@ -9,6 +9,7 @@ use super::{
         text::{Located, Problem, Span, listed, suggestion},
         tree::{Entry, Item, display_path},
     },
+    net::NET_PREFIX,
     reader::Reader,
     values::Fields,
 };
@@ -26,8 +27,10 @@ pub struct Source {
     pub name: Option<String>,
     /// The table's header, or the path in the net.
     pub span: Span,
-    /// The file.
+    /// The file. Of another net's output: `net:NAME` as typed, and where that output is, or its folder.
     pub path: Located<FilePath>,
+    /// The net whose first output it is.
+    pub net: Option<String>,
     /// Whether the network is that at the end of a program, whatever the file begins with.
     pub embedded: bool,
     /// Of `<autodiscover>`: the lc0 whose search is followed.
@@ -106,6 +109,28 @@ impl Claims {
         }
     }
 
+    /// The same, with what `other` says of what is not said here.
+    #[must_use]
+    pub(in super::super) fn or(self, other: Self) -> Self {
+        // A generation and what is described exclude each other.
+        let is_open = self.architecture.is_none() && self.described.is_none();
+        let (architecture, described) = if is_open { (other.architecture, other.described) } else { (self.architecture, self.described) };
+        let overflow = if self.overflow.value == Overflow::default() { other.overflow } else { self.overflow };
+        Self {
+            features: self.features.or(other.features),
+            l1: self.l1.or(other.l1),
+            l2: self.l2.or(other.l2),
+            l3: self.l3.or(other.l3),
+            architecture,
+            described,
+            layout: self.layout.or(other.layout),
+            quantization: self.quantization.or(other.quantization),
+            state_dict: self.state_dict.or(other.state_dict),
+            decode: self.decode.or(other.decode),
+            overflow,
+        }
+    }
+
     /// What is said of the content, by the names of its keys: the value, and where it was written.
     pub fn said(&self) -> impl Iterator<Item = (&'static str, Value, Span)> {
         fn of<T>(key: &'static str, said: &Option<Located<T>>, value: impl Fn(&T) -> Value) -> Option<(&'static str, Value, Span)> {
@@ -165,7 +190,17 @@ impl Reader<'_> {
         self.finish(fields);
         let is_embedded = embedded.is_some();
         let path = embedded.or(path)??;
-        Some(Source { name: Some(entry.key.value.clone()), span, path, embedded: is_embedded, engine, claims, sha256 })
+        let net = path.value.typed.strip_prefix(NET_PREFIX).filter(|_| !is_embedded).map(str::to_owned);
+        if let (Some(net), Some(pin)) = (&net, &sha256) {
+            self.problems.push(Problem::new(
+                format!("the output of the net `{net}` cannot be pinned"),
+                pin.span,
+                "this pin",
+                "it is made anew whenever what it is made from changes",
+                "remove `sha256`; `nnue.lock` says what came out, and `--locked` holds builds to it",
+            ));
+        }
+        Some(Source { name: Some(entry.key.value.clone()), span, path, net, embedded: is_embedded, engine, claims, sha256 })
     }
 
     /// Says that a table has two keys of which it may have one.
