@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::execute::Build;
+use super::execute::{Build, Said};
 use super::state::State;
 use super::{Options, StageStatus, Workspace};
 use crate::cache::Preimage;
@@ -64,7 +64,7 @@ impl Workspace<'_> {
     pub fn explain(&self, net: &ResolvedNet, options: &Options, ctx: &Ctx) -> Result<Explanation> {
         let graph: Graph = plan::plan(self.manifest, &[net], &Facts::probe(&[net]))?;
         let plan = graph.nets.first().ok_or_else(|| Error::new("the graph lacks its net: this is a bug in nnue, please report it"))?;
-        let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
+        let build = Build::new(self, &graph, options, None, ctx, &Said { on_error: &|_, _| {}, finished: &|_| {}, assume: &|_| {} });
         let states = build.resolve(&graph.order()?);
         ctx.check()?;
         let mut stages = Vec::with_capacity(plan.actions.len());

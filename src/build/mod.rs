@@ -58,6 +58,8 @@ pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locke
 use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet, LockedProof};
 
+use petgraph::graph::NodeIndex;
+
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
 use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, Witnessed};
@@ -174,6 +176,21 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
+        self.build_telling(nets, options, ctx, on_error, &|_| {})
+    }
+
+    /// The same. `finished` gets each net as soon as its files are what they should be, which an interruption later does not change.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_telling(
+        &self,
+        nets: &[&ResolvedNet],
+        options: &Options,
+        ctx: &Ctx,
+        on_error: &(dyn Fn(&str, &Error) + Sync),
+        finished: &(dyn Fn(&NetReport) + Sync),
+    ) -> Result<Report> {
         if !options.dry_run && !options.frozen {
             begun::sweep(&self.state, &self.manifest.folder, &output_folders(nets));
         }
@@ -192,15 +209,16 @@ impl<'a> Workspace<'a> {
         let locked = options.locked.then_some(&old);
         let (mut rests_on, mut built_from) = (None, Vec::new());
         let assume = |stale: &[usize]| say_assumptions(stale, nets, &facts, ctx);
-        let report = execute::execute(self, &graph, options, locked, ctx, &Said { on_error, assume: &assume }).and_then(|executed| {
-            let Executed { mut report, digests, .. } = executed;
-            rests_on = executed.rests_on;
-            if !options.dry_run {
-                self.distrust_changed(&graph, &mut report, &digests, on_error)?;
-            }
-            built_from = digests;
-            Ok(report)
-        });
+        let report =
+            execute::execute(self, &graph, options, locked, ctx, &Said { on_error, finished, assume: &assume }).and_then(|executed| {
+                let Executed { mut report, digests, .. } = executed;
+                rests_on = executed.rests_on;
+                if !options.dry_run {
+                    self.distrust_changed(&graph, &mut report, &digests, on_error)?;
+                }
+                built_from = digests;
+                Ok(report)
+            });
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();
@@ -273,7 +291,7 @@ impl<'a> Workspace<'a> {
         on_error: &(dyn Fn(&str, &Error) + Sync),
     ) -> Result<()> {
         for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Built) {
-            if let Err(error) = self.check_inputs(graph, plan, digests) {
+            if let Err(error) = self.check_inputs(graph, plan, &|node| digests.get(node.index()).copied().flatten()) {
                 if error.kind() == Kind::Interrupted {
                     return Err(error);
                 }
@@ -285,8 +303,8 @@ impl<'a> Workspace<'a> {
         Ok(())
     }
 
-    /// Fails where a file of the net no longer has the content that it was built from, by `digests`.
-    fn check_inputs(&self, graph: &Graph, net: &NetPlan, digests: &[Option<Blake3>]) -> Result<()> {
+    /// Fails where a file of the net no longer has the content that it was built from, by `digest`.
+    fn check_inputs(&self, graph: &Graph, net: &NetPlan, digest: &dyn Fn(NodeIndex) -> Option<Blake3>) -> Result<()> {
         let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
         let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
             Node::File(file) => {
@@ -297,7 +315,7 @@ impl<'a> Workspace<'a> {
                 };
                 // A path that led to another file in between may have given that one's SHA-256.
                 let is_steady = self.files.stable_signature(&file.path.resolved).is_some();
-                (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(Ok(file))
+                (!is_steady || now != digest(input)).then_some(Ok(file))
             }
             Node::Action(_) => None,
         });
@@ -399,7 +417,7 @@ impl<'a> Workspace<'a> {
             let is_same = differences.as_ref().is_some_and(Vec::is_empty) && before.is_some_and(|before| before.proof == now.proof);
             if !is_same {
                 // The SHA-256 of the inputs may have been taken only now: the lock is to tell of what the net was built from.
-                self.check_inputs(graph, plan, built_from)?;
+                self.check_inputs(graph, plan, &|node| built_from.get(node.index()).copied().flatten())?;
                 changed.push(now);
             }
             lines.extend(differences.into_iter().flatten().map(|line| format!("net `{}`: {line}", net.net)));
