@@ -21,7 +21,7 @@ use crate::stage::Deviation;
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Nets to build, by the names in the manifest or patterns such as 'epoch=1*' [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// Only say what would run, and why
     #[arg(short = 'n', long)]
@@ -140,7 +140,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         && !args.with_times
         && let Some(report) = unchanged(&args.nets, &args.manifest, global)
     {
-        let teller = Teller::new(report.nets.len(), true, global);
+        let teller = Teller::new(report.nets.len(), !args.json && !args.dry_run, global);
         return print_report(&report, &teller, &args, Exit::Failed, global);
     }
     // Before anything is read: what is edited from now on must show in the next build.
@@ -255,13 +255,17 @@ impl<'a> Teller<'a> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn text_of(&self, net: &NetReport) -> String {
+        if self.many { line_of(net) } else { text_of(net) }
+    }
+
     /// Tells of a net whose files are there.
     pub(super) fn finished(&self, net: &NetReport) {
+        // Held while it is written, so that one stands below the other.
         let mut said = self.said();
         self.global.say_net(net);
-        let text = if self.many { line_of(net) } else { text_of(net) };
         if self.prints
-            && let Err(error) = self.global.print_summary(&text)
+            && let Err(error) = self.global.print_summary(&self.text_of(net))
         {
             said.failed.get_or_insert(error);
         }
@@ -273,12 +277,19 @@ impl<'a> Teller<'a> {
     /// # Errors
     /// When something could not be printed, then or now.
     pub(super) fn rest(&self, report: &Report) -> Result<()> {
-        let is_known = |net: &NetReport| self.said().nets.get(&net.net) == Some(&net.status);
-        report.nets.iter().filter(|net| !is_known(net)).for_each(|net| self.finished(net));
-        if self.many && self.prints {
-            self.global.print_summary(&sum(report))?;
+        let mut said = self.said();
+        let mut text = String::new();
+        for net in report.nets.iter().filter(|net| said.nets.get(&net.net) != Some(&net.status)) {
+            self.global.say_net(net);
+            text.push_str(&self.text_of(net));
         }
-        self.said().failed.take().map_or(Ok(()), Err)
+        if self.many {
+            text.push_str(&sum(report));
+        }
+        if self.prints {
+            self.global.print_summary(&text)?;
+        }
+        said.failed.take().map_or(Ok(()), Err)
     }
 
     /// Adds to an interruption what was finished before.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use clap::ArgAction;
+use clap::{ArgAction, ValueHint};
 
 use super::log::LogFormat;
 use super::progress::Reporter;
@@ -19,10 +19,10 @@ use crate::error::{Error, Result};
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// Act as if started in this folder
-    #[arg(id = "start-folder", short = 'C', global = true, value_name = "DIR")]
+    #[arg(id = "start-folder", short = 'C', global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
     /// The manifest; by default `nnue.toml` here or in a parent folder
-    #[arg(id = "manifest-file", short = 'f', global = true, value_name = "FILE")]
+    #[arg(id = "manifest-file", short = 'f', global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     manifest: Option<PathBuf>,
     /// Print results and errors only
     #[arg(short, long, global = true)]

@@ -37,7 +37,7 @@ const DOUBLINGS: u32 = 5;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Nets to watch, by the names in the manifest [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// How long to wait between two looks at the files (ms, s, m, h, d or w; 50ms or more), such as 500ms or 10s
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]

@@ -13,6 +13,7 @@ mod project;
 mod build;
 mod cache;
 mod commands;
+mod completions;
 mod docs;
 mod eval;
 mod explain;
