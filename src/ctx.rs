@@ -16,14 +16,39 @@ use rustix::fs::OFlags;
 use crate::error::{Error, Result};
 pub use crate::words::Backend;
 
-/// Receives progress and warnings of running stages. All methods may be called from any thread.
+/// A stage of a net, which work is done for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The net; of several that share the work the first one.
+    pub net: String,
+    /// The stage.
+    pub stage: &'static str,
+}
+
+/// A unit of work, as progress tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task<'a> {
+    /// What it is a part of; `None` for work that is of no single net.
+    pub scope: Option<&'a Scope>,
+    /// What is done; `None` for the stage as a whole.
+    pub name: Option<&'a str>,
+}
+
+/// Receives progress and warnings of running stages. All methods may be called from any thread. Who does not say otherwise hears warnings
+/// only.
 pub trait Progress: Send + Sync {
     /// A unit of work begins; `total` is its size in `unit`s where known.
-    fn start(&self, task: &str, total: Option<u64>, unit: &'static str);
+    fn start(&self, task: Task<'_>, total: Option<u64>, unit: &'static str) {
+        let _ = (task, total, unit);
+    }
     /// `done` more units of `task` are finished.
-    fn advance(&self, task: &str, done: u64);
+    fn advance(&self, task: Task<'_>, done: u64) {
+        let _ = (task, done);
+    }
     /// `task` is over.
-    fn finish(&self, task: &str);
+    fn finish(&self, task: Task<'_>) {
+        let _ = task;
+    }
     /// Something the user should know although the work goes on.
     fn warn(&self, message: &str);
 }
@@ -32,9 +57,6 @@ pub trait Progress: Send + Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-    fn advance(&self, _: &str, _: u64) {}
-    fn finish(&self, _: &str) {}
     fn warn(&self, _: &str) {}
 }
 
@@ -42,11 +64,42 @@ impl Progress for Silent {
 struct WarningsOnly(Arc<dyn Progress>);
 
 impl Progress for WarningsOnly {
-    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-    fn advance(&self, _: &str, _: u64) {}
-    fn finish(&self, _: &str) {}
     fn warn(&self, message: &str) {
         self.0.warn(message);
+    }
+}
+
+/// What a stage tells of its progress through: its tasks are those of the context's [`Scope`].
+#[derive(Clone, Copy)]
+pub struct Tasks<'a> {
+    scope: Option<&'a Scope>,
+    progress: &'a dyn Progress,
+}
+
+impl Tasks<'_> {
+    /// A unit of work begins; `total` is its size in `unit`s where known.
+    pub fn start(self, name: &str, total: Option<u64>, unit: &'static str) {
+        self.progress.start(Task { scope: self.scope, name: Some(name) }, total, unit);
+    }
+
+    /// `done` more units of it are finished.
+    pub fn advance(self, name: &str, done: u64) {
+        self.progress.advance(Task { scope: self.scope, name: Some(name) }, done);
+    }
+
+    /// It is over.
+    pub fn finish(self, name: &str) {
+        self.progress.finish(Task { scope: self.scope, name: Some(name) });
+    }
+}
+
+/// A stage that runs; it is over when this goes.
+#[must_use]
+pub struct Running<'a>(&'a Ctx);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.progress.finish(self.0.whole());
     }
 }
 
@@ -100,6 +153,7 @@ pub type Guard = Arc<dyn Fn(&Path, &File) -> Result<()> + Send + Sync>;
 pub struct Ctx {
     cancel: Arc<AtomicBool>,
     progress: Arc<dyn Progress>,
+    scope: Option<Arc<Scope>>,
     guard: Option<Guard>,
     copies_inputs: bool,
     /// The compute backend that was asked for.
@@ -109,7 +163,7 @@ pub struct Ctx {
 impl Ctx {
     /// A context that reports to `progress` and stops when `cancel` becomes true.
     pub fn new(cancel: Arc<AtomicBool>, progress: Arc<dyn Progress>, backend: Backend) -> Self {
-        Self { cancel, progress, guard: None, copies_inputs: false, backend }
+        Self { cancel, progress, scope: None, guard: None, copies_inputs: false, backend }
     }
 
     /// No progress, never cancelled, CPU.
@@ -163,9 +217,25 @@ impl Ctx {
         Self { progress: Arc::new(Silent), ..self.clone() }
     }
 
-    /// The progress sink.
-    pub fn progress(&self) -> &dyn Progress {
-        &*self.progress
+    /// The same context for a stage of a net: progress names both.
+    #[must_use]
+    pub fn within(&self, net: &str, stage: &'static str) -> Self {
+        Self { scope: Some(Arc::new(Scope { net: net.to_owned(), stage })), ..self.clone() }
+    }
+
+    /// Tells that the stage of this context begins, and that it is over when the value goes.
+    pub fn running(&self) -> Running<'_> {
+        self.progress.start(self.whole(), None, "");
+        Running(self)
+    }
+
+    fn whole(&self) -> Task<'_> {
+        Task { scope: self.scope.as_deref(), name: None }
+    }
+
+    /// Where progress is told.
+    pub fn progress(&self) -> Tasks<'_> {
+        Tasks { scope: self.scope.as_deref(), progress: &*self.progress }
     }
 
     /// Reports something that the user should know although the work goes on.

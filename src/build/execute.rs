@@ -10,7 +10,8 @@ use rayon::prelude::*;
 
 use super::begun::Begun;
 use super::lock::{self, Lock, LockedFile};
-use super::report::{NetStatus, Report};
+use super::release::{Pass as ReleasePass, Released};
+use super::report::{NetReport, NetStatus, Report};
 use super::state::State;
 use super::{Made, Options, Workspace};
 use crate::cache::record::ActionResult;
@@ -32,7 +33,7 @@ pub(super) fn execute(
     said: &Said<'_>,
 ) -> Result<Executed> {
     let order = graph.order()?;
-    let build = Build::new(workspace, graph, options, locked, ctx, said.on_error);
+    let build = Build::new(workspace, graph, options, locked, ctx, said);
     let mut states = build.resolve(&order);
     // A source that is missing is a failure like any other: without `keep_going` nothing runs after it.
     let stopped = !options.keep_going && states.iter().any(|state| matches!(state, State::Failed(_)));
@@ -44,6 +45,10 @@ pub(super) fn execute(
     if !options.dry_run && !stopped {
         if states.iter().any(|state| matches!(state, State::Stale { .. })) {
             build.note_begun();
+        }
+        let is_open = |net: &NetPlan| net.actions.iter().any(|node| !matches!(states[node.index()], State::Settled(_)));
+        for (index, _) in graph.nets.iter().enumerate().filter(|(_, net)| !is_open(net)) {
+            build.finish(index, &|node| states[node.index()].clone());
         }
         states = build.run_stale(states)?;
     }
@@ -64,6 +69,8 @@ pub(super) fn execute(
 pub(super) struct Said<'a> {
     /// Gets each error as it happens, with the net's name.
     pub(super) on_error: &'a (dyn Fn(&str, &Error) + Sync),
+    /// Gets each net as soon as nothing is left to do for it but to lock it.
+    pub(super) finished: &'a (dyn Fn(&NetReport) + Sync),
     /// Gets the nets of which something is stale, by their places in the graph, before anything runs.
     pub(super) assume: &'a dyn Fn(&[usize]),
 }
@@ -89,6 +96,11 @@ pub(super) struct Build<'a> {
     pub(super) refused: Mutex<Vec<String>>,
     pub(super) ctx: &'a Ctx,
     pub(super) on_error: &'a (dyn Fn(&str, &Error) + Sync),
+    pub(super) finished: &'a (dyn Fn(&NetReport) + Sync),
+    /// What nets that were told of as finished needed besides their bytes.
+    pub(super) released: Mutex<HashMap<usize, Option<Released>>>,
+    /// What nets share when that is looked at.
+    pub(super) release_pass: Mutex<ReleasePass>,
     pub(super) last: Vec<Option<BuildState>>,
     /// Outputs of each write action; nets do not share write actions.
     pub(super) writes: HashMap<NodeIndex, Vec<Output>>,
@@ -110,7 +122,7 @@ impl<'a> Build<'a> {
         options: &'a Options,
         locked: Option<&'a Lock>,
         ctx: &'a Ctx,
-        on_error: &'a (dyn Fn(&str, &Error) + Sync),
+        said: &Said<'a>,
     ) -> Self {
         let last: Vec<Option<BuildState>> = graph.nets.par_iter().map(|net| workspace.log.load(&net.name, ctx)).collect();
         let (mut writes, mut users) = (HashMap::<NodeIndex, Vec<Output>>::new(), HashMap::<NodeIndex, Vec<usize>>::new());
@@ -129,7 +141,10 @@ impl<'a> Build<'a> {
             locked,
             refused: Mutex::default(),
             ctx,
-            on_error,
+            on_error: said.on_error,
+            finished: said.finished,
+            released: Mutex::default(),
+            release_pass: Mutex::default(),
             last,
             writes,
             users,

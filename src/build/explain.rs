@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::execute::Build;
+use super::execute::{Build, Said};
 use super::state::State;
 use super::{Options, StageStatus, Workspace};
 use crate::cache::Preimage;
@@ -69,7 +69,7 @@ impl Workspace<'_> {
             .iter()
             .find(|plan| plan.name == net.name)
             .ok_or_else(|| Error::new("the graph lacks its net: this is a bug in nnue, please report it"))?;
-        let build = Build::new(self, &graph, options, None, ctx, &|_, _| {});
+        let build = Build::new(self, &graph, options, None, ctx, &Said { on_error: &|_, _| {}, finished: &|_| {}, assume: &|_| {} });
         let states = build.resolve(&graph.order()?);
         ctx.check()?;
         let mut stages = Vec::with_capacity(plan.actions.len());

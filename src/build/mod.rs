@@ -58,10 +58,10 @@ pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
-use petgraph::graph::NodeIndex;
-
 use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet, LockedProof};
+
+use petgraph::graph::NodeIndex;
 
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -194,6 +194,21 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When the graph cannot be made, or the work was interrupted.
     pub fn build(&self, nets: &[&ResolvedNet], options: &Options, ctx: &Ctx, on_error: &(dyn Fn(&str, &Error) + Sync)) -> Result<Report> {
+        self.build_telling(nets, options, ctx, on_error, &|_| {})
+    }
+
+    /// The same. `finished` gets each net as soon as its files are what they should be, which an interruption later does not change.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_telling(
+        &self,
+        nets: &[&ResolvedNet],
+        options: &Options,
+        ctx: &Ctx,
+        on_error: &(dyn Fn(&str, &Error) + Sync),
+        finished: &(dyn Fn(&NetReport) + Sync),
+    ) -> Result<Report> {
         let needed = self.manifest.with_needed(nets);
         let nets = needed.as_slice();
         if !options.dry_run && !options.frozen {
@@ -214,16 +229,17 @@ impl<'a> Workspace<'a> {
         let locked = options.locked.then_some(&old);
         let (mut rests_on, mut built_from, mut made) = (None, Vec::new(), HashMap::new());
         let assume = |stale: &[usize]| say_assumptions(stale, nets, &facts, ctx);
-        let report = execute::execute(self, &graph, options, locked, ctx, &Said { on_error, assume: &assume }).and_then(|executed| {
-            let Executed { mut report, digests, made: published, .. } = executed;
-            made = published;
-            rests_on = executed.rests_on;
-            if !options.dry_run {
-                self.distrust_changed(&graph, &mut report, &digests, on_error)?;
-            }
-            built_from = digests;
-            Ok(report)
-        });
+        let report =
+            execute::execute(self, &graph, options, locked, ctx, &Said { on_error, finished, assume: &assume }).and_then(|executed| {
+                let Executed { mut report, digests, made: published, .. } = executed;
+                made = published;
+                rests_on = executed.rests_on;
+                if !options.dry_run {
+                    self.distrust_changed(&graph, &mut report, &digests, on_error)?;
+                }
+                built_from = digests;
+                Ok(report)
+            });
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();
@@ -301,7 +317,7 @@ impl<'a> Workspace<'a> {
         on_error: &(dyn Fn(&str, &Error) + Sync),
     ) -> Result<()> {
         for (net, plan) in report.nets.iter_mut().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Built) {
-            if let Err(error) = self.check_inputs(graph, plan, digests) {
+            if let Err(error) = self.check_inputs(graph, plan, &|node| digests.get(node.index()).copied().flatten()) {
                 if error.kind() == Kind::Interrupted {
                     return Err(error);
                 }
@@ -313,8 +329,8 @@ impl<'a> Workspace<'a> {
         Ok(())
     }
 
-    /// Fails where a file of the net no longer has the content that it was built from, by `digests`.
-    fn check_inputs(&self, graph: &Graph, net: &NetPlan, digests: &[Option<Blake3>]) -> Result<()> {
+    /// Fails where a file of the net no longer has the content that it was built from, by `digest`.
+    fn check_inputs(&self, graph: &Graph, net: &NetPlan, digest: &dyn Fn(NodeIndex) -> Option<Blake3>) -> Result<()> {
         let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
         let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
             Node::File(file) => {
@@ -325,7 +341,7 @@ impl<'a> Workspace<'a> {
                 };
                 // A path that led to another file in between may have given that one's SHA-256.
                 let is_steady = self.files.stable_signature(&file.path.resolved).is_some();
-                (!is_steady || now != digests.get(input.index()).copied().flatten()).then_some(Ok(file))
+                (!is_steady || now != digest(input)).then_some(Ok(file))
             }
             Node::Action(_) => None,
         });
@@ -434,7 +450,7 @@ impl<'a> Workspace<'a> {
             let is_same = differences.as_ref().is_some_and(Vec::is_empty) && before.is_some_and(|before| before.proof == now.proof);
             if !is_same {
                 // The SHA-256 of the inputs may have been taken only now: the lock is to tell of what the net was built from.
-                self.check_inputs(graph, plan, built_from)?;
+                self.check_inputs(graph, plan, &|node| built_from.get(node.index()).copied().flatten())?;
                 changed.push(now);
             }
             lines.extend(differences.into_iter().flatten().map(|line| format!("net `{}`: {line}", net.net)));

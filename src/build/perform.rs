@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use super::state::{Settled, State, States};
 use super::values::Values;
 use crate::cache::record::{ActionResult, Said};
 use crate::cache::{ActionRecord, Key, Preimage, PublishedFile};
+use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::exec::Local;
 use crate::files::Sha256;
@@ -32,6 +34,8 @@ struct Pass<'b, 'a> {
     open: Vec<NodeIndex>,
     states: States,
     values: Values,
+    /// How many open actions each net has left.
+    left: Vec<AtomicUsize>,
 }
 
 impl Work for Pass<'_, '_> {
@@ -56,9 +60,16 @@ impl Work for Pass<'_, '_> {
             }
             other @ (State::Stale { .. } | State::Open | State::File(_) | State::Settled(_)) => Ok(other),
         };
-        let result = result.map(|state| self.states.set(node, state));
+        let result = result.map(|state| {
+            let is_settled = matches!(state, State::Settled(_));
+            self.states.set(node, state);
+            is_settled
+        });
         self.release_inputs(node);
-        result
+        if result? {
+            self.finish_nets(node);
+        }
+        Ok(())
     }
 
     fn failed(&self, task: usize, error: Error) {
@@ -81,6 +92,15 @@ impl Work for Pass<'_, '_> {
 }
 
 impl Pass<'_, '_> {
+    /// Finishes the nets of which this was the last open action.
+    fn finish_nets(&self, node: NodeIndex) {
+        for net in self.build.users.get(&node).into_iter().flatten() {
+            if self.left[*net].fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.build.finish(*net, &|node| self.states.get(node));
+            }
+        }
+    }
+
     fn release_inputs(&self, node: NodeIndex) {
         for (_, input) in self.build.graph.inputs(node) {
             self.values.release(input);
@@ -114,7 +134,9 @@ impl Build<'_> {
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
         // Stages use all processors themselves, through rayon; more actions at a time would only cost memory.
         let limits = Limits { workers: self.options.jobs.unwrap_or(processors), keep_going: self.options.keep_going };
-        let pass = Pass { build: self, open, states, values };
+        let left = self.graph.nets.iter().map(|net| net.actions.iter().filter(|node| numbers.contains_key(node)).count());
+        let left = left.map(AtomicUsize::new).collect();
+        let pass = Pass { build: self, open, states, values, left };
         tasks.run(limits, self.ctx, &pass);
         let states = pass.states.into_vec();
         // Also of a build that is interrupted, or fails later.
@@ -167,11 +189,12 @@ impl Build<'_> {
             self.accept(node, output, sha256, content)
         };
         let published = |write: NodeIndex| self.published(write, &states.get(write));
+        let ctx = self.scope(node);
         let runner = Runner {
             workspace: self.workspace,
             graph: self.graph,
             values,
-            ctx: self.ctx,
+            ctx: &ctx,
             executor: &Local,
             digest: &digest,
             accept: &accept,
@@ -181,8 +204,10 @@ impl Build<'_> {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }
         let start = Instant::now();
+        let running = ctx.running();
         let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
         let Ran { digest, bytes, stored, outcome, value } = runner.run(node, outputs)?;
+        drop(running);
         let seconds = start.elapsed().as_secs_f64();
         if let Some(value) = &value {
             values.put(node, value);
@@ -204,6 +229,15 @@ impl Build<'_> {
             remote.upload(&record);
         }
         Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
+    }
+
+    /// The context for an action: what it does is done for the first net that uses it.
+    fn scope(&self, node: NodeIndex) -> Ctx {
+        let net = self.users.get(&node).and_then(|users| self.graph.nets.get(*users.first()?));
+        match (net, self.graph.action(node)) {
+            (Some(net), Some(action)) => self.ctx.within(&net.name, action.stage().name()),
+            _ => self.ctx.clone(),
+        }
     }
 
     /// Where the first file of a settled write action is.

@@ -12,7 +12,7 @@ use std::{
 
 use super::{Options, Workspace};
 use crate::{
-    ctx::{Backend, Ctx, Progress, Silent},
+    ctx::{Backend, Ctx, Progress, Silent, Task},
     error::{Error, Kind},
     family::testing::small_source,
     files::{Clock, Sha256, Signature, signature::Timestamp},
@@ -71,11 +71,9 @@ fn a_first_build_reads_its_source_once_for_key_pin_and_lock() {
 struct Canceller(Arc<AtomicBool>);
 
 impl Progress for Canceller {
-    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-    fn advance(&self, _: &str, _: u64) {
+    fn advance(&self, _: Task<'_>, _: u64) {
         self.0.store(true, Ordering::Relaxed);
     }
-    fn finish(&self, _: &str) {}
     fn warn(&self, _: &str) {}
 }
 

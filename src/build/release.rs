@@ -4,13 +4,15 @@
 //! report says what they lacked in the write stage, which publishes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place, recorded_sha256};
+use super::report::NetStatus;
 use super::state::{Settled, State};
 use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;
@@ -34,32 +36,52 @@ pub(super) struct Released {
 impl Build<'_> {
     /// Makes up for what the outputs of settled nets are missing, or only finds out (dry run). `None` for nets that need nothing.
     pub(super) fn release(&self, states: &[State]) -> Vec<Option<Released>> {
-        let mut pass = Pass::default();
-        let mut all = Vec::with_capacity(self.graph.nets.len());
-        for (index, plan) in self.graph.nets.iter().enumerate() {
-            let is_settled = || plan.actions.iter().all(|node| matches!(states[node.index()], State::Settled(_)));
-            let Some(net) = plan.release.as_deref().filter(|_| is_settled()) else {
-                all.push(None);
-                continue;
-            };
-            let mut released = Released::default();
-            let this = Net { index, plan, net, states };
-            if let Err((write, error)) = self.release_net(&this, &mut pass, &mut released) {
-                (self.on_error)(&plan.name, &error);
-                released.failed = Some((write, error.to_string()));
-            }
-            all.push(Some(released));
-        }
+        let mut known = std::mem::take(&mut *self.released.lock().unwrap_or_else(PoisonError::into_inner));
+        let one = |index| known.remove(&index).unwrap_or_else(|| self.release_one(index, &|node| &states[node.index()]));
+        let all: Vec<Option<Released>> = (0..self.graph.nets.len()).map(one).collect();
         let did_write = |released: &Released| !self.options.dry_run && !released.missing.is_empty();
         if all.iter().flatten().any(did_write) {
             // Where nothing ran, nothing swept the folders yet.
+            let pass = self.release_pass.lock().unwrap_or_else(PoisonError::into_inner);
             let folders = pass.written.keys().filter_map(|path| path.parent().map(Path::to_owned));
             crate::build::sweep(&folders.collect());
         }
         all
     }
 
-    fn release_net(&self, this: &Net<'_>, pass: &mut Pass, released: &mut Released) -> Result<(), (NodeIndex, Error)> {
+    /// The same for one net.
+    fn release_one(&self, index: usize, states: &Known<'_>) -> Option<Released> {
+        let plan = &self.graph.nets[index];
+        let is_settled = || plan.actions.iter().all(|node| matches!(states(*node), State::Settled(_)));
+        let net = plan.release.as_deref().filter(|_| is_settled())?;
+        let mut released = Released::default();
+        let this = Net { index, plan, net, states };
+        let mut pass = self.release_pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err((write, error)) = self.release_net(&this, &mut pass, &mut released) {
+            (self.on_error)(&plan.name, &error);
+            released.failed = Some((write, error.to_string()));
+        }
+        Some(released)
+    }
+
+    /// Does what is left to be done for a net whose actions are all settled, and tells of it; one that fails in this is told of with the
+    /// rest, at the end.
+    pub(super) fn finish(&self, index: usize, state: &dyn Fn(NodeIndex) -> State) {
+        let plan = &self.graph.nets[index];
+        let inputs = plan.actions.iter().flat_map(|action| self.graph.inputs(*action)).map(|(_, input)| input);
+        let nodes: BTreeSet<NodeIndex> = plan.actions.iter().copied().chain(inputs).collect();
+        let known: HashMap<NodeIndex, State> = nodes.into_iter().map(|node| (node, state(node))).collect();
+        let states = |node: NodeIndex| known.get(&node).unwrap_or(&State::Open);
+        let released = self.release_one(index, &states);
+        let report = self.net_report(index, plan, &states, released.as_ref());
+        self.released.lock().unwrap_or_else(PoisonError::into_inner).insert(index, released);
+        let is_of_its_inputs = || self.workspace.check_inputs(self.graph, plan, &|node| states(node).digest()).is_ok();
+        if report.status == NetStatus::Fresh || report.status == NetStatus::Built && is_of_its_inputs() {
+            (self.finished)(&report);
+        }
+    }
+
+    fn release_net(&self, this: &Net<'_, '_>, pass: &mut Pass, released: &mut Released) -> Result<(), (NodeIndex, Error)> {
         // A locked build publishes only what is locked; the difference is reported with the lock.
         let writes = !self.options.dry_run && self.is_locked(this);
         released.provenance = vec![None; this.plan.outputs.len()];
@@ -72,7 +94,7 @@ impl Build<'_> {
             let shown = self.shown(output, &path);
             let start = Instant::now();
             let mut reason = None;
-            self.accept_sums(*write, output, &|action| this.states[action.index()].clone()).map_err(|error| (*write, error))?;
+            self.accept_sums(*write, output, &|action| (this.states)(action).clone()).map_err(|error| (*write, error))?;
             // What was written just now was checked before it got its name.
             if let Some(at) = published_at(this.net, output)
                 && settled.ran.is_none()
@@ -101,7 +123,7 @@ impl Build<'_> {
     /// Brings the provenance file of one output up to date.
     fn provenance(
         &self,
-        this: &Net<'_>,
+        this: &Net<'_, '_>,
         output: &Output,
         write: NodeIndex,
         sha256: &Sha256,
@@ -163,13 +185,13 @@ impl Build<'_> {
     }
 
     /// SHA-256 of an input that has not changed since it was built from.
-    fn sha256_of(&self, node: NodeIndex, states: &[State], known: &RefCell<HashMap<NodeIndex, Sha256>>) -> Result<Sha256> {
+    fn sha256_of(&self, node: NodeIndex, states: &Known<'_>, known: &RefCell<HashMap<NodeIndex, Sha256>>) -> Result<Sha256> {
         if let Some(sha256) = known.borrow().get(&node) {
             return Ok(*sha256);
         }
         let Node::File(file) = &self.graph.dag[node] else { return Err(Error::new("an action is not a file")) };
         let digests = self.workspace.files.digests(&file.path.resolved)?;
-        if states[node.index()].digest() == Some(digests.blake3) {
+        if states(node).digest() == Some(digests.blake3) {
             known.borrow_mut().insert(node, digests.sha256);
             return Ok(digests.sha256);
         }
@@ -190,7 +212,7 @@ impl Build<'_> {
     }
 
     /// Whether what would be published is locked, where it has to be.
-    fn is_locked(&self, this: &Net<'_>) -> bool {
+    fn is_locked(&self, this: &Net<'_, '_>) -> bool {
         let Some(locked) = self.locked else { return true };
         let outputs = self.outputs(this.plan, this.states);
         let known = locked.nets.get(&this.plan.name).map_or(&[][..], |net| &net.outputs);
@@ -231,16 +253,19 @@ impl Build<'_> {
 }
 
 /// A settled net.
-struct Net<'a> {
+struct Net<'a, 's> {
     index: usize,
     plan: &'a NetPlan,
     net: &'a ResolvedNet,
-    states: &'a [State],
+    states: &'a Known<'s>,
 }
+
+/// What is known of the nodes of a net.
+pub(super) type Known<'a> = dyn Fn(NodeIndex) -> &'a State + 'a;
 
 /// What the nets of one pass share.
 #[derive(Default)]
-struct Pass {
+pub(super) struct Pass {
     /// Provenance files, with the net that each is about.
     written: HashMap<PathBuf, usize>,
     /// SHA-256 of the manifest, once it was needed.
@@ -249,9 +274,9 @@ struct Pass {
     files: RefCell<HashMap<NodeIndex, Sha256>>,
 }
 
-impl<'a> Net<'a> {
-    fn settled(&self, node: NodeIndex) -> Option<&'a Settled> {
-        self.states[node.index()].settled()
+impl<'s> Net<'_, 's> {
+    fn settled(&self, node: NodeIndex) -> Option<&'s Settled> {
+        (self.states)(node).settled()
     }
 }
 

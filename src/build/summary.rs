@@ -7,7 +7,7 @@ use super::Workspace;
 use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place, recorded_sha256};
-use super::release::{self, Released};
+use super::release::{self, Known, Released};
 use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::state::State;
 use crate::cache::record::ActionResult;
@@ -24,6 +24,7 @@ impl Build<'_> {
     /// Puts the states into words, and remembers finished builds.
     pub(super) fn report(&self, states: &[State], released: &[Option<Released>]) -> Result<Report> {
         let of = |index: usize| released.get(index).and_then(Option::as_ref);
+        let states = &|node: NodeIndex| &states[node.index()];
         let mut nets: Vec<NetReport> =
             self.graph.nets.iter().enumerate().map(|(index, net)| self.net_report(index, net, states, of(index))).collect();
         fail_dependents(&mut nets, &self.graph.nets);
@@ -64,13 +65,13 @@ impl Build<'_> {
         Ok(Report { schema: SCHEMA, nets })
     }
 
-    pub(super) fn net_report(&self, index: usize, net: &NetPlan, states: &[State], released: Option<&Released>) -> NetReport {
+    pub(super) fn net_report(&self, index: usize, net: &NetPlan, states: &Known<'_>, released: Option<&Released>) -> NetReport {
         let mut stages = Vec::with_capacity(net.actions.len());
         let mut error = None;
         for &node in &net.actions {
             let stage = self.graph.action(node).map_or(Stage::Load, Action::stage);
             let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
-            match &states[node.index()] {
+            match states(node) {
                 State::Settled(settled) => {
                     let missing = released.and_then(|released| released.missing.iter().find(|(write, _, _)| *write == node));
                     report.key = Some(settled.preimage.key().to_string());
@@ -116,8 +117,8 @@ impl Build<'_> {
         } else {
             NetStatus::Fresh
         };
-        let zero_blocks = net.search.and_then(|search| zero_blocks(&states[search.index()].settled()?.result));
-        let proof = net.actions.iter().find_map(|node| states[node.index()].settled()?.result.outcome()?.proved().cloned());
+        let zero_blocks = net.search.and_then(|search| zero_blocks(&states(search).settled()?.result));
+        let proof = net.actions.iter().find_map(|node| states(*node).settled()?.result.outcome()?.proved().cloned());
         let proof = proof.map(|proof| *proof);
         NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, proof, stages, error }
     }
@@ -160,9 +161,9 @@ impl Build<'_> {
         Some(rests_on)
     }
 
-    pub(super) fn outputs(&self, net: &NetPlan, states: &[State]) -> Vec<OutputReport> {
+    pub(super) fn outputs(&self, net: &NetPlan, states: &Known<'_>) -> Vec<OutputReport> {
         let known = net.outputs.iter().filter_map(|(output, write)| {
-            let settled = states[write.index()].settled()?;
+            let settled = states(*write).settled()?;
             let sha256 = recorded_sha256(&settled.result)?;
             let path = self.shown(output, &place(output, Some(&sha256)));
             let has_provenance = net.release.as_ref().is_some_and(|net| net.release.provenance.value);
@@ -172,10 +173,10 @@ impl Build<'_> {
         known.collect()
     }
 
-    pub(super) fn build_state(&self, net: &NetPlan, states: &[State], released: Option<&Released>) -> Result<BuildState> {
+    pub(super) fn build_state(&self, net: &NetPlan, states: &Known<'_>, released: Option<&Released>) -> Result<BuildState> {
         let settled = |node: &NodeIndex| {
             let bug = "a finished net has an unsettled stage: this is a bug in nnue, please report it";
-            states[node.index()].settled().ok_or_else(|| Error::new(bug))
+            states(*node).settled().ok_or_else(|| Error::new(bug))
         };
         let mut stages = Vec::with_capacity(net.actions.len());
         for node in &net.actions {

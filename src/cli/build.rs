@@ -1,7 +1,9 @@
 //! `nnue build` and what it shares with the other commands that have a manifest.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::terminal::{Style, Verbosity};
@@ -19,7 +21,7 @@ use crate::stage::Deviation;
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Nets to build, by the names in the manifest or patterns such as 'epoch=1*' [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// Only say what would run, and why
     #[arg(short = 'n', long)]
@@ -138,7 +140,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         && !args.with_times
         && let Some(report) = unchanged(&args.nets, &args.manifest, global)
     {
-        return print_report(&report, &args, Exit::Failed, global);
+        let teller = Teller::new(report.nets.len(), !args.json && !args.dry_run, global);
+        return print_report(&report, &teller, &args, Exit::Failed, global);
     }
     // Before anything is read: what is edited from now on must show in the next build.
     let began = manifest_path(global).ok().and_then(|path| build::began(&path));
@@ -161,19 +164,26 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let workspace = Workspace::open(&manifest, &options, &ctx)?;
     // What is to blame: the manifest, or anything else.
     let (misused, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-    let built = workspace.build(&nets, &options, &ctx, &|net, error| {
+    let teller = Teller::new(nets.len(), !args.json && !args.dry_run, global);
+    let on_error = |net: &str, error: &Error| {
         let blamed = if error.kind() == Kind::Usage { &misused } else { &failed };
         blamed.store(true, Ordering::Relaxed);
         print_net_error(global, net, error);
+    };
+    let built = workspace.build_telling(&nets, &options, &ctx, &on_error, &|net| {
+        // Whether anything of a locked build counts is known at its end.
+        if !options.locked {
+            teller.finished(net);
+        }
     });
     let report = built.or_else(|error| {
         if args.json && error.kind() == Kind::Difference {
             global.print_json(&build::refused(&nets, &error))?;
         }
-        Err(error)
+        Err(teller.interrupted(error))
     })?;
     let failure = if misused.into_inner() && !failed.into_inner() { Exit::Misused } else { Exit::Failed };
-    let exit = print_report(&report, &args, failure, global)?;
+    let exit = print_report(&report, &teller, &args, failure, global)?;
     finish_uploads(&workspace, global)?;
     Ok(exit)
 }
@@ -188,13 +198,14 @@ pub(super) fn finish_uploads(workspace: &Workspace<'_>, global: &Global) -> Resu
 }
 
 /// Says what a build came to, and how the command ends: as `failure` where a net failed.
-fn print_report(report: &Report, args: &Args, failure: Exit, global: &Global) -> Result<Exit> {
-    if args.json {
-        global.print_json(report)?;
-    } else if args.dry_run {
+fn print_report(report: &Report, teller: &Teller<'_>, args: &Args, failure: Exit, global: &Global) -> Result<Exit> {
+    if args.dry_run && !args.json {
         global.print(&status_text(report, &[], true, global.result_style))?;
     } else {
-        global.print_summary(&build_text(report))?;
+        teller.rest(report)?;
+    }
+    if args.json {
+        global.print_json(report)?;
     }
     let failed = report.nets.iter().any(|net| net.status == NetStatus::Failed);
     Ok(if failed { failure } else { Exit::Done })
@@ -218,40 +229,106 @@ fn traffic_text(traffic: &Traffic) -> String {
 /// From so many nets on a build says one line of each, and a summary.
 const MANY: usize = 10;
 
-/// The result of a build: a line a net, a line a stage that ran, the files. Of many nets less of each, and their sum.
-pub(super) fn build_text(report: &Report) -> String {
-    let mut text = String::new();
-    let is_long = report.nets.len() < MANY;
-    if !is_long {
-        report.nets.iter().for_each(|net| text.push_str(&line_of(net)));
-        text.push_str(&sum(report));
+/// Says of each net what became of it: of one that is finished at once, of the others at the end.
+pub(super) struct Teller<'a> {
+    global: &'a Global,
+    /// A line of each net, and a summary.
+    many: bool,
+    /// On stdout. Where that has a document, only events on stderr tell of nets.
+    prints: bool,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    /// Nets that were told of, with what was said of them.
+    nets: HashMap<String, NetStatus>,
+    failed: Option<Error>,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(nets: usize, prints: bool, global: &'a Global) -> Self {
+        Self { global, many: nets >= MANY, prints, said: Mutex::default() }
     }
-    for net in report.nets.iter().filter(|_| is_long) {
-        match net.status {
-            NetStatus::Fresh => text.push_str(&format!("{}: up to date\n", net.net)),
-            NetStatus::Built => text.push_str(&format!("{}: built\n", net.net)),
-            NetStatus::Stale => text.push_str(&format!("{}: not built, because another net failed\n", net.net)),
-            NetStatus::Failed => match &net.error {
-                // No error of its own was said of it.
-                Some(error) if net.stages.iter().all(|stage| stage.status != StageStatus::Failed) => {
-                    text.push_str(&format!("{}: not built: {}\n", net.net, shown::line(error)));
-                }
-                _ => text.push_str(&format!("{}: failed\n", net.net)),
-            },
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn text_of(&self, net: &NetReport) -> String {
+        if self.many { line_of(net) } else { text_of(net) }
+    }
+
+    /// Tells of a net whose files are there.
+    pub(super) fn finished(&self, net: &NetReport) {
+        // Held while it is written, so that one stands below the other.
+        let mut said = self.said();
+        self.global.say_net(net);
+        if self.prints
+            && let Err(error) = self.global.print_summary(&self.text_of(net))
+        {
+            said.failed.get_or_insert(error);
         }
-        for stage in net.stages.iter().filter(|stage| stage.status == StageStatus::Ran) {
-            let seconds = stage.seconds.unwrap_or(0.0);
-            text.push_str(&format!("  {:<8} {seconds:>7.2} s  {}\n", stage.stage, reason_text(stage)));
+        said.nets.insert(net.net.clone(), net.status);
+    }
+
+    /// Tells of the nets that were not told of, or of which something else is true by now.
+    ///
+    /// # Errors
+    /// When something could not be printed, then or now.
+    pub(super) fn rest(&self, report: &Report) -> Result<()> {
+        let mut said = self.said();
+        let mut text = String::new();
+        for net in report.nets.iter().filter(|net| said.nets.get(&net.net) != Some(&net.status)) {
+            self.global.say_net(net);
+            text.push_str(&self.text_of(net));
         }
-        if net.status == NetStatus::Built {
-            text.push_str(&zero_blocks_text(net));
-            text.push_str(&proof_text(net));
+        if self.many {
+            text.push_str(&sum(report));
         }
-        for output in &net.outputs {
-            text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
-            if let Some(provenance) = &output.provenance {
-                text.push_str(&format!("  → {provenance}\n"));
+        if self.prints {
+            self.global.print_summary(&text)?;
+        }
+        said.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Adds to an interruption what was finished before.
+    fn interrupted(&self, error: Error) -> Error {
+        let built = self.said().nets.values().filter(|status| **status == NetStatus::Built).count();
+        if error.kind() != Kind::Interrupted || built == 0 {
+            return error;
+        }
+        let (count, verb) = if built == 1 { ("1 net", "is") } else { (&*format!("{built} nets"), "are") };
+        error.because(format!("{count} of this build {verb} finished")).help("the same command goes on from there")
+    }
+}
+
+/// What became of a net: a line for it, one for each stage that ran, the files.
+fn text_of(net: &NetReport) -> String {
+    let mut text = match net.status {
+        NetStatus::Fresh => format!("{}: up to date\n", net.net),
+        NetStatus::Built => format!("{}: built\n", net.net),
+        NetStatus::Stale => format!("{}: not built, because another net failed\n", net.net),
+        NetStatus::Failed => match &net.error {
+            // No error of its own was said of it.
+            Some(error) if net.stages.iter().all(|stage| stage.status != StageStatus::Failed) => {
+                format!("{}: not built: {}\n", net.net, shown::line(error))
             }
+            _ => format!("{}: failed\n", net.net),
+        },
+    };
+    for stage in net.stages.iter().filter(|stage| stage.status == StageStatus::Ran) {
+        let seconds = stage.seconds.unwrap_or(0.0);
+        text.push_str(&format!("  {:<8} {seconds:>7.2} s  {}\n", stage.stage, reason_text(stage)));
+    }
+    if net.status == NetStatus::Built {
+        text.push_str(&zero_blocks_text(net));
+        text.push_str(&proof_text(net));
+    }
+    for output in &net.outputs {
+        text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
+        if let Some(provenance) = &output.provenance {
+            text.push_str(&format!("  → {provenance}\n"));
         }
     }
     text

@@ -17,7 +17,7 @@ use crate::shown;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The net
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     net: String,
     /// Compare with this output of `nnue explain NET --json`, for example of another machine, instead of the last build here
     #[arg(long, value_name = "RECORD.json")]

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use clap::ArgAction;
+use clap::{ArgAction, ValueHint};
 
 use super::log::LogFormat;
 use super::progress::Reporter;
 use super::terminal::{Color, Style, Verbosity, json_to_stdout, to_stdout};
+use crate::build::NetReport;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
 
@@ -18,10 +19,10 @@ use crate::error::{Error, Result};
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// Act as if started in this folder
-    #[arg(id = "start-folder", short = 'C', global = true, value_name = "DIR")]
+    #[arg(id = "start-folder", short = 'C', global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
     /// The manifest; by default `nnue.toml` here or in a parent folder
-    #[arg(id = "manifest-file", short = 'f', global = true, value_name = "FILE")]
+    #[arg(id = "manifest-file", short = 'f', global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     manifest: Option<PathBuf>,
     /// Print results and errors only
     #[arg(short, long, global = true)]
@@ -92,7 +93,9 @@ impl Global {
     /// What stages get. From the first call on, Ctrl-C stops the work in an orderly way, and a second one at once; before there is work
     /// to be stopped it ends the process as ever, and costs no thread.
     pub(crate) fn ctx(&self, backend: Backend) -> Ctx {
-        Ctx::new(self.cancel.get_or_init(stopped_by_ctrl_c).clone(), self.reporter.clone(), backend)
+        let cancel = self.cancel.get_or_init(stopped_by_ctrl_c);
+        self.reporter.stopped_by(cancel);
+        Ctx::new(cancel.clone(), self.reporter.clone(), backend)
     }
 
     /// Columns of the terminal that stdout is; `None` where it is none.
@@ -115,12 +118,17 @@ impl Global {
         self.reporter.note(message);
     }
 
+    /// Says what became of a net, where programs listen.
+    pub(crate) fn say_net(&self, report: &NetReport) {
+        self.reporter.net(report);
+    }
+
     /// Prints a result on stdout. A reader that went away is not an error: whatever the command was to do is done.
     ///
     /// # Errors
     /// When stdout cannot be written to for another reason, such as a full disk.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
-        printed(to_stdout(text, self.result_style.color || self.true_color))
+        printed(self.reporter.above(|| to_stdout(text, self.result_style.color || self.true_color)))
     }
 
     /// Prints a summary on stdout, unless `-q` was given.

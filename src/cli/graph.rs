@@ -13,7 +13,7 @@ use crate::plan::{self, Facts};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Nets to show [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// How to show it
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -284,7 +284,9 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                 }
                 Found::Network(Box::new(Source::described(shown, name(names), found)))
             }
-            (Err(error), None) => return Err(error),
+            // Whoever names it for a network is told what it is; positions have other endings.
+            (Err(error), None) if is_named_for_positions(path) => return Err(error),
+            (Err(_), None) => load_bytes(bytes, &Expectation::default()).map_err(failed).map(|_| Found::Neither)?,
         },
         Holds::Tensors(read) => {
             let found = readings(&bytes, ctx).map_err(failed)?;
@@ -338,6 +340,12 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
             }
         }
     })
+}
+
+/// Whether a file's ending says that positions are in it.
+fn is_named_for_positions(path: &Path) -> bool {
+    const ENDINGS: [&str; 6] = ["binpack", "bin", "plain", "fen", "epd", "txt"];
+    path.extension().is_some_and(|ending| ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase()))
 }
 
 /// A network of lc0, which is written as one.

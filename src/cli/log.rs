@@ -6,9 +6,10 @@
 //!
 //! | event | members |
 //! | --- | --- |
-//! | `start` | `task`, `total` (null where it is not known), `unit` |
-//! | `progress` | `task`, `done`, `total`, `unit`, `seconds`, `rate` (units a second), `left` (seconds, or null); at most one a second for a task |
-//! | `finish` | `task`, `done`, `total`, `unit`, `seconds` |
+//! | `start` | `net` and `stage` (null outside of builds), `task` (the stage itself, or a part of it), `total` (null where it is not known), `unit` |
+//! | `progress` | as `start`, and `done`, `seconds`, `rate` (units a second), `left` (seconds, or null); at most one a second for a task |
+//! | `finish` | as `start`, and `done`, `seconds` |
+//! | `net` | `net`, `status`, `outputs`, `error`: a net of a build is finished, or failed |
 //! | `note`, `warning` | `message` |
 //! | `error` | `kind`, `message`, `causes`, `help`, `file`, `line`, `column`; one for each mistake of a manifest |
 
@@ -21,6 +22,8 @@ use clap::ValueEnum;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
+use crate::build::NetReport;
+use crate::ctx::Scope;
 use crate::error::{Error, Kind};
 use crate::shown;
 
@@ -75,22 +78,33 @@ pub(super) fn message(kind: &str, text: &str) -> String {
 
 /// How far a task is: `start`, `progress` or `finish`.
 pub(super) fn task(kind: &str, task: &Task<'_>) -> String {
-    let Task { name, done, total, unit, seconds } = task;
-    event(
-        kind,
-        match kind {
-            "start" => json!({"task": name, "total": total, "unit": unit}),
-            "finish" => json!({"task": name, "done": done, "total": total, "unit": unit, "seconds": round(*seconds)}),
-            _ => json!({
-                "task": name, "done": done, "total": total, "unit": unit, "seconds": round(*seconds),
-                "rate": round(task.rate()), "left": task.left().map(round),
-            }),
-        },
-    )
+    let Task { scope, name, done, total, unit, seconds, .. } = task;
+    let (net, stage) = (scope.map(|scope| &scope.net), scope.map(|scope| scope.stage));
+    let mut members = json!({"net": net, "stage": stage, "task": name});
+    let more = match kind {
+        "start" => json!({"total": total, "unit": unit}),
+        "finish" => json!({"done": done, "total": total, "unit": unit, "seconds": round(*seconds)}),
+        _ => json!({
+            "done": done, "total": total, "unit": unit, "seconds": round(*seconds),
+            "rate": four_figures(task.rate()), "left": task.left().map(round),
+        }),
+    };
+    if let (Some(members), Value::Object(more)) = (members.as_object_mut(), more) {
+        members.extend(more);
+    }
+    event(kind, members)
+}
+
+/// A net of a build that is finished, or failed.
+pub(super) fn net(report: &NetReport) -> String {
+    let NetReport { net, status, outputs, error, .. } = report;
+    event("net", json!({"net": net, "status": status, "outputs": outputs, "error": error}))
 }
 
 /// A running task.
 pub(super) struct Task<'a> {
+    /// The net and the stage.
+    pub(super) scope: Option<&'a Scope>,
     /// Its name.
     pub(super) name: &'a str,
     /// Units that are finished.
@@ -101,12 +115,14 @@ pub(super) struct Task<'a> {
     pub(super) unit: &'a str,
     /// Since it began.
     pub(super) seconds: f64,
+    /// Since units are counted.
+    pub(super) counting: f64,
 }
 
 impl Task<'_> {
     /// Units a second so far.
     pub(super) fn rate(&self) -> f64 {
-        if self.seconds > 0.0 { self.done as f64 / self.seconds } else { 0.0 }
+        if self.counting > 0.0 { self.done as f64 / self.counting } else { 0.0 }
     }
 
     /// Seconds until it is over, if it goes on like this.
@@ -119,6 +135,11 @@ impl Task<'_> {
 /// Milliseconds are all that anybody wants to know.
 fn round(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
+}
+
+/// A rate may be tiny or huge.
+fn four_figures(number: f64) -> f64 {
+    format!("{number:.3e}").parse().unwrap_or(number)
 }
 
 /// An error: a line for each of its findings.
@@ -190,12 +211,16 @@ mod tests {
 
     #[test]
     fn tasks_say_how_far_they_are() {
-        let running = Task { name: "gather", done: 250, total: Some(1000), unit: "positions", seconds: 2.5 };
-        let expected = r#"{"schema":1,"event":"progress","task":"gather","done":250,"total":1000,"unit":"positions","seconds":2.5,"rate":100.0,"left":7.5}"#;
+        let scope = Scope { net: "big".to_owned(), stage: "gather" };
+        let running =
+            Task { scope: Some(&scope), name: "positions", done: 250, total: Some(1000), unit: "entries", seconds: 3.5, counting: 2.5 };
+        let expected = r#"{"schema":1,"event":"progress","net":"big","stage":"gather","task":"positions","done":250,"total":1000,"unit":"entries","seconds":3.5,"rate":100.0,"left":7.5}"#;
         assert_eq!(task("progress", &running), expected);
-        let unknown = Task { name: "positions", done: 0, total: None, unit: "entries", seconds: 0.0 };
+        let unknown = Task { scope: None, name: "hash x", done: 0, total: None, unit: "bytes", seconds: 0.0, counting: 0.0 };
         assert_eq!((unknown.rate(), unknown.left()), (0.0, None));
-        assert_eq!(task("start", &unknown), r#"{"schema":1,"event":"start","task":"positions","total":null,"unit":"entries"}"#);
+        let expected = r#"{"schema":1,"event":"start","net":null,"stage":null,"task":"hash x","total":null,"unit":"bytes"}"#;
+        assert_eq!(task("start", &unknown), expected);
+        assert_eq!([1e6 / 3.0, 0.000_123_456, 2.0, 0.0].map(four_figures), [333_300.0, 0.000_123_5, 2.0, 0.0]);
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn write_page(path: &Path, page: &[u8]) -> Result<()> {
 
 fn page(command: &clap::Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    let man = clap_mangen::Man::new(command.clone());
+    let man = clap_mangen::Man::new(command.clone()).source(concat!("nnue ", env!("CARGO_PKG_VERSION")));
     let is_main = command.get_name() == "nnue";
     let made = man
         .render_title(&mut page)
@@ -93,6 +93,12 @@ const ENDING: &str = r#".SH ENVIRONMENT
 \fBNNUE_CACHE_DIR\fR
 Folder of the cache, in place of \fI.nnue/cache\fR beside the manifest.
 .TP
+\fBNO_COLOR\fR
+No colours, whatever its value.
+.TP
+\fBGITHUB_ACTIONS\fR, \fBGITHUB_WORKSPACE\fR
+Set in workflows of GitHub: messages get annotations, with paths from the root of the repository.
+.TP
 \fBNNUE_REMOTE_CACHE_TOKEN\fR, \fBNNUE_REMOTE_CACHE_USER\fR, \fBNNUE_REMOTE_CACHE_PASSWORD\fR
 Credentials for a remote cache at an http(s) address.
 .TP
@@ -100,10 +106,13 @@ Credentials for a remote cache at an http(s) address.
 Key with which records of a remote cache are signed and checked.
 .TP
 \fBNNUE_REMOTE_CACHE_TIMEOUT\fR
-How long a request to a remote cache may take.
+Seconds of silence before a remote cache is given up; 30 by default.
 .TP
-\fBNO_COLOR\fR
-No colours, whatever its value.
+\fBSSL_CERT_FILE\fR
+PEM file of authorities to trust in place of the built\-in ones.
+.TP
+\fBAWS_\fR..., \fBGOOGLE_\fR..., \fBAZURE_\fR...
+As for the tools of these clouds.
 .SH FILES
 .TP
 \fInnue.toml\fR
@@ -175,7 +184,14 @@ fn manifest_page(reference: &str) -> String {
         } else if let Some(row) = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |")) {
             let cells: Vec<String> = row.replace("\\|", "\u{1}").split(" | ").map(|cell| plain(&cell.replace('\u{1}', "|"))).collect();
             let _ = match cells.as_slice() {
-                [key, value, default, meaning] => writeln!(page, ".TP\n\\fB{key}\\fR  {value}\n{meaning}.\nDefault: {default}."),
+                [key, value, default, meaning] => {
+                    let _ = writeln!(page, ".TP\n\\fB{key}\\fR  {value}\n{meaning}.");
+                    match default.as_str() {
+                        "" => Ok(()),
+                        required if required.starts_with("required") => writeln!(page, "It is {required}."),
+                        default => writeln!(page, "Default: {default}."),
+                    }
+                }
                 [word, meaning] => writeln!(page, ".TP\n\\fB{word}\\fR\n{meaning}."),
                 other => writeln!(page, "{}", other.join("  ")),
             };
@@ -189,13 +205,13 @@ fn manifest_page(reference: &str) -> String {
     page
 }
 
-/// A text without the marks of Markdown: `code`, and [links](#elsewhere).
+/// A text without the marks of Markdown: `code`, and [links](elsewhere.md).
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, link)) = rest.split_once('[') {
         plain.push_str(before);
-        match link.split_once("](#").and_then(|(name, behind)| Some((name, behind.split_once(')')?.1))) {
+        match link.split_once("](").and_then(|(name, behind)| Some((name, behind.split_once(')')?.1))) {
             Some((name, behind)) if !name.contains('[') => {
                 plain.push_str(name);
                 rest = behind;
@@ -221,7 +237,8 @@ mod tests {
         for key in ["quantization", "state_dict", "outputs", "positions", "last"] {
             assert!(page.contains(&format!("\\fB{key}\\fR  ")), "{key}");
         }
-        assert!(page.lines().all(|line| !line.starts_with('|') && !line.starts_with('#') && !line.contains("](#")), "{page}");
+        assert!(page.lines().all(|line| !line.starts_with('|') && !line.starts_with('#') && !line.contains("](")), "{page}");
+        assert!(!page.contains("Default: .") && page.contains("\nIt is required.\n"), "{page}");
         assert!(page.starts_with(".TH nnue.toml 5"));
     }
 
@@ -232,6 +249,15 @@ mod tests {
         let main = String::from_utf8(page(&command).unwrap()).unwrap();
         for section in ["SYNOPSIS", "ENVIRONMENT", "FILES", "\"EXIT STATUS\"", "EXAMPLES", "\"SEE ALSO\""] {
             assert!(main.contains(&format!(".SH {section}\n")), "{section}");
+        }
+        assert!(main.contains(concat!("nnue ", env!("CARGO_PKG_VERSION"))) && !main.contains("[\\-C"), "{main}");
+        let table = include_str!("../../docs/using.md").split_once("| environment variable |").unwrap().1;
+        let variables: Vec<&str> = table.lines().skip(2).map_while(|line| line.strip_prefix("| ")).collect();
+        let names = variables.iter().flat_map(|line| line.split(" | ").next().unwrap().split('`').skip(1).step_by(2));
+        let names: Vec<&str> = names.map(|name| name.trim_end_matches('…')).collect();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(main.contains(&format!("\\fB{name}\\fR")), "{name}");
         }
         let convert = command.find_subcommand("convert").unwrap();
         let page = String::from_utf8(page(convert).unwrap()).unwrap();

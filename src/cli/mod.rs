@@ -143,7 +143,13 @@ pub fn main() -> ExitCode {
     let format = LogFormat::asked_for(&arguments);
     panics::install_hook(format);
     let color = clap_color(&arguments);
-    let cli = match plain::parse(&arguments).map_or_else(|| parse(arguments), Ok) {
+    let plain = plain::parse(&arguments);
+    if plain.is_none()
+        && let Some(code) = completions::answer(&arguments)
+    {
+        return code;
+    }
+    let cli = match plain.map_or_else(|| parse(arguments), Ok) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, format, color),
     };

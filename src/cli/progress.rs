@@ -1,15 +1,19 @@
 //! Progress, notes and warnings on stderr: bars on a terminal, lines elsewhere, or JSON.
 //!
-//! Lines are few unless `-v` is given: a task that is over soon is not mentioned, a long one says every now and then how far it is.
+//! Lines are few unless `-v` is given: a task that is over soon is not mentioned, a long one says every now and then how far it is. Bars
+//! come for what takes longer than a blink, so that a build of many small nets does not flicker.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::log::{self, LogFormat};
-use super::terminal::{Style, Verbosity, to_stderr};
-use crate::ctx::Progress;
+use super::terminal::{Style, Verbosity, to_stderr, width_of_stderr};
+use super::units::{clock, figures};
+use crate::build::NetReport;
+use crate::ctx::{self, Progress, Scope};
 use crate::shown;
 
 /// Without `-v`, a task that is shorter is not worth a line.
@@ -21,13 +25,22 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 /// Likewise in JSON.
 const BETWEEN_EVENTS: Duration = Duration::from_secs(1);
 
+/// Between two looks at the bars; a task that is shorter has none.
+const BETWEEN_BARS: Duration = Duration::from_millis(120);
+
+/// Columns of a terminal that does not say.
+const COLUMNS: usize = 80;
+
 /// The command line's [`Progress`].
 pub(super) struct Reporter {
     verbosity: Verbosity,
     style: Style,
     /// Only on a terminal.
     bars: Option<MultiProgress>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    drawn: Once,
+    /// What Ctrl-C sets: what ends after it is not done.
+    stopped: OnceLock<Arc<AtomicBool>>,
 }
 
 #[derive(Default)]
@@ -37,27 +50,54 @@ struct State {
 }
 
 struct Task {
+    scope: Option<Scope>,
     name: String,
+    /// A stage as a whole: what it counts under its own name is its progress, and it is over when the stage is.
+    whole: bool,
     done: u64,
     total: Option<u64>,
     unit: &'static str,
     started: Instant,
+    /// Since when units are counted.
+    counted: Instant,
     /// When something was said of it last.
     said: Option<Instant>,
     bar: Option<ProgressBar>,
 }
 
 impl Task {
+    fn new(task: ctx::Task<'_>, total: Option<u64>, unit: &'static str, now: Instant) -> Self {
+        let name = task.name.or(task.scope.map(|scope| scope.stage)).unwrap_or_default().to_owned();
+        let (scope, whole) = (task.scope.cloned(), task.name.is_none());
+        Self { scope, name, whole, done: 0, total, unit, started: now, counted: now, said: None, bar: None }
+    }
+
+    fn is(&self, task: ctx::Task<'_>) -> bool {
+        let name = task.name.or(task.scope.map(|scope| scope.stage));
+        self.scope.as_ref() == task.scope && Some(self.name.as_str()) == name
+    }
+
     fn seen(&self, now: Instant) -> log::Task<'_> {
-        let seconds = now.saturating_duration_since(self.started).as_secs_f64();
-        log::Task { name: &self.name, done: self.done, total: self.total, unit: self.unit, seconds }
+        let since = |then| now.saturating_duration_since(then).as_secs_f64();
+        let (seconds, counting) = (since(self.started), since(self.counted));
+        let (scope, name) = (self.scope.as_ref(), self.name.as_str());
+        log::Task { scope, name, done: self.done, total: self.total, unit: self.unit, seconds, counting }
+    }
+
+    /// What it is called on a line, in this many columns: of a long net name the middle goes, never the stage.
+    fn label(&self, most: usize) -> String {
+        let Some(Scope { net, stage }) = &self.scope else { return shown::shortened(&self.name, most) };
+        let what = if self.name == *stage { format!(" {stage}") } else { format!(" {stage} ({})", self.name) };
+        let left = most.saturating_sub(shown::columns(&what));
+        if left < 6 { shown::shortened(&format!("{net}{what}"), most) } else { shown::shortened(net, left) + &what }
     }
 
     fn start_line(&self, style: Style) -> String {
+        let label = self.label(shown::NAME);
         match (style.format, self.total) {
             (LogFormat::Json, _) => log::task("start", &self.seen(self.started)),
-            (LogFormat::Text | LogFormat::Github, Some(total)) => format!("{}: {total} {}", self.name, self.unit),
-            (LogFormat::Text | LogFormat::Github, None) => format!("{}: started", self.name),
+            (LogFormat::Text | LogFormat::Github, Some(total)) => format!("{label}: {} {}", figures(total as f64), self.unit),
+            (LogFormat::Text | LogFormat::Github, None) => format!("{label}: started"),
         }
     }
 
@@ -66,16 +106,73 @@ impl Task {
         if style.format == LogFormat::Json {
             return log::task("progress", &seen);
         }
-        let total = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
-        let left = seen.left().map(|left| format!(", {left:.0} s left")).unwrap_or_default();
-        format!("{}: {}{total} {}, {:.0} a second{left}", self.name, self.done, self.unit, seen.rate())
+        let total = self.total.map(|total| format!(" of {}", figures(total as f64))).unwrap_or_default();
+        let left = seen.left().map(|left| format!(", {} left", clock(left))).unwrap_or_default();
+        let (label, done, rate) = (self.label(shown::NAME), figures(self.done as f64), figures(seen.rate()));
+        format!("{label}: {done}{total} {}, {rate} a second{left}", self.unit)
     }
 
     fn finish_line(&self, style: Style, now: Instant) -> String {
         let seen = self.seen(now);
         match style.format {
             LogFormat::Json => log::task("finish", &seen),
-            LogFormat::Text | LogFormat::Github => format!("{}: done in {:.2} s", self.name, seen.seconds),
+            LogFormat::Text | LogFormat::Github => format!("{}: done in {:.2} s", self.label(shown::NAME), seen.seconds),
+        }
+    }
+
+    /// The line that a terminal of this many columns shows.
+    fn bar_line(&self, columns: usize, now: Instant) -> String {
+        let seen = self.seen(now);
+        let width = (columns * 2 / 5).clamp(12, 44);
+        let label = shown::left(&self.label(width), width);
+        let rate = format!("{}/s", figures(seen.rate()));
+        let Some(total) = self.total else {
+            let count = format!(" {} {} {rate}", figures(self.done as f64), self.unit);
+            return format!("{label}{} {}", if self.unit.is_empty() { "" } else { &count }, clock(seen.seconds));
+        };
+        let share = if total == 0 { 1.0 } else { (self.done as f64 / total as f64).min(1.0) };
+        let left = seen.left().map(clock).unwrap_or_default();
+        let mut tail = format!(" {:>3.0}% {rate:>7} {left:>6}", (100.0 * share).floor());
+        let room = |tail: &str| columns.saturating_sub(width + shown::columns(tail) + " []".len() + 1);
+        let count = format!(" {:>5}/{} {}", figures(self.done as f64), figures(total as f64), self.unit);
+        if room(&tail) >= 20 + shown::columns(&count) {
+            tail.insert_str(0, &count);
+        }
+        let room = room(&tail).min(30);
+        let full = (share * room as f64) as usize;
+        let bar: String = (0..room)
+            .map(|at| {
+                if at < full {
+                    '='
+                } else if at == full {
+                    '>'
+                } else {
+                    ' '
+                }
+            })
+            .collect();
+        format!("{label} [{bar}]{tail}")
+    }
+}
+
+impl State {
+    fn find(&mut self, task: ctx::Task<'_>) -> Option<&mut Task> {
+        self.running.iter_mut().rev().find(|running| running.is(task))
+    }
+
+    /// Draws the bars of what takes a while. Of a stage and what it does only the latter is shown.
+    fn draw(&mut self, bars: &MultiProgress, columns: usize, now: Instant) {
+        let parts: Vec<Option<Scope>> = self.running.iter().filter(|task| !task.whole).map(|task| task.scope.clone()).collect();
+        for task in &mut self.running {
+            if task.whole && parts.contains(&task.scope) {
+                task.bar.take().iter().for_each(ProgressBar::finish_and_clear);
+            } else if now.saturating_duration_since(task.started) >= BETWEEN_BARS {
+                let style = || ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+                let bar = task.bar.get_or_insert_with(|| bars.add(ProgressBar::new_spinner().with_style(style())));
+                // The line borrows the task as a whole.
+                let bar = bar.clone();
+                bar.set_message(task.bar_line(columns, now));
+            }
         }
     }
 }
@@ -83,7 +180,19 @@ impl Task {
 impl Reporter {
     pub(super) fn new(verbosity: Verbosity, style: Style) -> Self {
         let shows_bars = style.terminal && style.format != LogFormat::Json && verbosity != Verbosity::Quiet;
-        Self { verbosity, style, bars: shows_bars.then(MultiProgress::new), state: Mutex::default() }
+        Self {
+            verbosity,
+            style,
+            bars: shows_bars.then(MultiProgress::new),
+            state: Arc::default(),
+            drawn: Once::new(),
+            stopped: OnceLock::new(),
+        }
+    }
+
+    /// Gets to know the flag that stops the work.
+    pub(super) fn stopped_by(&self, flag: &Arc<AtomicBool>) {
+        self.stopped.get_or_init(|| flag.clone());
     }
 
     /// The distinct warnings so far, in order.
@@ -101,17 +210,28 @@ impl Reporter {
         }
     }
 
+    /// Says what became of a net, to programs: people are told on stdout.
+    pub(super) fn net(&self, report: &NetReport) {
+        if self.style.format == LogFormat::Json && self.verbosity != Verbosity::Quiet {
+            self.line(&log::net(report));
+        }
+    }
+
     /// Prints text that has its form already, above the bars.
     pub(super) fn line(&self, text: &str) {
+        self.above(|| to_stderr(text));
+    }
+
+    /// Does what writes to a terminal while no bar is there.
+    pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bars {
-            Some(bars) => bars.suspend(|| to_stderr(text)),
-            None => to_stderr(text),
+            Some(bars) => bars.suspend(write),
+            None => write(),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is behind the lock is whole after every statement.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Whether steps are said where no bar shows them.
@@ -140,39 +260,46 @@ impl Reporter {
     }
 }
 
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // What is behind the lock is whole after every statement.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Draws bars as long as there is somebody to draw them for. Where the thread cannot be started there are none.
+fn draw_in_background(bars: MultiProgress, state: Weak<Mutex<State>>) {
+    let draw = move || {
+        while let Some(state) = state.upgrade() {
+            lock(&state).draw(&bars, width_of_stderr().unwrap_or(COLUMNS), Instant::now());
+            drop(state);
+            std::thread::sleep(BETWEEN_BARS);
+        }
+    };
+    let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(draw);
+}
+
 impl Progress for Reporter {
-    fn start(&self, task: &str, total: Option<u64>, unit: &'static str) {
-        let shown = shown::shortened(task, 40);
-        let bar = self.bars.as_ref().map(|bars| {
-            let (bar, template) = match total {
-                Some(total) => (
-                    ProgressBar::new(total),
-                    format!("{{prefix:>12}} [{{bar:30}}] {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"),
-                ),
-                None => (ProgressBar::new_spinner(), format!("{{prefix:>12}} {{spinner}} {{human_pos}} {unit}, {{per_sec}}, {{elapsed}}")),
-            };
-            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = bars.add(bar.with_style(style.progress_chars("=> ")).with_prefix(shown.clone()));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        let started = Instant::now();
-        let said = self.says_all_steps().then_some(started);
-        let task = Task { name: task.to_owned(), done: 0, total, unit, started, said, bar };
-        if said.is_some() {
+    fn start(&self, task: ctx::Task<'_>, total: Option<u64>, unit: &'static str) {
+        if let Some(bars) = &self.bars {
+            self.drawn.call_once(|| draw_in_background(bars.clone(), Arc::downgrade(&self.state)));
+        }
+        let now = Instant::now();
+        if let Some(whole) = self.state().find(task).filter(|running| running.whole && task.name.is_some()) {
+            (whole.done, whole.total, whole.unit, whole.counted) = (0, total, unit, now);
+            return;
+        }
+        let mut task = Task::new(task, total, unit, now);
+        if self.says_all_steps() {
+            task.said = Some(now);
             self.line(&task.start_line(self.style));
         }
         self.state().running.push(task);
     }
 
-    fn advance(&self, task: &str, done: u64) {
+    fn advance(&self, task: ctx::Task<'_>, done: u64) {
         let news = {
             let mut state = self.state();
-            let Some(task) = state.running.iter_mut().rev().find(|running| running.name == task) else { return };
+            let Some(task) = state.find(task) else { return };
             task.done = task.done.saturating_add(done);
-            if let Some(bar) = &task.bar {
-                bar.inc(done);
-            }
             self.news(task, Instant::now())
         };
         if let Some(line) = news {
@@ -180,16 +307,21 @@ impl Progress for Reporter {
         }
     }
 
-    fn finish(&self, task: &str) {
+    fn finish(&self, task: ctx::Task<'_>) {
         let ended = {
             let running = &mut self.state().running;
-            running.iter().rposition(|running| running.name == task).map(|index| running.remove(index))
+            // What a stage counts under its own name ends with the stage.
+            let ends = |running: &Task| running.is(task) && running.whole == task.name.is_none();
+            running.iter().rposition(ends).map(|index| running.remove(index))
         };
         let Some(ended) = ended else { return };
         if let Some(bar) = &ended.bar {
             bar.finish_and_clear();
         }
         let now = Instant::now();
+        if self.style.format != LogFormat::Json && self.stopped.get().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return;
+        }
         if self.says_steps() && (ended.said.is_some() || now.saturating_duration_since(ended.started) >= SHORT) {
             self.line(&ended.finish_line(self.style, now));
         }
@@ -224,42 +356,100 @@ mod tests {
             reporter.warn(message);
         }
         assert_eq!(reporter.warnings(), ["a", "b"]);
-        reporter.start("gather", Some(3), "positions");
-        reporter.start("gather", None, "positions");
-        reporter.advance("gather", 1);
-        reporter.finish("gather");
+        let gather = ctx::Task { scope: None, name: Some("gather") };
+        reporter.start(gather, Some(3), "positions");
+        reporter.start(gather, None, "positions");
+        reporter.advance(gather, 1);
+        reporter.finish(gather);
         assert_eq!(reporter.state().running.len(), 1);
-        reporter.finish("gather");
-        reporter.finish("gather");
+        reporter.finish(gather);
+        reporter.finish(gather);
         assert!(reporter.state().running.is_empty());
+    }
+
+    /// A task of this name, of a stage where one is given, that did 50 of 200 units.
+    fn task(scope: Option<&Scope>, name: Option<&str>, started: Instant) -> Task {
+        Task { done: 50, ..Task::new(ctx::Task { scope, name }, Some(200), "positions", started) }
     }
 
     #[test]
     fn long_tasks_say_now_and_then_how_far_they_are() {
         let style = |format| Style { terminal: false, color: false, format };
         let started = Instant::now();
-        let task = |said| Task { name: "gather".into(), done: 50, total: Some(200), unit: "positions", started, said, bar: None };
         let news = |verbosity, format, said: Option<u64>, after: u64| {
             let said = said.map(|seconds| started + Duration::from_secs(seconds));
-            Reporter::new(verbosity, style(format)).news(&mut task(said), started + Duration::from_secs(after))
+            let mut task = Task { said, ..task(None, Some("gather"), started) };
+            Reporter::new(verbosity, style(format)).news(&mut task, started + Duration::from_secs(after))
         };
         let text = |said, after| news(Verbosity::Normal, LogFormat::Text, said, after);
         assert_eq!(text(None, 2), None);
         assert_eq!(text(None, 3).as_deref(), Some("gather: 200 positions"));
         assert_eq!(text(Some(3), 12), None);
-        assert_eq!(text(Some(3), 25).as_deref(), Some("gather: 50 of 200 positions, 2 a second, 75 s left"));
+        assert_eq!(text(Some(3), 25).as_deref(), Some("gather: 50 of 200 positions, 2 a second, 1m15s left"));
+        assert_eq!(text(Some(3), 400).as_deref(), Some("gather: 50 of 200 positions, 0.12 a second, 20m00s left"));
         assert_eq!(news(Verbosity::Quiet, LogFormat::Text, Some(3), 25), None);
         assert_eq!(news(Verbosity::Quiet, LogFormat::Json, Some(3), 25), None);
         assert_eq!(news(Verbosity::Normal, LogFormat::Json, Some(24), 24), None);
         assert!(news(Verbosity::Normal, LogFormat::Json, Some(24), 25).unwrap().contains(r#""event":"progress""#));
-        assert_eq!(task(None).finish_line(style(LogFormat::Text), started + Duration::from_millis(4320)), "gather: done in 4.32 s");
+        let line = task(None, Some("gather"), started).finish_line(style(LogFormat::Text), started + Duration::from_millis(4320));
+        assert_eq!(line, "gather: done in 4.32 s");
+    }
+
+    fn scope(net: &str) -> Scope {
+        Scope { net: net.to_owned(), stage: "gather" }
+    }
+
+    #[test]
+    fn a_stage_and_what_it_counts_are_one_task() {
+        let reporter = Reporter::new(Verbosity::Quiet, Style { terminal: false, color: false, format: LogFormat::Text });
+        let (big, other) = (scope("big"), scope("other"));
+        let of = |scope, name| ctx::Task { scope: Some(scope), name };
+        reporter.start(of(&big, None), None, "");
+        reporter.start(of(&other, None), None, "");
+        reporter.start(of(&big, Some("positions")), None, "entries");
+        reporter.finish(of(&big, Some("positions")));
+        reporter.start(of(&big, Some("gather")), Some(7), "positions");
+        reporter.advance(of(&big, Some("gather")), 5);
+        reporter.finish(of(&big, Some("gather")));
+        let seen: Vec<_> = reporter.state().running.iter().map(|task| (task.label(40), task.done, task.total)).collect();
+        assert_eq!(seen, [("big gather".to_owned(), 5, Some(7)), ("other gather".to_owned(), 0, None)], "it ends with its stage");
+        reporter.finish(of(&big, None));
+        reporter.finish(of(&other, None));
+        assert!(reporter.state().running.is_empty());
+    }
+
+    #[test]
+    fn bars_fit_and_always_name_the_stage() {
+        let started = Instant::now();
+        let now = started + Duration::from_secs(25);
+        let long = scope("nightly/run_0/lightning_logs/version_0/epoch=10-step=500");
+        let tasks = [
+            (task(Some(&scope("big")), None, started), "big gather           [=>    ]  25%     2/s  1m15s"),
+            (task(Some(&long), None, started), "nightly…ep=500 gather"),
+            (task(Some(&long), Some("positions"), started), "gather (positions)"),
+            (task(None, Some("hash a/very/long/path/to/training/data.binpack"), started), "hash "),
+        ];
+        for (mut task, part) in tasks {
+            for columns in [20, 50, 80, 120, 200] {
+                let line = task.bar_line(columns, now);
+                assert!(columns < 50 || shown::columns(&line) <= columns, "{columns}: {line}");
+            }
+            let line = task.bar_line(50, now);
+            assert!(line.contains(part), "{line}");
+            assert!(task.bar_line(100, now).contains("    50/200 positions "), "{}", task.bar_line(100, now));
+            (task.total, task.done) = (None, 12_345_678);
+            let line = task.bar_line(50, now);
+            assert!(shown::columns(&line) <= 50 && line.ends_with(" 12.3M positions 494k/s 25s"), "{line}");
+            (task.total, task.done, task.unit) = (Some(u64::MAX), u64::MAX / 2, "bytes");
+            assert!(shown::columns(&task.bar_line(50, now)) <= 50, "{}", task.bar_line(50, now));
+        }
     }
 
     #[test]
     fn what_was_said_is_not_said_again_at_once() {
         let reporter = Reporter::new(Verbosity::Normal, Style { terminal: false, color: false, format: LogFormat::Json });
         let started = Instant::now();
-        let mut task = Task { name: "a".into(), done: 0, total: None, unit: "things", started, said: Some(started), bar: None };
+        let mut task = Task { said: Some(started), ..task(None, Some("a"), started) };
         let said = (0..10_000).filter(|step| reporter.news(&mut task, started + Duration::from_millis(*step)).is_some()).count();
         assert_eq!(said, 9);
     }

@@ -12,7 +12,7 @@ use crate::error::Result;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Nets to look at, by names or patterns such as 'epoch=1*' [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// Exit with code 3 where a net is stale
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! What is known of the terminal, and of what the user wants to see on it. Says nothing itself.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use clap::{ColorChoice, ValueEnum};
 
@@ -40,8 +41,16 @@ impl Color {
 
 /// Columns of the terminal that stdout is; `None` where it is none, or does not know.
 pub(super) fn width_of_stdout() -> Option<usize> {
-    let stdout = io::stdout();
-    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    width_of(&io::stdout())
+}
+
+/// The same of stderr.
+pub(super) fn width_of_stderr() -> Option<usize> {
+    width_of(&io::stderr())
+}
+
+fn width_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten()?;
     (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 

@@ -51,6 +51,36 @@ pub(super) fn bytes_text(bytes: u64) -> String {
     format!("{value:.1} TiB")
 }
 
+/// A number of which three figures are enough: `0.25`, `12.5`, `340`, `1.23M`.
+pub(super) fn figures(number: f64) -> String {
+    const SCALES: [(f64, &str); 5] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
+    // What rounds up to the next scale belongs to it.
+    let (scale, letter) = SCALES.into_iter().find(|(scale, _)| number >= scale * 0.9995).unwrap_or((1.0, ""));
+    let value = number / scale;
+    let places = match value {
+        value if value >= 99.95 => 0,
+        value if value >= 9.995 => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.places$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{letter}")
+}
+
+/// A time that passes, as short as it can be said: `12s`, `1m15s`, `2h05m`, `3d04h`.
+pub(super) fn clock(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let pair = |large: u64, small: u64, of: u64, words: [&str; 2]| {
+        format!("{}{}{:02}{}", seconds / large, words[0], seconds / small % of, words[1])
+    };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => pair(60, 1, 60, ["m", "s"]),
+        3600..86_400 => pair(3600, 60, 60, ["h", "m"]),
+        _ => pair(86_400, 3600, 24, ["d", "h"]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +103,33 @@ mod tests {
         assert_eq!(duration("9999999999999999w").unwrap_err(), "it is too long");
         for bad in ["", "M", "-1", "1.5G", "1P", "1KX", "99999999999T", "1bb", "5µ", "5kµ", "5 ß", "µ", "1k1"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_and_times_have_sensible_figures() {
+        for (number, text) in [
+            (0.0, "0"),
+            (0.004, "0"),
+            (0.25, "0.25"),
+            (2.0, "2"),
+            (9.999, "10"),
+            (12.54, "12.5"),
+            (340.4, "340"),
+            (999.4, "999"),
+            (999.9, "1k"),
+            (1_234_567.0, "1.23M"),
+            (45_600.0, "45.6k"),
+            (2.5e9, "2.5G"),
+            (7e13, "70T"),
+            (1e18, "1000000T"),
+        ] {
+            assert_eq!(figures(number), text, "{number}");
+        }
+        for (seconds, text) in
+            [(0.4, "0s"), (59.4, "59s"), (59.6, "1m00s"), (75.0, "1m15s"), (3600.0, "1h00m"), (7530.0, "2h05m"), (273_600.0, "3d04h")]
+        {
+            assert_eq!(clock(seconds), text, "{seconds}");
         }
     }
 

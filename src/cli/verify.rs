@@ -23,7 +23,7 @@ use crate::stage::Load;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Nets to verify [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// Also build again in a temporary folder, without the cache, and compare byte for byte
     #[arg(long)]

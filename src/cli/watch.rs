@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::build::{ManifestArgs, WorkArgs, build_text, finish_uploads, manifest_path, print_net_error, read_manifest};
+use super::build::{ManifestArgs, Teller, WorkArgs, finish_uploads, manifest_path, print_net_error, read_manifest};
 use super::{Exit, Global};
 use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
 use crate::ctx::Ctx;
@@ -37,7 +37,7 @@ const DOUBLINGS: u32 = 5;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Nets to watch, by the names in the manifest [default: all]
-    #[arg(value_name = "NET")]
+    #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// How long to wait between two looks at the files (ms, s, m, h, d or w; 50ms or more), such as 500ms or 10s
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
@@ -374,12 +374,16 @@ impl Watcher<'_> {
             }
             said.lock().unwrap_or_else(PoisonError::into_inner).insert(net.to_owned(), text);
         };
-        let built = workspace.build(&nets, &options, &self.ctx, &on_error);
+        let teller = Teller::new(nets.len(), !self.args.json, self.global);
+        let built = workspace.build_telling(&nets, &options, &self.ctx, &on_error, &|net| teller.finished(net));
         let report = built.inspect_err(|_| forget(self, &nets))?;
         (self.last_error, self.pause) = (None, None);
         let news = self.note_failures(&report, said.into_inner().unwrap_or_else(PoisonError::into_inner));
-        if news {
-            self.show(&report)?;
+        if news && report.nets.iter().any(|net| matches!(net.status, NetStatus::Built | NetStatus::Failed)) {
+            teller.rest(&report)?;
+            if self.args.json {
+                self.global.print_json_line(&report)?;
+            }
         }
         finish_uploads(&workspace, self.global)
     }
@@ -469,13 +473,6 @@ impl Watcher<'_> {
             self.global.print_error(error);
             self.last_error = Some(text);
         }
-    }
-
-    fn show(&self, report: &Report) -> Result<()> {
-        if !report.nets.iter().any(|net| matches!(net.status, NetStatus::Built | NetStatus::Failed)) {
-            return Ok(());
-        }
-        if self.args.json { self.global.print_json_line(report) } else { self.global.print_summary(&build_text(report)) }
     }
 }
 

@@ -278,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ctx::{Backend, Progress},
+        ctx::{Backend, Progress, Task},
         error::Kind,
     };
 
@@ -349,17 +349,17 @@ mod tests {
     }
 
     impl Progress for Canceller {
-        fn start(&self, task: &str, total: Option<u64>, unit: &'static str) {
-            self.heard.lock().unwrap().push((format!("{task} {unit}"), total.unwrap()));
+        fn start(&self, task: Task<'_>, total: Option<u64>, unit: &'static str) {
+            self.heard.lock().unwrap().push((format!("{} {unit}", task.name.unwrap_or_default()), total.unwrap()));
         }
-        fn advance(&self, _: &str, done: u64) {
+        fn advance(&self, _: Task<'_>, done: u64) {
             if self.cancels {
                 self.cancel.store(true, Ordering::Relaxed);
                 self.at.lock().unwrap().get_or_insert_with(Instant::now);
             }
             self.heard.lock().unwrap().push(("advance".to_owned(), done));
         }
-        fn finish(&self, _: &str) {
+        fn finish(&self, _: Task<'_>) {
             self.heard.lock().unwrap().push(("finish".to_owned(), 0));
         }
         fn warn(&self, _: &str) {}

@@ -88,6 +88,13 @@ impl OutputKind {
     }
 }
 
+impl OutputKind {
+    /// Whether only networks of lc0 are written so.
+    pub(super) fn is_of_lc0(self) -> bool {
+        matches!(self, Self::Protobuf | Self::Gzip | Self::Onnx)
+    }
+}
+
 /// Whether an output's text names a file rather than a folder, as far as the text tells.
 pub(super) fn names_file(typed: &str) -> bool {
     OutputKind::of_text(typed).is_some()
@@ -128,6 +135,17 @@ pub(super) fn in_layout(typed: Located<String>, layout: Located<String>, folder:
         ));
     }
     Ok(Output { path: Located { value: path, span: typed.span }, kind: OutputKind::Layout, layout: Some(layout) })
+}
+
+/// An output that a network of the trainer has not.
+pub(super) fn of_lc0_only(typed: &Located<String>) -> Problem {
+    Problem::new(
+        format!("cannot write `{}`", typed.value),
+        typed.span,
+        "only for networks of lc0",
+        "by its name the source is not a weight file of lc0",
+        "end the output with `/`, `.nnue`, `.pt`, `.safetensors` or `.npz`",
+    )
 }
 
 fn unknown(typed: &Located<String>) -> Problem {

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Choices, DEFAULTS, Key, Kind, NET, Need, ROOT, Table};
+use super::keys::{Choices, DEFAULTS, Key, Kind, NET, Need, OPTIMIZE, ROOT, Table};
 use super::publish::FISHTEST_LICENSE;
 use crate::net::{Block, FeatureSet, GENERATION_ALIASES, GENERATIONS, shipped};
-use crate::words::Publish;
+use crate::words::{Algorithm, Publish};
 
 /// A value that is an axis of `[matrix]` alone.
 const AXIS: &str = r"^\{[0-9A-Za-z_]+\}$";
@@ -16,6 +16,8 @@ const AXIS: &str = r"^\{[0-9A-Za-z_]+\}$";
 const WITH_AXIS: &str = r"\{[0-9A-Za-z_]+\}";
 /// A version, or an axis of `[matrix]` in its place.
 const VERSION: &str = r"^([0-9]+\.[0-9]+\.[0-9]+|\{[0-9A-Za-z_]+\})$";
+/// A path, which is not a shell's.
+const PATH: &str = r"^([^~$]|~[^/]|~$)";
 const SHA256: &str = "^[0-9a-fA-F]{64}$";
 const URL: &str = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$";
 
@@ -28,7 +30,11 @@ pub fn schema() -> Value {
     let mut root = table(&ROOT, &mut definitions);
     root.insert("title".to_owned(), json!("nnue.toml"));
     root.insert("$id".to_owned(), json!(ID));
-    root.insert("allOf".to_owned(), license_somewhere());
+    let mut rules = license_somewhere();
+    rules.extend(here_or_in_defaults());
+    rules.push(known_architectures());
+    rules.push(sweeps_have_placeholders());
+    root.insert("allOf".to_owned(), json!(rules));
     root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
     root.insert("definitions".to_owned(), Value::Object(definitions));
     Value::Object(root)
@@ -51,7 +57,65 @@ fn table(table: &'static Table, definitions: &mut Definitions) -> Map<String, Va
     if [NET.name, DEFAULTS.name].contains(&table.name) {
         schema.extend(of_one_net());
     }
+    if table.name == OPTIMIZE.name {
+        schema.insert("allOf".to_owned(), budgets());
+    }
+    for (key, other) in table.keys().filter_map(|key| match key.need {
+        Need::RequiredUnless(other, _) => Some((key.name, other)),
+        Need::Optional | Need::Required(_) | Need::HereOrInDefaults(_) => None,
+    }) {
+        schema.insert("oneOf".to_owned(), json!([{"required": [key]}, {"required": [other]}]));
+    }
     schema
+}
+
+/// What each search has of its own says nothing to another one.
+fn budgets() -> Value {
+    let named = Algorithm::ALL.iter().filter_map(|algorithm| Some((algorithm.name(), algorithm.budget()?)));
+    let rules = named.map(|(name, key)| {
+        let fits = json!({"anyOf": [{"const": name}, {"type": "string", "pattern": AXIS}]});
+        json!({"if": {"required": [key, "algorithm"]}, "then": {"properties": {"algorithm": fits}}})
+    });
+    json!(rules.collect::<Vec<_>>())
+}
+
+/// What every net has, itself or from the defaults.
+fn here_or_in_defaults() -> Vec<Value> {
+    let needed = |table: &'static Table| table.keys().filter(|key| matches!(key.need, Need::HereOrInDefaults(_))).map(|key| key.name);
+    let each_net = |schema: Value| json!({"properties": {"net": {"additionalProperties": schema}}});
+    let unless = |default: Value, schema: Value| {
+        let default = json!({"required": ["defaults"], "properties": {"defaults": default}});
+        json!({"if": {"not": default}, "then": each_net(schema)})
+    };
+    let of_nets = needed(&NET).map(|key| unless(json!({"required": [key]}), json!({"required": [key]})));
+    let of_searches = needed(&OPTIMIZE).map(|key| {
+        let search = |schema: Value| json!({"properties": {"optimize": schema}});
+        let mut default = search(json!({"required": [key]}));
+        default["required"] = json!(["optimize"]);
+        unless(default, search(json!({"required": [key]})))
+    });
+    of_nets.chain(of_searches).collect()
+}
+
+/// Where no architecture is described in the manifest, a name is one of those that are known, or a file.
+fn known_architectures() -> Value {
+    let names: Vec<String> =
+        architecture_names().map(any_case).chain(shipped::ALL.iter().map(|shipped| regex_text(shipped.name))).collect();
+    let known = json!({"type": "string", "pattern": format!(r"^({})$|[/\\]|\.toml$|{WITH_AXIS}", names.join("|"))});
+    let claims = json!({"properties": {"architecture": known}});
+    json!({
+        "if": {"not": {"required": ["architecture"]}},
+        "then": {"properties": {
+            "source": {"additionalProperties": claims},
+            "net": {"additionalProperties": {"properties": {"source": claims}}},
+        }},
+    })
+}
+
+/// A sweep makes several nets, which have several names.
+fn sweeps_have_placeholders() -> Value {
+    let sweep = json!({"type": "object", "required": ["glob"]});
+    json!({"properties": {"net": {"patternProperties": {"^[^{]*$": {"properties": {"source": {"not": sweep}}}}}}})
 }
 
 /// What keys of one net say of each other.
@@ -66,19 +130,19 @@ fn of_one_net() -> Definitions {
 }
 
 /// A net that is published has a licence, its own or that of the defaults.
-fn license_somewhere() -> Value {
+fn license_somewhere() -> Vec<Value> {
     let defaults = |schema: Value| json!({"required": ["defaults"], "properties": {"defaults": schema}});
     let each_net = |schema: Value| json!({"properties": {"net": {"additionalProperties": schema}}});
-    json!([
-        {
+    vec![
+        json!({
             "if": {"not": defaults(json!({"required": ["license"]}))},
             "then": each_net(json!({"dependencies": {"publish": ["license"]}})),
-        },
-        {
+        }),
+        json!({
             "if": defaults(json!({"required": ["publish"], "not": {"required": ["license"]}})),
             "then": each_net(json!({"required": ["license"]})),
-        },
-    ])
+        }),
+    ]
 }
 
 /// A key with its description, which editors show.
@@ -114,8 +178,9 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
     let pattern = |pattern: &str| json!({"type": "string", "pattern": pattern});
     match key.kind {
         Kind::Text => json!({"type": "string"}),
-        Kind::Words | Kind::Path => filled(),
-        Kind::Paths => define("OneOrMore", definitions, |_| one_or_more(&filled())),
+        Kind::Words => filled(),
+        Kind::Path => pattern(PATH),
+        Kind::Paths => define("OneOrMorePaths", definitions, |_| one_or_more(&pattern(PATH))),
         Kind::Names => define("OneOrMore", definitions, |_| one_or_more(&filled())),
         Kind::TextOrNone => json!({"anyOf": [{"type": "string"}, {"const": false}]}),
         Kind::Version => pattern(VERSION),
@@ -142,7 +207,7 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
         Kind::Axes => axes(),
         Kind::Architectures => json!({"type": "object", "additionalProperties": {"type": "object"}}),
         Kind::Outputs => {
-            let paths = define("OneOrMore", definitions, |_| one_or_more(&filled()));
+            let paths = define("OneOrMorePaths", definitions, |_| one_or_more(&pattern(PATH)));
             let layouts = json!({"type": "object", "description": "Files by layout", "minProperties": 1, "additionalProperties": &paths});
             json!({"anyOf": [paths, layouts]})
         }
@@ -181,8 +246,7 @@ fn choice(choices: Choices, definitions: &mut Definitions) -> Value {
 
 /// The names for completion, and all other ways to write them.
 fn architecture(choices: Choices, table: &Table, definitions: &mut Definitions) -> Value {
-    let names = GENERATIONS.iter().map(|generation| generation.name).chain(GENERATION_ALIASES.iter().map(|(alias, _)| *alias));
-    let any_case: Vec<String> = names.map(any_case).collect();
+    let any_case: Vec<String> = architecture_names().map(any_case).collect();
     let mut ways = vec![choice(choices, definitions), json!({"type": "string", "pattern": format!("^({})$", any_case.join("|"))})];
     ways.push(json!({"enum": shipped::ALL.iter().map(|shipped| shipped.name).collect::<Vec<_>>(), "description": "Another engine's"}));
     // The name of a table, or a file.
@@ -191,6 +255,16 @@ fn architecture(choices: Choices, table: &Table, definitions: &mut Definitions) 
         ways.push(json!({"type": "string", "pattern": WITH_AXIS}));
     }
     json!({"anyOf": ways})
+}
+
+/// All names of generations.
+fn architecture_names() -> impl Iterator<Item = &'static str> {
+    GENERATIONS.iter().map(|generation| generation.name).chain(GENERATION_ALIASES.iter().map(|(alias, _)| *alias))
+}
+
+/// A name as a pattern.
+fn regex_text(name: &str) -> String {
+    name.replace('.', r"\.")
 }
 
 /// A pattern of a name in any mixture of cases.

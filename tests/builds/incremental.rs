@@ -17,9 +17,6 @@ use crate::project::manifest;
 struct Warnings(Mutex<Vec<String>>);
 
 impl Progress for Warnings {
-    fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-    fn advance(&self, _: &str, _: u64) {}
-    fn finish(&self, _: &str) {}
     fn warn(&self, message: &str) {
         self.0.lock().unwrap().push(message.to_owned());
     }

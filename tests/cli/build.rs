@@ -1,5 +1,6 @@
 //! `nnue build`, `status` and `init` as a user runs them: the real binary on small projects.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -374,6 +375,42 @@ fn an_interrupted_build_leaves_nothing_half_done() {
     for name in ["latest.nnue", "plain.nnue", "nnue.lock"] {
         assert_eq!(project.bytes(name), other.bytes(name), "{name}");
     }
+}
+
+/// Whoever stops a long build sees what it has finished, and finds it finished.
+#[test]
+fn a_finished_net_is_told_of_at_once() {
+    let project = project();
+    project.manifest(&MANIFEST.replace("positions = 100", "positions = 100\nalgorithm = \"anneal\"\nmoves = 1_000_000_000_000"));
+    for format in ["text", "json"] {
+        let mut child = project.start(&["build", "-j", "2", "--force", "--log-format", format]);
+        let mut lines = if format == "text" {
+            Box::new(BufReader::new(child.stdout.take().unwrap()).lines()) as Box<dyn Iterator<Item = std::io::Result<String>>>
+        } else {
+            Box::new(BufReader::new(child.stderr.take().unwrap()).lines())
+        };
+        let wanted = if format == "text" {
+            "plain: built"
+        } else {
+            r#""event":"net","net":"plain","status":"built","outputs":[{"path":"plain.nnue","#
+        };
+        lines.by_ref().map(Result::unwrap).find(|line| line.contains(wanted)).expect("it is told while `big` goes on");
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        if format == "text" {
+            assert_eq!(
+                rest[rest.len() - 1],
+                format!("  → plain.nnue  {} bytes  sha256 {}", project.bytes("plain.nnue").len(), project.sha256("plain.nnue"))
+            );
+            let mut err = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+            assert!(err.contains("1 net of this build is finished") && err.contains("the same command goes on from there"), "{err}");
+        } else {
+            assert!(rest.iter().any(|line| line.contains(r#""net":"big","stage":""#)), "{rest:?}");
+        }
+    }
+    assert_eq!(crate::project::net(&project.json(&["status"]), "plain")["status"], "fresh");
 }
 
 /// Two nets of the same bytes, of which one may not be written: the other is built and locked.

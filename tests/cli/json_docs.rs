@@ -276,13 +276,13 @@ fn events() {
     let mut events = parse(&project.nnue(&["build", "--log-format", "json"]).ok());
     project.manifest("version = 1\nnets = 1\n");
     events.extend(parse(&project.nnue(&["build", "--log-format", "json"])));
-    for name in ["start", "finish", "warning", "error"] {
+    for name in ["start", "finish", "net", "warning", "error"] {
         let of_name: Vec<Value> = events.iter().filter(|event| event["event"] == name).cloned().collect();
         check(&tables, name, &of_name);
     }
     // It takes a second until there is one: what is in it is tested where it is made.
     let members: Vec<&str> = tables["progress"].keys().map(String::as_str).collect();
-    assert_eq!(members, ["done", "event", "left", "rate", "schema", "seconds", "task", "total", "unit"]);
+    assert_eq!(members, ["done", "event", "left", "net", "rate", "schema", "seconds", "stage", "task", "total", "unit"]);
     assert_eq!(tables["note"], tables["warning"]);
 }
 

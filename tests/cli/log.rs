@@ -54,9 +54,19 @@ fn a_build_says_what_it_does() {
     let warnings = of_kind(&events, "warning");
     let warned = |text: &str| warnings.iter().any(|event| event["message"].as_str().unwrap().contains(text));
     assert!(warned("`source.unused` is not used by any net") && warned("does not record its scales"), "{}", ran.transcript());
-    let tasks = |kind: &str| of_kind(&events, kind).iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    assert!(tasks("start").contains(&"gather".to_owned()), "{}", ran.transcript());
+    let tasks = |kind: &str| {
+        let name = |event: &&Value| ["net", "stage", "task"].map(|member| event[member].as_str().unwrap_or("-").to_owned()).join(" ");
+        let mut tasks: Vec<String> = of_kind(&events, kind).iter().map(name).collect();
+        tasks.sort();
+        tasks
+    };
+    for task in ["big load load", "big gather positions", "big gather gather", "big write write"] {
+        assert!(tasks("start").contains(&task.to_owned()), "{task}: {}", ran.transcript());
+    }
     assert_eq!(tasks("start"), tasks("finish"));
+    let nets = of_kind(&events, "net");
+    assert_eq!((nets.len(), &nets[0]["net"], &nets[0]["status"]), (1, &json!("big"), &json!("built")));
+    assert_eq!(nets[0]["outputs"], ran.json()["nets"][0]["outputs"]);
     let gather = *of_kind(&events, "finish").iter().find(|event| event["task"] == "gather").unwrap();
     assert_eq!((&gather["unit"], &gather["done"]), (&json!("positions"), &gather["total"]));
     assert!(gather["seconds"].is_number());

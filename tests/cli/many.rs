@@ -77,7 +77,7 @@ fn of_many_nets_each_has_a_line_and_all_have_a_sum() {
         text += &format!("[net.n{number}]\nsource = \"run\"\ndescription = \"{number}\"\noutputs = \"out/{number}.nnue\"\n");
     }
     let project = Project::new(&text);
-    let first = project.nnue(&["build"]).ok().out;
+    let first = project.nnue(&["build", "-j1"]).ok().out;
     let lines: Vec<&str> = first.lines().collect();
     assert_eq!(lines.len(), 13, "{first}");
     assert!(lines[3].starts_with("n3: built in ") && lines[3].ends_with(" s → out/3.nnue"), "{first}");

@@ -166,8 +166,8 @@ fn said(text: &str) -> String {
 #[test]
 fn slips_of_many_users_are_answered() {
     let net = |lines: &str| format!("version = 1\n[net.a]\n{lines}\n");
-    let outputs = said(&net("source = \"a.nnue\"\noutputs = [\"dist/x.bin\", \"x.h5\", \"\"]"));
-    for part in ["`dist/x.bin`", "`x.h5`", "`net.a.outputs[2]` is not a path"] {
+    let outputs = said(&net("source = \"a.nnue\"\noutputs = [\"dist/x.bin\", \"x.h5\", \"x.onnx\", \"\"]"));
+    for part in ["`dist/x.bin`", "`x.h5`", "cannot write `x.onnx`", "`net.a.outputs[3]` is not a path"] {
         assert!(outputs.contains(part), "{part}: {outputs}");
     }
     for (text, says) in [

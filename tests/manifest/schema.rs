@@ -80,7 +80,11 @@ fn the_schema_has_the_words_of_the_parser() {
     }
 }
 
-/// Whether a schema, with the keywords that ours has, accepts a value. Patterns and bounds are left to other tests.
+fn matches(pattern: &str, text: &str) -> bool {
+    regex_automata::meta::Regex::new(pattern).unwrap().is_match(text)
+}
+
+/// Whether a schema, with the keywords that ours has, accepts a value. Bounds are left to other tests.
 fn accepts(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json::Value) -> bool {
     use serde_json::Value;
     let is = |schema: &Value| accepts(root, schema, value);
@@ -118,10 +122,12 @@ fn accepts(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_j
             fields.iter().all(|(key, value)| own.is_some_and(|own| own.contains_key(key)) || accepts(root, wanted, value))
         }),
         "items" => value.as_array().is_none_or(|items| items.iter().all(|item| accepts(root, wanted, item))),
-        // Of the patterns those alone that tell axes from other texts.
-        "pattern" => !wanted.as_str().unwrap().contains(r"\{[0-9A-Za-z_]+\}") || value.as_str().is_none_or(|text| text.contains('{')),
+        "pattern" => value.as_str().is_none_or(|text| matches(wanted.as_str().unwrap(), text)),
+        "patternProperties" => wanted.as_object().unwrap().iter().all(|(pattern, schema)| {
+            value.as_object().is_none_or(|fields| fields.iter().all(|(key, value)| !matches(pattern, key) || accepts(root, schema, value)))
+        }),
         "$schema" | "$id" | "title" | "description" | "definitions" | "minimum" | "maximum" | "multipleOf" | "minLength" | "minItems"
-        | "uniqueItems" | "propertyNames" => true,
+        | "minProperties" | "uniqueItems" | "propertyNames" => true,
         other => panic!("the keyword `{other}`"),
     };
     schema.iter().all(holds)
@@ -136,6 +142,8 @@ fn the_schema_refuses_what_the_parser_refuses() {
     let with = |defaults: &str, lines: &str| format!("{}[defaults]\n{defaults}\n", net(lines));
     let data = "\n[data.d]\npath = \"x\"";
     let search = format!("optimize = {{ data = \"d\" }}{data}");
+    let of_source = |lines: &str| format!("version = 1\n[source.s]\n{lines}\n[net.a]\nsource = \"s\"\noutputs = \"dist/a.nnue\"\n");
+    let sweep = |name: &str, lines: &str| format!("version = 1\n[net.\"{name}\"]\n{lines}\noutputs = \"out/{name}.nnue\"\n");
     for (text, is_good) in [
         (net(""), true),
         (net("permutation = \"p.npy\""), true),
@@ -155,9 +163,45 @@ fn the_schema_refuses_what_the_parser_refuses() {
         (net(&format!("optimize = {{ data = \"d\", filters = \"trainer\" }}{data}")), false),
         (net(&format!("optimize = {{ data = \"d\", filters = {{ pc = \"2026-01\" }} }}{data}")), true),
         (net(&format!("optimize = {{ data = \"d\", filters = {{ pc = \"2025\" }} }}{data}")), false),
+        // A net has outputs, a search has data: here or in the defaults.
+        (format!("{}[net.b]\nsource = \"b.nnue\"\n", net("")), false),
+        ("version = 1\n[net.a]\nsource = \"a.nnue\"\n[defaults]\noutputs = \"dist/\"\n".to_owned(), true),
+        (net(&format!("optimize = {{ seed = 1 }}{data}")), false),
+        (with("optimize = { data = \"d\" }", "optimize = { seed = 1 }") + data, true),
+        (with("optimize = { seed = 2 }", "optimize = { seed = 1 }") + data, false),
+        (net("optimize = false"), true),
+        // What only another search has.
+        (net(&format!("optimize = {{ data = \"d\", algorithm = \"greedy\", moves = 5 }}{data}")), false),
+        (net(&format!("optimize = {{ data = \"d\", algorithm = \"assign\", moves = 5 }}{data}")), false),
+        (net(&format!("optimize = {{ data = \"d\", algorithm = \"anneal\", moves = 5 }}{data}")), true),
+        // A network comes from one file.
+        (of_source("path = \"a.nnue\"\nembedded = \"lc0\""), false),
+        (of_source("l1 = 64"), false),
+        (of_source("embedded = \"lc0\""), true),
+        // Architectures: known, of the manifest, in a file.
+        (of_source("path = \"a.nnue\"\narchitecture = \"sfnnV14.1\""), true),
+        (of_source("path = \"a.nnue\"\narchitecture = \"plentychess\"").replace("\"dist/a.nnue\"", "{ published = \"a.bin\" }"), true),
+        (of_source("path = \"a.nnue\"\narchitecture = \"SFNNv99\""), false),
+        (of_source("path = \"a.nnue\"\narchitecture = \"SFNNv14x1\""), false),
+        (
+            of_source("path = \"a.nnue\"\narchitecture = \"mine\"").replace("\"dist/a.nnue\"", "{ published = \"a.bin\" }")
+                + "[architecture.mine]\nlike = \"plentychess\"\n",
+            true,
+        ),
+        (sweep("{stem}", "source = { glob = \"*.nnue\", architecture = \"SFNNv5\" }"), true),
+        (sweep("{stem}", "source = { glob = \"*.nnue\", architecture = \"SFNNv99\" }"), false),
+        // One net for each file, each with its name.
+        ("version = 1\n[net.a]\nsource = { embedded = \"lc0\" }\noutputs = \"dist/a.pb.gz\"\n".to_owned(), true),
+        (sweep("all", "source = { glob = \"*.nnue\" }"), false),
+        // Paths are no shell's.
+        (net("permutation = \"~/p.npy\""), false),
+        (net("permutation = \"~p.npy\""), true),
+        ("version = 1\n[net.a]\nsource = \"a.nnue\"\noutputs = [\"dist/\", \"$HOME/x/\"]\n".to_owned(), false),
     ] {
         let value: serde_json::Value = serde_json::to_value(toml::from_str::<toml::Value>(&text).unwrap()).unwrap();
-        assert_eq!(parse(&text).is_ok(), is_good, "the parser: {text}\n{:?}", parse(&text).err());
+        // Files are not there, and not looked for by a schema.
+        let error = parse(&text).err().filter(|error| !error.message().starts_with("no file matches"));
+        assert_eq!(error.is_none(), is_good, "the parser: {text}\n{error:?}");
         assert_eq!(accepts(&schema, &schema, &value), is_good, "the schema: {text}");
     }
 }

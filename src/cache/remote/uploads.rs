@@ -247,9 +247,6 @@ mod tests {
     struct Nervous;
 
     impl Progress for Nervous {
-        fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-        fn advance(&self, _: &str, _: u64) {}
-        fn finish(&self, _: &str) {}
         fn warn(&self, message: &str) {
             panic!("{message}");
         }

@@ -112,6 +112,9 @@ pub(super) fn spoken(error: Error) -> Error {
                 error.help_text().unwrap_or_default().replace("state_dict = ", "--state-dict ").replace("`state_dict`", "`--state-dict`");
             error.help_instead(help)
         }
+        Some("permutation") => error.help_instead(
+            "leave out `--ft_perm` and `--ft_optimize`, or convert into `.nnue` with them, and then that file into the other format",
+        ),
         _ if error.help_text().is_some_and(|help| help.starts_with(SAY_WHICH)) => {
             let help = error.help_text().unwrap_or_default();
             let help = ["quantization", "architecture"]

@@ -105,7 +105,8 @@ impl Reader<'_> {
         };
         let description = self.text(&fields, "description");
         let written = self.word::<CompressionChoice>(&fields, "compression");
-        let outputs = self.required(&fields, "outputs").map(|(key, item)| self.outputs(&key, item));
+        let of_trainer = source.as_ref().and_then(Option::as_ref).is_some_and(|source| is_of_the_trainer(&source.value));
+        let outputs = self.required(&fields, "outputs").map(|(key, item)| self.outputs(&key, item, of_trainer));
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
         let prove = self.proving(&fields);
@@ -146,7 +147,7 @@ impl Reader<'_> {
     }
 
     /// Paths, or tables of paths by layout.
-    fn outputs(&mut self, key: &str, item: &Item) -> Option<Vec<TypedOutput>> {
+    fn outputs(&mut self, key: &str, item: &Item, of_trainer: bool) -> Option<Vec<TypedOutput>> {
         let paths = |reader: &mut Self, key: &str, item: &Item, layout: Option<&Located<String>>| {
             let mut good = Vec::new();
             let paths = reader.list(key, item, |reader, key, item| {
@@ -158,7 +159,11 @@ impl Reader<'_> {
                 // The net is not looked at any further: what else is wrong with its outputs is said now.
                 if layout.is_none() {
                     let folder = reader.folder;
-                    reader.problems.extend(good.into_iter().filter_map(|typed| output::resolve(typed, folder).err()));
+                    let fault = |typed: Located<String>| match output::resolve(typed.clone(), folder) {
+                        Ok(output) => (of_trainer && output.kind.is_of_lc0()).then(|| output::of_lc0_only(&typed)),
+                        Err(problem) => Some(problem),
+                    };
+                    reader.problems.extend(good.into_iter().filter_map(fault));
                 }
                 return None;
             };
@@ -377,4 +382,11 @@ impl Reader<'_> {
         self.undefined("source", key, &text, &names, "; the path of a file has a `/` or an ending in it, and another net is `net:NAME`");
         None
     }
+}
+
+/// Whether a source is, by its name, a network of the trainer.
+fn is_of_the_trainer(source: &NetSource) -> bool {
+    const ENDINGS: [&str; 3] = ["nnue", "ckpt", "pt"];
+    let NetSource::Path(path) = source else { return false };
+    path.resolved.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }

@@ -182,9 +182,6 @@ mod tests {
     struct Notes(Mutex<Vec<String>>);
 
     impl Progress for Notes {
-        fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-        fn advance(&self, _: &str, _: u64) {}
-        fn finish(&self, _: &str) {}
         fn warn(&self, message: &str) {
             self.0.lock().unwrap().push(message.into());
         }

@@ -391,9 +391,6 @@ mod tests {
         #[derive(Default)]
         struct Heard(Mutex<Vec<String>>);
         impl crate::ctx::Progress for Heard {
-            fn start(&self, _: &str, _: Option<u64>, _: &'static str) {}
-            fn advance(&self, _: &str, _: u64) {}
-            fn finish(&self, _: &str) {}
             fn warn(&self, message: &str) {
                 self.0.lock().unwrap().push(message.to_owned());
             }

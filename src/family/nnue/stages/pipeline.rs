@@ -383,9 +383,13 @@ pub fn run(job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
 fn floats_to_floats(network: Box<Network<Factorized>>, job: &Job<'_>, ctx: &Ctx) -> Result<Product> {
     if !matches!(job.order, Order::Kept) {
         // The trainer's tool ignores the permutation there. Reordering by way of integers would round the weights.
-        return Err(Error::usage("floats cannot be permuted into floats")
-            .because("a permutation is applied to the integers that an engine holds")
-            .help("convert into `.nnue` with the permutation first, and then that file into the other format"));
+        return Err(Error::usage(format!(
+            "`{}` holds floats, and so will the file made of it: they cannot be permuted",
+            job.source.display()
+        ))
+        .because("a permutation is applied to the integers of a `.nnue` file; by way of them the weights would be rounded")
+        .help("keep the order of the neurons, or write a `.nnue` file")
+        .about("permutation"));
     }
     let (architecture, features) = (network.architecture.clone(), network.features());
     let content = Content::of(Weights::Floats(network), job.target, job.description, ctx)?;
