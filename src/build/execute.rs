@@ -11,6 +11,7 @@ use super::begun::Begun;
 use super::lock::{self, Lock};
 use super::report::{NetStatus, Report};
 use super::state::State;
+use super::trial::Trials;
 use super::{Options, Workspace};
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -92,6 +93,8 @@ pub(super) struct Build<'a> {
     pub(super) users: HashMap<NodeIndex, Vec<usize>>,
     /// Expensive actions that ran in this build, or run.
     pub(super) in_flight: Mutex<HashMap<Key, InFlight>>,
+    /// What came of looking at files before they got their names.
+    pub(super) trials: Trials,
     /// The note that this build has begun to write.
     begun: OnceLock<Option<Begun>>,
 }
@@ -130,6 +133,7 @@ impl<'a> Build<'a> {
             writes,
             users,
             in_flight: Mutex::default(),
+            trials: Trials::default(),
             begun: OnceLock::new(),
         }
     }

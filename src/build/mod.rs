@@ -12,6 +12,7 @@
 //! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
 //! | `remote` | results from the remote cache |
 //! | `publish`, `release`, `provenance` | files under their public names; what goes with them, and the checks before |
+//! | `trial` | what looks at a file before it gets its name |
 //! | `lock`, `verify` | `nnue.lock`, and files against it |
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
@@ -38,6 +39,7 @@ mod run;
 mod schedule;
 mod state;
 mod summary;
+mod trial;
 mod unchanged;
 mod values;
 mod verify;
@@ -63,6 +65,7 @@ use crate::cache::witness::Signed;
 use crate::cache::{BuildLog, Cache, Key, Mode, OpenOptions, Preimage, Remote, RemoteOptions, StatCache, Trust, Witnessed};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::exec::{Executor, Local};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, named};
 use crate::format::content_name::{claimed, misnamed};
@@ -121,6 +124,8 @@ pub struct Workspace<'a> {
     log: BuildLog,
     /// Where the above, and what is begun, is remembered.
     state: OwnPath,
+    /// What runs actions.
+    executor: &'a dyn Executor,
 }
 
 impl<'a> Workspace<'a> {
@@ -158,7 +163,15 @@ impl<'a> Workspace<'a> {
         let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
         let files = StatCache::load(state.join("files.bin"), trust, ctx);
         let files = if reads_only { files.read_only() } else { files };
-        Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(state.join("nets")), state: state.clone() })
+        Ok(Self {
+            manifest,
+            cache: Arc::new(cache),
+            remote: None,
+            files,
+            log: BuildLog::new(state.join("nets")),
+            state: state.clone(),
+            executor: &Local,
+        })
     }
 
     /// The result of an action that the local cache has, with its blob.

@@ -74,6 +74,13 @@ impl Graph {
         self.inputs(node).into_iter().find(|(other, _)| *other == role).map(|(_, input)| input)
     }
 
+    /// The trials of a write action: the actions that look at the file that it makes.
+    pub fn trials(&self, write: NodeIndex) -> Vec<NodeIndex> {
+        let mut edges: Vec<_> = self.dag.edges(write).filter(|edge| *edge.weight() == Role::Published).collect();
+        edges.sort_by_key(|edge| edge.id());
+        edges.into_iter().map(|edge| edge.target()).collect()
+    }
+
     /// All nodes, inputs before those that use them.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ pub enum Role {
     Other(u32),
     /// The floats that a network was made from.
     Floats,
-    /// A file that was published.
+    /// A file that was written: whoever has such an input looks at it before it gets its name.
     Published,
     /// A file of positions; the number is its place in the stream.
     Data(u32),

@@ -134,12 +134,12 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
     Content::of(weights, target, params.description.as_deref(), ctx)
 }
 
-/// The published file, read back, against its source.
+/// The written file, read back, against its source.
 fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let path = inputs.published()?;
     let file = Bytes::map(&path)?;
     if Blake3::of(&file) != inputs.digest(Role::Published)? {
-        return Err(Error::new(format!("`{}` changed while the net was built", path.display()))
+        return Err(Error::new(format!("`{}` changed while it was looked at", path.display()))
             .help("wait until nothing writes to it, then run the same command again"));
     }
     let positions = pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?)?;
@@ -151,8 +151,7 @@ fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
         }
         None => None,
     };
-    let proved = prove_file(&network, floats.as_deref(), &file, &positions, params, ctx)
-        .map_err(|error| error.because(format!("`{}` was published and must not be used", path.display())))?;
+    let proved = prove_file(&network, floats.as_deref(), &file, &positions, params, ctx)?;
     inputs.check_unchanged()?;
     Ok(Product::Finding { digest: proved.digest, outcome: Outcome::Prove(Box::new(proved)) })
 }
