@@ -32,8 +32,9 @@
 //! it was read.
 //!
 //! `byproducts`: the result of each stage by `digest.blake3` (64 lower-case hexadecimal digits of the 256-bit digest); its small
-//! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks` of gather; `train` and `heldOut` (`positions`,
-//! `blocks`, `zeroBefore`, `zeroAfter`), `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
+//! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks`, `lookedAt` (positions whose sums were looked at) and
+//! `overflow` (of these sums, where there is any) of gather; `train` and `heldOut` (`positions`, `blocks`, `zeroBefore`, `zeroAfter`),
+//! `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
 //! `positions`, `seed`, `values` (the digest of all that was computed) and `quantizationError` (`positions`, `mean`, `max`) of prove.
 //!
 //! To repeat the build: put the dependencies in their places and run `nnue build NET` of that version, with a `--set` for each override.

@@ -175,7 +175,7 @@ mod tests {
             Outcome::Encode,
             Outcome::Coalesce,
             Outcome::Quantize(Quantized { clamped: vec![("l1.weight".into(), 2)], overflowed: Vec::new() }),
-            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4, overflow: None }),
+            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4, looked_at: 5, overflow: None }),
             Outcome::Gather(Sampled {
                 overflow: Some(Overflow { positions: 9, neurons: 2, neuron: 1, low: -40_000, high: 3 }),
                 ..Sampled::default()
