@@ -259,15 +259,13 @@ impl<'a> Workspace<'a> {
     /// When one cannot be read.
     pub fn inputs_of(&self, graph: &Graph, net: &NetPlan) -> Result<Vec<LockedFile>> {
         let mut inputs: Vec<LockedFile> = Vec::new();
-        for action in &net.actions {
-            for (_, input) in graph.inputs(*action) {
-                if let Node::File(file) = &graph.dag[input]
-                    && !inputs.iter().any(|known| known.path == file.path.typed)
-                {
-                    // Whatever reads an input again asks for its BLAKE3.
-                    let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
-                    inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
-                }
+        for input in graph.made_from(net) {
+            if let Node::File(file) = &graph.dag[input]
+                && !inputs.iter().any(|known| known.path == file.path.typed)
+            {
+                // Whatever reads an input again asks for its BLAKE3.
+                let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
+                inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
             }
         }
         inputs.sort_by(|a, b| a.path.cmp(&b.path));
@@ -300,8 +298,7 @@ impl<'a> Workspace<'a> {
 
     /// Fails where a file of the net no longer has the content that it was built from, by `digests`.
     fn check_inputs(&self, graph: &Graph, net: &NetPlan, digests: &[Option<Blake3>]) -> Result<()> {
-        let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
-        let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
+        let changed = graph.made_from(net).find_map(|input| match &graph.dag[input] {
             Node::File(file) => {
                 let now = match self.files.blake3(&file.path.resolved) {
                     Ok(tracked) => Some(tracked.digest),
@@ -340,7 +337,7 @@ impl<'a> Workspace<'a> {
             }
         }
         for plan in &graph.nets {
-            let mut inputs = plan.actions.iter().flat_map(|action| graph.inputs(*action)).map(|(_, input)| input);
+            let mut inputs = graph.made_from(plan);
             let is_published = plan.release.as_deref().is_some_and(|net| net.release.publish.is_some());
             if (options.locked || is_published)
                 && let Some(error) = inputs.find_map(|input| wrong.remove(&input))
@@ -362,7 +359,7 @@ impl<'a> Workspace<'a> {
         let mut lines = Vec::new();
         for net in &graph.nets {
             // Its text has another digest than the file, which would only say that the file differs.
-            let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action)).filter_map(|(_, input)| match &graph.dag[input] {
+            let inputs = graph.made_from(net).filter_map(|input| match &graph.dag[input] {
                 Node::File(file) => Some(&file.path),
                 Node::Action(_) => None,
             });

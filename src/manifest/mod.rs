@@ -47,9 +47,11 @@ pub use self::{
     identity::FilePath,
     output::{Output, OutputKind, PROVENANCE_SUFFIX, TypedOutput, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
-    read::{Blend, Claims, Data, Described, Edits, HeaderEdits, Heads, Net, NetSource, Optimize, Prove, Proving, RemoteCache, Source},
+    read::{
+        Blend, Claims, Data, Described, Edits, Engine, HeaderEdits, Heads, Net, NetSource, Optimize, Prove, Proving, RemoteCache, Source,
+    },
     reference::reference,
-    resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
+    resolved::{ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve},
     schema::schema,
     sweep::Globs,
     text::{Located, Span},

@@ -15,6 +15,8 @@ pub enum Role {
     Floats,
     /// A file that was written: whoever has such an input looks at it before it gets its name.
     Published,
+    /// The program of an engine.
+    Engine,
     /// A file of positions; the number is its place in the stream.
     Data(u32),
     /// An activation matrix.
@@ -32,6 +34,7 @@ impl fmt::Display for Role {
             Self::Other(number) => write!(f, "network.{number}"),
             Self::Floats => f.write_str("floats"),
             Self::Published => f.write_str("published"),
+            Self::Engine => f.write_str("engine"),
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
@@ -47,6 +50,7 @@ impl Role {
             "network" => Some(Self::Network),
             "floats" => Some(Self::Floats),
             "published" => Some(Self::Published),
+            "engine" => Some(Self::Engine),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
             _ => match name.strip_prefix("network.") {
@@ -73,6 +77,7 @@ mod tests {
             Role::Permutation,
             Role::Floats,
             Role::Published,
+            Role::Engine,
         ] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }
