@@ -22,7 +22,7 @@
 //!
 //! ```text
 //! {api, cli} → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → accumulator → positions → format → net → files
-//!     → {ctx, cpu, error, panics, random, shown, words}
+//!     → {ctx, cpu, error, panics, random, shown, uci, words}
 //! ```
 //!
 //! * `api`: the few types and functions that users of the library see.
@@ -44,6 +44,7 @@
 //!   Knows no file format, no command line, no cache.
 //! * `files`: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * `random`: chance from seeds.
+//! * `uci`: a chess engine as a child process.
 //! * `shown`: text of others as it may be shown; `excerpt`: that around a mistake; `findings`: mistakes with their places, as one error.
 //! * `words`: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]
@@ -75,6 +76,7 @@ mod random;
 mod show;
 mod shown;
 mod stage;
+mod uci;
 mod words;
 
 pub use api::{Evaluation, Found, Net, OpenOptions, Written, read_permutation, write_permutation};

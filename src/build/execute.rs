@@ -13,6 +13,7 @@ use super::lock::{self, Lock, LockedFile};
 use super::release::{Pass as ReleasePass, Released};
 use super::report::{NetReport, NetStatus, Report};
 use super::state::State;
+use super::trial::Trials;
 use super::{Made, Options, Workspace};
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -108,6 +109,8 @@ pub(super) struct Build<'a> {
     pub(super) users: HashMap<NodeIndex, Vec<usize>>,
     /// Expensive actions that ran in this build, or run.
     pub(super) in_flight: Mutex<HashMap<Key, InFlight>>,
+    /// What came of looking at files before they got their names.
+    pub(super) trials: Trials,
     /// The note that this build has begun to write.
     begun: OnceLock<Option<Begun>>,
 }
@@ -149,6 +152,7 @@ impl<'a> Build<'a> {
             writes,
             users,
             in_flight: Mutex::default(),
+            trials: Trials::default(),
             begun: OnceLock::new(),
         }
     }

@@ -12,6 +12,7 @@
 //! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
 //! | `remote` | results from the remote cache |
 //! | `publish`, `release`, `provenance` | files under their public names; what goes with them, and the checks before |
+//! | `trial` | what looks at a file before it gets its name |
 //! | `lock`, `verify` | `nnue.lock`, and files against it |
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
@@ -40,6 +41,7 @@ mod run;
 mod schedule;
 mod state;
 mod summary;
+mod trial;
 mod unchanged;
 mod values;
 mod verify;
@@ -58,10 +60,10 @@ pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport
 pub use unchanged::{began, unchanged};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
+use petgraph::graph::NodeIndex;
+
 use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet, LockedProof};
-
-use petgraph::graph::NodeIndex;
 
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -70,6 +72,7 @@ use crate::cache::{
 };
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::exec::{Executor, Local};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, named};
 use crate::format::content_name::{claimed, misnamed};
@@ -131,6 +134,8 @@ pub struct Workspace<'a> {
     log: BuildLog,
     /// Where the above, and what is begun, is remembered.
     state: OwnPath,
+    /// What runs actions.
+    executor: &'a dyn Executor,
 }
 
 impl<'a> Workspace<'a> {
@@ -168,7 +173,15 @@ impl<'a> Workspace<'a> {
         let trust = if options.paranoid { Trust::Nothing } else { Trust::Settled };
         let files = StatCache::load(state.join("files.bin"), trust, ctx);
         let files = if reads_only { files.read_only() } else { files };
-        Ok(Self { manifest, cache: Arc::new(cache), remote: None, files, log: BuildLog::new(state.join("nets")), state: state.clone() })
+        Ok(Self {
+            manifest,
+            cache: Arc::new(cache),
+            remote: None,
+            files,
+            log: BuildLog::new(state.join("nets")),
+            state: state.clone(),
+            executor: &Local,
+        })
     }
 
     /// Notes what was published, for [`clean`].
@@ -286,19 +299,17 @@ impl<'a> Workspace<'a> {
     /// When one cannot be read.
     fn inputs_of(&self, graph: &Graph, net: &NetPlan, made: &dyn Fn(NodeIndex) -> Option<LockedFile>) -> Result<Vec<LockedFile>> {
         let mut inputs: Vec<LockedFile> = Vec::new();
-        for action in &net.actions {
-            for (_, input) in graph.inputs(*action) {
-                match &graph.dag[input] {
-                    Node::File(file) => {
-                        if !inputs.iter().any(|known| known.path == file.path.typed) {
-                            // Whatever reads an input again asks for its BLAKE3.
-                            let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
-                            inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
-                        }
+        for input in graph.made_from(net) {
+            match &graph.dag[input] {
+                Node::File(file) => {
+                    if !inputs.iter().any(|known| known.path == file.path.typed) {
+                        // Whatever reads an input again asks for its BLAKE3.
+                        let sha256 = self.files.digests(&file.path.resolved)?.sha256.to_string();
+                        inputs.push(LockedFile { path: file.path.typed.clone(), sha256 });
                     }
-                    Node::Action(_) if net.actions.contains(&input) => {}
-                    Node::Action(_) => inputs.extend(made(input).filter(|file| !inputs.contains(file))),
                 }
+                Node::Action(_) if net.actions.contains(&input) => {}
+                Node::Action(_) => inputs.extend(made(input).filter(|file| !inputs.contains(file))),
             }
         }
         inputs.sort_by(|a, b| a.path.cmp(&b.path));
@@ -331,8 +342,7 @@ impl<'a> Workspace<'a> {
 
     /// Fails where a file of the net no longer has the content that it was built from, by `digest`.
     fn check_inputs(&self, graph: &Graph, net: &NetPlan, digest: &dyn Fn(NodeIndex) -> Option<Blake3>) -> Result<()> {
-        let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action));
-        let changed = inputs.into_iter().find_map(|(_, input)| match &graph.dag[input] {
+        let changed = graph.made_from(net).find_map(|input| match &graph.dag[input] {
             Node::File(file) => {
                 let now = match self.files.blake3(&file.path.resolved) {
                     Ok(tracked) => Some(tracked.digest),
@@ -371,7 +381,7 @@ impl<'a> Workspace<'a> {
             }
         }
         for plan in &graph.nets {
-            let mut inputs = plan.actions.iter().flat_map(|action| graph.inputs(*action)).map(|(_, input)| input);
+            let mut inputs = graph.made_from(plan);
             let is_published = plan.release.as_deref().is_some_and(|net| net.release.publish.is_some());
             if (options.locked || is_published)
                 && let Some(error) = inputs.find_map(|input| wrong.remove(&input))
@@ -393,7 +403,7 @@ impl<'a> Workspace<'a> {
         let mut lines = Vec::new();
         for net in &graph.nets {
             // Its text has another digest than the file, which would only say that the file differs.
-            let inputs = net.actions.iter().flat_map(|action| graph.inputs(*action)).filter_map(|(_, input)| match &graph.dag[input] {
+            let inputs = graph.made_from(net).filter_map(|input| match &graph.dag[input] {
                 Node::File(file) => Some(&file.path),
                 Node::Action(_) => None,
             });

@@ -13,7 +13,7 @@ use petgraph::visit::EdgeRef;
 
 use super::execute::{Build, InFlight, place, recorded_sha256};
 use super::lock::{self, LockedFile};
-use super::run::{Ran, Runner};
+use super::run::{Candidate, Ran, Runner};
 use super::schedule::{Limits, Tasks, Work};
 use super::state::{Settled, State, States};
 use super::values::Values;
@@ -21,7 +21,6 @@ use crate::cache::record::{ActionResult, Said};
 use crate::cache::{ActionRecord, Key, Preimage, PublishedFile};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::exec::Local;
 use crate::files::Sha256;
 use crate::manifest::{Output, OutputKind};
 use crate::plan::{NetPlan, Reason};
@@ -41,8 +40,22 @@ struct Pass<'b, 'a> {
 impl Work for Pass<'_, '_> {
     fn run(&self, task: usize) -> Result<()> {
         let (build, node) = (self.build, self.open[task]);
+        if self.states.failure(node).is_some() {
+            // A trial that a file failed: it was said when it ran.
+            self.release_inputs(node);
+            return Ok(());
+        }
         let resolved = build.resolve_action(node, &self.states);
         let resolved = build.restale_unfetched(node, &resolved, &self.states).unwrap_or(resolved);
+        let key = match &resolved {
+            State::Settled(settled) => Some(settled.preimage.key()),
+            State::Stale { preimage, .. } => preimage.as_ref().map(Preimage::key),
+            State::Open | State::File(_) | State::Failed(_) => None,
+        };
+        let resolved = match key.and_then(|key| build.trials.result(node, key)) {
+            Some(settled) => State::Settled(Box::new(settled)),
+            None => resolved,
+        };
         let result = match resolved {
             State::Stale { preimage: Some(preimage), reason } => {
                 let reason = match self.states.get(node) {
@@ -50,7 +63,8 @@ impl Work for Pass<'_, '_> {
                     State::Stale { reason: first, .. } if !matches!(first, Reason::UpstreamStale(_)) => first,
                     State::Stale { .. } | State::Open | State::File(_) | State::Settled(_) | State::Failed(_) => reason,
                 };
-                build.run_action(node, &preimage, &reason, &self.states, &self.values).map(|settled| State::Settled(Box::new(settled)))
+                let ran = build.run_action(node, &preimage, &reason, &self.states, &self.values);
+                ran.map(|settled| State::Settled(Box::new(settled))).map_err(|error| build.of_published(node, &self.states, error))
             }
             State::Failed(error) => {
                 // It was said where the file was looked at.
@@ -82,7 +96,17 @@ impl Work for Pass<'_, '_> {
                 (build.on_error)(&build.graph.nets[net].name, &error);
             }
         }
-        self.states.set(node, State::Failed(Arc::new(error)));
+        let failed = State::Failed(Arc::new(error));
+        match build.trials.failed(node) {
+            Some(trial) => {
+                // Nothing is wrong with writing: it is the file that was not good enough for its name.
+                let preimage = build.graph.preimage(node, |input| self.states.digest(input)).ok().flatten();
+                let waits_for = build.graph.action(trial).map_or("a trial", |action| action.stage().name());
+                self.states.set(node, State::Stale { preimage, reason: Reason::UpstreamStale(waits_for.to_owned()) });
+                self.states.set(trial, failed);
+            }
+            None => self.states.set(node, failed),
+        }
     }
 
     fn panicked(&self, task: usize) -> String {
@@ -184,33 +208,42 @@ impl Build<'_> {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }
         let digest = |input: NodeIndex| states.digest(input);
-        let accept = |output: &Output, sha256: &Sha256, content: &Path| {
+        let accept = |output: &Output, made: &Candidate<'_>| {
             self.accept_sums(node, output, &|action| states.get(action))?;
-            self.accept(node, output, sha256, content)
+            self.accept(node, output, &made.sha256, made.path)?;
+            self.try_out(node, output, made, states, values)
         };
         let published = |write: NodeIndex| self.published(write, &states.get(write));
         let ctx = self.scope(node);
-        let runner = Runner {
-            workspace: self.workspace,
-            graph: self.graph,
-            values,
-            ctx: &ctx,
-            executor: &Local,
-            digest: &digest,
-            accept: &accept,
-            published: &published,
-        };
+        let runner = self.runner(&ctx, values, &digest, &accept, &published);
         if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None });
         }
-        let start = Instant::now();
-        let running = ctx.running();
         let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
+        let settled = self.perform(&runner, node, preimage, reason, outputs)?;
+        if let Some(known) = &mut in_flight {
+            **known = Some(settled.result.clone());
+        }
+        Ok(settled)
+    }
+
+    /// Runs the stage, and records what came of it. A write action is published as `outputs`.
+    pub(super) fn perform(
+        &self,
+        runner: &Runner<'_>,
+        node: NodeIndex,
+        preimage: &Preimage,
+        reason: &Reason,
+        outputs: &[Output],
+    ) -> Result<Settled> {
+        let start = Instant::now();
+        let running = runner.ctx.running();
         let Ran { digest, bytes, stored, outcome, value } = runner.run(node, outputs)?;
         drop(running);
-        let seconds = start.elapsed().as_secs_f64();
+        // Trials that ran meanwhile have seconds of their own.
+        let seconds = (start.elapsed().as_secs_f64() - self.trials.seconds(&self.graph.trials(node))).max(0.0);
         if let Some(value) = &value {
-            values.put(node, value);
+            runner.values.put(node, value);
         }
         let result = ActionResult {
             said: Said::Known(outcome),
@@ -220,19 +253,18 @@ impl Build<'_> {
             duration_s: seconds,
             created_by: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        if let Some(known) = &mut in_flight {
-            **known = Some(result.clone());
-        }
         let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };
         self.workspace.cache.put_record(&record);
-        if is_stored && let Some(remote) = &self.workspace.remote {
+        if self.graph.action(node).is_some_and(Action::is_stored)
+            && let Some(remote) = &self.workspace.remote
+        {
             remote.upload(&record);
         }
         Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
     }
 
     /// The context for an action: what it does is done for the first net that uses it.
-    fn scope(&self, node: NodeIndex) -> Ctx {
+    pub(super) fn scope(&self, node: NodeIndex) -> Ctx {
         let net = self.users.get(&node).and_then(|users| self.graph.nets.get(*users.first()?));
         match (net, self.graph.action(node)) {
             (Some(net), Some(action)) => self.ctx.within(&net.name, action.stage().name()),
@@ -241,7 +273,7 @@ impl Build<'_> {
     }
 
     /// Where the first file of a settled write action is.
-    fn published(&self, write: NodeIndex, state: &State) -> Option<PathBuf> {
+    pub(super) fn published(&self, write: NodeIndex, state: &State) -> Option<PathBuf> {
         let sha256 = recorded_sha256(&state.settled()?.result)?;
         self.writes.get(&write)?.first().map(|output| place(output, Some(&sha256)))
     }

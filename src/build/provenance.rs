@@ -23,7 +23,7 @@
 //! | `license`, `publish` | string | where given |
 //!
 //! `internalParameters`, what the program made of it: `keySchema` and `stages`, in order, each with `stage`, `version`, `params` and
-//! `key`: those stages only on which the subject depends, and `prove`, which looks at it.
+//! `key`: those stages only on which the subject depends, and `prove`, which looks at it; `engine` is none, since it depends on the machine.
 //!
 //! `resolvedDependencies`: every file that was read. `name` is the path as the manifest has it, `uri` is `file:` and that path
 //! percent-encoded (relative to the manifest's folder; `file:///…` for a path that is absolute in the manifest), `digest.sha256` is that
@@ -33,8 +33,9 @@
 //! it was read.
 //!
 //! `byproducts`: the result of each stage by `digest.blake3` (64 lower-case hexadecimal digits of the 256-bit digest); its small
-//! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks` of gather; `train` and `heldOut` (`positions`,
-//! `blocks`, `zeroBefore`, `zeroAfter`), `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
+//! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks`, `lookedAt` (positions whose sums were looked at) and
+//! `overflow` (of these sums, where there is any) of gather; `train` and `heldOut` (`positions`, `blocks`, `zeroBefore`, `zeroAfter`),
+//! `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
 //! `positions`, `seed`, `values` (the digest of all that was computed) and `quantizationError` (`positions`, `mean`, `max`) of prove.
 //!
 //! To repeat the build: put the dependencies in their places (in place of those with `net` the dependencies of that net) and run `nnue build NET` of that version, with a `--set` for each override.
@@ -123,7 +124,11 @@ impl Facts<'_> {
     /// The net's actions on which `write` depends, itself and what looks at its file included, in their order.
     fn actions_for(&self, write: NodeIndex) -> Vec<NodeIndex> {
         let needed = self.graph.before(write);
-        let concerns = |action: &NodeIndex| needed.contains(action) || self.graph.input(*action, Role::Published) == Some(write);
+        let is_trial = |action: NodeIndex| {
+            let looks = self.graph.input(action, Role::Published) == Some(write);
+            looks && self.graph.action(action).is_some_and(|action| action.stage().is_reproducible())
+        };
+        let concerns = |action: &NodeIndex| needed.contains(action) || is_trial(*action);
         self.plan.actions.iter().copied().filter(concerns).collect()
     }
 
@@ -187,10 +192,13 @@ impl Facts<'_> {
         Json::Object(members)
     }
 
-    /// Whether an override may have changed this net: one of another net, source or data table, or of the cache, has not.
+    /// Whether an override may have changed this net: one of another net, source or data table, of the cache, or of an engine, has not.
     fn concerns<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
-        let (table, name) = (keys.next(), keys.next());
+        let (table, name, key) = (keys.next(), keys.next(), keys.next());
         match (table, name) {
+            // Who tries a net with which engine is no part of how it is made.
+            (Some("net"), Some(_)) if key == Some("engine") => false,
+            (Some("defaults"), Some("engine")) => false,
             (Some("net"), Some(name)) => self.manifest.with_needed(&[self.net]).iter().any(|net| net.is_called(name)),
             (Some("source"), Some(name)) => {
                 let nets = self.manifest.with_needed(&[self.net]);

@@ -1,9 +1,9 @@
-//! Publishing: what a write action made becomes a file under its public name, once it has passed the checks.
+//! Publishing: what a write action made becomes a file under its public name, once it has passed the checks and its trials.
 
 use std::io::Write;
 use std::path::Path;
 
-use super::run::{NodeInputs, Ran, Runner};
+use super::run::{Candidate, NodeInputs, Ran, Runner};
 use crate::error::{Error, Result};
 use crate::family::{Content, Inputs};
 use crate::files::{self, Blake3, HashingWriter, Sha256};
@@ -14,21 +14,16 @@ use crate::stage::{Outcome, Written};
 impl Runner<'_> {
     /// Writes `content` to every output of a write action.
     pub(super) fn publish(&self, content: &dyn Content, inputs: &NodeInputs<'_>, outputs: &[Output]) -> Result<Ran> {
-        let mut written: Option<(Blake3, Sha256, u64)> = None;
+        let mut written: Option<Made> = None;
         for output in outputs {
-            let (blake3, sha256, bytes) = self.publish_as(output, content, inputs)?;
-            if written.is_some_and(|(other, _, _)| other != blake3) {
-                return Err(Error::new("writing a network twice gave different bytes: this is a bug in nnue, please report it"));
-            }
-            written = Some((blake3, sha256, bytes));
+            written = Some(self.publish_as(output, content, inputs, written)?);
         }
-        let Some((digest, sha256, bytes)) = written else { return Err(Error::new("a write action has no output")) };
-        Ok(Ran { digest, bytes, stored: false, outcome: Outcome::Write(Written { sha256 }), value: None })
+        let Some(Made { blake3, sha256, bytes }) = written else { return Err(Error::new("a write action has no output")) };
+        Ok(Ran { digest: blake3, bytes, stored: false, outcome: Outcome::Write(Written { sha256 }), value: None })
     }
 
-    /// Writes one output, unless the checks refuse it; its digests and size.
-    fn publish_as(&self, output: &Output, content: &dyn Content, inputs: &NodeInputs<'_>) -> Result<(Blake3, Sha256, u64)> {
-        let mut last = (Blake3([0; 32]), Sha256([0; 32]), 0);
+    /// Writes one output, unless the checks refuse it. `before` is what was written to another one.
+    fn publish_as(&self, output: &Output, content: &dyn Content, inputs: &NodeInputs<'_>, before: Option<Made>) -> Result<Made> {
         let mut write = |out: &mut dyn Write| {
             let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
             content.write(&mut out, self.ctx)?;
@@ -37,23 +32,35 @@ impl Runner<'_> {
             }
             self.ctx.check()?;
             let (_, (blake3, sha256), bytes) = out.finish();
-            last = (blake3, sha256, bytes);
-            Ok(sha256)
+            Ok(Made { blake3, sha256, bytes })
         };
         let path = &output.path.value.resolved;
-        let accept = |sha256: &Sha256, content: &Path| (self.accept)(output, sha256, content);
+        let accept = |made: &Made, path: &Path| {
+            if before.is_some_and(|before| before.blake3 != made.blake3) {
+                return Err(Error::new("writing a network twice gave different bytes: this is a bug in nnue, please report it"));
+            }
+            (self.accept)(output, &Candidate { blake3: made.blake3, sha256: made.sha256, path })
+        };
         if output.kind == OutputKind::Folder {
             files::create_dir_all(path)?;
-            files::write_named_if_accepted(path, &mut write, net_name, accept)?;
+            Ok(files::write_named_if_accepted(path, &mut write, |made| net_name(&made.sha256), accept)?.value)
         } else {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 files::create_dir_all(folder)?;
             }
-            files::write_if_accepted(path, &mut write, accept)?;
-            if let Some(error) = misnamed(path, &last.1, self.ctx) {
+            let (made, _) = files::write_if_accepted(path, &mut write, accept)?;
+            if let Some(error) = misnamed(path, &made.sha256, self.ctx) {
                 self.ctx.warn(error.to_string());
             }
+            Ok(made)
         }
-        Ok(last)
     }
+}
+
+/// What was written.
+#[derive(Clone, Copy)]
+struct Made {
+    blake3: Blake3,
+    sha256: Sha256,
+    bytes: u64,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::manifest::ResolvedNet;
 use crate::plan::Reason;
-use crate::stage::{Proved, Stage};
+use crate::stage::{Played, Proved, Stage};
 
 /// Version of the JSON below; raised when a member changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -75,6 +75,9 @@ pub struct NetReport {
     pub zero_blocks: Option<ZeroBlocksReport>,
     /// That its `.nnue` file evaluates as the source does, once it is proven; null for nets without `prove`.
     pub proof: Option<Proved>,
+    /// What a real engine made of its `.nnue` file; null for nets without `engine`.
+    #[serde(default)]
+    pub engine: Option<Played>,
     /// Its stages, in order.
     pub stages: Vec<StageReport>,
     /// What went wrong.
@@ -148,7 +151,16 @@ pub fn refused(nets: &[&ResolvedNet], error: &Error) -> Report {
         let lines: Vec<&str> = lines.into_iter().map(|line| line.trim_start_matches(':').trim_start()).collect();
         let status = if lines.is_empty() { NetStatus::Stale } else { NetStatus::Failed };
         let error = (!lines.is_empty()).then(|| format!("{}: {}", error.message(), lines.join("; ")));
-        NetReport { net: net.name.clone(), status, outputs: Vec::new(), zero_blocks: None, proof: None, stages: Vec::new(), error }
+        NetReport {
+            net: net.name.clone(),
+            status,
+            outputs: Vec::new(),
+            zero_blocks: None,
+            proof: None,
+            engine: None,
+            stages: Vec::new(),
+            error,
+        }
     };
     Report { schema: SCHEMA, nets: nets.iter().map(report).collect() }
 }

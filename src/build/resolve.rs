@@ -71,6 +71,13 @@ impl Build<'_> {
                     Error::new(format!("`{AUTODISCOVER}` finds no network: {}", self.workspace.manifest.line(file.span)))
                         .because("lc0 would find none beside it, in `networks` there, or in its folders of data")
                         .help("put a network of at least 500,000 bytes into one of these folders, or name its file")
+                } else if self.graph.dag.edges(node).any(|edge| *edge.weight() == Role::Engine) {
+                    Error::new(format!("there is no engine `{}`: {}", file.path.typed, self.workspace.manifest.line(file.span)))
+                        .because(error)
+                        .help(
+                            "install it (on Debian `apt install stockfish`), or give the path of one, such as `./stockfish`; `engine = false` \
+                             builds without",
+                        )
                 } else {
                     error.help(format!("it is named in {}", self.workspace.manifest.line(file.span)))
                 };

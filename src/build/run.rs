@@ -29,6 +29,16 @@ pub(super) struct Ran {
     pub value: Option<Value>,
 }
 
+/// A file that was written and has no name yet.
+pub(super) struct Candidate<'a> {
+    /// Digest of its bytes.
+    pub blake3: Blake3,
+    /// Digest of its bytes.
+    pub sha256: Sha256,
+    /// Where it is for now.
+    pub path: &'a Path,
+}
+
 /// What running needs to know of the build around it.
 pub(super) struct Runner<'a> {
     pub workspace: &'a Workspace<'a>,
@@ -38,9 +48,9 @@ pub(super) struct Runner<'a> {
     pub executor: &'a dyn Executor,
     /// Digests of files and of settled actions.
     pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
-    /// Whether a file of this digest, complete at the path, may be published as that output; asked before it gets its name.
-    pub accept: &'a (dyn Fn(&Output, &Sha256, &Path) -> Result<()> + Sync),
-    /// Where the file of a settled write action is.
+    /// Whether a file may be published as that output; asked before it gets its name.
+    pub accept: &'a (dyn Fn(&Output, &Candidate<'_>) -> Result<()> + Sync),
+    /// Where the file of a write action is.
     pub published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
 }
 

@@ -118,9 +118,10 @@ impl Build<'_> {
             NetStatus::Fresh
         };
         let zero_blocks = net.search.and_then(|search| zero_blocks(&states(search).settled()?.result));
-        let proof = net.actions.iter().find_map(|node| states(*node).settled()?.result.outcome()?.proved().cloned());
-        let proof = proof.map(|proof| *proof);
-        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, proof, stages, error }
+        let outcomes = || net.actions.iter().filter_map(|node| states(*node).settled()?.result.outcome());
+        let proof = outcomes().find_map(|outcome| outcome.proved().map(|proved| (**proved).clone()));
+        let engine = outcomes().find_map(|outcome| outcome.played().map(|played| (**played).clone()));
+        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, proof, engine, stages, error }
     }
 
     /// All files that were looked at to find every net fresh, as they were then; `None` where one changed meanwhile.

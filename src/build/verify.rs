@@ -16,6 +16,7 @@ use crate::family::publication;
 use crate::files::{OwnPath, Sha256, hash_file_sha256};
 use crate::manifest::{Manifest, Output, OutputKind, ResolvedNet, provenance_path};
 use crate::plan::{self, Facts, Graph};
+use crate::stage::Stage;
 
 /// How the files of one net stand to its block in the lock.
 #[derive(Debug, Clone, Serialize)]
@@ -214,6 +215,8 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
         .enumerate()
         .map(|(index, net)| {
             let mut net = net.clone();
+            // What comes out is compared with what came out before: an engine has no part in it.
+            net.engine = None;
             for (number, output) in net.outputs.iter_mut().enumerate() {
                 let folder = below.join(index.to_string()).join(number.to_string());
                 let name = output.path.value.resolved.file_name().map(PathBuf::from);
@@ -237,7 +240,9 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
             Some(RebuiltFile { path: file.path.clone(), sha256: file.sha256.clone(), provenance: file.provenance.clone(), place })
         });
         let last = builds.load(&net.name, ctx).map_or_else(Vec::new, |last| last.stages);
-        let last: Vec<(String, String)> = last.into_iter().map(|stage| (stage.stage, stage.output_digest.to_string())).collect();
+        let is_rebuilt = |stage: &str| Stage::named(stage).is_none_or(Stage::is_reproducible);
+        let last = last.into_iter().filter(|stage| is_rebuilt(&stage.stage));
+        let last: Vec<(String, String)> = last.map(|stage| (stage.stage, stage.output_digest.to_string())).collect();
         let first_different_stage = first_different_stage(&report.stages, &last);
         let all_known = report.stages.len() == last.len() && report.stages.iter().all(|stage| stage.digest.is_some());
         rebuilt.push(Rebuilt {
@@ -286,7 +291,6 @@ pub fn locked_nets(manifest: &Manifest, nets: &[&ResolvedNet]) -> Result<(Vec<Op
 mod tests {
     use super::*;
     use crate::build::StageStatus;
-    use crate::stage::Stage;
 
     #[test]
     fn a_stage_that_gave_nothing_is_no_difference() {

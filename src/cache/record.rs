@@ -362,7 +362,10 @@ pub(in crate::cache) mod tests {
             preimage: Preimage::of(&json!({"schema": 1, "stage": stage, "params": {"positions": n, "seed": 0}, "inputs": [output]}))
                 .unwrap(),
             result: ActionResult {
-                said: Said::of(stage.into(), json!({"entries": 9, "in_check": 1, "filtered": 2, "chunks_visited": 3, "chunks": 4})),
+                said: Said::of(
+                    stage.into(),
+                    json!({"entries": 9, "in_check": 1, "filtered": 2, "chunks_visited": 3, "chunks": 4, "looked_at": 5}),
+                ),
                 output_digest: output,
                 stored: true,
                 bytes: 3,

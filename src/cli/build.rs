@@ -15,7 +15,7 @@ use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{self, Globs, Manifest, Override};
 use crate::shown;
-use crate::stage::Deviation;
+use crate::stage::{Against, Deviation, Exported, Played, Speed};
 
 /// Bring nets up to date
 #[derive(Debug, Default, clap::Args)]
@@ -324,6 +324,7 @@ fn text_of(net: &NetReport) -> String {
     if net.status == NetStatus::Built {
         text.push_str(&zero_blocks_text(net));
         text.push_str(&proof_text(net));
+        text.push_str(&engine_text(net));
     }
     for output in &net.outputs {
         text.push_str(&format!("  → {}  {} bytes  sha256 {}\n", output.path, output.bytes, output.sha256));
@@ -415,6 +416,32 @@ fn proof_text(net: &NetReport) -> String {
         format!("  quantization error {mean:.3} on average, {max:.3} at most, in internal units over {positions} positions\n")
     });
     format!("  proven: evaluates as its source does, {} positions\n", proof.positions) + &error.unwrap_or_default()
+}
+
+fn engine_text(net: &NetReport) -> String {
+    let Some(Played { name, nodes, against, exported, speed }) = &net.engine else { return String::new() };
+    let mut said = Vec::new();
+    said.extend(exported.map(|exported| match exported {
+        Exported::Bytes => "writes the very file out again".to_owned(),
+        Exported::Content => "writes the same net out again".to_owned(),
+    }));
+    said.extend(nodes.zip(*against).map(|(nodes, against)| {
+        let what = match against {
+            Against::Source => "its source",
+            Against::Unpermuted => "its source in the order of before",
+        };
+        format!("bench of {nodes} nodes as with {what}")
+    }));
+    let speed = speed.map(|Speed { pairs, ratio, low, high }| {
+        let percent = |ratio: f64| 100.0 * (ratio - 1.0);
+        format!(
+            "  {:+.2} % speed ({:+.2} to {:+.2} with 95 % confidence), {pairs} pairs of benches\n",
+            percent(ratio),
+            percent(low),
+            percent(high)
+        )
+    });
+    format!("  {}: {}\n", shown::line(name), said.join(", ")) + &speed.unwrap_or_default()
 }
 
 fn zero_blocks_text(net: &NetReport) -> String {

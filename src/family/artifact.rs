@@ -65,7 +65,7 @@ pub(crate) trait Inputs {
     /// When it is no longer available.
     fn value(&self, role: Role) -> Result<Value>;
 
-    /// Where the file is that another action published.
+    /// Where the file is that a write action made; it may not have its name yet.
     ///
     /// # Errors
     /// When none did.

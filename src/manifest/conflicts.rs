@@ -75,6 +75,9 @@ fn inputs(content: &Content, nets: &[ResolvedNet], disk: &mut Disk) -> Inputs {
     for path in nets.iter().filter_map(|net| net.permutation.as_ref()) {
         inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as a permutation"));
     }
+    for engine in nets.iter().filter_map(|net| net.engine.as_ref()) {
+        inputs.entry(disk.identity(&engine.path.value.resolved)).or_insert((engine.path.span, "run as an engine"));
+    }
     inputs
 }
 

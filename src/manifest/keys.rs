@@ -243,8 +243,8 @@ pub(super) fn is_named(key: &str) -> bool {
 }
 
 /// The tables in the order of the reference.
-pub(super) static TABLES: [&Table; 14] =
-    [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &BLEND, &HEADS, &METADATA, &DEFAULTS, &CACHE, &REMOTE];
+pub(super) static TABLES: [&Table; 15] =
+    [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &ENGINE, &BLEND, &HEADS, &METADATA, &DEFAULTS, &CACHE, &REMOTE];
 
 pub(super) static SOURCE: Table = Table::new(
     "source",
@@ -325,7 +325,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 17] = [
+static NET_KEYS: [Key; 18] = [
     Key::new(
         "source",
         Kind::Source(&GLOB),
@@ -356,9 +356,15 @@ static NET_KEYS: [Key; 17] = [
     Key::new(
         "prove",
         Kind::Table(&PROVE),
-        "Read the published `.nnue` file back and evaluate it against its source: every sum must be equal",
+        "Read the `.nnue` file back and evaluate it against its source before it gets its name: every sum must be equal",
     )
     .default("on for nets with `optimize`")
+    .or_off(),
+    Key::new(
+        "engine",
+        Kind::Table(&ENGINE),
+        "A real engine that must play with the `.nnue` file as with its source before it gets its name",
+    )
     .or_off(),
     Key::new("provenance", Kind::Boolean, "Whether to write `<output>.provenance.json`, an in-toto statement, beside each output")
         .default("false"),
@@ -437,7 +443,7 @@ static FILTER_KEYS: [Key; FILTERS.len()] = {
 pub(super) static PROVE: Table = Table::new(
     "prove",
     "[net.NAME.prove]",
-    "Proof that the published file evaluates as its source does",
+    "Proof that the file evaluates as its source does; one that fails is not published",
     &[&[
         Key::new("data", Kind::Text, "The name of a `data` table").default("that of `optimize`"),
         Key::new("positions", integer(1, LARGEST), "On how many positions, exactly")
@@ -446,6 +452,26 @@ pub(super) static PROVE: Table = Table::new(
         Key::new("max_error", Kind::Limit(LARGEST_ERROR), "Largest error of quantizing that is accepted, in the engine's internal units")
             .default("any"),
         Key::new("mean_error", Kind::Limit(LARGEST_ERROR), "Mean error of quantizing that is accepted, in the same units").default("any"),
+    ]],
+)
+.of_net();
+
+pub(super) static ENGINE: Table = Table::new(
+    "engine",
+    "[net.NAME.engine]",
+    "A UCI engine that loads the written file and its source. It runs when the file, the source, the engine or these keys change, and is part of \
+     no result",
+    &[&[
+        Key::new("path", Kind::Path, "The program: a name that is looked up as a shell does, or a path relative to the manifest")
+            .required_unless_default("path = \"stockfish\""),
+        Key::new("option", Kind::Words, "The UCI option that takes the file").default("`EvalFile`, of second nets `EvalFileSmall`"),
+        Key::new("options", Kind::Names, "Other UCI options, `Name=value` each, such as `Hash=64`"),
+        Key::new("bench", Kind::Boolean, "Whether `bench` must search as many nodes with the file as with its source").default("true"),
+        Key::new("bench_arguments", Kind::Words, "What stands behind `bench`, such as `16 1 13`").default("nothing"),
+        Key::new("export", Kind::Boolean, "Whether the net that `export_net` writes must be the file").default("true"),
+        Key::new("speed", integer(2, 10_000), "How often the benches of source and file are timed in turn, to tell how much faster it is")
+            .default("not at all"),
+        Key::new("timeout", integer(1, 86_400), "Seconds that each answer of the engine may take").default("600"),
     ]],
 )
 .of_net();

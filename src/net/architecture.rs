@@ -69,6 +69,33 @@ impl Wiring {
     }
 }
 
+/// Which of an engine's networks one is: how it is given to the engine, and asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The only one, or the one for most positions.
+    Main,
+    /// The smaller one beside it, for positions that are decided.
+    Second,
+}
+
+impl Place {
+    /// The UCI option that takes the file.
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Main => "EvalFile",
+            Self::Second => "EvalFileSmall",
+        }
+    }
+
+    /// The command that writes the network to this file. The other one, which comes with it, goes to `other`.
+    pub fn export(self, file: &str, other: &str) -> String {
+        match self {
+            Self::Main => format!("export_net {file}"),
+            Self::Second => format!("export_net {other} {file}"),
+        }
+    }
+}
+
 /// One generation of networks.
 #[derive(Debug)]
 pub struct Generation {
@@ -102,6 +129,8 @@ pub struct Generation {
     pub quantizations: &'static [&'static Quantization],
     /// How the wide tensors may be stored for the engines that read the generation, the usual one first.
     pub read_compressions: &'static [Compression],
+    /// Which of an engine's networks it is.
+    pub place: Place,
     /// How many internal units the engine of the time printed as a pawn; `None` where that depends on the position, or no release had
     /// such nets.
     pub pawn: Option<i32>,
@@ -157,6 +186,7 @@ const BASE: Generation = Generation {
     l3: 32,
     quantizations: &[&FT127],
     read_compressions: RAW,
+    place: Place::Main,
     pawn: None,
 };
 const PSQT: Generation = Generation { version: 0x7AF3_2F20, ft_layout: FtLayout::Joined, psqt_buckets: 8, stacks: 8, ..BASE };
@@ -203,7 +233,7 @@ pub static GENERATIONS: [Generation; 21] = [
     Generation { name: "SFNNv7", about: "July 2023", l1: 2048, ..PACKED },
     Generation { name: "SFNNv8", about: "September 2023, Stockfish 16.1", l1: 2560, pawn: Some(356), ..PACKED },
     Generation { name: "SFNNv9", about: "April 2024, Stockfish 17", l1: 3072, ..PACKED },
-    Generation { name: "small", about: "second net of Stockfish from January 2024 to May 2026", l1: 128, ..PACKED },
+    Generation { name: "small", about: "second net of Stockfish from January 2024 to May 2026", l1: 128, place: Place::Second, ..PACKED },
     Generation {
         name: "SFNNv10a",
         about: "November 2025, threats in i16",

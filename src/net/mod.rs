@@ -13,7 +13,7 @@ mod random;
 pub mod shipped;
 
 pub use architecture::{
-    Architecture, FtLayout, GENERATION_ALIASES, GENERATIONS, Generation, Skip, Wiring, fc_hash, generation, generation_names,
+    Architecture, FtLayout, GENERATION_ALIASES, GENERATIONS, Generation, Place, Skip, Wiring, fc_hash, generation, generation_names,
 };
 pub use block::{Block, ThreatTable};
 pub use expectation::Expectation;

@@ -92,6 +92,19 @@ impl Graph {
         self.inputs(node).into_iter().find(|(other, _)| *other == role).map(|(_, input)| input)
     }
 
+    /// What a net is made from: the inputs of all its actions whose results do not depend on the machine.
+    pub fn made_from(&self, net: &NetPlan) -> impl Iterator<Item = NodeIndex> {
+        let actions = net.actions.iter().filter(|action| self.action(**action).is_some_and(|action| action.stage().is_reproducible()));
+        actions.flat_map(|action| self.inputs(*action)).map(|(_, input)| input)
+    }
+
+    /// The trials of a write action: the actions that look at the file that it makes.
+    pub fn trials(&self, write: NodeIndex) -> Vec<NodeIndex> {
+        let mut edges: Vec<_> = self.dag.edges(write).filter(|edge| *edge.weight() == Role::Published).collect();
+        edges.sort_by_key(|edge| edge.id());
+        edges.into_iter().map(|edge| edge.target()).collect()
+    }
+
     /// All nodes, inputs before those that use them.
     ///
     /// # Errors

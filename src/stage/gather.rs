@@ -32,7 +32,10 @@ pub struct Sampled {
     pub chunks_visited: u64,
     /// Chunks that there are.
     pub chunks: u64,
-    /// That accumulators overflow in some of the positions; `None` where none was seen to.
+    /// Positions in which sums were looked at for overflow; 0 where they are not looked at. A record without it tells nothing of sums, so
+    /// its result is made again.
+    pub looked_at: u64,
+    /// That accumulators overflow in some of these; `None` where none was seen to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<Overflow>,
 }
@@ -75,13 +78,14 @@ impl Gather {
 
 impl Sampled {
     pub(super) fn annotations(&self) -> Map<String, Value> {
-        let Self { entries, in_check, filtered, chunks_visited, chunks, overflow } = self;
+        let Self { entries, in_check, filtered, chunks_visited, chunks, looked_at, overflow } = self;
         members([
             ("entries", Some(json!(entries))),
             ("inCheck", Some(json!(in_check))),
             ("filtered", Some(json!(filtered))),
             ("chunksVisited", Some(json!(chunks_visited))),
             ("chunks", Some(json!(chunks))),
+            ("lookedAt", (*looked_at > 0).then(|| json!(looked_at))),
             ("overflow", overflow.map(|overflow| json!(overflow))),
         ])
     }
@@ -91,6 +95,14 @@ impl Sampled {
 mod tests {
     use super::*;
     use crate::stage::{Action, key};
+
+    /// "Nothing was seen" is not what a record says that was made before anybody looked.
+    #[test]
+    fn a_record_that_does_not_tell_of_sums_is_not_understood() {
+        let told = r#"{"entries":9,"in_check":1,"filtered":2,"chunks_visited":3,"chunks":4,"looked_at":0}"#;
+        assert!(serde_json::from_str::<Sampled>(told).unwrap().overflow.is_none());
+        assert!(serde_json::from_str::<Sampled>(&told.replace(r#","looked_at":0"#, "")).is_err());
+    }
 
     #[test]
     fn filters_are_in_the_key_only_where_they_are_on() {

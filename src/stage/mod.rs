@@ -6,6 +6,7 @@
 
 mod declare;
 mod described;
+mod engine;
 mod gather;
 mod hex;
 pub mod lc0;
@@ -17,6 +18,7 @@ mod search;
 mod write;
 
 pub use described::{Described, Work};
+pub use engine::{Against, Engine, Exported, Played, Speed};
 pub use gather::{Gather, Overflow, Sampled};
 use lc0::{Blend, Encode, Fold, Heads, ReadWeights, WriteWeights};
 pub use load::Load;
@@ -54,8 +56,10 @@ declare::stages! {
     Permute = "permute", version 1, told (), says ();
     /// Network → bytes of a file.
     Write = "write", version 1, told (write: Write), says (written: Written);
-    /// A published file evaluates as its source does.
+    /// A written file evaluates as its source does.
     Prove = "prove", version 1, told (prove: Prove), says (proved: Box<Proved>);
+    /// A real engine plays with a written file as with its source.
+    Engine = "engine", version 1, told (engine: Box<Engine>), says (played: Box<Played>);
     also
     /// Weight file of lc0 → network, its layers as they are stored.
     ReadWeights: Load, told (read_weights: ReadWeights);
@@ -83,7 +87,8 @@ impl Action {
                 Some(gather) => Some(Stored::Matrices(gather)),
                 None => None,
             },
-            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Prove(_) => None,
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute => None,
+            Self::Write(_) | Self::Prove(_) | Self::Engine(_) => None,
         }
     }
 
@@ -93,7 +98,7 @@ impl Action {
             Self::Described(described) => described.shown(),
             Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Gather(_) | Self::Search(_) | Self::Permute => self.params(),
             Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) => self.params(),
-            Self::Write(_) | Self::WriteWeights(_) | Self::Prove(_) => self.params(),
+            Self::Write(_) | Self::WriteWeights(_) | Self::Prove(_) | Self::Engine(_) => self.params(),
         }
     }
 
@@ -114,13 +119,23 @@ impl Action {
             | Self::Permute
             | Self::Write(_)
             | Self::WriteWeights(_)
-            | Self::Prove(_) => false,
+            | Self::Prove(_)
+            | Self::Engine(_) => false,
             Self::Described(described) => described.reads_late(),
         }
     }
 }
 
 impl Stage {
+    /// Whether it gives the same wherever it runs. What the engine of a machine does is nothing that locks, statements and rebuilds tell of.
+    pub const fn is_reproducible(self) -> bool {
+        match self {
+            Self::Load | Self::Blend | Self::Heads | Self::Fold | Self::Encode | Self::Coalesce | Self::Quantize => true,
+            Self::Gather | Self::Search | Self::Permute | Self::Write | Self::Prove => true,
+            Self::Engine => false,
+        }
+    }
+
     /// The stage of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|stage| stage.name() == name)
@@ -175,7 +190,7 @@ mod tests {
             Outcome::Encode,
             Outcome::Coalesce,
             Outcome::Quantize(Quantized { clamped: vec![("l1.weight".into(), 2)], overflowed: Vec::new() }),
-            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4, overflow: None }),
+            Outcome::Gather(Sampled { entries: 9, in_check: 1, filtered: 2, chunks_visited: 3, chunks: 4, looked_at: 5, overflow: None }),
             Outcome::Gather(Sampled {
                 overflow: Some(Overflow { positions: 9, neurons: 2, neuron: 1, low: -40_000, high: 3 }),
                 ..Sampled::default()
@@ -190,6 +205,14 @@ mod tests {
                 seed: 1,
                 digest: Blake3::of(b""),
                 error: Some(Deviation { positions: 5, mean: 0.123, max: 17.25 }),
+            })),
+            Outcome::Engine(Box::new(Played { name: "Fish 1".into(), nodes: None, against: None, exported: None, speed: None })),
+            Outcome::Engine(Box::new(Played {
+                name: "Fish 1".into(),
+                nodes: Some(u64::MAX),
+                against: Some(Against::Unpermuted),
+                exported: Some(Exported::Content),
+                speed: Some(Speed { pairs: 20, ratio: 1.0625, low: 1.03125, high: 1.125 }),
             })),
         ];
         for outcome in outcomes {

@@ -13,8 +13,10 @@ pub enum Role {
     Other(u32),
     /// The floats that a network was made from.
     Floats,
-    /// A file that was published.
+    /// A file that was written: whoever has such an input looks at it before it gets its name.
     Published,
+    /// The program of an engine.
+    Engine,
     /// A file of positions; the number is its place in the stream.
     Data(u32),
     /// An activation matrix.
@@ -34,6 +36,7 @@ impl fmt::Display for Role {
             Self::Other(number) => write!(f, "network.{number}"),
             Self::Floats => f.write_str("floats"),
             Self::Published => f.write_str("published"),
+            Self::Engine => f.write_str("engine"),
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
@@ -47,7 +50,7 @@ impl Role {
     pub const fn is_in_key(self) -> bool {
         match self {
             Self::Source | Self::Network | Self::Other(_) | Self::Floats | Self::Published | Self::Data(_) => true,
-            Self::Matrix | Self::Permutation => true,
+            Self::Engine | Self::Matrix | Self::Permutation => true,
             Self::Proof => false,
         }
     }
@@ -59,6 +62,7 @@ impl Role {
             "network" => Some(Self::Network),
             "floats" => Some(Self::Floats),
             "published" => Some(Self::Published),
+            "engine" => Some(Self::Engine),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
             "proof" => Some(Self::Proof),
@@ -87,6 +91,7 @@ mod tests {
             Role::Floats,
             Role::Published,
             Role::Proof,
+            Role::Engine,
         ] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }

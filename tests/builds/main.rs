@@ -12,6 +12,7 @@ mod project;
 
 mod concurrency;
 mod damage;
+mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod hostile;

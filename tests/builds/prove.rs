@@ -82,6 +82,10 @@ fn too_large_an_error_of_quantizing_fails_the_net_and_limits_need_floats() {
 
     project.nnue(&["convert", "run.nnue", "run.safetensors", "--quantization", "ft127"]).ok();
     let trained = |text: &str| text.replace("run.nnue", "run.safetensors");
+    project.manifest(&trained(&limit("max_error = 0")));
+    let ran = project.nnue(&["build"]);
+    assert!(ran.code == 1 && ran.err.contains("`big.nnue` was not published: there is no such file"), "{}", ran.transcript());
+    assert!(!project.at("big.nnue").exists());
     project.manifest(&trained(&limit("max_error = 1000_000\nmean_error = 1000_000")));
     let report = project.json(&["build"]);
     let error = &net(&report, "big")["proof"]["error"];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli_support::Ran;
-use crate::project::{Project, files_below, manifest};
+use crate::project::{ENGINE, Project, files_below, manifest};
 use serde_json::Value;
 
 const MANIFEST: &str = manifest!(
@@ -14,6 +14,9 @@ provenance = true
 [net.big.optimize]
 data = "fens"
 positions = 100
+[net.big.engine]
+path = "./fish"
+speed = 2
 [net.plain]
 source = "run"
 compression = "none"
@@ -117,7 +120,9 @@ fn check(tables: &Tables, name: &str, outputs: &[Value]) {
 }
 
 fn documented() -> (Tables, Project) {
-    (tables(), Project::new(MANIFEST).with_net("other.nnue", 64, 6))
+    let project = Project::new(MANIFEST).with_net("other.nnue", 64, 6);
+    project.write_engine(ENGINE);
+    (tables(), project)
 }
 
 #[test]

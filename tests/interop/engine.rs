@@ -65,6 +65,40 @@ fn an_optimized_net_searches_the_same_tree() {
     assert_ne!(std::fs::read(path.join("big.nnue")).unwrap(), original);
 }
 
+/// In a build, before the file has its name: with a net of its own and with one that an engine of another time reads alone.
+#[test]
+fn a_build_asks_the_engine() {
+    let (Some(golden), Some(engine)) = (common::golden(), stockfish()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    uci(&engine, path, "export_net sf151.nnue\nquit\n");
+    let data = golden.join("small.binpack").canonicalize().unwrap();
+    let manifest = format!(
+        "version = 1\n[source.sf]\npath = \"sf151.nnue\"\narchitecture = \"SFNNv5\"\nl1 = 1024\nquantization = \"ft127\"\n\
+         [data.small]\npath = \"{}\"\n[net.big]\nsource = \"sf\"\noutputs = [\"dist/\"]\n\
+         [net.big.optimize]\ndata = \"small\"\npositions = 1_000\n\
+         [net.big.engine]\npath = \"{}\"\nbench_arguments = \"16 1 7\"\noptions = [\"Threads=1\"]\nspeed = 3\n",
+        data.display(),
+        engine.display()
+    );
+    std::fs::write(path.join("nnue.toml"), &manifest).unwrap();
+    let build = |more: &[&str]| nnue().arg("-C").arg(path).args(["build", "--json"]).args(more).output().unwrap();
+    let output = build(&[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let said = &report["nets"][0]["engine"];
+    println!("{said}");
+    assert_eq!((&said["exported"], &said["against"]), (&"bytes".into(), &"source".into()));
+    assert!(said["nodes"].as_u64().unwrap() > 10_000 && said["name"].as_str().unwrap().starts_with("Stockfish"), "{said}");
+    let ratio = said["speed"]["ratio"].as_f64().unwrap();
+    assert!((0.2..5.0).contains(&ratio), "{said}");
+    // Stockfish 15.1 reads no packed nets: such a file does not get its name.
+    let refused = build(&["--set", "net.big.compression=leb128", "--set", "net.big.outputs=[\"packed.nnue\"]"]);
+    let says = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && says.contains("`packed.nnue` was not published"), "{says}");
+    assert!(!path.join("packed.nnue").exists());
+}
+
 #[test]
 fn the_net_inside_the_engine_is_a_source() {
     let (Some(_), Some(engine)) = (common::golden(), stockfish()) else { return };

@@ -22,6 +22,21 @@ use crate::cli_support::{self, Ran};
 pub use crate::common::files_below;
 pub use leavings::*;
 
+/// An engine as a script, sound as far as a build can tell.
+pub const ENGINE: &str = r#"#!/bin/sh
+net=none
+while read -r line; do
+    case "$line" in
+        uci) echo "id name Fake 1"; echo "option name EvalFile type string default x.nnue"; echo "option name Hash type spin"; echo uciok;;
+        isready) echo readyok;;
+        "setoption name EvalFile value "*) net=${line#setoption name EvalFile value };;
+        "export_net "*) cp "$net" "${line#export_net }"; echo saved;;
+        bench*) echo "info string NNUE evaluation using $net enabled"; echo "Nodes searched  : 1234" >&2;;
+        quit) exit 0;;
+    esac
+done
+"#;
+
 /// A folder in which the program runs; it goes with the value. [`Self::new`] gives what most tests need, [`Self::empty`] begins a chain:
 ///
 /// ```ignore
@@ -107,6 +122,13 @@ impl Project {
 
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         std::fs::write(self.place(name), bytes).unwrap();
+    }
+
+    /// Writes the program `fish`.
+    pub fn write_engine(&self, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        self.write("fish", text);
+        std::fs::set_permissions(self.at("fish"), PermissionsExt::from_mode(0o755)).unwrap();
     }
 
     /// Writes a net of random weights and gives its bytes.

@@ -147,7 +147,8 @@ fn finished(
         | Stage::Gather
         | Stage::Search
         | Stage::Write
-        | Stage::Prove => named(action, Value { contents: Arc::new(contents), entries }, network, None, Outcome::Coalesce),
+        | Stage::Prove
+        | Stage::Engine => named(action, Value { contents: Arc::new(contents), entries }, network, None, Outcome::Coalesce),
     })
 }
 

@@ -43,6 +43,10 @@ fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
         let help = "remove `prove` from this net; where `[defaults]` has it, write `prove = false`";
         return Err(refusal(manifest, net, prove.span, "a proof evaluates the integers of `.nnue` networks", help));
     }
+    if let Some(engine) = &net.engine {
+        let help = "remove `engine` from this net; where `[defaults]` has it, write `engine = false`";
+        return Err(refusal(manifest, net, engine.span, "an engine is asked about `.nnue` networks", help));
+    }
     if let Some((key, span)) = net.edits.places().next() {
         return Err(refusal(manifest, net, span, &format!("`{key}` is of networks of lc0"), &format!("remove `{key}`")));
     }

@@ -141,6 +141,10 @@ fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
         let help = "remove `prove` from this net; where `[defaults]` has it, write `prove = false`";
         return Err(refusal(manifest, net, prove.span, why, help));
     }
+    if let Some(engine) = &net.engine {
+        let help = "remove `engine` from this net; where `[defaults]` has it, write `engine = false`";
+        return Err(refusal(manifest, net, engine.span, "an engine is asked about `.nnue` networks", help));
+    }
     if net.compression.value != CompressionChoice::Auto {
         let why = "`compression` is of `.nnue` files: a weight file is packed by its name, `.pb.gz` or `.pb`";
         let help = "remove `compression` from this net; where `[defaults]` has it, write `compression = \"auto\"`";

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::stages::engine::{Trial, engine as try_with};
 use super::stages::load::{Loaded, load_noted};
 use super::stages::permute::permute as reorder;
 use super::stages::pipeline::{self, Content, Searched, Target, Weights, note_unreadable};
@@ -15,7 +16,7 @@ use crate::family::{self, Inputs, Product};
 use crate::files::{Blake3, Bytes};
 use crate::net::QuantizedNetwork;
 use crate::positions::held_out;
-use crate::stage::{Action, Gather, Load, Outcome, Prove, Quantize, Role, Search, Write as WriteParams};
+use crate::stage::{Action, Engine, Gather, Load, Outcome, Prove, Quantize, Role, Search, Write as WriteParams};
 
 /// As [`Stages::execute`](crate::family::Stages::execute).
 pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
@@ -31,6 +32,7 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
             Err(wrong_value(action.stage().name()))
         }
         Action::Prove(params) => prove(params, inputs, ctx),
+        Action::Engine(params) => engine(params, inputs, ctx),
         Action::Described(_) => Err(wrong_value(action.stage().name())),
     }
 }
@@ -134,14 +136,9 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
     Content::of(weights, target, params.description.as_deref(), ctx)
 }
 
-/// The published file, read back, against its source.
+/// The written file, read back, against its source.
 fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-    let path = inputs.published()?;
-    let file = Bytes::map(&path)?;
-    if Blake3::of(&file) != inputs.digest(Role::Published)? {
-        return Err(Error::new(format!("`{}` changed while the net was built", path.display()))
-            .help("wait until nothing writes to it, then run the same command again"));
-    }
+    let file = written(inputs)?;
     let positions = pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?)?;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("prove")) };
     let floats = match inputs.has(Role::Floats).then(|| value(inputs, Role::Floats)).transpose()? {
@@ -151,10 +148,37 @@ fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
         }
         None => None,
     };
-    let proved = prove_file(&network, floats.as_deref(), &file, &positions, params, ctx)
-        .map_err(|error| error.because(format!("`{}` was published and must not be used", path.display())))?;
+    let proved = prove_file(&network, floats.as_deref(), &file, &positions, params, ctx)?;
     inputs.check_unchanged()?;
     Ok(Product::Finding { digest: proved.digest, outcome: Outcome::Prove(Box::new(proved)) })
+}
+
+/// The written file in a real engine.
+fn engine(params: &Engine, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
+    let file = written(inputs)?;
+    let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("engine")) };
+    let files = inputs.files();
+    let of = |wanted: Role| files.iter().find(|(role, _)| *role == wanted).map(|(_, path)| path.as_path());
+    let program = of(Role::Engine).ok_or_else(|| Error::new("there is no engine: this is a bug in nnue, please report it"))?;
+    let guarded = inputs.guarded()?;
+    let source = of(Role::Source).map(|path| Bytes::input(path, &guarded)).transpose()?;
+    let trial = Trial { program, params, network: &network, file: &file, source: source.as_deref() };
+    let played = try_with(&trial, ctx)?;
+    inputs.check_unchanged()?;
+    // Neither names nor times are a result: another run of the same engine would give others.
+    let found = format!("{:?} {:?} {:?}", played.nodes, played.against, played.exported);
+    Ok(Product::Finding { digest: Blake3::of(found.as_bytes()), outcome: Outcome::Engine(Box::new(played)) })
+}
+
+/// The bytes of the file that a write action made.
+fn written(inputs: &dyn Inputs) -> Result<Bytes> {
+    let path = inputs.published()?;
+    let file = Bytes::map(&path)?;
+    if Blake3::of(&file) != inputs.digest(Role::Published)? {
+        return Err(Error::new(format!("`{}` changed while it was looked at", path.display()))
+            .help("wait until nothing writes to it, then run the same command again"));
+    }
+    Ok(file)
 }
 
 /// The data files, in their order.

@@ -1,18 +1,19 @@
-//! The actions of a net: load → coalesce → quantize → gather → search → permute → write → prove, as far as its source and its table ask for them.
+//! The actions of a net: load → coalesce → quantize → gather → search → permute → write → prove → engine, as far as its source and its table ask for them.
 
 use petgraph::graph::NodeIndex;
 
 use crate::error::{Error, Kind, Result};
 use crate::family::{Planned, SourceFacts, Steps};
 use crate::format::sources::FileKind;
-use crate::manifest::{Claims, Data, Located, Manifest, Output, OutputKind, ResolvedNet, ResolvedOptimize, ResolvedProve};
+use crate::manifest::{Claims, Data, Located, Manifest, Output, OutputKind, ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve};
 use crate::net::Expectation;
-use crate::stage::{Action, Gather, Load, Prove, Quantize, Role, Search, Write};
+use crate::stage::{Action, Engine, Gather, Load, Prove, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
 
 /// As [`Family::plan`](crate::family::Family::plan).
 pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
     refuse_foreign(manifest, net)?;
+    refuse_idle_engine(manifest, net)?;
     let source = &net.source;
     let file = steps.source(source);
     let loaded = steps.action(Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
@@ -47,6 +48,12 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
             let (params, inputs) = prove(manifest, how, integers, floats, written)?;
             let inputs = with_data(inputs, &how.data, steps);
             steps.action(Action::Prove(params), &inputs);
+        }
+        if let Some(how) = net.engine.as_ref().filter(|_| format == FileFormat::Nnue) {
+            let mut inputs = vec![(Role::Network, integers), (Role::Published, written), (Role::Engine, steps.file(&how.path, None))];
+            // What holds floats, or a program, no engine reads.
+            inputs.extend((facts.content == Some(FileKind::Nnue)).then_some((Role::Source, file)));
+            steps.action(Action::Engine(Box::new(engine(how))), &inputs);
         }
         outputs.push((output.clone(), written));
     }
@@ -103,6 +110,33 @@ fn prove(
     let value = |limit: &Option<Located<f64>>| limit.as_ref().map(|limit| limit.value);
     let params = Prove { positions: positions.value, seed: seed.value, max_error: value(max_error), mean_error: value(mean_error) };
     Ok((params, inputs))
+}
+
+fn engine(how: &ResolvedEngine) -> Engine {
+    let ResolvedEngine { path, option, options, bench, export, speed, timeout, .. } = how;
+    Engine {
+        name: path.value.typed.clone(),
+        option: option.as_ref().map(|option| option.value.clone()),
+        options: options.clone(),
+        bench: bench.clone(),
+        export: *export,
+        speed: *speed,
+        timeout: *timeout,
+    }
+}
+
+/// Refuses an engine that would have nothing to load.
+fn refuse_idle_engine(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
+    let is_nnue = |output: &Output| format_of(output.kind) == Some(FileFormat::Nnue);
+    let Some(engine) = net.engine.as_ref().filter(|_| !net.outputs.iter().any(is_nnue)) else { return Ok(()) };
+    let error = manifest.diagnostic(
+        engine.span,
+        &format!("the engine of net `{}` has nothing to load", net.name),
+        "an engine",
+        "engines read `.nnue` files, and no output is one",
+        "add a folder or a `.nnue` file to `outputs`; or remove `engine`, and where `[defaults]` has it, write `engine = false`",
+    );
+    Err(error.kind_is(Kind::Usage))
 }
 
 fn permuted_floats(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {

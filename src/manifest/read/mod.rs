@@ -6,6 +6,7 @@
 mod cache;
 mod data;
 mod edits;
+mod engine;
 mod filters;
 mod net;
 mod optimize;
@@ -23,6 +24,8 @@ use std::{
 pub use cache::RemoteCache;
 pub use data::Data;
 pub use edits::{Blend, Edits, HeaderEdits, Heads};
+pub use engine::Engine;
+pub(super) use engine::program;
 pub use net::{NET_PREFIX, Net, NetSource};
 pub use optimize::Optimize;
 pub use prove::{Prove, Proving};

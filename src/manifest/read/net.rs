@@ -14,6 +14,7 @@ use super::{
         tree::{Item, Value, quoted},
     },
     edits::Edits,
+    engine::Engine,
     optimize::Optimize,
     prove::Proving,
     reader::Reader,
@@ -51,6 +52,8 @@ pub struct Net {
     pub edits: Edits<Located<NetSource>>,
     /// Whether and how the published file is held against its source.
     pub prove: Proving,
+    /// The engine that plays with the file.
+    pub engine: Option<Engine>,
     /// What is said of the published files.
     pub release: Release,
 }
@@ -110,6 +113,7 @@ impl Reader<'_> {
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
         let prove = self.proving(&fields);
+        let engine = self.engine(&fields);
         let release = self.release(&fields);
         if let Some(Some(outputs)) = &outputs
             && !self.in_defaults
@@ -142,6 +146,7 @@ impl Reader<'_> {
             optimize: optimize.flatten(),
             edits,
             prove,
+            engine,
             release,
         })
     }

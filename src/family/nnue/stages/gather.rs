@@ -48,24 +48,26 @@ pub fn gather(network: &QuantizedNetwork, positions: &[Position], rule: Option<Z
 /// Positions in which sums are looked at for overflow: adding them up in wider integers is slower than gathering.
 const MOST_LOOKED_AT: usize = 1000;
 
-/// Whether accumulators leave their 16 bits in some of `positions`, of which at most 1,000 are looked at, evenly spread.
+/// In how many of `positions` sums were looked at, at most 1,000, evenly spread; and whether accumulators leave their 16 bits in some.
 ///
 /// # Errors
 /// On cancellation.
-pub fn overflow(network: &QuantizedNetwork, positions: &[Position], ctx: &Ctx) -> Result<Option<Overflow>> {
+pub fn overflow(network: &QuantizedNetwork, positions: &[Position], ctx: &Ctx) -> Result<(u64, Option<Overflow>)> {
     let some: Vec<Position> = positions.iter().copied().step_by(positions.len().div_ceil(MOST_LOOKED_AT).max(1)).collect();
     if some.is_empty() {
-        return Ok(None);
+        return Ok((0, None));
     }
+    let looked_at = some.len() as u64;
     let seen = largest_seen(network, &some, ctx)?;
     let beyond = || seen.iter().enumerate().filter(|(_, range)| !range.fits_i16());
     let neurons = beyond().count() as u64;
     // Of equal ones the first.
     let worst = beyond().rev().max_by_key(|(_, range)| range.size());
-    Ok(worst.map(|(neuron, range)| {
+    let overflow = worst.map(|(neuron, range)| {
         let (low, high) = (range.low, range.high);
-        Overflow { positions: some.len() as u64, neurons, neuron: neuron as u64, low, high }
-    }))
+        Overflow { positions: looked_at, neurons, neuron: neuron as u64, low, high }
+    });
+    Ok((looked_at, overflow))
 }
 
 fn gather_with(
@@ -261,13 +263,13 @@ mod tests {
     fn sums_beyond_16_bits_are_noticed_with_the_neuron() {
         let mut network = crate::net::random_network("SFNNv5", 8, 3);
         let positions = crate::positions::generate(5, 2500);
-        assert_eq!(overflow(&network, &positions, &Ctx::silent()).unwrap(), None);
+        assert_eq!(overflow(&network, &positions, &Ctx::silent()).unwrap(), (834, None));
         for neuron in [2, 6] {
             network.ft_bias[neuron] = i16::MAX;
             let BlockWeights::I16(weights) = &mut network.blocks[0].weights else { panic!("piece squares are i16") };
             weights.iter_mut().skip(neuron).step_by(8).for_each(|weight| *weight = neuron as i16);
         }
-        let found = overflow(&network, &positions, &Ctx::silent()).unwrap().unwrap();
+        let found = overflow(&network, &positions, &Ctx::silent()).unwrap().1.unwrap();
         assert_eq!((found.positions, found.neurons, found.neuron), (834, 2, 6));
         assert!(found.high > i64::from(i16::MAX) && found.high <= i64::from(i16::MAX) + 32 * 6, "{found}");
         assert!(found.to_string().starts_with("2 neurons overflow 16 bits in 834 positions; neuron 6 goes from "), "{found}");

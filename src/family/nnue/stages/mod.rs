@@ -2,6 +2,7 @@
 //! Knows nothing of TOML, the command line, the cache, the terminal.
 
 pub mod dequantize;
+pub mod engine;
 pub mod gather;
 pub mod load;
 pub mod permute;

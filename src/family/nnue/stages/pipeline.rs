@@ -161,7 +161,7 @@ pub struct Gathered {
 /// As [`gather::gather`].
 pub fn gather(network: &QuantizedNetwork, sampled: &positions::Sampled, ctx: &Ctx) -> Result<Gathered> {
     let mut gathered = gather_by(sampled, |positions| gather::gather(network, positions, None, ctx))?;
-    gathered.outcome.overflow = gather::overflow(network, &sampled.positions, ctx)?;
+    (gathered.outcome.looked_at, gathered.outcome.overflow) = gather::overflow(network, &sampled.positions, ctx)?;
     if let Some(overflow) = gathered.outcome.overflow {
         ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
     }
@@ -179,7 +179,11 @@ pub fn gather_by(sampled: &positions::Sampled, mut gather: impl FnMut(&[Position
         positions => Some(gather(positions)?),
     };
     let positions::Stats { entries, in_check, filtered, chunks_visited, chunks } = sampled.stats;
-    Ok(Gathered { matrix, held_out, outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks, overflow: None } })
+    Ok(Gathered {
+        matrix,
+        held_out,
+        outcome: stage::Sampled { entries, in_check, filtered, chunks_visited, chunks, looked_at: 0, overflow: None },
+    })
 }
 
 /// What search gives.
