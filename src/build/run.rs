@@ -12,10 +12,10 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::family::{self, Inputs, Product, Value};
-use crate::files::{Blake3, Sha256, Signature};
+use crate::files::{Blake3, Signature};
 use crate::manifest::Output;
 use crate::plan::{FileNode, Graph, Node};
-use crate::stage::{Outcome, Role};
+use crate::stage::{Outcome, Role, Written};
 
 /// What came of running an action.
 pub(super) struct Ran {
@@ -37,8 +37,8 @@ pub(super) struct Runner<'a> {
     pub executor: &'a dyn Executor,
     /// Digests of files and of settled actions.
     pub digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
-    /// Whether a file of this digest, complete at the path, may be published as that output; asked before it gets its name.
-    pub accept: &'a (dyn Fn(&Output, &Sha256, &Path) -> Result<()> + Sync),
+    /// Whether a file that was written, complete at the path, may be published as that output; asked before it gets its name.
+    pub accept: &'a (dyn Fn(&Output, &Written, &Path) -> Result<()> + Sync),
     /// Where the file of a settled write action is.
     pub published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
 }

@@ -241,6 +241,7 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
     for note in net.notes() {
         ctx.warn(format!("`{}`: {note}", source.display()));
     }
+    warn_of_idle(args, kind, target, &ctx);
     edit(&mut net, args, kind, &ctx)?;
     warn_of_findings(&net, decode, &ctx);
     if kind.is_weights() {
@@ -253,7 +254,7 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
         Target::Onnx => {
             let first = |names: &[String], default: &str| names.first().map_or(default, String::as_str).to_owned();
             let (policy_head, value_head) = (first(&args.policy_heads, "vanilla"), first(&args.value_heads, "winner"));
-            let numbers = if args.half { OnnxType::Float16 } else { args.numbers.unwrap_or_default() };
+            let numbers = if args.half { Some(OnnxType::Float16) } else { args.numbers };
             write_onnx(out, &net, &OnnxOptions { policy_head, value_head, numbers }, decode, &ctx)
         }
         Target::Tensors(file) => write_tensors(out, &net, args.view.unwrap_or_default(), decode, file, &ctx),
@@ -277,6 +278,20 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
         global.print_summary(&lines.map(|(key, value)| format!("{key:<12} {value}\n")).concat())?;
     }
     Ok(Some(Exit::Done))
+}
+
+/// Warns of options about another kind of file than the one that is written.
+fn warn_of_idle(args: &ConvertArgs, kind: Target<'_>, target: &Path, ctx: &Ctx) {
+    let header = args.metadata() != Ok(Metadata::default()) || args.fix_min_version;
+    let options = [
+        ("--view", args.view.is_some() && !matches!(kind, Target::Tensors(_)), "is no file of tensors"),
+        ("--onnx-type", (args.numbers.is_some() || args.half) && kind != Target::Onnx, "is no ONNX model"),
+        ("what is said of the header", header && kind == Target::Onnx, "has nothing of it"),
+    ];
+    for (option, _, why) in options.into_iter().filter(|(_, is_idle, _)| *is_idle) {
+        let option = if option.starts_with('-') { format!("`{option}`") } else { option.to_owned() };
+        ctx.warn(format!("{option} has no effect: `{}` {why}", target.display()));
+    }
 }
 
 fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {

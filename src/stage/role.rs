@@ -21,6 +21,8 @@ pub enum Role {
     Matrix,
     /// A permutation.
     Permutation,
+    /// A program that gets a network at its end.
+    Program,
 }
 
 impl fmt::Display for Role {
@@ -35,6 +37,7 @@ impl fmt::Display for Role {
             Self::Data(place) => write!(f, "data.{place}"),
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
+            Self::Program => f.write_str("program"),
         }
     }
 }
@@ -49,6 +52,7 @@ impl Role {
             "published" => Some(Self::Published),
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
+            "program" => Some(Self::Program),
             _ => match name.strip_prefix("network.") {
                 Some(number) => number.parse().ok().map(Self::Other),
                 None => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
@@ -73,6 +77,7 @@ mod tests {
             Role::Permutation,
             Role::Floats,
             Role::Published,
+            Role::Program,
         ] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }

@@ -400,6 +400,9 @@ fn onnx_models_have_lc0s_constants() {
                 "bf16" => OnnxType::Bfloat16,
                 other => panic!("{other}"),
             };
+            // A net that carries a model gives it as it is, and refuses to be asked for another.
+            let is_carried = expected.get("sha256").is_some() && expected.get("initializers").is_none();
+            let numbers = (!is_carried).then_some(numbers);
             let options = OnnxOptions { policy_head: parts[1].into(), value_head: parts[2].into(), numbers };
             let mut model = Vec::new();
             let result = write_onnx(&mut model, &net, &options, DECODE, &Ctx::silent());

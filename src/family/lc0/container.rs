@@ -43,6 +43,8 @@ pub struct Unwrapped {
     pub wrapping: Wrapping,
     /// The bytes inside.
     pub protobuf: Bytes,
+    /// Whether there is a gzip stream, whole or not.
+    pub is_gzip: bool,
     /// Where the gzip stream lies in the file; `None` where there is none, or where it does not end as it should.
     pub stream: Option<Range<usize>>,
     /// What is odd about the wrapping.
@@ -104,7 +106,7 @@ fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping) -> Result<Unwrapped
             return Err(too_large());
         }
         let protobuf = if start == 0 { file.clone() } else { Bytes::from_vec(content.to_vec()) };
-        return Ok(Unwrapped { wrapping, protobuf, stream: None, notes: Vec::new(), cut: None });
+        return Ok(Unwrapped { wrapping, protobuf, is_gzip: false, stream: None, notes: Vec::new(), cut: None });
     }
     let mut inflated = Inflated::default();
     let limit = MAX_PROTOBUF.min(FREE_SIZE.max((content.len() as u64).saturating_mul(MAX_RATIO)));
@@ -128,7 +130,7 @@ fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping) -> Result<Unwrapped
     }
     let wrapping = if wrapping == Wrapping::Raw { Wrapping::Gzip } else { wrapping };
     let stream = whole.then_some(start..start + at);
-    Ok(Unwrapped { wrapping, protobuf: Bytes::from_vec(inflated.data), stream, notes, cut })
+    Ok(Unwrapped { wrapping, protobuf: Bytes::from_vec(inflated.data), is_gzip: true, stream, notes, cut })
 }
 
 fn too_large() -> Error {

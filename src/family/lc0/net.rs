@@ -133,7 +133,10 @@ impl Net {
         self.source = self.source.map(|Source { unwrapped, .. }| {
             let protobuf = unwrapped.protobuf;
             let file = protobuf.clone();
-            Source { file, unwrapped: Unwrapped { wrapping: Wrapping::Raw, protobuf, stream: None, notes: Vec::new(), cut: None } }
+            Source {
+                file,
+                unwrapped: Unwrapped { wrapping: Wrapping::Raw, protobuf, is_gzip: false, stream: None, notes: Vec::new(), cut: None },
+            }
         });
         self
     }
@@ -183,6 +186,31 @@ impl Net {
     /// The ONNX model, where the file carries one.
     pub fn onnx_model(&self) -> Option<&[u8]> {
         self.message.message("onnx_model").and_then(|onnx| onnx.bytes("model")).map(|bytes| &**bytes)
+    }
+
+    /// Refuses a file whose gzip stream lacks its end, which lc0 reads as far as it goes.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_whole(&self) -> Result<()> {
+        let is_cut = |source: &Source| source.unwrapped.is_gzip && source.unwrapped.stream.is_none();
+        if self.source.as_ref().is_some_and(is_cut) {
+            return Err(Error::new("the gzip stream has no end").because("the file is cut off, or not yet whole"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to decode or to change the layers of a network that has none, but a model.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_has_layers(&self) -> Result<()> {
+        if self.weights().is_some() || !self.message.has("onnx_model") {
+            return Ok(());
+        }
+        Err(Error::new("the network has no layers")
+            .because("it carries an ONNX model in their place")
+            .help("`.onnx` gives that model; `.pb.gz` and `.pb` carry it on"))
     }
 
     /// What `min_version` states; what is absent is 0.

@@ -54,6 +54,7 @@ const MAX_SKELETON: u64 = 16 << 20;
 /// # Errors
 /// Those of [`Net::tensors`] and of `out`; on cancellation.
 pub fn write_tensors(out: &mut dyn Write, net: &Net, view: View, decode: Decode, file: TensorFile, ctx: &Ctx) -> Result<()> {
+    net.check_has_layers()?;
     let tensors = net.tensors(view, decode)?;
     let shapes = net.shapes(decode);
     let metadata = metadata(net, &tensors, view, decode, ctx)?;

@@ -23,7 +23,7 @@ const IR_VERSION: u64 = 8;
 const OPSET: u64 = 17;
 
 /// ONNX's number of a type, and its bytes.
-const fn type_of(numbers: OnnxType) -> (u64, usize) {
+pub(super) const fn type_of(numbers: OnnxType) -> (u64, usize) {
     match numbers {
         OnnxType::Float32 => (FLOAT, 4),
         OnnxType::Float16 => (FLOAT16, 2),
