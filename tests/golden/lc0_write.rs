@@ -159,6 +159,10 @@ fn views_go_into_files_of_tensors_and_back() {
             (View::Multi, TensorFile::Safetensors, DECODE),
         ] {
             let Ok(tensors) = net.tensors(view, decode) else { continue };
+            if name == "onnx-f32.pb.gz" || name == "onnx-f16.pb.gz" {
+                assert!(write_tensors(&mut Vec::new(), &net, view, decode, file, &ctx).unwrap_err().message().contains("no layers"));
+                continue;
+            }
             let bytes = Bytes::from_vec(written(|out| write_tensors(out, &net, view, decode, file, &ctx)));
             let back = read_tensors(&bytes, &ctx).unwrap_or_else(|error| panic!("{name} {}: {error}", view.name()));
             if view == View::Raw {

@@ -116,10 +116,30 @@ fn mix(params: &Blend, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
 }
 
 fn in_memory(net: Net, outcome: Outcome) -> Result<Product> {
-    let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 network of lc0");
+    let mut hasher = Hasher(blake3::Hasher::new_derive_key("nnue 2026-11 network of lc0"));
     net.write_pb(&mut hasher)?;
-    let digest = Blake3(hasher.finalize().into());
+    let digest = Blake3(hasher.0.finalize().into());
     Ok(Product::Value { digest, bytes: net.pb_len(), value: family::Value::Lc0(Value(Arc::new(net))), outcome })
+}
+
+/// Hashes layers on all cores.
+struct Hasher(blake3::Hasher);
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        /// Below, one core is as fast.
+        const SMALL: usize = 128 << 10;
+        if bytes.len() < SMALL {
+            self.0.update(bytes)
+        } else {
+            self.0.update_rayon(bytes)
+        };
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn write(params: &WriteWeights, inputs: &dyn Inputs) -> Result<Product> {
