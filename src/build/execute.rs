@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::files::{Blake3, Sha256, folder_of};
 use crate::manifest::{Output, OutputKind};
 use crate::plan::{Graph, NetPlan};
+use crate::stage::Written;
 
 /// Builds, or only resolves.
 pub(super) fn execute(
@@ -161,7 +162,7 @@ impl<'a> Build<'a> {
     pub(super) fn note_begun(&self) {
         if !self.options.frozen {
             let outputs = self.writes.values().flatten();
-            let folders = outputs.map(|output| folder_of(&place(output, Some(&Sha256([0; 32])))).to_owned());
+            let folders = outputs.map(|output| folder_of(&place(output, Some(&Written::new(Sha256([0; 32]))))).to_owned());
             self.begun.get_or_init(|| Begun::note(&self.workspace.state, &folders.collect()));
         }
     }
@@ -185,10 +186,10 @@ impl<'a> Build<'a> {
     /// The first file of each settled write action.
     fn made(&self, states: &[State]) -> Made {
         let file = |(write, outputs): (&NodeIndex, &Vec<Output>)| {
-            let sha256 = recorded_sha256(&states[write.index()].settled()?.result)?;
+            let written = recorded(&states[write.index()].settled()?.result)?;
             let output = outputs.first()?;
-            let path = self.shown(output, &place(output, Some(&sha256)));
-            Some((*write, LockedFile { path, sha256: sha256.to_string() }))
+            let path = self.shown(output, &place(output, Some(&written)));
+            Some((*write, LockedFile { path, sha256: written.sha256.to_string() }))
         };
         self.writes.iter().filter_map(file).collect()
     }
@@ -206,15 +207,16 @@ fn stage_position(graph: &Graph, net: &NetPlan, node: NodeIndex) -> Option<(&'st
     same.iter().position(|other| *other == node).map(|position| (wanted, position))
 }
 
-pub(super) fn recorded_sha256(result: &ActionResult) -> Option<Sha256> {
-    result.outcome()?.written().map(|written| written.sha256)
+/// What a write action gave.
+pub(super) fn recorded(result: &ActionResult) -> Option<Written> {
+    result.outcome()?.written().copied()
 }
 
 /// Where an output's file is.
-pub(super) fn place(output: &Output, sha256: Option<&Sha256>) -> PathBuf {
+pub(super) fn place(output: &Output, written: Option<&Written>) -> PathBuf {
     let path = &output.path.value.resolved;
-    match (output.kind, sha256) {
-        (OutputKind::Folder, Some(sha256)) => path.join(crate::format::content_name::net_name(sha256)),
+    match (output.kind, written) {
+        (OutputKind::Folder, Some(written)) => path.join(written.name()),
         _ => path.clone(),
     }
 }

@@ -11,7 +11,7 @@ use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
-use super::execute::{Build, InFlight, place, recorded_sha256};
+use super::execute::{Build, InFlight, place, recorded};
 use super::lock::{self, LockedFile};
 use super::run::{Candidate, Ran, Runner};
 use super::schedule::{Limits, Tasks, Work};
@@ -21,10 +21,9 @@ use crate::cache::record::{ActionResult, Said};
 use crate::cache::{ActionRecord, Key, Preimage, PublishedFile};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::files::Sha256;
 use crate::manifest::{Output, OutputKind};
 use crate::plan::{NetPlan, Reason};
-use crate::stage::Action;
+use crate::stage::{Action, Written};
 
 /// The second pass: what is known of the nodes, and the results that are in memory.
 struct Pass<'b, 'a> {
@@ -176,9 +175,9 @@ impl Build<'_> {
         let of_net = |net: &NetPlan| {
             let files = net.outputs.iter().filter_map(|(output, write)| {
                 let settled = states[write.index()].settled().filter(|settled| settled.ran.is_some())?;
-                let sha256 = recorded_sha256(&settled.result)?;
-                let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
-                Some(PublishedFile { path, net: net.name.clone(), sha256, bytes: settled.result.bytes, provenance: None })
+                let written = recorded(&settled.result)?;
+                let path = PathBuf::from(self.shown(output, &place(output, Some(&written))));
+                Some(PublishedFile { path, net: net.name.clone(), sha256: written.sha256, bytes: settled.result.bytes, provenance: None })
             });
             files.collect::<Vec<_>>()
         };
@@ -210,7 +209,7 @@ impl Build<'_> {
         let digest = |input: NodeIndex| states.digest(input);
         let accept = |output: &Output, made: &Candidate<'_>| {
             self.accept_sums(node, output, &|action| states.get(action))?;
-            self.accept(node, output, &made.sha256, made.path)?;
+            self.accept(node, output, &made.written, made.path)?;
             self.try_out(node, output, made, states, values)
         };
         let published = |write: NodeIndex| self.published(write, &states.get(write));
@@ -274,26 +273,27 @@ impl Build<'_> {
 
     /// Where the first file of a settled write action is.
     pub(super) fn published(&self, write: NodeIndex, state: &State) -> Option<PathBuf> {
-        let sha256 = recorded_sha256(&state.settled()?.result)?;
-        self.writes.get(&write)?.first().map(|output| place(output, Some(&sha256)))
+        let written = recorded(&state.settled()?.result)?;
+        self.writes.get(&write)?.first().map(|output| place(output, Some(&written)))
     }
 
     /// Whether a write action may give `content`, a complete file with this digest, the name of `output`.
-    pub(super) fn accept(&self, node: NodeIndex, output: &Output, sha256: &Sha256, content: &Path) -> Result<()> {
-        self.accept_locked(node, sha256)?;
-        self.accept_for_publication(node, output, sha256, content)
+    pub(super) fn accept(&self, node: NodeIndex, output: &Output, written: &Written, content: &Path) -> Result<()> {
+        self.accept_locked(node, written)?;
+        self.accept_for_publication(node, output, written, content)
     }
 
     /// Whether the lock has a result with this digest; what a locked build refuses is noted for its report.
-    pub(super) fn accept_locked(&self, node: NodeIndex, sha256: &Sha256) -> Result<()> {
+    pub(super) fn accept_locked(&self, node: NodeIndex, written: &Written) -> Result<()> {
         let Some(locked) = self.locked else { return Ok(()) };
+        let sha256 = written.sha256;
         let mut lines = Vec::new();
         for net in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
             let outputs = net
                 .outputs
                 .iter()
                 .filter(|(_, write)| *write == node)
-                .map(|(output, _)| LockedFile { path: self.shown(output, &place(output, Some(sha256))), sha256: sha256.to_string() });
+                .map(|(output, _)| LockedFile { path: self.shown(output, &place(output, Some(written))), sha256: sha256.to_string() });
             let known = locked.nets.get(&net.name);
             lines.extend(outputs.filter(|output| known.is_none_or(|net| !net.outputs.contains(output))).map(|output| {
                 match known.and_then(|net| net.outputs.iter().find(|other| other.path == output.path)) {

@@ -7,19 +7,19 @@ use super::run::{Candidate, NodeInputs, Ran, Runner};
 use crate::error::{Error, Result};
 use crate::family::{Content, Inputs};
 use crate::files::{self, Blake3, HashingWriter, Sha256};
-use crate::format::content_name::{misnamed, net_name};
+use crate::format::content_name::misnamed;
 use crate::manifest::{Output, OutputKind};
 use crate::stage::{Outcome, Written};
 
 impl Runner<'_> {
     /// Writes `content` to every output of a write action.
     pub(super) fn publish(&self, content: &dyn Content, inputs: &NodeInputs<'_>, outputs: &[Output]) -> Result<Ran> {
-        let mut written: Option<Made> = None;
+        let mut made: Option<Made> = None;
         for output in outputs {
-            written = Some(self.publish_as(output, content, inputs, written)?);
+            made = Some(self.publish_as(output, content, inputs, made)?);
         }
-        let Some(Made { blake3, sha256, bytes }) = written else { return Err(Error::new("a write action has no output")) };
-        Ok(Ran { digest: blake3, bytes, stored: false, outcome: Outcome::Write(Written { sha256 }), value: None })
+        let Some(Made { blake3, written, bytes }) = made else { return Err(Error::new("a write action has no output")) };
+        Ok(Ran { digest: blake3, bytes, stored: false, outcome: Outcome::Write(written), value: None })
     }
 
     /// Writes one output, unless the checks refuse it. `before` is what was written to another one.
@@ -32,25 +32,28 @@ impl Runner<'_> {
             }
             self.ctx.check()?;
             let (_, (blake3, sha256), bytes) = out.finish();
-            Ok(Made { blake3, sha256, bytes })
+            Ok(Made { blake3, written: Written { sha256, content: content.unpacked() }, bytes })
         };
         let path = &output.path.value.resolved;
         let accept = |made: &Made, path: &Path| {
             if before.is_some_and(|before| before.blake3 != made.blake3) {
                 return Err(Error::new("writing a network twice gave different bytes: this is a bug in nnue, please report it"));
             }
-            (self.accept)(output, &Candidate { blake3: made.blake3, sha256: made.sha256, path })
+            (self.accept)(output, &Candidate { blake3: made.blake3, written: made.written, path })
         };
         if output.kind == OutputKind::Folder {
             files::create_dir_all(path)?;
-            Ok(files::write_named_if_accepted(path, &mut write, |made| net_name(&made.sha256), accept)?.value)
+            Ok(files::write_named_if_accepted(path, &mut write, |made| made.written.name(), accept)?.value)
         } else {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 files::create_dir_all(folder)?;
             }
             let (made, _) = files::write_if_accepted(path, &mut write, accept)?;
-            if let Some(error) = misnamed(path, &made.sha256, self.ctx) {
+            if let Some(error) = misnamed(path, &made.written.sha256, self.ctx) {
                 self.ctx.warn(error.to_string());
+            }
+            if content.is_program() {
+                files::make_runnable(path)?;
             }
             Ok(made)
         }
@@ -61,6 +64,6 @@ impl Runner<'_> {
 #[derive(Clone, Copy)]
 struct Made {
     blake3: Blake3,
-    sha256: Sha256,
+    written: Written,
     bytes: u64,
 }

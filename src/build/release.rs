@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 
-use super::execute::{Build, place, recorded_sha256};
+use super::execute::{Build, place, recorded};
 use super::report::NetStatus;
 use super::state::{Settled, State};
 use crate::build::provenance::{self, Facts};
@@ -21,6 +21,7 @@ use crate::family::publication;
 use crate::files::{OwnPath, Sha256};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
 use crate::plan::{Change, NetPlan, Node, Reason};
+use crate::stage::Written;
 
 /// What was found and done for one net.
 #[derive(Default)]
@@ -86,11 +87,10 @@ impl Build<'_> {
         let writes = !self.options.dry_run && self.is_locked(this);
         released.provenance = vec![None; this.plan.outputs.len()];
         for ((output, write), known) in this.plan.outputs.iter().zip(&mut released.provenance) {
-            let Some((settled, sha256)) = this.settled(*write).and_then(|settled| Some((settled, recorded_sha256(&settled.result)?)))
-            else {
+            let Some((settled, written)) = this.settled(*write).and_then(|settled| Some((settled, recorded(&settled.result)?))) else {
                 continue;
             };
-            let path = place(output, Some(&sha256));
+            let path = place(output, Some(&written));
             let shown = self.shown(output, &path);
             let start = Instant::now();
             let mut reason = None;
@@ -98,7 +98,7 @@ impl Build<'_> {
             // What was written just now was checked before it got its name.
             if let Some(at) = published_at(this.net, output)
                 && settled.ran.is_none()
-                && !self.was_checked(this.index, &shown, &sha256, at)
+                && !self.was_checked(this.index, &shown, &written.sha256, at)
             {
                 if writes {
                     let license = this.net.release.license.as_ref().map(|license| license.value.as_str());
@@ -107,7 +107,7 @@ impl Build<'_> {
                 reason = Some(Reason::Unchecked(shown.clone()));
             }
             if this.net.release.provenance.value {
-                let provenance = self.provenance(this, output, *write, &sha256, pass, writes).map_err(|error| (*write, error))?;
+                let provenance = self.provenance(this, output, *write, &written, pass, writes).map_err(|error| (*write, error))?;
                 *known = Some(provenance.sha256);
                 reason = reason.or(provenance.reason);
             }
@@ -126,11 +126,11 @@ impl Build<'_> {
         this: &Net<'_, '_>,
         output: &Output,
         write: NodeIndex,
-        sha256: &Sha256,
+        written: &Written,
         pass: &mut Pass,
         writes: bool,
     ) -> Result<Provenance> {
-        let published = place(output, Some(sha256));
+        let published = place(output, Some(written));
         let path = provenance_path(&published);
         let shown = format!("{}{PROVENANCE_SUFFIX}", self.shown(output, &published));
         if let Some(other) = pass.written.insert(path.clone(), this.index) {
@@ -150,13 +150,13 @@ impl Build<'_> {
             settled: &settled,
             sha256: &|node| self.sha256_of(node, this.states, &pass.files),
             made: &|write| {
-                let sha256 = recorded_sha256(&this.settled(write)?.result)?;
+                let written = recorded(&this.settled(write)?.result)?;
                 let output = self.writes.get(&write)?.first()?;
-                Some((self.shown(output, &place(output, Some(&sha256))), sha256))
+                Some((self.shown(output, &place(output, Some(&written))), written.sha256))
             },
         };
         let name = published.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let text = facts.statement(&name, sha256, write)?;
+        let text = facts.statement(&name, &written.sha256, write)?;
         let digest = Sha256::of(text.as_bytes());
         let reason = match provenance::read(&path) {
             Ok(found) if found == text.as_bytes() => None,
@@ -238,14 +238,14 @@ impl Build<'_> {
     }
 
     /// Whether a file may get its public name, of which `content` holds the bytes.
-    pub(super) fn accept_for_publication(&self, node: NodeIndex, output: &Output, sha256: &Sha256, content: &Path) -> Result<()> {
+    pub(super) fn accept_for_publication(&self, node: NodeIndex, output: &Output, written: &Written, content: &Path) -> Result<()> {
         for plan in self.users.get(&node).into_iter().flatten().filter_map(|net| self.graph.nets.get(*net)) {
             let Some(net) = plan.release.as_deref() else { continue };
             if let Some(at) = published_at(net, output)
                 && net.outputs.contains(output)
             {
                 let license = net.release.license.as_ref().map(|license| license.value.as_str());
-                publication(at).check(&self.shown(output, &place(output, Some(sha256))), content, license, self.ctx)?;
+                publication(at).check(&self.shown(output, &place(output, Some(written))), content, license, self.ctx)?;
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
 use super::Workspace;
-use super::execute::{Build, place, recorded_sha256};
+use super::execute::{Build, place, recorded};
 use super::state::{Settled, State, States};
 use crate::cache::record::ActionResult;
 use crate::cache::{OutputState, Preimage};
@@ -197,9 +197,10 @@ impl Build<'_> {
 
     /// Whether all published files of a write action are there with the recorded content.
     pub(super) fn check_outputs(&self, node: NodeIndex, preimage: &Preimage, result: &ActionResult) -> Result<(), Reason> {
-        let expected = recorded_sha256(result);
+        let written = recorded(result);
+        let expected = written.map(|written| written.sha256);
         for output in self.writes.get(&node).into_iter().flatten() {
-            let path = place(output, expected.as_ref());
+            let path = place(output, written.as_ref());
             let shown = self.shown(output, &path);
             if !path.is_file() {
                 return Err(Reason::OutputMissing(shown));

@@ -13,10 +13,10 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::family::{self, Inputs, Product, Value};
-use crate::files::{Blake3, Sha256, Signature};
+use crate::files::{Blake3, Signature};
 use crate::manifest::{FilePath, Output};
 use crate::plan::{FileNode, Graph, Node};
-use crate::stage::{Outcome, Role};
+use crate::stage::{Outcome, Role, Written};
 
 /// What came of running an action.
 pub(super) struct Ran {
@@ -33,8 +33,8 @@ pub(super) struct Ran {
 pub(super) struct Candidate<'a> {
     /// Digest of its bytes.
     pub blake3: Blake3,
-    /// Digest of its bytes.
-    pub sha256: Sha256,
+    /// The digests that decide its name.
+    pub written: Written,
     /// Where it is for now.
     pub path: &'a Path,
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Workspace;
 use petgraph::graph::NodeIndex;
 
-use super::execute::{Build, place, recorded_sha256};
+use super::execute::{Build, place, recorded};
 use super::release::{self, Known, Released};
 use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::state::State;
@@ -141,9 +141,9 @@ impl Build<'_> {
                         let digest = settled.result.output_digest;
                         rests_on.push((Witnessed::Blob(digest), cache.blob_signature(digest, files)?));
                     }
-                    let sha256 = recorded_sha256(&settled.result);
+                    let written = recorded(&settled.result);
                     for output in self.writes.get(&node).into_iter().flatten() {
-                        let path = place(output, sha256.as_ref());
+                        let path = place(output, written.as_ref());
                         let signature = files.stable_signature(&path)?;
                         rests_on.push((Witnessed::Path(path), signature));
                     }
@@ -154,7 +154,7 @@ impl Build<'_> {
         for net in self.graph.nets.iter().filter(|net| net.release.as_ref().is_some_and(|net| net.release.provenance.value)) {
             for (output, write) in &net.outputs {
                 let State::Settled(settled) = &states[write.index()] else { continue };
-                let path = provenance_path(&place(output, recorded_sha256(&settled.result).as_ref()));
+                let path = provenance_path(&place(output, recorded(&settled.result).as_ref()));
                 let signature = Signature::of(&path.metadata().ok()?);
                 rests_on.push((Witnessed::Path(path), signature));
             }
@@ -165,11 +165,11 @@ impl Build<'_> {
     pub(super) fn outputs(&self, net: &NetPlan, states: &Known<'_>) -> Vec<OutputReport> {
         let known = net.outputs.iter().filter_map(|(output, write)| {
             let settled = states(*write).settled()?;
-            let sha256 = recorded_sha256(&settled.result)?;
-            let path = self.shown(output, &place(output, Some(&sha256)));
+            let written = recorded(&settled.result)?;
+            let path = self.shown(output, &place(output, Some(&written)));
             let has_provenance = net.release.as_ref().is_some_and(|net| net.release.provenance.value);
             let provenance = has_provenance.then(|| format!("{path}{PROVENANCE_SUFFIX}"));
-            Some(OutputReport { path, sha256: sha256.to_string(), bytes: settled.result.bytes, provenance })
+            Some(OutputReport { path, sha256: written.sha256.to_string(), bytes: settled.result.bytes, provenance })
         });
         known.collect()
     }
@@ -188,12 +188,12 @@ impl Build<'_> {
         let mut outputs = Vec::with_capacity(net.outputs.len());
         for (index, (output, write)) in net.outputs.iter().enumerate() {
             let result = &settled(write)?.result;
-            let Some(sha256) = recorded_sha256(result) else { continue };
-            let path = PathBuf::from(self.shown(output, &place(output, Some(&sha256))));
+            let Some(written) = recorded(result) else { continue };
+            let path = PathBuf::from(self.shown(output, &place(output, Some(&written))));
             let at = net.release.as_ref().and_then(|net| release::published_at(net, output));
             let checked = at.map(|at| publication(at).rules().to_owned());
             let provenance = released.and_then(|released| released.provenance.get(index).copied().flatten());
-            outputs.push(OutputState { path, sha256, bytes: result.bytes, signature: None, checked, provenance });
+            outputs.push(OutputState { path, sha256: written.sha256, bytes: result.bytes, signature: None, checked, provenance });
         }
         Ok(BuildState { net: net.name.clone(), tool_version: env!("CARGO_PKG_VERSION").to_owned(), stages, outputs })
     }

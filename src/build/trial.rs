@@ -68,7 +68,7 @@ impl Build<'_> {
                     return Err(error);
                 }
                 self.trials.note_failure(write, trial);
-                let path = place(output, Some(&made.sha256));
+                let path = place(output, Some(&made.written));
                 let shown = self.shown(output, &path);
                 let what = if path.exists() { "the file there is an earlier one" } else { "there is no such file" };
                 return Err(error.because(format!("`{shown}` was not published: {what}")));

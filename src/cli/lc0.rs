@@ -17,6 +17,7 @@ use crate::family::lc0::{
 use crate::files::Bytes;
 use crate::files::Sha256;
 use crate::format::autodiscover::{AUTODISCOVER, Environment, discover, searched};
+use crate::format::content_name::{claimed, misnamed};
 use crate::stage::lc0::{Heads, Metadata};
 use crate::words::OnnxType;
 
@@ -241,6 +242,7 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
     for note in net.notes() {
         ctx.warn(format!("`{}`: {note}", source.display()));
     }
+    warn_of_idle(args, kind, target, &ctx);
     edit(&mut net, args, kind, &ctx)?;
     warn_of_findings(&net, decode, &ctx);
     if kind.is_weights() {
@@ -253,7 +255,7 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
         Target::Onnx => {
             let first = |names: &[String], default: &str| names.first().map_or(default, String::as_str).to_owned();
             let (policy_head, value_head) = (first(&args.policy_heads, "vanilla"), first(&args.value_heads, "winner"));
-            let numbers = if args.half { OnnxType::Float16 } else { args.numbers.unwrap_or_default() };
+            let numbers = if args.half { Some(OnnxType::Float16) } else { args.numbers };
             write_onnx(out, &net, &OnnxOptions { policy_head, value_head, numbers }, decode, &ctx)
         }
         Target::Tensors(file) => write_tensors(out, &net, args.view.unwrap_or_default(), decode, file, &ctx),
@@ -277,6 +279,20 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
         global.print_summary(&lines.map(|(key, value)| format!("{key:<12} {value}\n")).concat())?;
     }
     Ok(Some(Exit::Done))
+}
+
+/// Warns of options about another kind of file than the one that is written.
+fn warn_of_idle(args: &ConvertArgs, kind: Target<'_>, target: &Path, ctx: &Ctx) {
+    let header = args.metadata() != Ok(Metadata::default()) || args.fix_min_version;
+    let options = [
+        ("--view", args.view.is_some() && !matches!(kind, Target::Tensors(_)), "is no file of tensors"),
+        ("--onnx-type", (args.numbers.is_some() || args.half) && kind != Target::Onnx, "is no ONNX model"),
+        ("what is said of the header", header && kind == Target::Onnx, "has nothing of it"),
+    ];
+    for (option, _, why) in options.into_iter().filter(|(_, is_idle, _)| *is_idle) {
+        let option = if option.starts_with('-') { format!("`{option}`") } else { option.to_owned() };
+        ctx.warn(format!("{option} has no effect: `{}` {why}", target.display()));
+    }
 }
 
 fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
@@ -391,14 +407,13 @@ fn comparison(found: NetDiff) -> Comparison {
 /// `inspect`, where the file is lc0's; `None` where it is not.
 pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool, global: &Global) -> Result<Option<Exit>> {
     let Some(form) = find.form(bytes) else { return Ok(None) };
-    let net = match form {
-        Form::Tensors => return Ok(None),
-        Form::Weights if find.embedded => Net::read_embedded(bytes, Decode::default()),
-        // lc0 refuses text nets: what is shown is its reason.
-        Form::Weights | Form::Text => Net::read(bytes),
-    };
+    if form == Form::Tensors {
+        return Ok(None);
+    }
+    // lc0 refuses text nets: what is shown is its reason.
+    let (net, sha256) = rayon::join(|| Net::read_with_digest(bytes, find.embedded), || Sha256::of(bytes));
     let fault = |error: Error| error.context(format!("lc0 refuses `{}`", path.display()));
-    let mut report = head(bytes);
+    let mut report = head(bytes, &sha256);
     let net = match net {
         Ok(net) => net,
         Err(error) => {
@@ -409,8 +424,15 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
             return Err(fault(error));
         }
     };
-    let (description, content) =
-        rayon::join(|| net.describe(Decode::default()), || net.protobuf().map(|protobuf| Sha256::of(protobuf).to_string()));
+    let ctx = global.ctx(Backend::Cpu);
+    let content = net.protobuf_sha256().map(|sha256| sha256.to_string());
+    let mut description = net.describe(Decode::default());
+    // Most files of such names are named for what is inside.
+    if claimed(path) != content
+        && let Some(error) = misnamed(path, &sha256, &ctx)
+    {
+        description.notes.push(error.to_string());
+    }
     if as_json {
         report["description"] = json!(description.license);
         report["version"] = json!(description.min_version);
@@ -419,14 +441,14 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
         report["lc0"] = json!({"protobuf_sha256": content, "net": description});
         global.print_json(&report)?;
     } else {
-        global.print(&text(path, bytes, content, &description))?;
+        global.print(&text(path, bytes.len(), &sha256, content, &description))?;
     }
     Ok(Some(Exit::Done))
 }
 
 /// The keys that every report has.
-fn head(bytes: &Bytes) -> Value {
-    json!({"schema": 1, "format": "lc0", "bytes": bytes.len(), "sha256": Sha256::of(bytes).to_string(), "version": null, "hash": null,
+fn head(bytes: &Bytes, sha256: &Sha256) -> Value {
+    json!({"schema": 1, "format": "lc0", "bytes": bytes.len(), "sha256": sha256.to_string(), "version": null, "hash": null,
         "architecture": null, "candidates": null, "features": null, "l1": null, "l2": null, "l3": null, "buckets": null,
         "compression": null, "description": null, "tensors": null, "notes": []})
 }
@@ -448,12 +470,12 @@ fn shown(text: &str) -> String {
     crate::shown::line(text).into_owned()
 }
 
-fn text(path: &Path, bytes: &Bytes, content: Option<String>, net: &Description) -> String {
+fn text(path: &Path, bytes: usize, sha256: &Sha256, content: Option<String>, net: &Description) -> String {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: String| rows.push((key.to_owned(), shown(&value)));
     add("format", format!("lc0 weights, {}", net.wrapping.unwrap_or("made")));
-    add("bytes", bytes.len().to_string());
-    add("sha256", Sha256::of(bytes).to_string());
+    add("bytes", bytes.to_string());
+    add("sha256", sha256.to_string());
     add("protobuf", format!("{} bytes, sha256 {}", net.protobuf_bytes, content.unwrap_or_default()));
     add("min_version", format!("{} (the content needs {})", net.min_version, net.needed_version));
     net.license.iter().for_each(|license| add("license", license.clone()));

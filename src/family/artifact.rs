@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{described, lc0, nnue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::Blake3;
+use crate::files::{Blake3, Sha256};
 use crate::stage::{Outcome, Role};
 
 /// A result in memory. What it is knows its family only; whoever drives a build keeps it, stores it and hands it on.
@@ -125,4 +125,14 @@ pub(crate) trait Content {
 
     /// Whether the files behind the inputs are read only while this is written.
     fn reads_late(&self) -> bool;
+
+    /// Digest of what the file unpacks to, where its family names files by that; known once it was written.
+    fn unpacked(&self) -> Option<Sha256> {
+        None
+    }
+
+    /// Whether the file is a program, to be run as the one that it was made from.
+    fn is_program(&self) -> bool {
+        false
+    }
 }

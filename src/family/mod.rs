@@ -204,13 +204,14 @@ pub(crate) fn recognize_source(source: &Source, net: &ResolvedNet) -> SourceFact
 pub(crate) fn recognize_output(net: &ResolvedNet, facts: SourceFacts) -> SourceFacts {
     let kind = net.outputs.first().map(|output| output.kind);
     let content = kind.and_then(|kind| match kind {
+        OutputKind::Folder if facts.family == Kind::Lc0 => Some(FileKind::Gzip),
         OutputKind::Folder | OutputKind::Nnue => Some(FileKind::Nnue),
         OutputKind::Pt => Some(FileKind::TorchZip),
         OutputKind::Safetensors => Some(FileKind::Safetensors),
         OutputKind::Npz => Some(FileKind::Npz),
         OutputKind::Gzip => Some(FileKind::Gzip),
         // Nothing in their first bytes tells what they are.
-        OutputKind::Protobuf | OutputKind::Onnx | OutputKind::Layout => None,
+        OutputKind::Protobuf | OutputKind::Onnx | OutputKind::Layout | OutputKind::Program => None,
     });
     let compression = match net.compression.value {
         CompressionChoice::Auto => facts.compression,

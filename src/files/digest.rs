@@ -99,7 +99,7 @@ impl Sha256 {
 /// A digest, or a pair of digests, that can be computed from a stream.
 pub trait StreamDigest: Sized {
     /// What is kept between two pieces of the stream.
-    type State: Default;
+    type State: Default + Send;
     /// Takes the next bytes.
     fn update(state: &mut Self::State, bytes: &[u8]);
     /// The digest of all bytes taken.
@@ -171,10 +171,24 @@ impl<W: Write, D: StreamDigest> HashingWriter<W, D> {
     }
 }
 
+/// From here on a piece is hashed on another thread while it is written, bytes.
+const SIDE_BY_SIDE_FROM: usize = 256 << 10;
+
 impl<W: Write, D: StreamDigest> Write for HashingWriter<W, D> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.inner.write(bytes)?;
-        D::update(&mut self.state, bytes.get(..taken).unwrap_or(bytes));
+        let taken = if bytes.len() < SIDE_BY_SIDE_FROM {
+            let taken = self.inner.write(bytes)?;
+            D::update(&mut self.state, bytes.get(..taken).unwrap_or(bytes));
+            taken
+        } else {
+            let (state, inner) = (&mut self.state, &mut self.inner);
+            // All of it: how much would be taken is not known while it is hashed.
+            rayon::in_place_scope(|scope| {
+                scope.spawn(|_| D::update(state, bytes));
+                inner.write_all(bytes)
+            })?;
+            bytes.len()
+        };
         self.len = self.len.saturating_add(taken as u64);
         Ok(taken)
     }
@@ -215,12 +229,15 @@ mod tests {
         }
     }
 
-    /// Takes at most three bytes a call, as a writer may.
-    struct Short(Vec<u8>);
+    /// Takes at most so many bytes a call, as a writer may.
+    struct Short {
+        most: usize,
+        taken: Vec<u8>,
+    }
     impl Write for Short {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let n = bytes.len().min(3);
-            self.0.extend_from_slice(&bytes[..n]);
+            let n = bytes.len().min(self.most);
+            self.taken.extend_from_slice(&bytes[..n]);
             Ok(n)
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -230,12 +247,18 @@ mod tests {
 
     #[test]
     fn a_stream_has_the_digest_of_its_bytes_even_under_short_writes() {
-        let data: Vec<u8> = (0..10_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut inner = Short(Vec::new());
-        let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(&mut inner);
-        out.write_all(&data).unwrap();
-        let (_, digests, len) = out.finish();
-        assert_eq!((digests, len), ((Blake3::of(&data), Sha256::of(&data)), 40_000));
-        assert_eq!(inner.0, data);
+        let data: Vec<u8> = (0..2 * SIDE_BY_SIDE_FROM as u32 / 4).flat_map(u32::to_le_bytes).collect();
+        let digests = (Blake3::of(&data), Sha256::of(&data));
+        let mut inner = Short { most: 3, taken: Vec::new() };
+        for (most, length) in [(3, SIDE_BY_SIDE_FROM + 9), (100_000, data.len()), (usize::MAX, data.len()), (3, 10_000)] {
+            (inner.most, inner.taken) = (most, Vec::new());
+            let data = &data[..length];
+            let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(&mut inner);
+            out.write_all(data).unwrap();
+            let (_, found, len) = out.finish();
+            let digests = if length == 2 * SIDE_BY_SIDE_FROM { digests } else { (Blake3::of(data), Sha256::of(data)) };
+            assert_eq!((found, len), (digests, length as u64));
+            assert!(inner.taken == data);
+        }
     }
 }

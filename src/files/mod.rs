@@ -23,14 +23,14 @@ pub(crate) mod testing;
 pub mod write;
 
 pub use bytes::{Bytes, check_regular};
-pub use digest::{Blake3, CountingWriter, HashingWriter, Sha256};
+pub use digest::{Blake3, CountingWriter, HashingWriter, Sha256, StreamDigest};
 pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
 pub use own::OwnPath;
 pub(crate) use paths::{folder_of, named};
 pub use reader::{CutOff, Reader};
 pub use signature::{Clock, Signature};
 pub use write::{
-    Durability, TEMP_PREFIX, create_dir_all, remove_file, sweep_temp, write_atomic, write_atomic_named, write_if_accepted,
-    write_if_different, write_named_if_accepted,
+    Durability, TEMP_PREFIX, create_dir_all, is_runnable, make_runnable, remove_file, sweep_temp, write_atomic, write_atomic_named,
+    write_if_accepted, write_if_different, write_named_if_accepted,
 };
 pub(crate) use write::{TempFile, age, file_system_clock, sweep_own};

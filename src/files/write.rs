@@ -123,6 +123,22 @@ pub fn write_named_if_accepted<T>(
     Ok(Named { value, path, wrote })
 }
 
+/// Lets those run a file who may read it.
+///
+/// # Errors
+/// When its permissions cannot be changed.
+pub fn make_runnable(path: &Path) -> Result<()> {
+    let failed = |error| Error::io("cannot make it a program:", path, error);
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    let wanted = mode | (mode & 0o444) >> 2;
+    if wanted == mode { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(wanted)).map_err(failed) }
+}
+
+/// Whether anybody may run the file.
+pub fn is_runnable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
 /// Makes a folder and those above it, where they are missing.
 ///
 /// # Errors

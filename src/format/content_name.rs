@@ -12,29 +12,39 @@ use super::sources::unpacked;
 
 /// Digits of the SHA-256 in a name.
 const DIGITS: usize = 12;
+/// All that it has.
+const ALL_DIGITS: usize = 64;
 
 /// `nn-<first 12 digits>.nnue`: the name under which the testing framework and the engine know a net.
 pub fn net_name(sha256: &Sha256) -> String {
     format!("nn-{}.nnue", sha256.short())
 }
 
+/// `<64 digits>.pb.gz`, of the SHA-256 of the protobuf inside: the digits under which lc0's training server and its clients know a net.
+pub fn weights_name(protobuf: &Sha256) -> String {
+    format!("{protobuf}.pb.gz")
+}
+
 /// The digits with which the SHA-256 of a file begins by its name, if it has such a name.
 pub fn claimed(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
-    let digits = name.strip_prefix("nn-")?.strip_suffix(".nnue")?;
-    (digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digits.to_ascii_lowercase())
+    let of_nnue = name.strip_prefix("nn-").and_then(|rest| Some((rest.strip_suffix(".nnue")?, DIGITS)));
+    let of_weights = || Some((name.strip_suffix(".pb.gz").or_else(|| name.strip_suffix(".pb"))?, ALL_DIGITS));
+    let (digits, length) = of_nnue.or_else(of_weights)?;
+    (digits.len() == length && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digits.to_ascii_lowercase())
 }
 
 /// Whether the name of the file at `path`, whose SHA-256 is known, says another; then the error that tells so. A packed file may be
 /// named for what it unpacks to.
 pub fn misnamed(path: &Path, sha256: &Sha256, ctx: &Ctx) -> Option<Error> {
     let claimed = claimed(path)?;
-    if claimed == sha256.short() || unpacks_to(path, &claimed, ctx) {
+    if has_digits(sha256, &claimed) || unpacks_to(path, &claimed, ctx) {
         return None;
     }
+    let found: String = sha256.to_string().chars().take(claimed.len()).collect();
     Some(
         Error::new(format!("`{}` does not hold what its name says", path.display()))
-            .because(format!("by its name its SHA-256 begins with {claimed}; it begins with {}", sha256.short()))
+            .because(format!("by its name its SHA-256 begins with {claimed}; it begins with {found}"))
             .help("the file is damaged or another net was renamed: get it again, or give it another name"),
     )
 }
@@ -55,7 +65,11 @@ pub fn check(path: &Path, ctx: &Ctx) -> Result<Option<Error>> {
 fn unpacks_to(path: &Path, digits: &str, ctx: &Ctx) -> bool {
     let Some(bytes) = Bytes::map(path).ok().filter(|bytes| Packing::of(bytes).is_some()) else { return false };
     let sha256 = unpacked(bytes).and_then(|(content, _)| hash_bytes_sha256(&content, &path.display().to_string(), ctx));
-    sha256.is_ok_and(|sha256| sha256.short() == digits)
+    sha256.is_ok_and(|sha256| has_digits(&sha256, digits))
+}
+
+fn has_digits(sha256: &Sha256, digits: &str) -> bool {
+    sha256.to_string().starts_with(digits)
 }
 
 #[cfg(test)]
@@ -74,22 +88,30 @@ mod tests {
         }
         let sha256 = Sha256::of(b"x");
         assert_eq!(claimed(Path::new(&net_name(&sha256))), Some(sha256.short()));
+        assert_eq!(claimed(Path::new(&weights_name(&sha256))), Some(sha256.to_string()));
+        assert_eq!(digits(&format!("{}.pb", "0123456789ABCDEF".repeat(4))), Some("0123456789abcdef".repeat(4)));
+        // Other files are named by other sums.
+        for name in ["0".repeat(64), format!("{}.pb.gz", "0".repeat(63)), format!("{}.nnue", "0".repeat(64))] {
+            assert_eq!(digits(&name), None, "{name}");
+        }
     }
 
     #[test]
     fn a_name_is_checked_against_the_content_packed_or_not() {
         let folder = tempfile::tempdir().unwrap();
         let ctx = Ctx::silent();
-        let path = folder.path().join(net_name(&Sha256::of(b"a net")));
-        std::fs::write(&path, b"a net").unwrap();
-        assert!(check(&path, &ctx).unwrap().is_none());
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(b"a net").unwrap();
-        std::fs::write(&path, gzip.finish().unwrap()).unwrap();
-        assert!(check(&path, &ctx).unwrap().is_none());
-        std::fs::write(&path, b"another").unwrap();
-        let error = check(&path, &ctx).unwrap().unwrap();
-        let causes = error.causes().join("\n");
-        assert!(causes.contains(&Sha256::of(b"a net").short()) && causes.contains(&Sha256::of(b"another").short()), "{error}");
+        for name in [net_name, weights_name] {
+            let path = folder.path().join(name(&Sha256::of(b"a net")));
+            std::fs::write(&path, b"a net").unwrap();
+            assert!(check(&path, &ctx).unwrap().is_none());
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(b"a net").unwrap();
+            std::fs::write(&path, gzip.finish().unwrap()).unwrap();
+            assert!(check(&path, &ctx).unwrap().is_none());
+            std::fs::write(&path, b"another").unwrap();
+            let error = check(&path, &ctx).unwrap().unwrap();
+            let causes = error.causes().join("\n");
+            assert!(causes.contains(&Sha256::of(b"a net").short()) && causes.contains(&Sha256::of(b"another").short()), "{error}");
+        }
     }
 }

@@ -17,8 +17,8 @@ use super::{
     text::{Once, Problem, Span},
 };
 
-/// A name as files in output folders have it: twelve digits of their SHA-256.
-const NAMED_BY_CONTENT: &str = "nn-0123456789ab.nnue";
+/// Names as files in output folders have them: twelve digits of their SHA-256; of lc0 all of it, that of the protobuf inside.
+const NAMED_BY_CONTENT: [&str; 2] = ["nn-0123456789ab.nnue", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.pb.gz"];
 
 /// What a source is to a manifest.
 const AS_SOURCE: &str = "read as a source";
@@ -71,6 +71,9 @@ fn inputs(content: &Content, nets: &[ResolvedNet], disk: &mut Disk) -> Inputs {
         if let Described::File(path) = &described.value {
             inputs.entry(disk.identity(&path.resolved)).or_insert((described.span, "read as an architecture"));
         }
+    }
+    for path in nets.iter().filter_map(|net| net.edits.into.as_ref()) {
+        inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as a program"));
     }
     for path in nets.iter().filter_map(|net| net.permutation.as_ref()) {
         inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as a permutation"));
@@ -193,25 +196,24 @@ fn swallowed(content: &Content, folder: &Path, nets: &[ResolvedNet], disk: &mut 
     }
     for output in nets.iter().flat_map(|net| &net.outputs) {
         let resolved = &output.path.value.resolved;
-        let (place, name) = match output.kind {
-            OutputKind::Folder => (Some(resolved.as_path()), Some(OsStr::new(NAMED_BY_CONTENT))),
-            _ => (resolved.parent(), resolved.file_name()),
+        let (place, names) = match output.kind {
+            OutputKind::Folder => (Some(resolved.as_path()), NAMED_BY_CONTENT.map(OsStr::new).to_vec()),
+            _ => (resolved.parent(), resolved.file_name().into_iter().collect()),
         };
-        let (Some(place), Some(name)) = (place, name) else { continue };
-        let path = disk.real_place(place).join(name);
+        let Some(place) = place.map(|place| disk.real_place(place)) else { continue };
         for sweep in &sweeps {
-            if let Ok(below) = path.strip_prefix(&sweep.base)
-                && covers(sweep.glob.split(folder).1, below)
-            {
-                problems.report(becomes_a_source(output, sweep), sweep.net.source.span);
+            let is_covered =
+                |name: &&&OsStr| place.join(name).strip_prefix(&sweep.base).is_ok_and(|below| covers(sweep.glob.split(folder).1, below));
+            if let Some(name) = names.iter().find(is_covered) {
+                problems.report(becomes_a_source(output, sweep, name), sweep.net.source.span);
             }
         }
     }
 }
 
-fn becomes_a_source(output: &Output, sweep: &Reach<'_>) -> Problem {
+fn becomes_a_source(output: &Output, sweep: &Reach<'_>, name: &OsStr) -> Problem {
     let what = match output.kind {
-        OutputKind::Folder => format!("files such as `{NAMED_BY_CONTENT}` in it"),
+        OutputKind::Folder => format!("files such as `{}` in it", name.display()),
         _ => "its name".to_owned(),
     };
     let pattern = sweep.pattern;

@@ -148,7 +148,8 @@ impl Expander<'_> {
             return None;
         }
         let filled = |output: &TypedOutput| TypedOutput { path: place(&output.path), layout: output.layout.clone() };
-        let outputs: Vec<Output> = net.outputs.iter().filter_map(|output| self.output(filled(output))).collect();
+        let has_program = net.edits.into.is_some();
+        let outputs: Vec<Output> = net.outputs.iter().filter_map(|output| self.output(filled(output), has_program)).collect();
         for problem in publish::check_names(&net.release, &outputs) {
             let place = problem.labels.first().map_or(net.span, |label| label.0);
             self.problems.report(problem, place);
@@ -278,12 +279,12 @@ impl Expander<'_> {
         false
     }
 
-    fn output(&mut self, typed: TypedOutput) -> Option<Output> {
+    fn output(&mut self, typed: TypedOutput, has_program: bool) -> Option<Output> {
         let TypedOutput { path: typed, layout } = typed;
         let span = typed.span;
         let resolved = match layout {
             Some(layout) => output::in_layout(typed, layout, self.folder),
-            None => output::resolve(typed, self.folder),
+            None => output::resolve(typed, self.folder, has_program),
         };
         let output = match resolved {
             Ok(output) => output,

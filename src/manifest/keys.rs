@@ -325,7 +325,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 18] = [
+static NET_KEYS: [Key; 19] = [
     Key::new(
         "source",
         Kind::Source(&GLOB),
@@ -338,9 +338,9 @@ static NET_KEYS: [Key; 18] = [
     Key::new(
         "outputs",
         Kind::Outputs,
-        "Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`), or a `.nnue`, `.pt`, `.safetensors` or `.npz` file; of lc0 a \
-         `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx` file. For a described architecture a table of files by layout: \
-         `{ published = \"net.bin\" }`",
+        "Where to write: a folder (ends with `/`; gets `nn-<sha256>.nnue`, of lc0 `<sha256 of the protobuf>.pb.gz`), or a `.nnue`, `.pt`, \
+         `.safetensors` or `.npz` file; of lc0 a `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx` file, or a program (`into`). For a \
+         described architecture a table of files by layout: `{ published = \"net.bin\" }`",
     )
     .required_unless_default("outputs = [\"dist/\"]"),
     Key::new("permutation", Kind::Path, "A known permutation (`.npy`) to apply; excludes `optimize`").or_off(),
@@ -352,6 +352,12 @@ static NET_KEYS: [Key; 18] = [
         .default("as in the source; layers whose floats stay keep their bytes"),
     Key::new("view", Kind::Choice(choices::<View>), "Of networks of lc0: what `.safetensors` and `.npz` outputs hold").default("raw"),
     Key::new("onnx", Kind::Choice(choices::<OnnxType>), "Of networks of lc0: the numbers of `.onnx` outputs").default("float32"),
+    Key::new(
+        "into",
+        Kind::Path,
+        "Of networks of lc0: a program, such as `lc0`. Outputs with another ending than those of networks, or none, are this program with \
+         the network at its end, its `<built in>`",
+    ),
     Key::new("metadata", Kind::Table(&METADATA), "Of networks of lc0: changes of the header").or_off(),
     Key::new(
         "prove",

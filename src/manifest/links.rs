@@ -68,6 +68,7 @@ impl Made {
         let place = source.path.span;
         source.path.value.resolved.clone_from(&self.output.path.value.resolved);
         source.claims = source.claims.clone().or(self.claims.clone());
+        source.embedded |= self.output.kind == OutputKind::Program;
         if self.output.kind == OutputKind::Onnx {
             let typed = &self.output.path.value.typed;
             let problem = Problem::new(

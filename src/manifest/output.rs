@@ -60,6 +60,8 @@ pub enum OutputKind {
     Gzip,
     /// An ONNX model.
     Onnx,
+    /// A program with a network of lc0 at its end.
+    Program,
     /// A file in a layout of a described architecture.
     Layout,
 }
@@ -100,20 +102,31 @@ pub(super) fn names_file(typed: &str) -> bool {
     OutputKind::of_text(typed).is_some()
 }
 
+/// The kind of file that a text names, as far as the text tells; `None` for folders, and for programs.
+pub(super) fn named_kind(typed: &str) -> Option<OutputKind> {
+    OutputKind::of_text(typed)
+}
+
+/// Whether a text names a folder, whatever there is on the disk.
+pub(super) fn names_folder(typed: &str) -> bool {
+    typed.ends_with(is_separator)
+}
+
 /// Whether `.nnue` files can come of an output.
 pub(super) fn holds_nnue(typed: &str) -> bool {
     OutputKind::of_text(typed).is_none_or(|kind| kind == OutputKind::Nnue)
 }
 
-/// The output that a text names: by its ending, or because there is a folder of that name.
+/// The output that a text names: by its ending, or because there is a folder of that name; else it is a program, where one is given.
 ///
 /// # Errors
 /// An ending that nothing is written to, or none.
-pub(super) fn resolve(typed: Located<String>, folder: &Path) -> Result<Output, Problem> {
+pub(super) fn resolve(typed: Located<String>, folder: &Path, has_program: bool) -> Result<Output, Problem> {
     let path = FilePath::of_output(folder, &typed.value);
     let kind = match OutputKind::of_text(&typed.value) {
         Some(kind) => kind,
         None if typed.value.ends_with(is_separator) || path.resolved.is_dir() => OutputKind::Folder,
+        None if has_program && ending(&typed.value).as_deref() != Some("ckpt") => OutputKind::Program,
         None => return Err(unknown(&typed)),
     };
     Ok(Output { path: Located { value: path, span: typed.span }, kind, layout: None })
@@ -160,7 +173,7 @@ fn unknown(typed: &Located<String>) -> Problem {
         None => (format!("cannot tell what to write to `{}`", typed.value), "it has no ending and is not an existing folder".to_owned()),
     };
     let help = "end it with `/` (a folder, which gets `nn-<sha256>.nnue`), `.nnue`, `.pt`, `.safetensors` or `.npz`; of lc0 \
-                `.pb.gz`, `.pb` or `.onnx`";
+                `.pb.gz`, `.pb` or `.onnx`; a program with a network of lc0 at its end needs `into = \"lc0\"`";
     Problem::new(message, typed.span, "this output", cause, help)
 }
 

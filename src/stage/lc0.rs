@@ -70,6 +70,8 @@ pub enum WeightFormat {
     Protobuf,
     /// The same, gzip'd.
     Gzip,
+    /// A program with the same at its end.
+    Program,
     /// A file of tensors.
     Tensors {
         /// `.npz`, else `.safetensors`.
@@ -85,8 +87,8 @@ pub enum WeightFormat {
         policy: String,
         /// Its value head.
         value: String,
-        /// The type of its numbers.
-        numbers: OnnxType,
+        /// The type of its numbers, where it is said.
+        numbers: Option<OnnxType>,
         /// How codes become floats.
         decode: Decode,
     },
@@ -154,6 +156,7 @@ impl WriteWeights {
         let (mut params, has_header) = match &self.format {
             WeightFormat::Protobuf => (members([("format", Some(json!("pb")))]), true),
             WeightFormat::Gzip => (members([("format", Some(json!("pb.gz")))]), true),
+            WeightFormat::Program => (members([("format", Some(json!("program")))]), true),
             WeightFormat::Tensors { npz, view, decode } => {
                 let format = if *npz { "npz" } else { "safetensors" };
                 (members([("format", Some(json!(format))), ("view", Some(json!(view))), ("decode", Some(json!(decode)))]), true)
@@ -163,7 +166,7 @@ impl WriteWeights {
                     ("format", Some(json!("onnx"))),
                     ("policy", Some(json!(policy))),
                     ("value", Some(json!(value))),
-                    ("numbers", Some(json!(numbers))),
+                    ("numbers", numbers.map(|numbers| json!(numbers))),
                     ("decode", Some(json!(decode))),
                 ]),
                 false,
@@ -217,7 +220,7 @@ mod tests {
         let write = |format| key(&Action::WriteWeights(Box::new(WriteWeights { format, metadata: metadata.clone() })));
         assert_eq!(write(WeightFormat::Protobuf), r#"{"format":"pb","metadata":{"license":"CC0"}}"#);
         let decode = Decode::default();
-        let onnx = WeightFormat::Onnx { policy: "vanilla".into(), value: "winner".into(), numbers: OnnxType::Float32, decode };
+        let onnx = WeightFormat::Onnx { policy: "vanilla".into(), value: "winner".into(), numbers: Some(OnnxType::Float32), decode };
         assert!(!write(onnx).contains("CC0"));
     }
 }

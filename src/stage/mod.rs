@@ -198,7 +198,8 @@ mod tests {
             Outcome::Search(Box::new(Searched { train: counts, held_out: None, swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Search(Box::new(Searched { train: counts, held_out: Some(counts), swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Permute,
-            Outcome::Write(Written { sha256: Sha256::of(b"") }),
+            Outcome::Write(Written::new(Sha256::of(b""))),
+            Outcome::Write(Written { sha256: Sha256::of(b""), content: Some(Sha256::of(b"x")) }),
             Outcome::Prove(Box::new(Proved { positions: 7, seed: 1, digest: Blake3::of(b""), error: None })),
             Outcome::Prove(Box::new(Proved {
                 positions: 7,

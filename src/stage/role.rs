@@ -25,6 +25,8 @@ pub enum Role {
     Permutation,
     /// The proof of a net that the input was made from: it is waited for, and decides nothing of the result.
     Proof,
+    /// A program that gets a network at its end.
+    Program,
 }
 
 impl fmt::Display for Role {
@@ -41,6 +43,7 @@ impl fmt::Display for Role {
             Self::Matrix => f.write_str("matrix"),
             Self::Permutation => f.write_str("permutation"),
             Self::Proof => f.write_str("proof"),
+            Self::Program => f.write_str("program"),
         }
     }
 }
@@ -50,7 +53,7 @@ impl Role {
     pub const fn is_in_key(self) -> bool {
         match self {
             Self::Source | Self::Network | Self::Other(_) | Self::Floats | Self::Published | Self::Data(_) => true,
-            Self::Engine | Self::Matrix | Self::Permutation => true,
+            Self::Engine | Self::Matrix | Self::Permutation | Self::Program => true,
             Self::Proof => false,
         }
     }
@@ -66,6 +69,7 @@ impl Role {
             "matrix" => Some(Self::Matrix),
             "permutation" => Some(Self::Permutation),
             "proof" => Some(Self::Proof),
+            "program" => Some(Self::Program),
             _ => match name.strip_prefix("network.") {
                 Some(number) => number.parse().ok().map(Self::Other),
                 None => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
@@ -92,6 +96,7 @@ mod tests {
             Role::Published,
             Role::Proof,
             Role::Engine,
+            Role::Program,
         ] {
             assert_eq!(Role::named(&role.to_string()), Some(role));
         }

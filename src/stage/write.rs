@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::members;
 use crate::files::Sha256;
+use crate::format::content_name::{net_name, weights_name};
 use crate::words::{Compression, CompressionChoice, FileFormat};
 
 /// Parameters of `write`.
@@ -26,6 +27,9 @@ pub struct Written {
     /// Digest of its bytes.
     #[serde(with = "super::hex")]
     pub sha256: Sha256,
+    /// Digest of what it unpacks to, where its family names files by that.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::hex::optional")]
+    pub content: Option<Sha256>,
 }
 
 impl Write {
@@ -44,6 +48,16 @@ impl Write {
 }
 
 impl Written {
+    /// A file that is named by its own bytes.
+    pub const fn new(sha256: Sha256) -> Self {
+        Self { sha256, content: None }
+    }
+
+    /// Its name in a folder of files that are named by their content.
+    pub fn name(&self) -> String {
+        self.content.as_ref().map_or_else(|| net_name(&self.sha256), weights_name)
+    }
+
     /// None: the file is a subject of the statement, with its digest.
     #[expect(clippy::unused_self, reason = "all outcomes answer this")]
     pub(super) fn annotations(&self) -> Map<String, Value> {

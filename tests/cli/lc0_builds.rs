@@ -265,7 +265,8 @@ fn what_means_nothing_to_a_network_of_lc0_is_refused_with_the_reason() {
         ("outputs = [\"a.pb\"]\ncompression = \"leb128\"", &["`compression` is of `.nnue` files"]),
         ("outputs = [\"a.pb\"]\ndescription = \"x\"", &["a weight file has no description"]),
         ("outputs = [\"a.nnue\"]", &["cannot be written to `a.nnue`", ".pb.gz"]),
-        ("outputs = [\"dist/\"]", &["cannot be written to `dist/`"]),
+        ("outputs = [\"a.xyz\"]", &["cannot write `a.xyz`", "into = \"lc0\""]),
+        ("outputs = [\"dist/\"]\npublish = \"fishtest\"\nlicense = \"CC0-1.0\"", &["fishtest tests networks of Stockfish"]),
         ("outputs = [\"a.pb\"]\nencoding = \"float61\"", &["did you mean `float16`"]),
         ("outputs = [\"a.pb\"]\nmetadata = { min_version = \"0.33\" }", &["is not a version"]),
     ] {
@@ -355,6 +356,146 @@ fn networks_inside_of_programs_and_programs_with_networks() {
     assert_eq!(project.bytes("d.pb"), gunzip(&project.bytes("se-conv-wdl-mlh.pb.gz")));
     project.manifest("version = 1\n[source.a]\npath = \"x.pb\"\nembedded = \"y\"\n[net.a]\nsource = \"a\"\noutputs = [\"a.pb\"]\n");
     project.nnue(&["build"]).fails(2, &["has both `path` and `embedded`"]);
+}
+
+/// A folder gets files under the digits by which lc0's training server knows a net, and its names are believed nowhere.
+#[test]
+fn a_folder_gets_nets_by_the_digest_of_their_protobuf() {
+    let name = "se-conv-wdl-mlh.pb.gz";
+    let manifest = "[net.a]\nsource = \"se-conv-wdl-mlh.pb.gz\"\noutputs = [\"dist/\", \"a.pb.gz\"]\nprovenance = true\n";
+    let Some(project) = project(&[name], manifest) else { return };
+    let report = project.json(&["build"]);
+    let digest = common::sha256(&gunzip(&project.bytes(name)));
+    let path = format!("dist/{digest}.pb.gz");
+    assert_eq!(report["nets"][0]["outputs"][0]["path"], path.as_str());
+    assert_eq!(project.bytes(&path), project.bytes("a.pb.gz"));
+    assert!(project.at(&format!("{path}.provenance.json")).exists());
+    let again = project.json(&["build"]);
+    assert!(stages(&again, "a").iter().all(|stage| stage.ends_with(" fresh")), "{again}");
+    project.nnue(&["build", "--locked"]).ok();
+    project.nnue(&["verify", "--rebuild"]).ok();
+    std::fs::remove_file(project.at(&path)).unwrap();
+    let ran = project.nnue(&["verify"]);
+    assert!(ran.code == 3 && ran.out.contains(&path), "{}", ran.transcript());
+    assert_eq!(stages(&project.json(&["build"]), "a"), ["load fresh", "write ran"]);
+    // Another net under that name, and the folder as what a sweep reads.
+    std::fs::copy(net("multihead-shared.pb.gz").unwrap(), project.at(&format!("{digest}.pb.gz"))).unwrap();
+    let source = format!("version = 1\n[net.a]\nsource = \"{digest}.pb.gz\"\noutputs = [\"b.pb\"]\n");
+    project.manifest(&source);
+    let ran = project.nnue(&["build"]).ok();
+    assert!(ran.err.contains("does not hold what its name says"), "{}", ran.transcript());
+    project.manifest("version = 1\n[net.\"{stem}\"]\nsource = { glob = \"dist/*.pb.gz\" }\noutputs = [\"dist/\"]\n");
+    project.nnue(&["build"]).fails(2, &["would become a source of the sweep"]);
+}
+
+#[test]
+fn a_build_puts_networks_into_programs() {
+    let manifest = "[net.a]\nsource = \"se-conv-wdl-mlh.pb.gz\"\ninto = \"lc0\"\noutputs = [\"dist/lc0\", \"dist/lc0.exe\", \"a.pb.gz\"]\n";
+    let Some(project) = project(&["embedded.exe", "se-conv-wdl-mlh.pb.gz"], manifest) else { return };
+    std::fs::rename(project.at("embedded.exe"), project.at("lc0")).unwrap();
+    let run = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(project.at("lc0"), permissions).unwrap();
+    };
+    run(0o755);
+    let report = project.json(&["build"]);
+    assert_eq!(stages(&report, "a"), ["load ran", "write ran", "write ran"], "{report}");
+    project.nnue(&["convert", "se-conv-wdl-mlh.pb.gz", "converted.exe", "--into", "lc0"]).ok();
+    let made = project.bytes("dist/lc0");
+    assert!(made == project.bytes("dist/lc0.exe") && made.ends_with(b"Lc0!"));
+    // Packed anew in a build; convert keeps the stream of an untouched net.
+    let stream = project.bytes("a.pb.gz");
+    assert_eq!(made[made.len() - 8 - stream.len()..made.len() - 8], stream[..]);
+    project.nnue(&["convert", "dist/lc0", "back.pb"]).ok();
+    assert_eq!(project.bytes("back.pb"), gunzip(&project.bytes("se-conv-wdl-mlh.pb.gz")));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(project.at("dist/lc0")).unwrap().permissions());
+    assert_eq!(mode & 0o111, 0o111, "{mode:o}");
+    project.nnue(&["build", "--locked"]).ok();
+    project.nnue(&["verify", "--rebuild"]).ok();
+    // The program is an input like others.
+    let lock = project.text("nnue.lock");
+    assert!(lock.contains("\"lc0\""), "{lock}");
+    project.write("lc0", [&b"another engine"[..], &[7; 100]].concat());
+    let report = project.json(&["build"]);
+    assert_eq!(stages(&report, "a"), ["load fresh", "write ran", "write fresh"], "{report}");
+    assert_eq!(report["nets"][0]["stages"][1]["reason"]["kind"], "input_changed", "{report}");
+    assert!(project.bytes("dist/lc0").starts_with(b"another engine"));
+    for (outputs, words) in [("lc0", "would overwrite an input"), ("net.ckpt", "cannot write checkpoints")] {
+        project.manifest(&format!("version = 1\n{}", manifest.replace("dist/lc0.exe", outputs)));
+        project.nnue(&["build"]).fails(2, &[words]);
+    }
+    project.write_net("run.nnue", 16, 1);
+    project.manifest("version = 1\n[net.a]\nsource = \"run.nnue\"\ninto = \"lc0\"\noutputs = [\"x\"]\n");
+    project.nnue(&["build"]).fails(2, &["`into` means nothing to it"]);
+}
+
+#[test]
+fn what_is_said_of_outputs_that_there_are_not_is_warned_of() {
+    let name = "se-conv-wdl-mlh.pb.gz";
+    let Some(project) = project(&[name], "") else { return };
+    let net = |outputs: &str, more: &str| format!("[net.a]\nsource = \"{name}\"\noutputs = {outputs}\n{more}\n");
+    for (outputs, more, key) in [
+        (r#"["a.pb.gz"]"#, "view = \"multi\"", Some("view")),
+        (r#"["a.pb.gz", "a.npz"]"#, "view = \"multi\"", None),
+        (r#"["a.pb.gz"]"#, "onnx = \"float16\"", Some("onnx")),
+        (r#"["a.pb.gz", "a.onnx"]"#, "onnx = \"float16\"", None),
+        (r#"["dist/"]"#, "into = \"lc0\"", Some("into")),
+        (r#"["a.onnx"]"#, "metadata = { license = \"x\" }", Some("metadata")),
+        (r#"["a.onnx", "dist/"]"#, "metadata = { license = \"x\" }", None),
+    ] {
+        project.manifest(&format!("version = 1\n{}", net(outputs, more)));
+        let ran = project.nnue(&["status"]);
+        let said = ran.err.lines().find(|line| line.contains("has no effect"));
+        assert_eq!(said.is_some(), key.is_some(), "{more}: {}", ran.transcript());
+        assert!(key.is_none_or(|key| said.unwrap().contains(&format!("`net.a.{key}`"))), "{}", ran.transcript());
+    }
+    project.manifest(&format!("version = 1\n[defaults]\nview = \"multi\"\n{}", net(r#"["a.pb.gz"]"#, "")));
+    assert!(!project.nnue(&["status"]).err.contains("has no effect"), "defaults are for others");
+    for (arguments, option) in [(["--view", "multi"], "`--view`"), (["--onnx-type", "float16"], "`--onnx-type`")] {
+        let ran = project.nnue(&[&["convert", name, "a.pb"][..], &arguments].concat()).ok();
+        assert!(ran.err.contains(&format!("{option} has no effect: `a.pb`")), "{}", ran.transcript());
+    }
+}
+
+/// Nets that carry an ONNX model in place of layers: carried on, shown, and refused wherever layers are asked for.
+#[test]
+fn nets_with_a_model_inside() {
+    let names = ["onnx-f32.pb.gz", "onnx-f16.pb.gz", "onnx-and-weights.pb.gz", "se-conv-wdl-mlh.pb.gz"];
+    let manifest = "[net.a]\nsource = \"onnx-f16.pb.gz\"\noutputs = [\"a.pb.gz\", \"a.pb\", \"a.onnx\", \"dist/\"]\n\
+                    metadata = { license = \"CC0-1.0\" }\n";
+    let Some(project) = project(&names, manifest) else { return };
+    project.nnue(&["build"]).ok();
+    project.nnue(&["convert", names[1], "b.onnx"]).ok();
+    assert_eq!(project.bytes("a.onnx"), project.bytes("b.onnx"));
+    let ran = project.nnue(&["diff", names[1], "a.pb"]);
+    assert!(ran.out.contains("license") && ran.out.contains("CC0-1.0"), "{}", ran.transcript());
+    let report: Json = serde_json::from_str(&project.nnue(&["inspect", names[1], "--json"]).ok().out).unwrap();
+    assert!(!report["lc0"]["net"]["onnx_model"].as_array().unwrap().is_empty(), "{report}");
+    let no_layers = &["the network has no layers", "carries an ONNX model"][..];
+    for (outputs, more, words) in [
+        ("x.safetensors", "", no_layers),
+        ("x.npz", "view = \"multi\"", no_layers),
+        ("x.pb", "encoding = \"float16\"", no_layers),
+        ("x.pb", "fold = true", no_layers),
+        ("x.pb", "blend = { with = \"onnx-f32.pb.gz\" }", no_layers),
+        ("x.pb", "blend = { graft = { \"encoder\" = \"se-conv-wdl-mlh.pb.gz\" } }", no_layers),
+        ("x.pb", "heads = { policy = [\"soft\"] }", &["no `policy_heads` to choose from"]),
+        ("x.onnx", "onnx = \"bfloat16\"", &["is written as it is", "its numbers are FLOAT16, and bfloat16 was asked for"]),
+        ("x.onnx", "onnx = \"float32\"", &["its numbers are FLOAT16, and float32 was asked for"]),
+    ] {
+        project.manifest(&format!("version = 1\n[net.a]\nsource = \"onnx-f16.pb.gz\"\noutputs = [\"{outputs}\"]\n{more}\n"));
+        let ran = project.nnue(&["build"]);
+        assert!(matches!(ran.code, 1 | 2), "{more}: {}", ran.transcript());
+        let shown = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.iter().all(|word| shown.contains(word)), "{outputs} {more}: {}", ran.transcript());
+        assert!(!project.at(outputs).exists(), "{more}");
+    }
+    project.nnue(&["convert", names[1], "x.onnx", "--policy-heads", "soft"]).fails(2, &["its heads cannot be chosen"]);
+    project.nnue(&["convert", names[1], "x.onnx", "--onnx-type", "float16"]).ok();
+    project.nnue(&["convert", names[0], "x.npz"]).fails(1, no_layers);
+    std::fs::remove_file(project.at("nnue.toml")).unwrap();
+    project.nnue(&["init", names[1]]).ok();
+    project.nnue(&["build"]).ok();
 }
 
 #[test]

@@ -193,6 +193,33 @@ fn files_that_go_and_come_again() {
     assert_eq!(watch.interrupt().0, Some(0));
 }
 
+/// lc0 reads as much of a gzip stream as there is; what is being copied is not taken for a network all the same.
+#[test]
+fn a_weight_file_of_lc0_is_built_once_and_only_when_whole() {
+    let project = project(
+        "version = 1\n[net.\"{stem}\"]\nsource = { glob = \"runs/*.pb.gz\" }\noutputs = [\"out/{stem}.gz\", \"out/{stem}.safetensors\"]\n",
+    );
+    let net = crate::lc0_net::net(&crate::lc0_net::SMALL, 1);
+    let mut bytes = Vec::new();
+    net.write_gz(&mut bytes).unwrap();
+    let watch = Watch::start(&project.path, &["--json"]);
+    let path = project.at("runs/x.pb.gz");
+    // In the middle of a layer, and before the checksums: there lc0 reads the whole network.
+    for length in [bytes.len() / 2, bytes.len() - 8] {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        watch.wait_for_message("waiting for `runs/x.pb.gz`");
+        std::thread::sleep(A_WHILE);
+        assert!(watch.reports().is_empty() && !project.at("out/x.pb.gz").exists(), "{length}");
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(nets(&watch.wait_for_reports(1)[0]), [("x.pb", "built")]);
+    assert_eq!(project.bytes("out/x.pb.gz"), bytes);
+    std::thread::sleep(A_WHILE);
+    assert_eq!(watch.reports().len(), 1);
+    assert_eq!(watch.interrupt().0, Some(0));
+    nnue(&project.path, ["build", "--locked", "--dry-run"]).ok();
+}
+
 /// What keeps a net from being built may go without a change of its files: it is tried again, and the same error said once.
 #[test]
 fn a_net_that_failed_for_want_of_room_is_tried_again() {

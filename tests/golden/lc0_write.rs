@@ -159,6 +159,10 @@ fn views_go_into_files_of_tensors_and_back() {
             (View::Multi, TensorFile::Safetensors, DECODE),
         ] {
             let Ok(tensors) = net.tensors(view, decode) else { continue };
+            if name == "onnx-f32.pb.gz" || name == "onnx-f16.pb.gz" {
+                assert!(write_tensors(&mut Vec::new(), &net, view, decode, file, &ctx).unwrap_err().message().contains("no layers"));
+                continue;
+            }
             let bytes = Bytes::from_vec(written(|out| write_tensors(out, &net, view, decode, file, &ctx)));
             let back = read_tensors(&bytes, &ctx).unwrap_or_else(|error| panic!("{name} {}: {error}", view.name()));
             if view == View::Raw {
@@ -400,6 +404,9 @@ fn onnx_models_have_lc0s_constants() {
                 "bf16" => OnnxType::Bfloat16,
                 other => panic!("{other}"),
             };
+            // A net that carries a model gives it as it is, and refuses to be asked for another.
+            let is_carried = expected.get("sha256").is_some() && expected.get("initializers").is_none();
+            let numbers = (!is_carried).then_some(numbers);
             let options = OnnxOptions { policy_head: parts[1].into(), value_head: parts[2].into(), numbers };
             let mut model = Vec::new();
             let result = write_onnx(&mut model, &net, &options, DECODE, &Ctx::silent());

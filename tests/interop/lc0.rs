@@ -83,7 +83,7 @@ fn job(name: &str, source: &Path, bytes: &Bytes, evaluations: &[Json], folder: &
     write("folded", &folded, 0.01);
     for (numbers, tolerance) in [(OnnxType::Float32, 1e-3), (OnnxType::Float16, 0.05)] {
         let path = folder.join(format!("{name}.{numbers}.onnx"));
-        let options = OnnxOptions { numbers, ..OnnxOptions::default() };
+        let options = OnnxOptions { numbers: Some(numbers), ..OnnxOptions::default() };
         write_onnx(&mut BufWriter::new(File::create(&path).unwrap()), &net, &options, DECODE, &ctx).unwrap();
         models.push(json!([path, tolerance]));
     }

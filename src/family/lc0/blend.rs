@@ -27,6 +27,7 @@ pub fn blend(nets: &[(&Net, f64)], encoding: Option<Encoding>, decode: Decode, c
     if !total.is_finite() || total == 0.0 {
         return Err(Error::usage(format!("the shares of a blend come to {total}")));
     }
+    nets.iter().try_for_each(|(net, _)| net.check_has_layers())?;
     let maps: Vec<HashMap<String, Layer<'_>>> = nets.iter().map(|(net, _)| layers_of(net)).collect();
     for (map, at) in maps.iter().zip(1..).skip(1) {
         check_same(&maps[0], map, at, decode)?;

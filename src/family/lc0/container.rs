@@ -8,10 +8,13 @@ use std::ops::Range;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::inflate_fault::{UNHARMED, fault_of};
+use super::{
+    inflate_fault::{UNHARMED, fault_of},
+    unpack,
+};
 use crate::{
     error::{Error, Result},
-    files::Bytes,
+    files::{Bytes, Sha256},
 };
 
 /// How the protobuf is wrapped.
@@ -43,6 +46,10 @@ pub struct Unwrapped {
     pub wrapping: Wrapping,
     /// The bytes inside.
     pub protobuf: Bytes,
+    /// Their digest, where it was asked for.
+    pub digest: Option<Sha256>,
+    /// Whether there is a gzip stream, whole or not.
+    pub is_gzip: bool,
     /// Where the gzip stream lies in the file; `None` where there is none, or where it does not end as it should.
     pub stream: Option<Range<usize>>,
     /// What is odd about the wrapping.
@@ -73,19 +80,19 @@ pub fn without_embedded(engine: &[u8]) -> &[u8] {
     length.and_then(|length| engine.get(..length)).unwrap_or(engine)
 }
 
-/// Unwraps a file that is opened by its name.
+/// Unwraps a file that is opened by its name; with the digest of what is inside, where that is asked for.
 ///
 /// # Errors
 /// When gzip data is damaged, in zlib's words; when it inflates beyond every sensible size.
-pub fn unwrap(file: &Bytes) -> Result<Unwrapped> {
-    unwrap_at(file, 0, Wrapping::Raw)
+pub fn unwrap(file: &Bytes, with_digest: bool) -> Result<Unwrapped> {
+    unwrap_at(file, 0, Wrapping::Raw, with_digest)
 }
 
 /// Unwraps the net at the end of an engine.
 ///
 /// # Errors
 /// Those of [`unwrap`], and when there is none.
-pub fn unwrap_embedded(file: &Bytes) -> Result<Unwrapped> {
+pub fn unwrap_embedded(file: &Bytes, with_digest: bool) -> Result<Unwrapped> {
     if !is_embedded(file) {
         return Err(Error::new("No embedded file detected."));
     }
@@ -94,22 +101,29 @@ pub fn unwrap_embedded(file: &Bytes) -> Result<Unwrapped> {
     // lc0 reads from there to the end of the file, trailer included. A start outside reads nothing.
     let start = i64::try_from(trailer).unwrap_or(i64::MAX).saturating_sub(i64::from(size));
     let start = usize::try_from(start).ok().filter(|start| *start <= file.len()).unwrap_or(file.len());
-    unwrap_at(file, start, Wrapping::Embedded)
+    unwrap_at(file, start, Wrapping::Embedded, with_digest)
 }
 
-fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping) -> Result<Unwrapped> {
+fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping, with_digest: bool) -> Result<Unwrapped> {
     let content = file.get(start..).unwrap_or_default();
     if !content.starts_with(&GZIP) {
         if content.len() as u64 > MAX_PROTOBUF {
             return Err(too_large());
         }
         let protobuf = if start == 0 { file.clone() } else { Bytes::from_vec(content.to_vec()) };
-        return Ok(Unwrapped { wrapping, protobuf, stream: None, notes: Vec::new(), cut: None });
+        let digest = with_digest.then(|| Sha256::of(&protobuf));
+        return Ok(Unwrapped { wrapping, protobuf, digest, is_gzip: false, stream: None, notes: Vec::new(), cut: None });
     }
-    let mut inflated = Inflated::default();
     let limit = MAX_PROTOBUF.min(FREE_SIZE.max((content.len() as u64).saturating_mul(MAX_RATIO)));
     let (mut at, mut cut, mut notes) = (0, None, Vec::new());
+    // What is one whole stream is inflated on several threads; everything else by the way below, which knows what is wrong with it.
+    let whole = body_of(content, 0)?.and_then(|body| unpack::whole(content, body, limit, with_digest));
+    let (mut inflated, mut digest) = (Inflated::default(), None);
+    if let Some(whole) = whole {
+        (inflated.data, digest, at) = (whole.data, whole.digest, whole.end);
+    }
     while content.get(at..).is_some_and(|rest| rest.starts_with(&GZIP)) {
+        digest = None;
         match inflated.member(content, at, limit).map_err(|error| error.because(format!("in the gzip member at byte {}", start + at)))? {
             End::Whole(end) => at = end,
             End::Data(byte) => {
@@ -128,7 +142,8 @@ fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping) -> Result<Unwrapped
     }
     let wrapping = if wrapping == Wrapping::Raw { Wrapping::Gzip } else { wrapping };
     let stream = whole.then_some(start..start + at);
-    Ok(Unwrapped { wrapping, protobuf: Bytes::from_vec(inflated.data), stream, notes, cut })
+    let digest = with_digest.then(|| digest.unwrap_or_else(|| Sha256::of(&inflated.data)));
+    Ok(Unwrapped { wrapping, protobuf: Bytes::from_vec(inflated.data), digest, is_gzip: true, stream, notes, cut })
 }
 
 fn too_large() -> Error {
@@ -258,7 +273,7 @@ mod tests {
     }
 
     fn open(bytes: &[u8]) -> Result<Unwrapped> {
-        unwrap(&Bytes::from_vec(bytes.to_vec()))
+        unwrap(&Bytes::from_vec(bytes.to_vec()), true)
     }
 
     #[test]
@@ -277,14 +292,14 @@ mod tests {
             }
         }
         let good = open(&whole).unwrap();
-        assert_eq!((good.stream, good.notes.len()), (Some(0..whole.len()), 0));
+        assert_eq!((good.stream, good.notes.len(), good.digest), (Some(0..whole.len()), 0, Some(Sha256::of(&content))));
     }
 
     #[test]
     fn members_are_joined_and_rubbish_is_dropped() {
         let file = [gzip(b"ab"), gzip(b"cd"), b"rubbish".to_vec()].concat();
         let unwrapped = open(&file).unwrap();
-        assert_eq!(&unwrapped.protobuf[..], b"abcd");
+        assert_eq!((&unwrapped.protobuf[..], unwrapped.digest), (&b"abcd"[..], Some(Sha256::of(b"abcd"))));
         assert_eq!(unwrapped.stream, Some(0..file.len() - 7));
     }
 

@@ -124,6 +124,7 @@ impl Net {
     /// # Errors
     /// When a layer cannot be decoded, or its values cannot be stored so; on cancellation.
     pub fn encode(&mut self, encoding: Encoding, decode: Decode, ctx: &Ctx) -> Result<()> {
+        self.check_has_layers()?;
         if let Some(weights) = self.message_mut().message_mut("weights") {
             each_of_type(weights, &LAYER, ctx, &|path, layer| {
                 if Layer::of(layer).encoding_for(decode)? == encoding {
@@ -145,6 +146,7 @@ impl Net {
     /// # Errors
     /// When a batch norm does not fit its block, or values cannot be stored so; on cancellation.
     pub fn fold(&mut self, encoding: Option<Encoding>, decode: Decode, ctx: &Ctx) -> Result<()> {
+        self.check_has_layers()?;
         if let Some(weights) = self.message_mut().message_mut("weights") {
             each_of_type(weights, &CONV_BLOCK, ctx, &|path, block| {
                 let fold = || -> Result<Option<Message>> {
@@ -177,6 +179,8 @@ impl Net {
     /// When either net has no such part.
     pub fn graft(&mut self, from: &Net, path: &str) -> Result<()> {
         let missing = |whose: &str| Error::new(format!("{whose} net has no `{path}`"));
+        from.check_has_layers()?;
+        self.check_has_layers()?;
         let part = from.weights().and_then(|weights| find(weights, path)).ok_or_else(|| missing("the other"))?.clone();
         let target = self.message_mut().message_mut("weights").and_then(|weights| find_mut(weights, path));
         *target.ok_or_else(|| missing("the"))? = part;

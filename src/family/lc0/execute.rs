@@ -5,7 +5,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::layer::Decode;
 use super::net::{Net, Version};
@@ -16,7 +16,7 @@ use super::{blend, warn_of_findings};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::{self, Inputs, Product};
-use crate::files::{Blake3, Bytes};
+use crate::files::{Blake3, Bytes, Sha256, is_runnable};
 use crate::stage::lc0::{Blend, Encode, Fold, Heads, Metadata, ReadWeights, WeightFormat, WriteWeights};
 use crate::stage::{Action, Outcome, Role};
 
@@ -116,24 +116,52 @@ fn mix(params: &Blend, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
 }
 
 fn in_memory(net: Net, outcome: Outcome) -> Result<Product> {
-    let mut hasher = blake3::Hasher::new_derive_key("nnue 2026-11 network of lc0");
+    let mut hasher = Hasher(blake3::Hasher::new_derive_key("nnue 2026-11 network of lc0"));
     net.write_pb(&mut hasher)?;
-    let digest = Blake3(hasher.finalize().into());
+    let digest = Blake3(hasher.0.finalize().into());
     Ok(Product::Value { digest, bytes: net.pb_len(), value: family::Value::Lc0(Value(Arc::new(net))), outcome })
+}
+
+/// Hashes layers on all cores.
+struct Hasher(blake3::Hasher);
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        /// Below, one core is as fast.
+        const SMALL: usize = 128 << 10;
+        if bytes.len() < SMALL {
+            self.0.update(bytes)
+        } else {
+            self.0.update_rayon(bytes)
+        };
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn write(params: &WriteWeights, inputs: &dyn Inputs) -> Result<Product> {
     let mut net = Arc::unwrap_or_clone(network(inputs, Role::Network)?);
     let format = params.format.clone();
+    let mut program = None;
     match format {
-        WeightFormat::Protobuf | WeightFormat::Gzip => {
+        WeightFormat::Protobuf | WeightFormat::Gzip | WeightFormat::Program => {
             edit_header(&mut net, &params.metadata)?;
             net.check_version().map_err(of_manifest)?;
         }
         WeightFormat::Tensors { .. } => edit_header(&mut net, &params.metadata)?,
         WeightFormat::Onnx { .. } => {}
     }
-    Ok(Product::File(Box::new(Content { net, format })))
+    if format == WeightFormat::Program {
+        let files = inputs.files();
+        let Some((_, path)) = files.iter().find(|(role, _)| *role == Role::Program) else {
+            return Err(Error::new("write has no program: this is a bug in nnue, please report it"));
+        };
+        program = Some(Program { bytes: Bytes::input(path, &inputs.guarded()?)?, is_runnable: is_runnable(path) });
+    }
+    Ok(Product::File(Box::new(Content { net, format, program, unpacked: OnceLock::new() })))
 }
 
 /// The refusal of a version that is too low, with help that speaks of the manifest.
@@ -169,6 +197,15 @@ pub fn edit_header(net: &mut Net, metadata: &Metadata) -> Result<()> {
 struct Content {
     net: Net,
     format: WeightFormat,
+    program: Option<Program>,
+    /// Digest of the protobuf in a gzip'd file, once that was written.
+    unpacked: OnceLock<Sha256>,
+}
+
+/// What gets the network at its end.
+struct Program {
+    bytes: Bytes,
+    is_runnable: bool,
 }
 
 impl family::Content for Content {
@@ -176,7 +213,15 @@ impl family::Content for Content {
         let net = &self.net;
         match &self.format {
             WeightFormat::Protobuf => net.write_pb(out),
-            WeightFormat::Gzip => net.write_gz(out),
+            WeightFormat::Gzip => {
+                let content = net.pack(out)?;
+                self.unpacked.get_or_init(|| content);
+                Ok(())
+            }
+            WeightFormat::Program => {
+                let program = self.program.as_ref().map_or(&[][..], |program| &program.bytes);
+                net.write_embedded(program, out)
+            }
             WeightFormat::Tensors { npz, view, decode } => {
                 let file = if *npz { TensorFile::Npz } else { TensorFile::Safetensors };
                 write_tensors(out, net, *view, decoded_as(net, *decode)?, file, ctx)
@@ -190,6 +235,14 @@ impl family::Content for Content {
 
     fn reads_late(&self) -> bool {
         true
+    }
+
+    fn unpacked(&self) -> Option<Sha256> {
+        self.unpacked.get().copied()
+    }
+
+    fn is_program(&self) -> bool {
+        self.program.as_ref().is_some_and(|program| program.is_runnable)
     }
 }
 

@@ -108,13 +108,32 @@ impl<'a> Layer<'a> {
     /// Those of [`Self::encoding`], and when the memory does not suffice.
     pub fn values(self, decode: Decode) -> Result<Vec<f32>> {
         let mut values = Vec::new();
-        let wanted = self.count(decode)?;
+        let (encoding, wanted) = (self.encoding_for(decode)?, self.count(decode)?);
         values.try_reserve_exact(wanted).map_err(|error| Error::new("there is not enough memory for the layer").because(error))?;
-        self.each_block(decode, &mut |block| {
-            values.extend_from_slice(block);
-            Ok(())
-        })?;
+        values.resize(wanted, 0.0);
+        self.decode_into(self.params(), encoding, decode, &mut values);
         Ok(values)
+    }
+
+    /// Decodes as many elements as `out` has, on all cores where they are many.
+    fn decode_into(self, params: &[u8], encoding: Encoding, decode: Decode, out: &mut [f32]) {
+        let (min, max) = (self.min(), self.max());
+        let decode_block = |piece: &[u8], out: &mut [f32]| {
+            let halves = piece.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes));
+            match encoding {
+                Encoding::Linear16 => out.iter_mut().zip(halves).for_each(|(out, code)| *out = decode.linear(code, min, max)),
+                Encoding::Float16 => out.iter_mut().zip(halves).for_each(|(out, bits)| *out = f16::from_bits(bits).to_f32()),
+                Encoding::Bfloat16 => out.iter_mut().zip(halves).for_each(|(out, bits)| *out = f32::from_bits(u32::from(bits) << 16)),
+                Encoding::Float32 => {
+                    out.iter_mut().zip(piece.as_chunks().0).for_each(|(out, bytes)| *out = f32::from_le_bytes(*bytes));
+                }
+            }
+        };
+        if out.len() <= BLOCK {
+            decode_block(params, out);
+        } else {
+            params.par_chunks(BLOCK * encoding.size()).zip(out.par_chunks_mut(BLOCK)).for_each(|(piece, out)| decode_block(piece, out));
+        }
     }
 
     /// Hands over the values in order, some thousands at a time.
@@ -123,31 +142,25 @@ impl<'a> Layer<'a> {
     /// Those of [`Self::encoding`] and of `sink`.
     pub fn each_block(self, decode: Decode, sink: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let encoding = self.encoding_for(decode)?;
-        let (min, max) = (self.min(), self.max());
-        let decoded = |piece: &[u8]| {
-            let mut block = Vec::with_capacity(piece.len() / encoding.size());
-            let halves = piece.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
-            match encoding {
-                Encoding::Linear16 => block.extend(halves.map(|code| decode.linear(code, min, max))),
-                Encoding::Float16 => block.extend(halves.map(|bits| f16::from_bits(bits).to_f32())),
-                Encoding::Bfloat16 => block.extend(halves.map(|bits| f32::from_bits(u32::from(bits) << 16))),
-                Encoding::Float32 => {
-                    block.extend(piece.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])));
-                }
-            }
-            block
-        };
-        // A layer of one block is not worth a second thread; of a larger one a few blocks a thread are in memory.
-        let window = BLOCK * encoding.size() * 4 * rayon::current_num_threads().max(1);
-        for pieces in self.params().chunks(window) {
-            let blocks: Vec<Vec<f32>> = if pieces.len() <= BLOCK * encoding.size() {
-                vec![decoded(pieces)]
-            } else {
-                pieces.par_chunks(BLOCK * encoding.size()).map(decoded).collect()
-            };
-            blocks.iter().try_for_each(|block| sink(block))?;
+        let size = encoding.size();
+        let params = self.params().get(..self.count(decode)? * size).unwrap_or_default();
+        // A layer of one block is not worth a second thread; of a larger one a few blocks a thread are in memory, twice: while some are
+        // taken, the next are decoded.
+        let window = BLOCK * 4 * rayon::current_num_threads().max(1);
+        let mut pieces = params.chunks(window * size);
+        let Some(first) = pieces.next() else { return Ok(()) };
+        let mut ready = vec![0.0; first.len() / size];
+        self.decode_into(first, encoding, decode, &mut ready);
+        let mut coming = Vec::new();
+        for piece in pieces {
+            coming.resize(piece.len() / size, 0.0);
+            rayon::in_place_scope(|scope| {
+                scope.spawn(|_| self.decode_into(piece, encoding, decode, &mut coming));
+                sink(&ready)
+            })?;
+            std::mem::swap(&mut ready, &mut coming);
         }
-        Ok(())
+        sink(&ready)
     }
 }
 

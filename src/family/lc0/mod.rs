@@ -37,6 +37,7 @@ mod sniff;
 mod source;
 mod tensor_file;
 mod text;
+mod unpack;
 mod view;
 pub mod wire;
 mod write;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    files::Bytes,
+    files::{Bytes, Sha256},
 };
 
 /// A version of lc0, as `min_version` states it.
@@ -77,9 +77,7 @@ impl Net {
     /// # Errors
     /// When that release refuses the file: the message is lc0's.
     pub fn read_for(file: &Bytes, release: Decode) -> Result<Self> {
-        // A file that begins as a net is not an engine, whatever its last bytes happen to be.
-        let engine = container::is_embedded(file) && !file.starts_with(b"\x1F\x8B") && !begins_as_net(file);
-        let net = Self::parse(file, engine)?;
+        let net = Self::parse(file, is_engine(file))?;
         net.check(release)?;
         Ok(net)
     }
@@ -99,7 +97,21 @@ impl Net {
     /// # Errors
     /// When it is not a weight file at all.
     pub fn parse(file: &Bytes, embedded: bool) -> Result<Self> {
-        let unwrapped = if embedded { container::unwrap_embedded(file)? } else { container::unwrap(file)? };
+        Self::parse_with(file, embedded, false)
+    }
+
+    /// As [`Self::read`], or of the net at the end of a program; the digest of the protobuf is taken while it is inflated.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn read_with_digest(file: &Bytes, embedded: bool) -> Result<Self> {
+        let net = Self::parse_with(file, embedded || is_engine(file), true)?;
+        net.check(Decode::Lc0V033)?;
+        Ok(net)
+    }
+
+    fn parse_with(file: &Bytes, embedded: bool, with_digest: bool) -> Result<Self> {
+        let unwrapped = if embedded { container::unwrap_embedded(file, with_digest)? } else { container::unwrap(file, with_digest)? };
         let cut = |error: Error| match unwrapped.cut {
             Some(byte) => error.because(format!("the gzip stream breaks off at byte {byte}")).help("fetch or copy the file again"),
             None => error,
@@ -133,7 +145,18 @@ impl Net {
         self.source = self.source.map(|Source { unwrapped, .. }| {
             let protobuf = unwrapped.protobuf;
             let file = protobuf.clone();
-            Source { file, unwrapped: Unwrapped { wrapping: Wrapping::Raw, protobuf, stream: None, notes: Vec::new(), cut: None } }
+            Source {
+                file,
+                unwrapped: Unwrapped {
+                    wrapping: Wrapping::Raw,
+                    protobuf,
+                    digest: unwrapped.digest,
+                    is_gzip: false,
+                    stream: None,
+                    notes: Vec::new(),
+                    cut: None,
+                },
+            }
         });
         self
     }
@@ -185,6 +208,31 @@ impl Net {
         self.message.message("onnx_model").and_then(|onnx| onnx.bytes("model")).map(|bytes| &**bytes)
     }
 
+    /// Refuses a file whose gzip stream lacks its end, which lc0 reads as far as it goes.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_whole(&self) -> Result<()> {
+        let is_cut = |source: &Source| source.unwrapped.is_gzip && source.unwrapped.stream.is_none();
+        if self.source.as_ref().is_some_and(is_cut) {
+            return Err(Error::new("the gzip stream has no end").because("the file is cut off, or not yet whole"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to decode or to change the layers of a network that has none, but a model.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_has_layers(&self) -> Result<()> {
+        if self.weights().is_some() || !self.message.has("onnx_model") {
+            return Ok(());
+        }
+        Err(Error::new("the network has no layers")
+            .because("it carries an ONNX model in their place")
+            .help("`.onnx` gives that model; `.pb.gz` and `.pb` carry it on"))
+    }
+
     /// What `min_version` states; what is absent is 0.
     pub fn min_version(&self) -> Version {
         let version = self.message.message("min_version");
@@ -230,10 +278,20 @@ impl Net {
         self.source.as_ref().map(|source| &source.unwrapped.protobuf)
     }
 
+    /// SHA-256 of these bytes.
+    pub fn protobuf_sha256(&self) -> Option<Sha256> {
+        self.source.as_ref().map(|source| source.unwrapped.digest.unwrap_or_else(|| Sha256::of(&source.unwrapped.protobuf)))
+    }
+
     /// What is odd about the file's wrapping.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
+}
+
+/// Whether a file is an engine with a net at its end. One that begins as a net is none, whatever its last bytes happen to be.
+fn is_engine(file: &[u8]) -> bool {
+    container::is_embedded(file) && !file.starts_with(b"\x1F\x8B") && !begins_as_net(file)
 }
 
 /// Whether raw bytes look like the beginning of a net: the magic first, in the order in which everyone writes.

@@ -9,7 +9,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use rayon::prelude::*;
 
 /// Bytes of a piece. Part of what decides the stream's bytes.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 /// Level 9, no name, no time, no particular system.
 const HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 0xFF];
 

@@ -9,12 +9,12 @@ use crate::family::{Planned, Steps};
 use crate::manifest::{HeaderEdits, Heads, Located, Manifest, OutputKind, ResolvedNet, Source, Span};
 use crate::stage::lc0::{self as stage, WeightFormat};
 use crate::stage::{Action, Role};
-use crate::words::{CompressionChoice, OnnxType, Overflow, View};
+use crate::words::{CompressionChoice, Overflow, View};
 
 /// Whether the manifest speaks of a network of lc0: for sources that cannot be read.
 pub(crate) fn is_meant(source: &Source, net: &ResolvedNet) -> bool {
     let by_output = net.outputs.iter().any(|output| match output.kind {
-        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx => true,
+        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx | OutputKind::Program => true,
         OutputKind::Folder | OutputKind::Nnue | OutputKind::Pt | OutputKind::Safetensors | OutputKind::Npz | OutputKind::Layout => false,
     });
     by_output || source.claims.decode.is_some() || net.edits.places().next().is_some()
@@ -73,18 +73,23 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps
         let tensors = |npz| WeightFormat::Tensors { npz, view: edits.view.as_ref().map_or_else(View::default, |view| view.value), decode };
         let format = match output.kind {
             OutputKind::Protobuf => WeightFormat::Protobuf,
-            OutputKind::Gzip => WeightFormat::Gzip,
+            OutputKind::Gzip | OutputKind::Folder => WeightFormat::Gzip,
+            OutputKind::Program => WeightFormat::Program,
             OutputKind::Safetensors => tensors(false),
             OutputKind::Npz => tensors(true),
             OutputKind::Onnx => onnx(net, decode),
-            OutputKind::Folder | OutputKind::Nnue | OutputKind::Pt | OutputKind::Layout => {
-                let help = "end the output with `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx`";
+            OutputKind::Nnue | OutputKind::Pt | OutputKind::Layout => {
+                let help = "end the output with `/`, `.pb.gz`, `.pb`, `.safetensors`, `.npz` or `.onnx`";
                 let typed = &output.path.value.typed;
                 return Err(refusal(manifest, net, output.path.span, &format!("it cannot be written to `{typed}`"), help));
             }
         };
+        let mut inputs = vec![(Role::Network, flow)];
+        if let Some(program) = edits.into.as_ref().filter(|_| format == WeightFormat::Program) {
+            inputs.push((Role::Program, steps.file(program, None)));
+        }
         let write = stage::WriteWeights { format, metadata: metadata.clone() };
-        outputs.push((output.clone(), steps.action(Action::WriteWeights(Box::new(write)), &[(Role::Network, flow)])));
+        outputs.push((output.clone(), steps.action(Action::WriteWeights(Box::new(write)), &inputs)));
     }
     Ok(Planned { outputs, search: None })
 }
@@ -110,7 +115,7 @@ fn onnx(net: &ResolvedNet, decode: Decode) -> WeightFormat {
     WeightFormat::Onnx {
         policy: first(heads.and_then(|heads| heads.policy.as_ref()), "vanilla"),
         value: first(heads.and_then(|heads| heads.value.as_ref()), "winner"),
-        numbers: net.edits.onnx.as_ref().map_or_else(OnnxType::default, |numbers| numbers.value),
+        numbers: net.edits.onnx.as_ref().map(|numbers| numbers.value),
         decode,
     }
 }
@@ -149,6 +154,10 @@ fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
         let why = "`compression` is of `.nnue` files: a weight file is packed by its name, `.pb.gz` or `.pb`";
         let help = "remove `compression` from this net; where `[defaults]` has it, write `compression = \"auto\"`";
         return Err(refusal(manifest, net, net.compression.span, why, help));
+    }
+    if let Some(publish) = &net.release.publish {
+        let why = "fishtest tests networks of Stockfish";
+        return Err(refusal(manifest, net, publish.span, why, "remove `publish` from this net"));
     }
     if let Some(description) = &net.description {
         let help = "remove `description`; the header's text is `metadata.license`";

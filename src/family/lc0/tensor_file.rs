@@ -54,6 +54,7 @@ const MAX_SKELETON: u64 = 16 << 20;
 /// # Errors
 /// Those of [`Net::tensors`] and of `out`; on cancellation.
 pub fn write_tensors(out: &mut dyn Write, net: &Net, view: View, decode: Decode, file: TensorFile, ctx: &Ctx) -> Result<()> {
+    net.check_has_layers()?;
     let tensors = net.tensors(view, decode)?;
     let shapes = net.shapes(decode);
     let metadata = metadata(net, &tensors, view, decode, ctx)?;
@@ -157,6 +158,11 @@ const CODES: usize = 1 << 16;
 
 /// Whether every code of 16 bits follows from its float: then those of a large layer need not be looked at one by one.
 fn all_codes_are_told(encoding: Encoding, min: f32, max: f32, decode: Decode) -> bool {
+    encoding == Encoding::Linear16 && are_far_apart(min, max) || is_each_code_told(encoding, min, max, decode)
+}
+
+/// The same, by trying.
+fn is_each_code_told(encoding: Encoding, min: f32, max: f32, decode: Decode) -> bool {
     let codes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
     let mut layer = Message::new(&LAYER);
     layer.set("encoding", Value::Enum(encoding.number()));
@@ -165,6 +171,18 @@ fn all_codes_are_told(encoding: Encoding, min: f32, max: f32, decode: Decode) ->
     layer.set("params", Value::Bytes(Slice::from_vec(codes.clone())));
     let told = Layer::of(&layer).values(decode).ok().and_then(|values| recover(&values, encoding, min, max, decode));
     told.is_some_and(|params| params == codes)
+}
+
+/// Whether the floats of two codes differ by more than all that decoding rounds, so that each tells its code.
+///
+/// With `M` the greatest magnitude, of either formula: the fraction is off by 2^-25, which is `M`·2^-24 in the sum; the difference to one, two
+/// products and the sum, or the range, one product and the sum, by half a unit in the last place of at most `2·M` each. That is below six
+/// units in the last place of `M`. Codes that are sixteen apart keep four between them, and are found at once.
+fn are_far_apart(min: f32, max: f32) -> bool {
+    let greatest = min.abs().max(max.abs());
+    let unit = f64::from(f32::from_bits(greatest.to_bits().saturating_add(1))) - f64::from(greatest);
+    let step = (f64::from(max) - f64::from(min)) / 65535.0;
+    min < max && (max - min).is_finite() && step >= 16.0 * unit
 }
 
 /// The stored bytes of floats under a known encoding and range; `None` where there are none.
@@ -322,4 +340,32 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| (byte as char).to_digit(16);
     let pairs = text.as_bytes().chunks(2);
     pairs.map(|pair| if let [high, low] = pair { Some((digit(*high)? << 4 | digit(*low)?) as u8) } else { None }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ranges whose codes are just far enough apart, where rounding is worst.
+    #[test]
+    fn codes_that_are_far_apart_are_told() {
+        let mut tried = 0;
+        for (low, steps) in
+            [(-1.0f32, 1.0f32), (0.0, 1.0), (-0.3, 3.0), (1.0, 1.0), (3.999, 2.0), (-7.5e-20, 1.0), (1.2e30, 1.5), (-1e-42, 1.0)]
+        {
+            // The least range above this beginning that is far enough.
+            let mut max = low;
+            let mut width = f64::from(low.abs()).max(1e-44) * f64::from(steps) / 16.0;
+            while !are_far_apart(low, max) {
+                width *= 1.03;
+                max = (f64::from(low) + width) as f32;
+            }
+            for decode in Decode::ALL.iter().copied() {
+                assert!(max.is_finite() && is_each_code_told(Encoding::Linear16, low, max, decode), "{low} to {max}");
+                tried += 1;
+            }
+        }
+        assert_eq!(tried, 16);
+        assert!(!are_far_apart(1.0, 1.0001) && !are_far_apart(2.0, 1.0) && !are_far_apart(f32::MIN, f32::MAX));
+    }
 }

@@ -8,6 +8,7 @@ use super::{
     pack::Packer,
 };
 use crate::error::{Error, Result};
+use crate::files::{HashingWriter, Sha256};
 
 fn failed(error: std::io::Error) -> Error {
     Error::new("cannot write the weight file").because(error)
@@ -43,9 +44,19 @@ impl Net {
             let range = if source.unwrapped.wrapping == Wrapping::Gzip { 0..source.file.len() } else { stream.clone() };
             return out.write_all(source.file.get(range).unwrap_or_default()).map_err(failed);
         }
-        let mut packer = Packer::new(out);
+        self.pack(out).map(drop)
+    }
+
+    /// As [`Self::write_gz`], but packed anew whatever the net was read from; the digest of what is inside.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn pack(&self, out: &mut dyn Write) -> Result<Sha256> {
+        let mut packer = HashingWriter::<_, Sha256>::new(Packer::new(out));
         self.write_pb(&mut packer)?;
-        packer.finish().map_err(failed)
+        let (packer, content, _) = packer.finish();
+        packer.finish().map_err(failed)?;
+        Ok(content)
     }
 
     /// Writes `engine` with the net at its end, as lc0's `<built in>` reads it. A net that is there already is replaced.

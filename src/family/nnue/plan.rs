@@ -180,7 +180,7 @@ pub(super) const fn format_of(kind: OutputKind) -> Option<FileFormat> {
         OutputKind::Pt => Some(FileFormat::Pt),
         OutputKind::Safetensors => Some(FileFormat::Safetensors),
         OutputKind::Npz => Some(FileFormat::Npz),
-        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx | OutputKind::Layout => None,
+        OutputKind::Protobuf | OutputKind::Gzip | OutputKind::Onnx | OutputKind::Program | OutputKind::Layout => None,
     }
 }
 
@@ -194,7 +194,8 @@ fn unwritable(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error 
         | OutputKind::Npz
         | OutputKind::Protobuf
         | OutputKind::Gzip
-        | OutputKind::Onnx => of_lc0_only(manifest, net, output),
+        | OutputKind::Onnx
+        | OutputKind::Program => of_lc0_only(manifest, net, output),
     }
 }
 

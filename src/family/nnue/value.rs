@@ -105,7 +105,8 @@ pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
         | Role::Engine
         | Role::Data(_)
         | Role::Matrix
-        | Role::Proof => Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it"))),
+        | Role::Proof
+        | Role::Program => Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it"))),
     }
 }
 

@@ -1,9 +1,10 @@
-//! What is done to a network of lc0: `blend`, `heads`, `fold`, `encoding`, `view`, `onnx` and `metadata` of `[net.NAME]`.
+//! What is done to a network of lc0: `blend`, `heads`, `fold`, `encoding`, `view`, `onnx`, `into` and `metadata` of `[net.NAME]`.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     super::{
+        identity::FilePath,
         keys::{self, MAX_SHARE},
         text::{Located, Problem, Span},
         tree::{Item, Value},
@@ -30,6 +31,8 @@ pub struct Edits<S> {
     pub view: Option<Located<View>>,
     /// The numbers of ONNX models.
     pub onnx: Option<Located<OnnxType>>,
+    /// The program that outputs are which no ending names.
+    pub into: Option<Located<FilePath>>,
     /// Changes of the header.
     pub metadata: Option<Located<HeaderEdits>>,
 }
@@ -78,9 +81,9 @@ impl<S> Edits<S> {
         fn of<T>(key: &'static str, value: &Option<Located<T>>) -> Option<(&'static str, Span)> {
             value.as_ref().map(|value| (key, value.span))
         }
-        let Self { blend, heads, fold, encoding, view, onnx, metadata } = self;
+        let Self { blend, heads, fold, encoding, view, onnx, into, metadata } = self;
         let (first, second) = ([of("blend", blend), of("heads", heads), of("fold", fold)], [of("encoding", encoding), of("view", view)]);
-        first.into_iter().chain(second).chain([of("onnx", onnx), of("metadata", metadata)]).flatten()
+        first.into_iter().chain(second).chain([of("onnx", onnx), of("into", into), of("metadata", metadata)]).flatten()
     }
 
     /// The same with other sources; `None` where one has none.
@@ -100,6 +103,7 @@ impl<S> Edits<S> {
             encoding: self.encoding.clone(),
             view: self.view.clone(),
             onnx: self.onnx.clone(),
+            into: self.into.clone(),
             metadata: self.metadata.clone(),
         })
     }
@@ -121,7 +125,7 @@ impl Edits<Source> {
 
     /// What is asked for, as the manifest has it.
     pub fn said(&self) -> impl Iterator<Item = (&'static str, Json)> {
-        let Self { blend, heads, fold, encoding, view, onnx, metadata } = self;
+        let Self { blend, heads, fold, encoding, view, onnx, into, metadata } = self;
         let path = |source: &Source| json!(source.path.value.typed);
         let blend = blend.as_ref().map(|Located { value: Blend { with, shares, graft }, .. }| {
             let graft: Map<String, Json> = graft.iter().map(|(part, source)| (part.value.clone(), path(source))).collect();
@@ -147,6 +151,7 @@ impl Edits<Source> {
             ("encoding", encoding.as_ref().map(|encoding| json!(encoding.value))),
             ("view", view.as_ref().map(|view| json!(view.value))),
             ("onnx", onnx.as_ref().map(|onnx| json!(onnx.value))),
+            ("into", into.as_ref().map(|into| json!(into.value.typed))),
             ("metadata", metadata),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?)))
@@ -164,6 +169,7 @@ impl Reader<'_> {
             encoding: self.word(fields, "encoding"),
             view: self.word(fields, "view"),
             onnx: self.word(fields, "onnx"),
+            into: fields.get("into").and_then(|item| self.file(&fields.path_of("into"), item)),
             metadata: fields.get_unless_off("metadata").and_then(|item| self.metadata(&fields.path_of("metadata"), item)),
         }
     }

@@ -7,7 +7,7 @@ use super::{
         captures,
         identity::FilePath,
         keys,
-        output::{self, TypedOutput, holds_nnue},
+        output::{self, OutputKind, TypedOutput, holds_nnue},
         placeholders,
         publish::{self, Release},
         text::{Located, Problem, Span},
@@ -119,6 +119,7 @@ impl Reader<'_> {
             && !self.in_defaults
         {
             self.judge_outputs(&fields, written.as_ref(), outputs, &release);
+            self.judge_edits(&fields, &edits, outputs);
         }
         let compression = written.unwrap_or_else(|| fields.default(CompressionChoice::default()));
         let span = fields.span;
@@ -164,7 +165,7 @@ impl Reader<'_> {
                 // The net is not looked at any further: what else is wrong with its outputs is said now.
                 if layout.is_none() {
                     let folder = reader.folder;
-                    let fault = |typed: Located<String>| match output::resolve(typed.clone(), folder) {
+                    let fault = |typed: Located<String>| match output::resolve(typed.clone(), folder, false) {
                         Ok(output) => (of_trainer && output.kind.is_of_lc0()).then(|| output::of_lc0_only(&typed)),
                         Err(problem) => Some(problem),
                     };
@@ -237,6 +238,27 @@ impl Reader<'_> {
         // A licence that was given and is wrong has been reported.
         let has_license = fields.place("license") != fields.span;
         publish::check_net(path, release, has_license, &outputs, self.problems);
+    }
+
+    /// What is said of outputs that the net does not have. What `[defaults]` says is for others.
+    fn judge_edits(&mut self, fields: &Fields<'_>, edits: &Edits<Located<NetSource>>, outputs: &[TypedOutput]) {
+        let typed = || outputs.iter().map(|output| output.path.value.as_str());
+        let has = |kinds: &[OutputKind]| typed().filter_map(output::named_kind).any(|kind| kinds.contains(&kind));
+        let has_program = typed().any(|typed| output::named_kind(typed).is_none() && !output::names_folder(typed));
+        let has_header = typed().any(|typed| output::named_kind(typed) != Some(OutputKind::Onnx));
+        let checked = [
+            ("view", edits.view.is_some(), has(&[OutputKind::Safetensors, OutputKind::Npz]), "no output is a file of tensors"),
+            ("onnx", edits.onnx.is_some(), has(&[OutputKind::Onnx]), "no output is a `.onnx` file"),
+            ("into", edits.into.is_some(), has_program, "every output has the ending of a network"),
+            ("metadata", edits.metadata.is_some(), has_header, "a `.onnx` file has nothing of the header"),
+        ];
+        for (key, .., why) in checked.into_iter().filter(|(_, is_given, has_one, _)| *is_given && !has_one) {
+            let place = fields.place(key);
+            if !self.default_keys.contains(&place) && self.warned.insert(place) {
+                let line = self.texts.line(place);
+                self.warnings.push(format!("{line}: `{}.{key}` has no effect: {why}", fields.path));
+            }
+        }
     }
 
     /// What has no effect on files in a layout.

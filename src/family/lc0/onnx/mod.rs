@@ -13,7 +13,7 @@ use std::io::Write;
 use super::{
     layer::Decode,
     net::Net,
-    schema::{NETWORK, POLICY, VALUE},
+    schema::{DATA_TYPE, NETWORK, POLICY, VALUE},
     view::{Tensor, Tensors, View},
     wire::Message,
 };
@@ -31,13 +31,13 @@ pub struct OnnxOptions {
     pub policy_head: String,
     /// Name of a value head.
     pub value_head: String,
-    /// The type of all numbers, also of input and outputs.
-    pub numbers: OnnxType,
+    /// The type of all numbers, also of input and outputs; single precision where it is not said.
+    pub numbers: Option<OnnxType>,
 }
 
 impl Default for OnnxOptions {
     fn default() -> Self {
-        Self { policy_head: "vanilla".into(), value_head: "winner".into(), numbers: OnnxType::default() }
+        Self { policy_head: "vanilla".into(), value_head: "winner".into(), numbers: None }
     }
 }
 
@@ -50,6 +50,7 @@ pub fn write_onnx(out: &mut dyn Write, net: &Net, options: &OnnxOptions, decode:
     if net.format_number("network") == 5
         && let Some(model) = net.onnx_model()
     {
+        check_carried(net, options)?;
         return out.write_all(model).map_err(|error| Error::new("cannot write the model").because(error));
     }
     if net.message().has("onnx_model") {
@@ -60,6 +61,27 @@ pub fn write_onnx(out: &mut dyn Write, net: &Net, options: &OnnxOptions, decode:
     let mut out = std::io::BufWriter::with_capacity(1 << 20, out);
     graph.model.write(&mut out, ctx)?;
     out.flush().map_err(|error| Error::new("cannot write the model").because(error))
+}
+
+/// Refuses to give a model as it is where another one was asked for.
+fn check_carried(net: &Net, options: &OnnxOptions) -> Result<()> {
+    let carries = |why: String, help: &str| {
+        Err(Error::usage("the network carries an ONNX model, which is written as it is").because(why).help(help.to_owned()))
+    };
+    let OnnxOptions { policy_head, value_head, numbers } = options;
+    let default = OnnxOptions::default();
+    for (head, usual) in [(policy_head, default.policy_head), (value_head, default.value_head)] {
+        if *head != usual {
+            return carries(format!("its heads cannot be chosen, and `{head}` was asked for"), "leave out which heads it gets");
+        }
+    }
+    let stated = net.message().message("onnx_model").and_then(|model| model.enumerated("data_type")).unwrap_or(0);
+    match numbers {
+        Some(numbers) if i32::try_from(proto::type_of(*numbers).0) != Ok(stated) => {
+            carries(format!("its numbers are {}, and {numbers} was asked for", DATA_TYPE.show(stated)), "leave out the type of its numbers")
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What follows a layer.
@@ -129,7 +151,7 @@ impl<'a> Graph<'a> {
         let tensors = net.tensors(View::Multi, decode)?;
         let activation = if number("default_activation") == 1 { Activation::Mish } else { Activation::Relu };
         Ok(Self {
-            model: Model::new(options.numbers),
+            model: Model::new(options.numbers.unwrap_or_default()),
             tensors,
             weights,
             options,
@@ -257,7 +279,7 @@ impl<'a> Graph<'a> {
         let weights = self.tensor(&format!("{prefix}.weights"), size)?;
         let biases = self.tensor(&format!("{prefix}.biases"), outputs)?;
         // There are no convolutions of bfloat16 in this set of operators.
-        let constant = if self.options.numbers == OnnxType::Bfloat16 { Model::single } else { Model::tensor };
+        let constant = if self.options.numbers == Some(OnnxType::Bfloat16) { Model::single } else { Model::tensor };
         let weights = constant(&mut self.model, &format!("{node}/w/kernel"), &[outputs, inputs, kernel, kernel], weights);
         let biases = constant(&mut self.model, &format!("{node}/w/bias"), &[outputs], biases);
         let (pad, kernel) = ((kernel / 2) as i64, kernel as i64);

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use rayon::prelude::*;
+
 use super::super::{layer::write_floats, view::Tensor, wire::write_varint};
 use crate::{
     ctx::Ctx,
@@ -23,7 +25,7 @@ const IR_VERSION: u64 = 8;
 const OPSET: u64 = 17;
 
 /// ONNX's number of a type, and its bytes.
-const fn type_of(numbers: OnnxType) -> (u64, usize) {
+pub(super) const fn type_of(numbers: OnnxType) -> (u64, usize) {
     match numbers {
         OnnxType::Float32 => (FLOAT, 4),
         OnnxType::Float16 => (FLOAT16, 2),
@@ -276,15 +278,27 @@ impl Initializer<'_> {
             Data::Tensor(tensor) if numbers == OnnxType::Float32 => tensor.write(out),
             Data::Tensor(tensor) => write_as(out, &tensor.values()?, numbers).map_err(named),
             Data::Transposed(tensor, rows, columns) => {
-                let values = tensor.values()?;
-                let turned: Vec<f32> = (0..*columns)
-                    .flat_map(|column| (0..*rows).map(move |row| (row, column)))
-                    .map(|(row, column)| values[row * columns + column])
-                    .collect();
+                let turned = turned(&tensor.values()?, *rows, *columns);
                 write_as(out, &turned, numbers).map_err(named)
             }
         }
     }
+}
+
+/// A matrix of this many rows and columns, its columns as rows.
+fn turned(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    /// Columns that are turned at a time: a cache line of each row.
+    const TILE: usize = 16;
+    let mut out = vec![0.0; values.len()];
+    if rows > 0 && columns > 0 {
+        out.par_chunks_mut(TILE * rows).enumerate().for_each(|(tile, out)| {
+            for (row, values) in values.chunks_exact(columns).enumerate() {
+                let values = values.get(tile * TILE..).unwrap_or_default();
+                out.chunks_exact_mut(rows).zip(values).for_each(|(column, value)| column[row] = *value);
+            }
+        });
+    }
+    out
 }
 
 /// Writes floats in single precision, or rounded to the nearest of fewer bits, ties to even.
@@ -305,4 +319,21 @@ fn write_as(out: &mut dyn Write, values: &[f32], numbers: OnnxType) -> Result<()
         rounded.extend(bits.to_le_bytes());
     }
     out.write_all(&rounded).map_err(|error| Error::new("cannot write the model").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_is_turned_around() {
+        for (rows, columns) in [(1, 1), (3, 5), (40, 33), (2, 64), (0, 4), (4, 0)] {
+            let values: Vec<f32> = (0..rows * columns).map(|index| index as f32).collect();
+            let turned = turned(&values, rows, columns);
+            assert_eq!(turned.len(), values.len());
+            for (index, value) in turned.iter().enumerate() {
+                assert_eq!(*value, values[index % rows * columns + index / rows]);
+            }
+        }
+    }
 }
