@@ -14,6 +14,7 @@ mod build;
 mod cache;
 mod clean;
 mod commands;
+mod data_files;
 mod docs;
 mod eval;
 mod explain;

@@ -97,9 +97,15 @@ pub(in crate::family) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Va
 pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
     match role {
         Role::Permutation => read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
-        Role::Source | Role::Network | Role::Other(_) | Role::Floats | Role::Published | Role::Data(_) | Role::Matrix | Role::Proof => {
-            Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it")))
-        }
+        Role::Source
+        | Role::Part(_)
+        | Role::Network
+        | Role::Other(_)
+        | Role::Floats
+        | Role::Published
+        | Role::Data(_)
+        | Role::Matrix
+        | Role::Proof => Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it"))),
     }
 }
 
