@@ -203,6 +203,7 @@ fn inputs(manifest: &Manifest) -> Vec<PathBuf> {
     for source in manifest.sources.values().chain(manifest.nets.iter().flat_map(|net| net.sources())) {
         if source.net.is_none() {
             files.push(&source.path.value);
+            files.extend(&source.parts);
         }
         files.extend(source.engine.iter().map(|engine| &engine.value));
         if let Some(Described::File(path)) = source.claims.described.as_ref().map(|described| &described.value) {

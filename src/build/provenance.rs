@@ -27,7 +27,7 @@
 //!
 //! `resolvedDependencies`: every file that was read. `name` is the path as the manifest has it, `uri` is `file:` and that path
 //! percent-encoded (relative to the manifest's folder; `file:///…` for a path that is absolute in the manifest), `digest.sha256` is that
-//! of its content, `annotations.role` is `manifest`, `source`, `data` or `permutation`. What another net of the manifest published, and
+//! of its content, `annotations.role` is `manifest`, `source` (further parts of a split one `source.1` …), `data` or `permutation`. What another net of the manifest published, and
 //! this one is made from, has also `net`: `net:` and its name. Data has also `order` (its place in the
 //! stream), `selection` (`rule`, `positions`, `heldOut`, `seed`, `filters`) and `entries`, where the whole stream is one file and all of
 //! it was read.

@@ -26,6 +26,7 @@ mod explain;
 mod filters;
 mod global;
 mod graph;
+mod hook;
 mod init;
 mod inspect;
 mod lc0;

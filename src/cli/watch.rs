@@ -12,15 +12,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::build::{ManifestArgs, Teller, WorkArgs, finish_uploads, manifest_path, print_net_error, read_manifest};
-use super::{Exit, Global};
-use crate::build::{NetStatus, Options, Report, Workspace, select_nets};
+use super::{Exit, Global, hook};
+use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family;
 use crate::files::{Bytes, Signature};
+use crate::format::sources::with_parts;
+use crate::format::wasm::other_parts;
 use crate::manifest::{self, Described, FilePath, Globs, Manifest, ResolvedNet};
 use crate::plan::{self, Facts, Node};
-use crate::stage::{Action, Role};
+use crate::stage::{Action, Role, Stage};
 
 /// How long the sleep between two looks may keep Ctrl-C waiting.
 const NAP: Duration = Duration::from_millis(50);
@@ -385,7 +387,28 @@ impl Watcher<'_> {
                 self.global.print_json_line(&report)?;
             }
         }
+        self.run_hook(manifest, &report)?;
         finish_uploads(&workspace, self.global)
+    }
+
+    /// Runs the manifest's program for each net of which a file was written. What goes wrong there is said, and ends nothing.
+    fn run_hook(&self, manifest: &Manifest, report: &Report) -> Result<()> {
+        let Some(program) = &manifest.hook else { return Ok(()) };
+        let wrote = |net: &&NetReport| {
+            let ran = |stage: &StageReport| stage.stage == Stage::Write && stage.status == StageStatus::Ran;
+            net.status == NetStatus::Built && net.stages.iter().any(ran)
+        };
+        for net in report.nets.iter().filter(wrote) {
+            let Some(first) = net.outputs.first() else { continue };
+            let arguments = program.arguments(&hook::Call::values(&manifest.folder, &net.net, first));
+            let call = hook::Call { arguments, folder: &manifest.folder, net: &net.net, outputs: &net.outputs };
+            match hook::run(&call, &self.ctx, &|line| self.note(&format!("{}: {line}", net.net))) {
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => self.global.print_error(&error),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether a net failed in the same way when it was tried last, with the same files.
@@ -431,7 +454,8 @@ impl Watcher<'_> {
     fn parses(&mut self, file: &FilePath, action: &Action, place: &str) -> bool {
         let before = self.files.get(&file.resolved).map(|watched| watched.look);
         let ctx = self.ctx.silenced();
-        let read = Bytes::input(&file.resolved, &ctx);
+        let parts = other_parts(&file.resolved).unwrap_or_default();
+        let read = Bytes::input(&file.resolved, &ctx).and_then(|bytes| with_parts(bytes, &parts, |part| Bytes::input(part, &ctx)));
         let read = read.and_then(|bytes| family::stages(action).check_source(action, &file.resolved, &ctx, bytes));
         let after = look(&file.resolved, true);
         match (before, read) {
@@ -491,7 +515,8 @@ fn files_of_its_own(net: &ResolvedNet) -> impl Iterator<Item = &FilePath> {
         Described::File(path) => Some(path),
         Described::Shipped(_) | Described::Table(_) => None,
     });
-    let sources = net.sources().filter(|source| source.net.is_none()).map(|source| &source.path.value);
+    let sources = net.sources().filter(|source| source.net.is_none());
+    let sources = sources.flat_map(|source| std::iter::once(&source.path.value).chain(&source.parts));
     sources.chain(net.permutation.iter().map(|path| &path.value)).chain(data).chain(architecture)
 }
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::packed::{self, Packing};
 use super::state_dict::StateDict;
@@ -310,13 +310,20 @@ fn in_brotli(source: impl BufRead) -> Option<FileKind> {
 /// When one cannot be read.
 pub fn whole(path: &Path) -> Result<Bytes> {
     let bytes = Bytes::map(path)?;
-    if !bytes.starts_with(wasm::MAGIC) {
-        return Ok(bytes);
+    with_parts(bytes, &wasm::other_parts(path).unwrap_or_default(), Bytes::map)
+}
+
+/// The first file of a WebAssembly module with its other parts behind it; any other file as it is.
+///
+/// # Errors
+/// Those of `read`.
+pub fn with_parts(first: Bytes, parts: &[PathBuf], read: impl Fn(&Path) -> Result<Bytes>) -> Result<Bytes> {
+    if parts.is_empty() || !first.starts_with(wasm::MAGIC) {
+        return Ok(first);
     }
-    let Some(parts) = wasm::other_parts(path) else { return Ok(bytes) };
-    let mut all = bytes.to_vec();
+    let mut all = first.to_vec();
     for part in parts {
-        all.extend_from_slice(&Bytes::map(&part)?);
+        all.extend_from_slice(&read(part)?);
     }
     Ok(Bytes::from_vec(all))
 }

@@ -28,11 +28,19 @@ struct Piece<'a> {
     bytes: &'a [u8],
 }
 
+/// How the name of the first file of a split build ends.
+pub const FIRST_PART: &str = "-part-0.wasm";
+
+/// The name of a file of a split build whose names begin so.
+pub fn part_of(begin: &str, number: usize) -> String {
+    format!("{begin}-part-{number}.wasm")
+}
+
 /// The other files of a build that is split into files of one module: those beside the first of `…-part-0.wasm`, `…-part-1.wasm` …, in
 /// order. `None` where `path` is not the first of several.
 pub fn other_parts(path: &Path) -> Option<Vec<PathBuf>> {
-    let begin = path.file_name()?.to_str()?.strip_suffix("-part-0.wasm")?;
-    let part = |number: usize| Some(path.with_file_name(format!("{begin}-part-{number}.wasm"))).filter(|part| part.is_file());
+    let begin = path.file_name()?.to_str()?.strip_suffix(FIRST_PART)?;
+    let part = |number: usize| Some(path.with_file_name(part_of(begin, number))).filter(|part| part.is_file());
     let parts: Vec<PathBuf> = (1..).map_while(part).collect();
     (!parts.is_empty()).then_some(parts)
 }

@@ -62,7 +62,9 @@ fn inputs(content: &Content, nets: &[ResolvedNet], disk: &mut Disk) -> Inputs {
     // What a net is made from of another net is no file of the user's.
     let sources = content.sources.values().chain(nets.iter().flat_map(ResolvedNet::sources));
     for source in sources.filter(|source| source.net.is_none()) {
-        inputs.entry(disk.identity(&source.path.value.resolved)).or_insert((source.path.span, AS_SOURCE));
+        for path in std::iter::once(&source.path.value).chain(&source.parts) {
+            inputs.entry(disk.identity(&path.resolved)).or_insert((source.path.span, AS_SOURCE));
+        }
     }
     for path in content.data.values().flat_map(|data| &data.paths) {
         inputs.entry(disk.identity(&path.value.resolved)).or_insert((path.span, "read as data"));

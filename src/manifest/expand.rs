@@ -18,6 +18,8 @@ use super::{
     text::{BYTE_ORDER_MARK, Located, Once, Problem, Span},
 };
 use crate::ctx::open_file;
+use crate::files::{folder_of, named};
+use crate::format::wasm::{FIRST_PART, other_parts, part_of};
 use crate::net::{Description, shipped};
 
 /// An architecture is text typed by people; this many bytes are a mistaken file.
@@ -64,7 +66,17 @@ struct Expander<'a> {
 
 /// A source that has no table of its own: a file that is named at `span`.
 fn anonymous(path: FilePath, span: Span, claims: Claims, embedded: bool) -> Source {
-    Source { name: None, span, path: Located { value: path, span }, net: None, embedded, engine: None, claims, sha256: None }
+    Source {
+        name: None,
+        span,
+        path: Located { value: path, span },
+        parts: Vec::new(),
+        net: None,
+        embedded,
+        engine: None,
+        claims,
+        sha256: None,
+    }
 }
 
 /// An output that is named as the outputs of another kind of networks are.
@@ -98,7 +110,8 @@ impl Expander<'_> {
             NetSource::Glob { pattern, claims, last, newest } => {
                 let of = sweep::Of { net, pattern, folder: self.folder, globs: self.globs, last: *last, newest: *newest };
                 for file in sweep::matches(&of, &mut self.listed, &mut self.problems, &mut self.warnings) {
-                    let source = anonymous(FilePath::new(self.folder, &file.typed), net.source.span, (**claims).clone(), false);
+                    let mut source = anonymous(FilePath::new(self.folder, &file.typed), net.source.span, (**claims).clone(), false);
+                    self.find_parts(&mut source);
                     nets.extend(self.resolve(net, source, Some(&file)));
                 }
             }
@@ -120,7 +133,31 @@ impl Expander<'_> {
             NetSource::Glob { .. } => return None,
         };
         autodiscover::resolve(&mut source, self.folder, &mut self.listed);
+        self.find_parts(&mut source);
         Some(source)
+    }
+
+    /// The other files of a source that is split into several. Those that are there decide: their folder is listed.
+    fn find_parts(&mut self, source: &mut Source) {
+        let FilePath { typed, resolved } = &source.path.value;
+        if !typed.ends_with(FIRST_PART) || source.embedded || source.net.is_some() {
+            return;
+        }
+        let folder = folder_of(resolved).to_owned();
+        self.listed.entry(folder.clone()).or_insert_with(|| named(&folder).metadata().ok());
+        let begin = typed.strip_suffix(FIRST_PART).unwrap_or(typed);
+        let parts = other_parts(resolved).unwrap_or_default();
+        if let Some(pin) = source.sha256.as_ref().filter(|_| !parts.is_empty()) {
+            let problem = Problem::new(
+                format!("`{typed}` is one of {} files, and `sha256` pins one", parts.len() + 1),
+                pin.span,
+                "this pin",
+                "the module is split, and all of its files are read",
+                format!("remove it, `nnue.lock` holds each of them; or make one file: `cat {begin}-part-*.wasm > {begin}.wasm`"),
+            );
+            self.problems.report(problem.and(source.path.span, "the first of them"), pin.span);
+        }
+        source.parts = (1..).zip(parts).map(|(number, resolved)| FilePath { typed: part_of(begin, number), resolved }).collect();
     }
 
     fn resolve(&mut self, net: &Net, source: Source, file: Option<&Match>) -> Option<ResolvedNet> {

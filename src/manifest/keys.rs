@@ -233,6 +233,7 @@ pub(super) static ROOT: Table = Table::new(
             "Axes by name: a net with `{axis}` in its name is built for each value, with the value filled in wherever `{axis}` stands",
         ),
         Key::new("report", Kind::Path, "An HTML page about builds of all nets, with a folder of pictures beside it"),
+        Key::new("watch", Kind::Table(&WATCH), "What `nnue watch` does besides building"),
         Key::new("cache", Kind::Table(&CACHE), "Where results are kept besides the local cache"),
     ]],
 );
@@ -243,8 +244,9 @@ pub(super) fn is_named(key: &str) -> bool {
 }
 
 /// The tables in the order of the reference.
-pub(super) static TABLES: [&Table; 15] =
-    [&ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &ENGINE, &BLEND, &HEADS, &METADATA, &DEFAULTS, &CACHE, &REMOTE];
+pub(super) static TABLES: [&Table; 16] = [
+    &ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &ENGINE, &BLEND, &HEADS, &METADATA, &DEFAULTS, &WATCH, &CACHE, &REMOTE,
+];
 
 pub(super) static SOURCE: Table = Table::new(
     "source",
@@ -533,6 +535,18 @@ pub(super) static METADATA: Table = Table::new(
 .of_net();
 
 const MAX_TRAINING: f64 = 1e9;
+
+pub(super) static WATCH: Table = Table::new(
+    "watch",
+    "[watch]",
+    "What `nnue watch` does besides building; other commands leave it alone, and it changes no result",
+    &[&[Key::new(
+        "run",
+        Kind::Names,
+        "A program and its arguments, run without a shell for each net that was published: `{path}` is its first output, `{net}` its \
+         name, `{sha256}` that of the file; also as NNUE_PATH, NNUE_NET, NNUE_SHA256, and all outputs in NNUE_PATHS",
+    )]],
+);
 
 pub(super) static CACHE: Table = Table::new(
     "cache",

@@ -50,7 +50,7 @@ pub use self::{
     output::{Output, OutputKind, PROVENANCE_SUFFIX, TypedOutput, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
     read::{
-        Blend, Claims, Data, Described, Edits, Engine, HeaderEdits, Heads, NET_PREFIX, Net, NetSource, Optimize, Prove, Proving,
+        Blend, Claims, Data, Described, Edits, Engine, HeaderEdits, Heads, Hook, NET_PREFIX, Net, NetSource, Optimize, Prove, Proving,
         RemoteCache, Source,
     },
     reference::reference,
@@ -94,6 +94,8 @@ pub struct Manifest {
     pub architectures: BTreeMap<String, Arc<Description>>,
     /// The `[cache.remote]` table.
     pub remote_cache: Option<RemoteCache>,
+    /// `[watch]`: what is run for each net that `nnue watch` published.
+    pub hook: Option<Hook>,
     /// Where the page about builds of all nets goes.
     pub report: Option<Located<FilePath>>,
     /// What does no harm but is likely a mistake, each as one line with its place.
@@ -208,7 +210,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
             NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => None,
         }));
     }
-    let Content { sources, data, nets: declared, remote_cache, report, architectures, warnings, .. } = content;
+    let Content { sources, data, nets: declared, remote_cache, report, hook, architectures, warnings, .. } = content;
     let (metadata, listed) = (None, listed.into_iter().collect());
     let overrides = overrides.to_vec();
     Ok(Manifest {
@@ -221,6 +223,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
         architectures,
         remote_cache,
         report,
+        hook,
         warnings,
         metadata,
         listed,

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Role {
     /// The file that a network is loaded from.
     Source,
+    /// A further part of that file, numbered from 1, where it is split into several.
+    Part(u32),
     /// A network.
     Network,
     /// A further network, numbered from 1.
@@ -34,6 +36,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source => f.write_str("source"),
+            Self::Part(number) => write!(f, "source.{number}"),
             Self::Network => f.write_str("network"),
             Self::Other(number) => write!(f, "network.{number}"),
             Self::Floats => f.write_str("floats"),
@@ -52,7 +55,7 @@ impl Role {
     /// Whether such an input is part of the key of the action that has it.
     pub const fn is_in_key(self) -> bool {
         match self {
-            Self::Source | Self::Network | Self::Other(_) | Self::Floats | Self::Published | Self::Data(_) => true,
+            Self::Source | Self::Part(_) | Self::Network | Self::Other(_) | Self::Floats | Self::Published | Self::Data(_) => true,
             Self::Engine | Self::Matrix | Self::Permutation | Self::Program => true,
             Self::Proof => false,
         }
@@ -70,10 +73,16 @@ impl Role {
             "permutation" => Some(Self::Permutation),
             "proof" => Some(Self::Proof),
             "program" => Some(Self::Program),
-            _ => match name.strip_prefix("network.") {
-                Some(number) => number.parse().ok().map(Self::Other),
-                None => name.strip_prefix("data.")?.parse().ok().map(Self::Data),
-            },
+            _ => {
+                let (kind, number) = name.split_once('.')?;
+                let number = number.parse().ok()?;
+                match kind {
+                    "source" => Some(Self::Part(number)),
+                    "network" => Some(Self::Other(number)),
+                    "data" => Some(Self::Data(number)),
+                    _ => None,
+                }
+            }
         }
     }
 }
@@ -87,6 +96,7 @@ mod tests {
         for role in [
             Role::Source,
             Role::Network,
+            Role::Part(1),
             Role::Other(1),
             Role::Data(0),
             Role::Data(17),

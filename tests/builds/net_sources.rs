@@ -58,7 +58,7 @@ fn what_a_net_publishes_is_what_is_made_of_it() {
     by_hand.manifest(&format!("{head}[net.last]\nsource = \"run\"\noutputs = \"last.nnue\"\ndescription = \"the last one\"\n"));
     by_hand.nnue(&["build"]).ok();
     for name in ["base.nnue", "opt.nnue", "last.nnue"] {
-        assert_eq!(project.bytes(name), by_hand.bytes(name), "{name}");
+        assert!(project.bytes(name) == by_hand.bytes(name), "{name}");
     }
     // The lock and the statement say what was read, and that is the file.
     let lock: toml::Value = toml::from_str(&project.text("nnue.lock")).unwrap();
@@ -103,7 +103,8 @@ fn a_change_goes_as_far_as_bytes_change() {
     // The weights, and so the matrix, are the same: nothing is searched again.
     assert_eq!(ran(&report, "opt"), ["load", "gather", "permute", "write", "prove"]);
     // It has a description of its own: what is written is what was there.
-    assert_eq!((ran(&report, "last"), project.bytes("last.nnue")), (vec!["load", "write"], last));
+    assert_eq!(ran(&report, "last"), ["load", "write"]);
+    assert!(project.bytes("last.nnue") == last);
     assert_eq!(ran(&report, "other"), [""; 0]);
     // What is published is looked after where something is made of it, too.
     project.write("opt.nnue", "no net");
@@ -161,10 +162,10 @@ fn nothing_is_made_of_a_net_whose_proof_failed() {
     let published = project.bytes("last.nnue");
     project.manifest(&text.replace("the last one", "another"));
     assert_eq!(project.nnue(&["build", "last"]).code, 1);
-    assert_eq!(project.bytes("last.nnue"), published);
+    assert!(project.bytes("last.nnue") == published);
     project.write("short.fen", project.bytes("positions.fen"));
     project.nnue(&["build", "last"]).ok();
-    assert_ne!(project.bytes("last.nnue"), published);
+    assert!(project.bytes("last.nnue") != published);
 }
 
 #[test]
@@ -228,7 +229,7 @@ compression = "none"
     let project = Project::new(text);
     project.nnue(&["build"]).ok();
     for name in ["kept.nnue", "again.nnue", "back.nnue"] {
-        assert_eq!(project.bytes(name), project.bytes("raw.nnue"), "{name}");
+        assert!(project.bytes(name) == project.bytes("raw.nnue"), "{name}");
     }
     project.nnue(&["verify", "--rebuild"]).ok();
 }

@@ -125,8 +125,8 @@ outputs = "same.pb"
     std::fs::copy(project.at("first.pb.gz"), project.at("first.copy.pb.gz")).unwrap();
     let report = project.json(&["build"]);
     assert!(stages(&report, "second").iter().all(|stage| stage.ends_with(" fresh")), "{report:#}");
-    assert_eq!(project.bytes("mixed.pb"), project.bytes("same.pb"));
-    assert_eq!(project.bytes("second.pb"), project.bytes("all.pb"));
+    assert!(project.bytes("mixed.pb") == project.bytes("same.pb"));
+    assert!(project.bytes("second.pb") == project.bytes("all.pb"));
     project.nnue(&["verify", "--rebuild"]).ok();
     project.nnue(&["build", "--locked"]).ok();
 }

@@ -15,6 +15,7 @@ mod cache;
 mod clean;
 mod commands;
 mod completions;
+mod data_files;
 mod docs;
 mod eval;
 mod explain;

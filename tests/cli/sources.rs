@@ -7,6 +7,8 @@ use nnue::internals::format::safetensors;
 use nnue::internals::format::tensor::{TensorOut, TensorView};
 use nnue::internals::format::torch::{PickleValue, write_archive};
 
+use serde_json::Value;
+
 use crate::project::Project;
 
 /// A project with `net.nnue`, and the float tensors of that net.
@@ -254,4 +256,115 @@ fn all_networks_of_a_program_are_listed_and_split_modules_put_together() {
     let split = project.json(&["inspect", "split-part-0.wasm"]);
     assert_eq!(split["networks"], report["networks"]);
     project.nnue(&["convert", "alone-part-0.wasm", "x.nnue"]).fails(1, &["cut off at byte", "NAME-part-*.wasm"]);
+}
+
+/// In a manifest every part is an input: it is locked, a change of it shows, and a part that comes makes another file.
+#[test]
+fn split_modules_are_sources_of_builds() {
+    let text = "version = 1\n[net.large]\nsource = \"large\"\noutputs = [\"large.nnue\"]\nprovenance = true\n\
+                [source.large]\npath = \"split-part-0.wasm\"\nl1 = 64\n";
+    let project = Project::empty().with_manifest(text);
+    let write = |seed: u64| {
+        let nets = [project.write_net("small.nnue", 32, 1), project.write_net("large-source.nnue", 64, seed)];
+        let module = module(&[&nets[0][..], &nets[1]].concat());
+        let third = module.len() / 3;
+        for (number, part) in [&module[..third], &module[third..2 * third], &module[2 * third..]].into_iter().enumerate() {
+            project.write(&format!("split-part-{number}.wasm"), part);
+        }
+        nets[1].clone()
+    };
+    let net = write(2);
+    project.nnue(&["build"]).ok();
+    assert!(project.bytes("large.nnue") == net);
+    let lock = project.text("nnue.lock");
+    for number in 0..3 {
+        let (name, sha256) = (format!("split-part-{number}.wasm"), project.sha256(&format!("split-part-{number}.wasm")));
+        assert!(lock.contains(&format!("{{ path = \"{name}\", sha256 = \"{sha256}\" }}")), "{lock}");
+        assert!(project.text("large.nnue.provenance.json").contains(&sha256));
+    }
+    let fresh = |report: &Value| report["nets"][0]["status"] == "fresh";
+    assert!(fresh(&project.json(&["build"])) && fresh(&project.json(&["build"])));
+    let net = write(3);
+    assert!(!fresh(&project.json(&["status"])));
+    project.nnue(&["build", "--locked"]).fails(3, &["input `split-part-2.wasm`"]);
+    project.nnue(&["build"]).ok();
+    assert!(project.bytes("large.nnue") == net);
+    project.nnue(&["verify", "--rebuild"]).ok();
+    let last = project.bytes("split-part-2.wasm");
+    std::fs::remove_file(project.at("split-part-2.wasm")).unwrap();
+    let ran = project.nnue(&["build"]);
+    assert!(ran.code == 1 && ran.err.contains("cut off at byte"), "{}", ran.transcript());
+    assert!(project.bytes("large.nnue") == net);
+    project.write("split-part-2.wasm", last);
+    assert!(fresh(&project.json(&["build"])));
+}
+
+/// Whatever a source is packed with, in a manifest as in a command: the net is the one inside.
+#[test]
+fn packed_sources_are_built() {
+    let project = Project::empty();
+    let net = project.write_net("plain.nnue", 32, 1);
+    let program = module(&net);
+    let gzip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let xz = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        lzma_rs::xz_compress(&mut &*bytes, &mut out).unwrap();
+        out
+    };
+    let zstd = |bytes: &[u8]| zstd::bulk::compress(bytes, 1).unwrap();
+    let packed = [
+        ("a.nnue.gz", gzip(&net)),
+        ("b.nnue.xz", xz(&net)),
+        ("c.nnue.zst", zstd(&net)),
+        ("d.nnue.br", stored_in_brotli(&net)),
+        ("e.wasm.br", stored_in_brotli(&program)),
+        ("f.wasm.gz", gzip(&program)),
+        ("no-ending", zstd(&program)),
+    ];
+    let mut text = "version = 1\n".to_owned();
+    for (number, (name, bytes)) in packed.iter().enumerate() {
+        project.write(name, bytes);
+        text.push_str(&format!("[net.n{number}]\nsource = \"./{name}\"\noutputs = \"out/{number}.nnue\"\n"));
+    }
+    project.manifest(&text);
+    project.nnue(&["build"]).ok();
+    for (number, (name, _)) in packed.iter().enumerate() {
+        assert!(project.bytes(&format!("out/{number}.nnue")) == net, "{name}");
+        project.nnue(&["convert", name, "converted.nnue"]).ok();
+        assert!(project.bytes("converted.nnue") == net, "{name}");
+    }
+    project.nnue(&["build", "--locked"]).ok();
+}
+
+/// A brotli stream of uncompressed blocks: a header of a window, then up to 65,536 bytes each, and an empty last block.
+fn stored_in_brotli(bytes: &[u8]) -> Vec<u8> {
+    // Bits from the least on: a window of 2^22, which takes four of them.
+    let (mut out, mut bits, mut count) = (Vec::new(), 0u64, 0u32);
+    let mut put = |out: &mut Vec<u8>, value: u64, width: u32| {
+        bits |= value << count;
+        count += width;
+        while count >= 8 {
+            out.push(bits as u8);
+            bits >>= 8;
+            count -= 8;
+        }
+        count
+    };
+    put(&mut out, 0b1011, 4);
+    for block in bytes.chunks(1 << 16) {
+        // Not the last, four nibbles of length, less one, uncompressed.
+        put(&mut out, 0, 1);
+        put(&mut out, 0, 2);
+        put(&mut out, block.len() as u64 - 1, 16);
+        let left = put(&mut out, 1, 1);
+        put(&mut out, 0, (8 - left) % 8);
+        out.extend_from_slice(block);
+    }
+    put(&mut out, 0b11, 2);
+    put(&mut out, 0, 6);
+    out
 }

@@ -377,3 +377,97 @@ fn what_grows_what_goes_and_what_does_not_fit_is_said_with_the_time() {
     let line = err.lines().find(|line| line.contains("`slow` is gone")).unwrap();
     assert!(line.as_bytes()[2] == b':' && line.contains("Z `slow`"), "{line}");
 }
+
+/// A manifest whose hook is this shell script.
+fn hooked(script: &str) -> String {
+    format!("{SWEEP}[watch]\nrun = [\"sh\", \"-c\", '''{script}''', \"{{net}}\", \"{{path}}\", \"{{awk}}\"]\n")
+}
+
+/// For each net, with its path, as arguments and in the environment; what it prints is not on stdout, and `nnue build` never runs it.
+#[test]
+fn a_program_is_run_for_each_net_that_was_published() {
+    let script =
+        r#"test -f "$NNUE_PATH" && echo "$0|$1|$2|$NNUE_NET|$NNUE_SHA256|$NNUE_PATHS|$(pwd)" >> log; echo said; echo "on stderr" >&2"#;
+    let project = project(&hooked(script));
+    project.write_net("runs/a.nnue", 64, 1);
+    project.nnue(&["build"]).ok();
+    assert!(!project.at("log").exists());
+    let watch = Watch::start(&project.path, &["--json"]);
+    std::thread::sleep(A_WHILE);
+    assert!(!project.at("log").exists(), "what is fresh was not published");
+    project.write_net("runs/b.nnue", 64, 2);
+    project.write_net("runs/c.nnue", 64, 3);
+    watch.wait_for_message("c: on stderr");
+    let folder = project.path.canonicalize().unwrap();
+    let lines = project.text("log");
+    for name in ["b", "c"] {
+        let path = project.at(&format!("out/{name}.nnue")).display().to_string();
+        let sha256 = project.sha256(&format!("out/{name}.nnue"));
+        let line = format!("{name}|{path}|{{awk}}|{name}|{sha256}|{path}|{}", folder.display());
+        assert!(lines.lines().any(|other| other == line), "{line}\n{lines}");
+    }
+    assert_eq!((watch.messages_with("b: said"), watch.messages_with("c: said"), lines.lines().count()), (1, 1, 2));
+    // All that is on stdout is reports.
+    assert!(watch.reports().iter().all(|report| report["schema"] == 1));
+    // A change of one net concerns that one.
+    project.write_net("runs/b.nnue", 64, 4);
+    watch.wait(|_, _| project.text("log").lines().count() == 3);
+    assert!(project.text("log").lines().last().unwrap().starts_with("b|"));
+    assert_eq!(watch.interrupt().0, Some(0));
+}
+
+#[test]
+fn a_program_that_fails_ends_nothing() {
+    let project = project(&hooked("echo x >> log; exit 7"));
+    project.write_net("runs/a.nnue", 64, 1);
+    let watch = Watch::start(&project.path, &[]);
+    watch.wait_for_message("`sh` failed for the net `a`: exit status: 7");
+    project.manifest(&format!("{SWEEP}[watch]\nrun = [\"./no-such-program\"]\n"));
+    watch.wait_for_message("again");
+    project.write_net("runs/b.nnue", 64, 2);
+    watch.wait_for_message("cannot run `./no-such-program` for the net `b`");
+    project.write_net("runs/c.nnue", 64, 3);
+    watch.wait_for_message("for the net `c`");
+    assert_eq!(watch.interrupt().0, Some(0));
+    assert!(project.at("out/c.nnue").exists());
+}
+
+/// The watcher ends its program, and what that started.
+#[test]
+fn ctrl_c_ends_the_program_too() {
+    let project = project(&hooked("sleep 1000 & echo $! > pid; echo started; wait"));
+    project.write_net("runs/a.nnue", 64, 1);
+    let watch = Watch::start(&project.path, &[]);
+    watch.wait_for_message("a: started");
+    let pid = project.text("pid");
+    let is_alive = || Command::new("kill").args(["-0", pid.trim()]).stderr(std::process::Stdio::null()).status().unwrap().success();
+    assert!(is_alive());
+    let (code, said) = watch.interrupt();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("stopped watching"), "{said}");
+    let start = Instant::now();
+    while is_alive() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A net that is made from another is built with it when a file of that one changes.
+#[test]
+fn nets_of_other_nets_follow_the_files_of_those() {
+    let text = "version = 1\n[net.second]\nsource = \"net:a\"\ndescription = \"second\"\noutputs = \"second.nnue\"\n[net.\"{stem}\"]\n\
+                source = { glob = \"runs/*.nnue\" }\noutputs = \"out/{stem}.nnue\"\n";
+    let project = project(text);
+    let watch = Watch::start(&project.path, &["--json"]);
+    std::thread::sleep(A_WHILE);
+    assert_eq!(watch.reports().len(), 0, "there is no net to make it from yet");
+    project.write_net("runs/a.nnue", 64, 1);
+    watch.wait(|_, _| project.at("second.nnue").exists());
+    let first = project.bytes("second.nnue");
+    project.write_net("runs/a.nnue", 64, 2);
+    watch.wait(|_, _| project.bytes("second.nnue") != first);
+    // The report comes when all is noted.
+    watch.wait_for_reports(2);
+    assert_eq!(watch.interrupt().0, Some(0));
+    project.nnue(&["build", "--locked"]).ok();
+}

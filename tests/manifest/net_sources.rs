@@ -85,6 +85,24 @@ fn mistakes_are_told_with_their_places() {
     assert!(parse(&format!("{BASE}{}", net("a", "./net:base"))).is_ok(), "a file of such a name");
 }
 
+/// A pin is of one file.
+#[test]
+fn split_modules_are_not_pinned() {
+    let text = format!(
+        "version = 1\n[source.e]\npath = \"e-part-0.wasm\"\nsha256 = \"{}\"\n[net.a]\nsource = \"e\"\noutputs = \"a/\"\n",
+        "0".repeat(64)
+    );
+    let folder = folder(&text, &["e-part-0.wasm"]);
+    assert!(load(folder.path()).unwrap().nets[0].source.parts.is_empty());
+    std::fs::write(folder.path().join("e-part-1.wasm"), "").unwrap();
+    let shown = render(&load(folder.path()).unwrap_err());
+    assert!(shown.contains("`e-part-0.wasm` is one of 2 files, and `sha256` pins one") && shown.contains("cat e-part-*.wasm"), "{shown}");
+    let text = text.replace("sha256", "# sha256");
+    std::fs::write(folder.path().join("nnue.toml"), text).unwrap();
+    let parts = load(folder.path()).unwrap().nets[0].source.parts.clone();
+    assert_eq!(parts.iter().map(|part| part.typed.as_str()).collect::<Vec<_>>(), ["e-part-1.wasm"]);
+}
+
 /// While `nnue watch` waits for the files of a sweep, nets of it are not missing.
 #[test]
 fn nets_of_a_sweep_may_still_come() {

@@ -336,3 +336,26 @@ fn a_set_of_filters_is_its_name_alone_or_the_start_of_a_table() {
     let changed = filters("filters = { preset = \"trainer-2026-05\", wld_filtered = false, random_fen_skipping = 0 }");
     assert_eq!(changed, Filters { wld_filtered: false, random_fen_skipping: 0, ..set });
 }
+
+#[test]
+fn a_program_of_watch_is_an_argument_vector() {
+    let watch = |run: &str| parse(&head(&format!("[watch]\nrun = {run}\n")));
+    let values = [("path", "/x y/a.nnue".to_owned()), ("net", "{path}".to_owned()), ("sha256", "12".to_owned())];
+    let good = watch(r#"["prog", "--file={path}", "{net}", "{print $1}", "{print}", "{}"]"#).unwrap().hook.unwrap();
+    assert_eq!(good.arguments(&values), ["prog", "--file=/x y/a.nnue", "{path}", "{print $1}", "{print}", "{}"]);
+    assert_eq!(watch("\"prog\"").unwrap().hook.unwrap().arguments(&values), ["prog"]);
+    assert_eq!(parse(&head("[watch]\n")).unwrap().hook, None);
+    for (run, words) in [
+        ("\"prog {path}\"", &["names no program", "no shell takes it apart", "run = [\"prog\", \"{path}\"]"][..]),
+        ("[]", &["`watch.run` is empty"]),
+        ("[\" \"]", &["names no program", "it is empty"]),
+        ("[\"prog\", \"{pth}\"]", &["`{pth}` has no value", "did you mean `{path}`?"]),
+        ("[\"prog\", 1]", &["`watch.run[1]`"]),
+        ("[\"prog\", \"a\\u0000b\"]", &["NUL"]),
+        ("7", &["`watch.run`"]),
+    ] {
+        let shown = render(&watch(run).unwrap_err());
+        words.iter().for_each(|word| assert!(shown.contains(word), "{run}: `{word}` in\n{shown}"));
+    }
+    assert!(parse(&head("[watch]\nrum = [\"x\"]\n")).is_err());
+}

@@ -1,5 +1,7 @@
 //! What a source leaves open and a build would assume: its scales.
 
+use std::path::PathBuf;
+
 use super::plan::{expectation, format_of};
 use super::stages::load::{Loaded, load_file};
 use super::stages::pipeline::other_scales;
@@ -8,7 +10,7 @@ use crate::error::Result;
 use crate::family::SourceFacts;
 use crate::files::Bytes;
 use crate::format::nnue::{self, Expectation};
-use crate::format::sources::FileKind;
+use crate::format::sources::{FileKind, with_parts};
 use crate::manifest::ResolvedNet;
 use crate::net::Architecture;
 use crate::words::FileFormat;
@@ -36,7 +38,8 @@ fn architecture(net: &ResolvedNet, content: FileKind, expected: &Expectation, ct
     if content.holds_floats() {
         return Ok(None);
     }
-    let bytes = Bytes::input(path, ctx)?;
+    let parts: Vec<PathBuf> = net.source.parts.iter().map(|part| part.resolved.clone()).collect();
+    let bytes = with_parts(Bytes::input(path, ctx)?, &parts, |part| Bytes::input(part, ctx))?;
     if content == FileKind::Nnue && nnue::is_nnue(&bytes) {
         return nnue::architecture(&bytes, expected).map(Some);
     }

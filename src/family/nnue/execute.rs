@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::{self, Inputs, Product};
 use crate::files::{Blake3, Bytes};
+use crate::format::sources::with_parts;
 use crate::net::QuantizedNetwork;
 use crate::positions::held_out;
 use crate::stage::{Action, Engine, Gather, Load, Outcome, Prove, Quantize, Role, Search, Write as WriteParams};
@@ -51,7 +52,9 @@ fn load(params: &Load, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let Some((_, path)) = files.iter().find(|(role, _)| *role == Role::Source) else {
         return Err(Error::new("load has no source: this is a bug in nnue, please report it"));
     };
-    let bytes = Bytes::input(path, &inputs.guarded()?)?;
+    let guarded = inputs.guarded()?;
+    let parts: Vec<PathBuf> = files.iter().filter(|(role, _)| matches!(role, Role::Part(_))).map(|(_, path)| path.clone()).collect();
+    let bytes = with_parts(Bytes::input(path, &guarded)?, &parts, |part| Bytes::input(part, &guarded))?;
     let product = match load_noted(bytes, path, &params.expected, ctx)? {
         Loaded::Quantized(parsed) => in_memory(parsed.network, Outcome::Load),
         Loaded::Float(network) => {

@@ -16,7 +16,11 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
     refuse_idle_engine(manifest, net)?;
     let source = &net.source;
     let file = steps.source(source);
-    let loaded = steps.action(Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &[(Role::Source, file)]);
+    let mut read = vec![(Role::Source, file)];
+    for (number, part) in (1..).zip(&source.parts) {
+        read.push((Role::Part(number), steps.file(&Located { value: part.clone(), span: source.path.span }, None)));
+    }
+    let loaded = steps.action(Action::Load(Box::new(Load { expected: expectation(&source.claims) })), &read);
     let floats = holds_floats(net, facts).then(|| steps.action(Action::Coalesce, &[(Role::Network, loaded)]));
     let integers = match floats {
         Some(floats) => steps.action(Action::Quantize(Quantize { overflow: source.claims.overflow.value }), &[(Role::Network, floats)]),

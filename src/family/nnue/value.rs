@@ -98,6 +98,7 @@ pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
     match role {
         Role::Permutation => read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
         Role::Source
+        | Role::Part(_)
         | Role::Network
         | Role::Other(_)
         | Role::Floats

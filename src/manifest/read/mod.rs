@@ -14,6 +14,7 @@ mod prove;
 mod reader;
 mod source;
 mod values;
+mod watch;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -32,6 +33,7 @@ pub use prove::{Prove, Proving};
 use reader::{Names, Reader};
 pub use source::{Claims, Described, Source};
 use values::Fields;
+pub use watch::Hook;
 
 use super::{
     identity::FilePath,
@@ -51,6 +53,7 @@ pub(super) struct Content {
     pub net_names: Vec<String>,
     pub remote_cache: Option<RemoteCache>,
     pub report: Option<Located<FilePath>>,
+    pub hook: Option<Hook>,
     /// `[architecture.NAME]` tables.
     pub architectures: BTreeMap<String, Arc<Description>>,
     pub warnings: Vec<String>,
@@ -104,6 +107,7 @@ impl Reader<'_> {
             self.drop_reported(before);
         }
         content.report = fields.get("report").and_then(|item| self.file("report", item));
+        content.hook = fields.get("watch").and_then(|item| self.watch(item));
         content.remote_cache = fields.get("cache").and_then(|item| self.cache(item));
         self.finish(fields);
         if nets.is_empty() {

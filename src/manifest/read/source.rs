@@ -29,6 +29,8 @@ pub struct Source {
     pub span: Span,
     /// The file. Of another net's output: `net:NAME` as typed, and where that output is, or its folder.
     pub path: Located<FilePath>,
+    /// The other files of a WebAssembly module that is split into `…-part-0.wasm`, `…-part-1.wasm` …, in order.
+    pub parts: Vec<FilePath>,
     /// The net whose first output it is.
     pub net: Option<String>,
     /// Whether the network is that at the end of a program, whatever the file begins with.
@@ -200,7 +202,17 @@ impl Reader<'_> {
                 "remove `sha256`; `nnue.lock` says what came out, and `--locked` holds builds to it",
             ));
         }
-        Some(Source { name: Some(entry.key.value.clone()), span, path, net, embedded: is_embedded, engine, claims, sha256 })
+        Some(Source {
+            name: Some(entry.key.value.clone()),
+            span,
+            path,
+            parts: Vec::new(),
+            net,
+            embedded: is_embedded,
+            engine,
+            claims,
+            sha256,
+        })
     }
 
     /// Says that a table has two keys of which it may have one.
