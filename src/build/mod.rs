@@ -545,6 +545,11 @@ fn is_called(net: &ResolvedNet, name: &str) -> bool {
     net.name == name || net.sweep.as_deref() == Some(name)
 }
 
+/// Whether a net is one that a user means by this name or pattern.
+pub fn is_meant(net: &ResolvedNet, name: &str) -> bool {
+    is_called(net, name) || name.contains(['*', '?']) && matches_pattern(name, &net.name)
+}
+
 /// Whether `text` is what a pattern describes: `*` stands for any characters, `?` for one.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
