@@ -583,6 +583,10 @@ pub fn select_nets<'m>(manifest: &'m Manifest, names: &[String]) -> Result<Vec<&
     Ok(manifest.nets.iter().filter(|net| names.iter().zip(&patterns).any(|name| wanted(net, name))).collect())
 }
 
+/// Whether a net is one that a user means by this name or pattern.
+pub fn is_meant(net: &ResolvedNet, name: &str) -> bool {
+    net.is_called(name) || name.contains(['*', '?']) && matches_pattern(name, &net.name)
+}
 /// Whether `text` is what a pattern describes: `*` stands for any characters, `?` for one.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());

@@ -15,6 +15,7 @@ use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use clap_complete::{ArgValueCompleter, Shell};
 
+use super::shell_words::split;
 use super::terminal::to_stdout;
 use super::{Exit, Global};
 use crate::error::{Error, Result};
@@ -48,23 +49,28 @@ const ZSH_ENDING: &str = "[[ ${funcstack[1]} == _nnue ]] && _clap_dynamic_comple
 static MANIFEST: OnceLock<PathBuf> = OnceLock::new();
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
-    let shell: &dyn EnvCompleter = match args.shell {
-        Shell::Elvish => &Elvish,
-        Shell::Fish => &Fish,
-        Shell::PowerShell => &Powershell,
-        Shell::Zsh => &Zsh,
-        _ => {
-            global.print(BASH)?;
-            return Ok(Exit::Done);
-        }
-    };
     let mut script = Vec::new();
-    let written = shell.write_registration(VARIABLE, "nnue", "nnue", "nnue", &mut script);
-    written.map_err(|error| Error::new("cannot make the completions").because(error))?;
+    let shell: Option<&dyn EnvCompleter> = match args.shell {
+        Shell::Elvish => Some(&Elvish),
+        Shell::Fish => Some(&Fish),
+        Shell::PowerShell => Some(&Powershell),
+        Shell::Zsh => Some(&Zsh),
+        _ => None,
+    };
+    match shell {
+        Some(shell) => {
+            let written = shell.write_registration(VARIABLE, "nnue", "nnue", "nnue", &mut script);
+            written.map_err(|error| Error::new("cannot make the completions").because(error))?;
+        }
+        None => script.extend_from_slice(BASH.as_bytes()),
+    }
     if args.shell == Shell::Zsh {
         script.extend_from_slice(ZSH_ENDING.as_bytes());
     }
-    global.print(&String::from_utf8_lossy(&script))?;
+    let command = super::command();
+    let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let about = format!("# nnue itself says what may stand at the cursor, also behind each of its commands: {}.\n", commands.join(", "));
+    global.print(&(String::from_utf8_lossy(&script) + &*about))?;
     Ok(Exit::Done)
 }
 
@@ -126,51 +132,6 @@ fn bash(words: &[OsString], answer: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// How the last word of a line is completed.
-struct Last {
-    /// It began with a quote, and goes on in it.
-    quoted: bool,
-    /// So many bytes at its beginning are another word for the shell, which stays.
-    kept: usize,
-}
-
-/// The words of a line as a shell understands them, the last one being what is before the cursor, if only nothing.
-fn split(line: &str, breaks: &str) -> (Vec<String>, Last) {
-    let mut words = Vec::new();
-    let (mut word, mut quote, mut kept) = (None::<String>, None, 0);
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        let is_plain = match (quote, letter) {
-            (None, ' ' | '\t' | '\n') => {
-                words.extend(word.take());
-                kept = 0;
-                continue;
-            }
-            (None, '\'' | '"') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-                continue;
-            }
-            (Some(open), _) if open == letter => {
-                quote = None;
-                continue;
-            }
-            (None | Some('"'), '\\') => {
-                word.get_or_insert_default().extend(letters.next());
-                continue;
-            }
-            (quote, _) => quote.is_none(),
-        };
-        let word = word.get_or_insert_default();
-        word.push(letter);
-        if is_plain && breaks.contains(letter) {
-            kept = word.len();
-        }
-    }
-    words.push(word.unwrap_or_default());
-    (words, Last { quoted: quote.is_some(), kept })
-}
-
 /// A word as bash takes it back.
 fn escaped(word: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-=+,:@%^".contains(letter);
@@ -201,22 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_split_as_a_shell_does() {
-        const BREAKS: &str = " \t\n\"'><=;|&(:";
-        for (line, words, quoted, kept) in [
-            ("nnue ", &["nnue", ""][..], false, 0),
-            ("nnue build epo", &["nnue", "build", "epo"], false, 0),
-            ("nnue build nightly/epoch=1", &["nnue", "build", "nightly/epoch=1"], false, 14),
-            ("nnue build 'a b=", &["nnue", "build", "a b="], true, 0),
-            ("nnue build a\\ b=c\\=d", &["nnue", "build", "a b=c=d"], false, 4),
-            ("nnue -f \"x y.toml\" build \"", &["nnue", "-f", "x y.toml", "build", ""], true, 0),
-            ("nnue '' größe=", &["nnue", "", "größe="], false, 8),
-            ("nnue a\\", &["nnue", "a"], false, 0),
-            ("", &[""], false, 0),
-        ] {
-            let (found, last) = split(line, BREAKS);
-            assert_eq!((found, last.quoted, last.kept), (words.iter().map(ToString::to_string).collect(), quoted, kept), "{line}");
-        }
+    fn words_go_back_as_they_came() {
         assert_eq!(escaped("a b(ö)=1/$x"), "a\\ b\\(ö\\)=1/\\$x");
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::{self, Facts};
 /// Show the graph of actions
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Nets to show [default: all]
+    /// Nets to show, by names or patterns such as 'epoch=1*' [default: all]
     #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// How to show it

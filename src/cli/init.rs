@@ -1,5 +1,7 @@
 //! `nnue init`: a first manifest, made of what is there.
 
+mod sweeps;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use super::inspect::readings;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Result};
-use crate::family::described::{Architecture, Proposal, foreign, shipped};
+use crate::family::described::{Architecture, Proposal, foreign, is_bullet_checkpoint, shipped};
 use crate::family::lc0::{self, Decode, Form, Net};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
 use crate::files::{Bytes, Durability, folder_of, write_atomic};
@@ -18,6 +20,7 @@ use crate::format::state_dict::{OpenKey, separating};
 use crate::manifest::{self, FILE_NAME};
 use crate::net::Expectation;
 use crate::positions::{Filters, Selection, select};
+use sweeps::Sweep;
 
 /// Write a `nnue.toml` for a network, or for the networks and positions of a folder
 #[derive(clap::Args)]
@@ -156,11 +159,24 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         return Err(Error::new(format!("no network was found in `{}`", path.display()))
             .help("name the folder or the file of a `.nnue`, `.ckpt`, `.pt`, `.safetensors` or `.pb.gz` network"));
     }
-    save(&render(&sources, &data), &target, &ctx)?;
+    let found = sources.len();
+    let swept = sweeps::take(&mut sources);
+    for (shown, open) in
+        sources.iter().map(|source| (&source.path, &source.open)).chain(swept.iter().map(|sweep| (&sweep.glob, &sweep.like.open)))
+    {
+        for (key, choices) in open {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            ctx.warn(format!(
+                "`{shown}` leaves its {key} open ({}), and nothing was chosen: a build fails until you choose in the manifest",
+                names.join(" or ")
+            ));
+        }
+    }
+    save(&render(&sources, &swept, &data), &target, &ctx)?;
     global.print_summary(&format!(
         "wrote `{}` with {} of networks and {} of positions\nnext: `{}`\n",
         target.display(),
-        counted(sources.len(), "file"),
+        counted(found, "file"),
         counted(data.len(), "file"),
         next(global, &folder),
     ))?;
@@ -210,7 +226,8 @@ fn counted(n: usize, what: &str) -> String {
 /// The files in a folder, and in those below it, that may be of interest, in the order of their paths. Hidden folders, those of builds and
 /// links to folders are left out.
 fn files_of(folder: &Path, ctx: &Ctx) -> Result<Vec<PathBuf>> {
-    const ENDINGS: [&str; 10] = ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "fen", "epd", "pb"];
+    const ENDINGS: [&str; 13] =
+        ["nnue", "ckpt", "pt", "safetensors", "npz", "binpack", "bin", "plain", "fen", "epd", "pb", "net", "network"];
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     let mut seen = 0;
@@ -239,9 +256,7 @@ fn files_of(folder: &Path, ctx: &Ctx) -> Result<Vec<PathBuf>> {
                 }
                 continue;
             }
-            let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-            let is_weights = name.to_ascii_lowercase().ends_with(".pb.gz");
-            if path.is_file() && (is_weights || ENDINGS.contains(&ending.as_str())) {
+            if path.is_file() && ENDINGS.contains(&ending_of(&path).as_str()) {
                 files.push(path);
             }
         }
@@ -264,8 +279,13 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
         net.check_version().map_err(failed)?;
         return Ok(Found::Network(Box::new(of_lc0(path, shown, &net, names))));
     }
-    let (bytes, _) = unpacked(bytes).map_err(failed)?;
     let name = |names: &mut BTreeSet<String>| unused_name(path, names);
+    if is_named_for_positions(path) {
+        // Packed ones may be many times larger than memory: nobody else unpacks them.
+        let positions = how_many(path, ctx)?;
+        return Ok(Found::Positions(Data { path: shown.to_owned(), name: name(names), positions }));
+    }
+    let (bytes, _) = unpacked(bytes).map_err(failed)?;
     Ok(match identify(&bytes).holds() {
         Holds::Array => Found::Neither,
         Holds::Positions => {
@@ -284,8 +304,8 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                 }
                 Found::Network(Box::new(Source::described(shown, name(names), found)))
             }
-            // Whoever names it for a network is told what it is; positions have other endings.
-            (Err(error), None) if is_named_for_positions(path) => return Err(error),
+            (Err(error), None) if ending_of(path) == "bin" => return Err(unknown(shown, &bytes, &error)),
+            // Whoever names it for a network is told what it is.
             (Err(_), None) => load_bytes(bytes, &Expectation::default()).map_err(failed).map(|_| Found::Neither)?,
         },
         Holds::Tensors(read) => {
@@ -296,13 +316,6 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
                 found.iter().map(|network| (network.architecture.generation, network.architecture.quantization)).collect();
             let open = if choices.len() > 1 { separating(&choices) } else { Vec::new() };
             let signs = if open.is_empty() { Vec::new() } else { read(bytes, None).map_err(failed)?.hints.signs() };
-            for (key, choices) in &open {
-                let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-                ctx.warn(format!(
-                    "`{shown}` leaves its {key} open ({}), and nothing was chosen: a build fails until you choose in the manifest",
-                    names.join(" or ")
-                ));
-            }
             let summary = format!("{}, L1={}", first.features(), architecture.l1);
             let can_optimize = architecture.generation.wiring.pairwise;
             Found::Network(Box::new(Source {
@@ -342,10 +355,28 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
     })
 }
 
-/// Whether a file's ending says that positions are in it.
+/// A file's ending in lower case, without the one that packing added.
+fn ending_of(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let inner = [".gz", ".zst", ".xz", ".br"].iter().find_map(|packing| name.strip_suffix(packing)).unwrap_or(&name);
+    Path::new(inner).extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Whether a file's ending says that positions are in it, and nothing else.
 fn is_named_for_positions(path: &Path) -> bool {
-    const ENDINGS: [&str; 6] = ["binpack", "bin", "plain", "fen", "epd", "txt"];
-    path.extension().is_some_and(|ending| ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase()))
+    ["binpack", "plain", "fen", "epd", "txt"].contains(&ending_of(path).as_str())
+}
+
+/// A file that may be anything is nothing that is known.
+fn unknown(shown: &str, bytes: &[u8], as_positions: &Error) -> Error {
+    let help = "write its architecture into a file (`nnue architecture show bullet` is one to start from), name it in the source's table: \
+                `architecture = \"mine.toml\"`";
+    if is_bullet_checkpoint(bytes) {
+        return Error::new(format!("`{shown}` is a checkpoint of bullet, which does not tell its architecture")).help(help);
+    }
+    Error::new(format!("`{shown}` is not a network that its length tells, nor positions"))
+        .because(format!("as positions: {as_positions}"))
+        .help(help)
 }
 
 /// A network of lc0, which is written as one.
@@ -413,22 +444,49 @@ fn unused_name(path: &Path, names: &mut BTreeSet<String>) -> String {
     name
 }
 
-fn render(sources: &[Source], data: &[Data]) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+fn quoted_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// What a source leaves open, as choices in comments.
+fn choices(source: &Source) -> String {
+    let mut text = String::new();
+    for (key, choices) in &source.open {
+        text += &format!(
+            "# The file leaves its {key} open, and each choice is another net. Remove the `#` of one; until then a build fails here:\n"
+        );
+        for (name, about) in choices {
+            text += &format!("# {key} = {}  # {about}\n", quoted_text(name));
+        }
+    }
+    if !source.signs.is_empty() {
+        text += &format!("# What the file tells of its age: {}\n", source.signs.join("; "));
+    }
+    text
+}
+
+fn optimize(net: &str, data: &[Data], source: &Source) -> String {
+    let Some(data) = data.first().filter(|_| source.can_optimize) else { return String::new() };
+    format!("\n[net.{net}.optimize]\ndata = {}\npositions = {}\n", quoted_text(&data.name), data.positions)
+}
+
+/// A sweep with all that is said of its files.
+fn render_sweep(sweep: &Sweep, data: &[Data]) -> String {
+    let Sweep { glob, name, count, like } = sweep;
+    let (net, output) = (quoted_text(name), quoted_text(&format!("dist/{name}.nnue")));
+    let left_out = if glob.contains("epoch=") { "; `last.ckpt` beside them is a copy of one" } else { "" };
+    format!("\n# {count} checkpoints: {}{left_out}\n[net.{net}]\noutputs = [{output}]\n", like.summary)
+        + &format!("\n[net.{net}.source]\nglob = {}\n# last = 1  # of each folder only the newest\n", quoted_text(glob))
+        + &choices(like)
+        + &optimize(&net, data, like)
+}
+
+fn render(sources: &[Source], swept: &[Sweep], data: &[Data]) -> String {
+    let quoted = quoted_text;
     let mut text = "version = 1\n".to_owned();
     for source in sources {
         text += &format!("\n# {}\n[source.{}]\npath = {}\n", source.summary, source.name, quoted(&source.path));
-        for (key, choices) in &source.open {
-            text += &format!(
-                "# The file leaves its {key} open, and each choice is another net. Remove the `#` of one; until then a build fails here:\n"
-            );
-            for (name, about) in choices {
-                text += &format!("# {key} = {}  # {about}\n", quoted(name));
-            }
-        }
-        if !source.signs.is_empty() {
-            text += &format!("# What the file tells of its age: {}\n", source.signs.join("; "));
-        }
+        text += &choices(source);
         if let Some(found) = &source.described {
             let others = if found.others.is_empty() { String::new() } else { format!("  # also possible: {}", found.others.join(", ")) };
             let own = if found.sizes.is_empty() { &found.architecture } else { &source.name };
@@ -449,11 +507,9 @@ fn render(sources: &[Source], data: &[Data]) -> String {
             Some(found) => format!("{{ {} = {} }}", toml_key(&found.proposal.to), quoted(&source.output)),
         };
         text += &format!("\n[net.{}]\nsource = {}\noutputs = {output}\n", source.name, quoted(&source.name));
-        if let Some(data) = data.first().filter(|_| source.can_optimize) {
-            text += &format!("\n[net.{}.optimize]\ndata = {}\npositions = {}\n", source.name, quoted(&data.name), data.positions);
-        }
+        text += &optimize(&source.name, data, source);
     }
-    text
+    text + &swept.iter().map(|sweep| render_sweep(sweep, data)).collect::<String>()
 }
 
 /// A key as TOML writes it.

@@ -41,6 +41,7 @@ mod progress;
 mod report;
 mod schema;
 mod search;
+mod shell_words;
 mod show;
 mod status;
 mod terminal;

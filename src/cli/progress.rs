@@ -436,7 +436,7 @@ mod tests {
             }
             let line = task.bar_line(50, now);
             assert!(line.contains(part), "{line}");
-            assert!(task.bar_line(100, now).contains("    50/200 positions "), "{}", task.bar_line(100, now));
+            assert!(task.bar_line(120, now).contains("    50/200 positions "), "{}", task.bar_line(120, now));
             (task.total, task.done) = (None, 12_345_678);
             let line = task.bar_line(50, now);
             assert!(shown::columns(&line) <= 50 && line.ends_with(" 12.3M positions 494k/s 25s"), "{line}");

@@ -22,7 +22,7 @@ use crate::stage::Load;
 /// Exits with 3 where something differs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Nets to verify [default: all]
+    /// Nets to verify, by names or patterns such as 'epoch=1*' [default: all]
     #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// Also build again in a temporary folder, without the cache, and compare byte for byte

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::build::{ManifestArgs, Teller, WorkArgs, finish_uploads, manifest_path, print_net_error, read_manifest};
 use super::{Exit, Global, hook};
-use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, is_meant, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family;
@@ -38,7 +38,7 @@ const DOUBLINGS: u32 = 5;
 /// Bring nets up to date, then build them again whenever their files change
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Nets to watch, by the names in the manifest [default: all]
+    /// Nets to watch, by the names in the manifest or patterns such as 'epoch=1*' [default: all]
     #[arg(value_name = "NET", add = super::completions::net_names())]
     nets: Vec<String>,
     /// How long to wait between two looks at the files (ms, s, m, h, d or w; 50ms or more), such as 500ms or 10s
@@ -200,7 +200,9 @@ impl Watcher<'_> {
         self.generation += 1;
         let manifest = read_manifest(&self.args.manifest, &self.path, Globs::MayMatch, &self.ctx)?;
         let declared = |name: &String| manifest.declared.iter().any(|net| net.name.value == *name || net.template.as_ref() == Some(name));
-        let unknown: Vec<String> = self.args.nets.iter().filter(|name| !declared(name)).cloned().collect();
+        // What a pattern matches may come later.
+        let is_pattern = |name: &String| name.contains(['*', '?']);
+        let unknown: Vec<String> = self.args.nets.iter().filter(|name| !declared(name) && !is_pattern(name)).cloned().collect();
         if !unknown.is_empty() {
             select_nets(&manifest, &unknown)?;
         }
@@ -209,7 +211,7 @@ impl Watcher<'_> {
 
     fn wants(&self, net: &ResolvedNet) -> bool {
         let names = &self.args.nets;
-        names.is_empty() || names.iter().any(|name| net.name == *name || net.sweep.as_ref() == Some(name))
+        names.is_empty() || names.iter().any(|name| is_meant(net, name))
     }
 
     /// Looks at everything, and builds what is complete and was not dealt with.
@@ -365,6 +367,10 @@ impl Watcher<'_> {
         if nets.is_empty() {
             return Ok(());
         }
+        if nets.iter().any(|net| !self.failed.contains_key(&net.name)) {
+            let names: Vec<String> = nets.iter().map(|net| format!("`{}`", net.name)).collect();
+            self.note(&format!("building {}", if names.len() > 3 { format!("{} nets", names.len()) } else { names.join(", ") }));
+        }
         let forget = |this: &mut Self, nets: &[&ResolvedNet]| nets.iter().for_each(|net| drop(this.done.remove(&net.name)));
         let options = self.options(false);
         let workspace = Workspace::open(manifest, &options, &self.ctx).inspect_err(|_| forget(self, &nets))?;
@@ -469,6 +475,7 @@ impl Watcher<'_> {
             (_, Err(error)) if error.key().is_some() => {
                 let why = error.to_string();
                 if self.waiting.get(&file.resolved).is_none_or(|said| *said != (after, why.clone())) {
+                    self.note(&format!("`{}` is not what the manifest says:", file.typed));
                     self.global
                         .print_error(&error.help(format!("it is named in {place}")).context(format!("{place} does not fit its file")));
                     self.waiting.insert(file.resolved.clone(), (after, why));
@@ -494,6 +501,7 @@ impl Watcher<'_> {
     fn say_once(&mut self, error: &Error) {
         let text = format!("{error:?}");
         if self.last_error.as_ref() != Some(&text) {
+            self.note(&format!("nothing is built by `{}`:", self.path.display()));
             self.global.print_error(error);
             self.last_error = Some(text);
         }

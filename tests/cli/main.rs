@@ -21,6 +21,7 @@ mod eval;
 mod explain;
 mod fixture;
 mod foreign_text;
+mod init;
 mod inspect;
 mod json_docs;
 mod lc0;

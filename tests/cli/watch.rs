@@ -270,7 +270,8 @@ fn a_file_that_is_rewritten_in_place_ends_nothing() {
 fn the_manifest_may_be_edited_broken_and_mended() {
     let project = project(SWEEP);
     project.write_net("runs/x.nnue", 64, 1);
-    let watch = Watch::start(&project.path, &["--json", "{stem}"]);
+    // By a pattern, which the net to come matches, too.
+    let watch = Watch::start(&project.path, &["--json", "?"]);
     watch.wait_for_reports(1);
     let path = project.path.join("nnue.toml");
     std::fs::write(&path, format!("{SWEEP}compresion = \"none\"\n")).unwrap();
@@ -376,6 +377,10 @@ fn what_grows_what_goes_and_what_does_not_fit_is_said_with_the_time() {
     assert_eq!(code, Some(0), "{err}");
     let line = err.lines().find(|line| line.contains("`slow` is gone")).unwrap();
     assert!(line.as_bytes()[2] == b':' && line.contains("Z `slow`"), "{line}");
+    // When something was built and what an error is about has its time, too.
+    for part in ["Z building `slow`", "Z `runs/other.nnue` is not what the manifest says:"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
 }
 
 /// A manifest whose hook is this shell script.

@@ -7,6 +7,7 @@ use clap::{Args as _, Command, FromArgMatches};
 use super::options::{Args, PtProfile};
 use super::request::{check, folder_for_sha};
 use crate::cli::network::ArchitectureName;
+use crate::cli::shell_words::split;
 use crate::error::{Error, Result};
 use crate::words::{Algorithm, Overflow};
 
@@ -86,34 +87,23 @@ fn text(args: &Args, name_of: impl Fn(&Path) -> String) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// The words of a command line as a shell takes them apart: blanks, quotes and backslashes; nothing is expanded.
+/// The words of one command. What a shell does around it is not the command's.
 fn words(line: &str) -> Result<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut characters = line.chars();
-    while let Some(c) = characters.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some('"') | None, '\\') => match characters.next() {
-                // A backslash at the end of a line goes on with the next one.
-                Some('\n') => {}
-                Some(next) => word.get_or_insert_default().push(next),
-                None => {}
-            },
-            (Some(_), c) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (None, c) => word.get_or_insert_default().push(c),
-        }
+    let (mut words, last) = split(line, "");
+    if last.quoted {
+        return Err(Error::usage("the command line has a quote that is not closed").help("close it"));
     }
-    if let Some(open) = quote {
-        return Err(Error::usage(format!("the command line has a quote {open} that is not closed")).help("close it"));
+    if words.iter().any(|word| word == "cd") {
+        return Err(Error::usage("the command line changes the folder")
+            .because("its paths would be taken from here")
+            .help("run it in that folder, with `-C FOLDER`, without the `cd`"));
     }
-    words.extend(word);
+    let is_of_shell = |word: &String| word.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['>', '|', ';', '&']);
+    words.truncate(words.iter().position(is_of_shell).unwrap_or(words.len()));
+    if line.ends_with(char::is_whitespace) {
+        // Nothing was typed behind it.
+        words.pop_if(|word| word.is_empty());
+    }
     Ok(words)
 }
 
@@ -139,6 +129,8 @@ mod tests {
                         compression = \"leb128\"\noutputs = [\"dist/best.nnue\"]\n\n[net.best.optimize]\ndata = \"positions\"\npositions = \
                         5000\n\n[net.best.optimize.filters]\nrandom_fen_skipping = 3\n";
         assert_eq!(text.unwrap(), expected);
+        let redirected = manifest("python serialize.py a.ckpt b.nnue --l1=128 > log.txt 2>&1 && echo done").unwrap();
+        assert!(redirected.ends_with("outputs = [\"b.nnue\"]\n") && redirected.contains("l1 = 128"), "{redirected}");
         let named = manifest("nnue convert a.nnue out/x.nnue --out-sha --ft_perm p.npy").unwrap();
         assert!(
             named.contains("outputs = [\"out/\"]") && named.contains("permutation = \"p.npy\"") && named.contains("[net.a]"),
@@ -153,6 +145,7 @@ mod tests {
             ("serialize.py a.ckpt", "cannot be read"),
             ("serialize.py a.ckpt b.nnue --nonsense", "cannot be read"),
             ("serialize.py 'a.ckpt b.nnue", "is not closed"),
+            ("cd trainer && python serialize.py a.ckpt b.nnue", "changes the folder"),
             ("serialize.py a.ckpt b.nnue --ft_optimize", "needs positions"),
             ("serialize.py a.ckpt b.pt --pt-profile seed", "no keys for"),
         ] {

@@ -46,6 +46,7 @@ pub use crate::net::shipped;
 pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
+pub use read::is_bullet_checkpoint;
 
 use super::nnue::Nnue;
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};

@@ -217,10 +217,8 @@ impl<'a> Walker<'a> {
         while self.at < self.file.len() {
             let rest = &self.file[self.at..];
             let broken = || Error::new(format!("no tensor of a bullet checkpoint is at byte {}", self.at));
-            let end = rest.iter().take(256).position(|byte| *byte == b'\n').ok_or_else(broken)?;
-            let name = std::str::from_utf8(&rest[..end]).map_err(|_| broken())?;
-            let count = u64::from_le_bytes(*rest[end + 1..].first_chunk().ok_or_else(broken)?);
-            let start = self.at + end + 9;
+            let (name, count) = tensor_of_bullet(rest).ok_or_else(broken)?;
+            let start = self.at + name.len() + 9;
             let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(4));
             let stop = length.and_then(|length| start.checked_add(length)).filter(|stop| *stop <= self.file.len());
             let stop = stop.ok_or_else(|| Error::new(format!("the file ends inside `{name}`")))?;
@@ -264,4 +262,25 @@ fn values(stored: &Stored, order: &Order, ranges: &[Range<usize>], file: &Bytes,
         }
     };
     if order.is_identity() { Ok(in_file) } else { Ok(Storage::Owned(order.to_tensor(&in_file, stored.dtype.size()))) }
+}
+
+/// The name and the number of values of a tensor of a bullet checkpoint, which stand before it.
+fn tensor_of_bullet(rest: &[u8]) -> Option<(&str, u64)> {
+    let end = rest.iter().take(256).position(|byte| *byte == b'\n')?;
+    let name = std::str::from_utf8(&rest[..end]).ok()?;
+    Some((name, u64::from_le_bytes(*rest[end + 1..].first_chunk()?)))
+}
+
+/// Whether a file is, from its beginning to its end, tensors as a bullet checkpoint has them.
+pub fn is_bullet_checkpoint(file: &[u8]) -> bool {
+    let mut rest = file;
+    while !rest.is_empty() {
+        let Some((name, count)) = tensor_of_bullet(rest).filter(|(name, _)| name.bytes().all(|byte| byte.is_ascii_graphic())) else {
+            return false;
+        };
+        let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(4)?.checked_add(name.len() + 9));
+        let Some(behind) = length.and_then(|length| rest.get(length..)).filter(|_| !name.is_empty()) else { return false };
+        rest = behind;
+    }
+    !file.is_empty()
 }
