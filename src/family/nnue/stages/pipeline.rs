@@ -163,7 +163,7 @@ pub fn gather(network: &QuantizedNetwork, sampled: &positions::Sampled, ctx: &Ct
     let mut gathered = gather_by(sampled, |positions| gather::gather(network, positions, None, ctx))?;
     (gathered.outcome.looked_at, gathered.outcome.overflow) = gather::overflow(network, &sampled.positions, ctx)?;
     if let Some(overflow) = gathered.outcome.overflow {
-        ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
+        gather::note_overflow(&overflow, ctx);
     }
     Ok(gathered)
 }
