@@ -140,9 +140,9 @@ pub fn sample(files: &[PathBuf], params: &stage::Gather, held_out: u64, ctx: &Ct
 ///
 /// # Errors
 /// As [`select`].
-pub fn positions_to_prove(files: &[PathBuf], params: &stage::Prove, ctx: &Ctx) -> Result<Vec<Position>> {
+pub fn positions_to_prove(files: &[PathBuf], params: &stage::Prove, ctx: &Ctx) -> Result<positions::Sampled> {
     let selection = Selection { count: Some(params.positions), held_out: 0, seed: params.seed, filters: Filters::default() };
-    Ok(select(files, &selection, ctx)?.positions)
+    select(files, &selection, ctx)
 }
 
 /// What gather gives.
