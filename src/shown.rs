@@ -80,7 +80,7 @@ pub(crate) fn same_length(text: &str) -> Cow<'_, str> {
 }
 
 fn escaped(text: &str, is_meant: impl Fn(char) -> bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    let Some(first) = text.find(&is_meant) else { return Cow::Borrowed(text) };
+    let Some(first) = first(text, &is_meant) else { return Cow::Borrowed(text) };
     let (good, rest) = text.split_at(first);
     let mut out = String::with_capacity(text.len() + 16);
     out.push_str(good);
@@ -88,6 +88,19 @@ fn escaped(text: &str, is_meant: impl Fn(char) -> bool, escape: impl Fn(char, &m
         if is_meant(c) { escape(c, &mut out) } else { out.push(c) }
     }
     Cow::Owned(out)
+}
+
+/// Where the first character is that is meant. Printable ASCII never is, and nearly all that is shown is that.
+fn first(text: &str, is_meant: impl Fn(char) -> bool) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += text.as_bytes().get(at..)?.iter().position(|byte| !matches!(byte, b' '..=b'~'))?;
+        let c = text.get(at..)?.chars().next()?;
+        if is_meant(c) {
+            return Some(at);
+        }
+        at += c.len_utf8();
+    }
 }
 
 /// The text, or its beginning and how long it is where that is more than `most` bytes.

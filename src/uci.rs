@@ -151,18 +151,32 @@ impl Engine {
 
     /// The error of an engine that ended while it was spoken to.
     fn ended(&mut self, command: &str) -> Error {
+        let end = Instant::now() + TO_END;
+        while !self.is_over() && Instant::now() < end {
+            // It may wait for somebody to read what it has to say.
+            self.note_last();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // What it said in the end is on its way.
+        while Instant::now() < end {
+            match self.lines.recv_timeout(LOOK) {
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => self.last = line,
+                Err(_) => break,
+            }
+        }
+        let how = self.end().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let error = Error::new(format!("the engine `{}` ended when it was asked `{command}`", self.name)).because(how);
+        self.quoted(error).help("start it by hand and type the same, or name another engine")
+    }
+
+    /// Looks at what it printed meanwhile.
+    fn note_last(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             if !line.trim().is_empty() {
                 self.last = line;
             }
         }
-        let end = Instant::now() + TO_END;
-        while !self.is_over() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let how = self.end().map_or_else(|error| error.to_string(), |status| status.to_string());
-        let error = Error::new(format!("the engine `{}` ended when it was asked `{command}`", self.name)).because(how);
-        self.quoted(error).help("start it by hand and type the same, or name another engine")
     }
 
     fn quoted(&self, error: Error) -> Error {

@@ -210,7 +210,9 @@ impl Build<'_> {
         let accept = |output: &Output, made: &Candidate<'_>| {
             self.accept_sums(node, output, &|action| states.get(action))?;
             self.accept(node, output, &made.written, made.path)?;
-            self.try_out(node, output, made, states, values)
+            self.try_out(node, output, made, states, values)?;
+            let tried = |action: NodeIndex| self.trials.state(action).unwrap_or_else(|| states.get(action));
+            self.accept_sums(node, output, &tried)
         };
         let published = |write: NodeIndex| self.published(write, &states.get(write));
         let ctx = self.scope(node);

@@ -36,7 +36,8 @@
 //! results are annotations: `entries`, `inCheck`, `filtered`, `chunksVisited`, `chunks`, `lookedAt` (positions whose sums were looked at) and
 //! `overflow` (of these sums, where there is any) of gather; `train` and `heldOut` (`positions`, `blocks`, `zeroBefore`, `zeroAfter`),
 //! `swaps`, `cycles`, `moves` of search; `clamped` and `overflowed` (values by tensor) of quantize;
-//! `positions`, `seed`, `values` (the digest of all that was computed) and `quantizationError` (`positions`, `mean`, `max`) of prove.
+//! `positions`, `seed`, `values` (the digest of all that was computed) and `quantizationError` (`positions`, `mean`, `max`) of prove,
+//! which tells of sums as gather does where there is no gather.
 //!
 //! To repeat the build: put the dependencies in their places (in place of those with `net` the dependencies of that net) and run `nnue build NET` of that version, with a `--set` for each override.
 //!

@@ -227,7 +227,7 @@ impl Build<'_> {
             if !is_published {
                 continue;
             }
-            let overflow = plan.actions.iter().find_map(|action| state(*action).settled()?.result.outcome()?.sampled()?.overflow);
+            let overflow = plan.actions.iter().find_map(|action| state(*action).settled()?.result.outcome()?.overflow().copied());
             if let Some(overflow) = overflow {
                 return Err(Error::new(format!("net `{}` is not fit to be published: {overflow}", plan.name))
                     .because("engines wrap such sums around and compute something else than was trained")

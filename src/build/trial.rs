@@ -12,7 +12,7 @@ use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place};
 use super::run::{Candidate, Runner};
-use super::state::{Settled, States};
+use super::state::{Settled, State, States};
 use super::values::Values;
 use crate::cache::Key;
 use crate::ctx::Ctx;
@@ -38,6 +38,11 @@ impl Trials {
     /// What came of a trial that ran in this build, if it was the action of this key.
     pub(super) fn result(&self, trial: NodeIndex, key: Key) -> Option<Settled> {
         self.passed().get(&trial).filter(|settled| settled.preimage.key() == key).cloned()
+    }
+
+    /// The state that a trial will have.
+    pub(super) fn state(&self, trial: NodeIndex) -> Option<State> {
+        self.passed().get(&trial).map(|settled| State::Settled(Box::new(settled.clone())))
     }
 
     /// The seconds that these took.
@@ -88,7 +93,13 @@ impl Build<'_> {
         if self.trials.result(trial, preimage.key()).is_some() {
             return Ok(());
         }
-        let Err(reason) = self.find(trial, &preimage) else { return Ok(()) };
+        let reason = match self.find(trial, &preimage) {
+            Ok(result) => {
+                self.trials.passed().insert(trial, Settled { preimage, result, ran: None });
+                return Ok(());
+            }
+            Err(reason) => reason,
+        };
         let published = |_| Some(made.path.to_owned());
         let accept = |_: &Output, _: &Candidate<'_>| Err(Error::new("a trial publishes nothing: this is a bug in nnue, please report it"));
         let ctx = self.scope(trial);

@@ -10,7 +10,7 @@ use serde_json::Number;
 use super::comparison::ComparisonReport;
 use super::data::PositionArgs;
 use super::described::LayoutArgs;
-use super::network::SourceArgs;
+use super::network::{SourceArgs, refuse_foreign};
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::error::Result;
@@ -114,6 +114,11 @@ impl TensorDifference {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
+    if !args.positions.data.is_empty() {
+        for path in [&args.a, &args.b] {
+            refuse_foreign("`nnue diff --data`", path, args.source_is.described())?;
+        }
+    }
     let mut comparison = match args.source_is.described() {
         Some(name) => compare_described(name, &args.layouts, &args.a, &args.b)?,
         None => {
@@ -122,7 +127,6 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         }
     };
     if !args.positions.data.is_empty() {
-        args.source_is.refuse_described()?;
         comparison.evaluations = Some(evaluations(&args, &ctx)?);
     }
     if args.json {

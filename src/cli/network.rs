@@ -5,8 +5,11 @@ use std::path::Path;
 use super::word::word;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::family::described::{is_file_name, shipped};
+use crate::family::described::{foreign, is_file_name, shipped};
+use crate::family::{Kind, recognize};
+use crate::files::Bytes;
 use crate::format::content_name;
+use crate::manifest::FilePath;
 use crate::net::{Block, Expectation, Generation, Quantization, generation, generation_names};
 use crate::stage::Load;
 
@@ -46,6 +49,31 @@ pub(crate) fn warn_of_name(path: &Path, ctx: &Ctx) -> Result<()> {
         ctx.warn(error.to_string());
     }
     Ok(())
+}
+
+/// For what evaluates networks: says of a network of another kind that it is one, and what can be done with it. `what` is the command.
+///
+/// # Errors
+/// When the network is lc0's, or of an architecture that is described.
+pub(crate) fn refuse_foreign(what: &str, path: &Path, described: Option<&str>) -> Result<()> {
+    let why = "it computes what Stockfish does with its networks, to the integer; what other engines compute is theirs to say";
+    if let Some(name) = described {
+        return Err(Error::usage(format!("{what} does not take the described architecture `{name}`"))
+            .because(why)
+            .help("`nnue inspect` and `nnue diff` show its tensors, `nnue convert --ft_optimize` finds which of its outputs are zero"));
+    }
+    let file = FilePath { typed: path.display().to_string(), resolved: path.to_owned() };
+    if recognize(&file).family == Kind::Lc0 {
+        return Err(Error::new(format!("{what} does not take `{}`: it is a network of lc0", path.display())).because(why).help(
+            "`nnue convert FILE OUT.onnx` writes a model that programs for ONNX evaluate; `nnue inspect` and `nnue diff` show its weights",
+        ));
+    }
+    match Bytes::map(path).ok().and_then(|bytes| foreign::recognize(&bytes)) {
+        None => Ok(()),
+        Some(found) => Err(Error::new(format!("{what} does not take `{}`: it is {}", path.display(), found.what))
+            .because(why)
+            .help(format!("it can be converted: {}", found.options()))),
+    }
 }
 
 impl SourceArgs {

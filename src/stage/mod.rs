@@ -126,6 +126,14 @@ impl Action {
     }
 }
 
+impl Outcome {
+    /// The sums that were seen to overflow.
+    pub fn overflow(&self) -> Option<&Overflow> {
+        let gathered = self.sampled().and_then(|sampled| sampled.overflow.as_ref());
+        gathered.or_else(|| self.proved().and_then(|proved| proved.overflow.as_ref()))
+    }
+}
+
 impl Stage {
     /// Whether it gives the same wherever it runs. What the engine of a machine does is nothing that locks, statements and rebuilds tell of.
     pub const fn is_reproducible(self) -> bool {
@@ -200,12 +208,14 @@ mod tests {
             Outcome::Permute,
             Outcome::Write(Written::new(Sha256::of(b""))),
             Outcome::Write(Written { sha256: Sha256::of(b""), content: Some(Sha256::of(b"x")) }),
-            Outcome::Prove(Box::new(Proved { positions: 7, seed: 1, digest: Blake3::of(b""), error: None })),
+            Outcome::Prove(Box::new(Proved { positions: 7, seed: 1, digest: Blake3::of(b""), error: None, looked_at: 0, overflow: None })),
             Outcome::Prove(Box::new(Proved {
                 positions: 7,
                 seed: 1,
                 digest: Blake3::of(b""),
                 error: Some(Deviation { positions: 5, mean: 0.123, max: 17.25 }),
+                looked_at: 7,
+                overflow: Some(Overflow { positions: 7, neurons: 1, neuron: 0, low: 0, high: 40_000 }),
             })),
             Outcome::Engine(Box::new(Played { name: "Fish 1".into(), nodes: None, against: None, exported: None, speed: None })),
             Outcome::Engine(Box::new(Played {

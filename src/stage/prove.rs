@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::members;
+use super::{Overflow, members};
 use crate::files::Blake3;
 use crate::positions::SELECTION_RULE;
 
@@ -18,6 +18,8 @@ pub struct Prove {
     pub max_error: Option<f64>,
     /// The mean error of quantizing that is accepted, in the same units.
     pub mean_error: Option<f64>,
+    /// Whether sums are looked at for overflow: where no search gathered from positions, nobody did.
+    pub sums: bool,
 }
 
 /// What was proven.
@@ -32,6 +34,12 @@ pub struct Proved {
     pub digest: Blake3,
     /// How far the integers are from the floats; `None` where the source has none.
     pub error: Option<Deviation>,
+    /// Positions in which sums were looked at for overflow; 0 where that is the business of `gather`.
+    #[serde(default)]
+    pub looked_at: u64,
+    /// That accumulators overflow in some of these; `None` where none was seen to.
+    #[serde(default)]
+    pub overflow: Option<Overflow>,
 }
 
 /// How far integers are from the floats that they were made from, in the engine's internal units, to three digits.
@@ -55,13 +63,14 @@ impl Prove {
             ("selection", Some(json!(SELECTION_RULE))),
             ("max_error", limit(self.max_error)),
             ("mean_error", limit(self.mean_error)),
+            ("sums", self.sums.then(|| json!(true))),
         ])
     }
 }
 
 impl Proved {
     pub(super) fn annotations(&self) -> Map<String, Value> {
-        let Self { positions, seed, digest, error } = self;
+        let Self { positions, seed, digest, error, looked_at, overflow } = self;
         members([
             ("positions", Some(json!(positions))),
             ("seed", Some(json!(seed))),
@@ -70,6 +79,8 @@ impl Proved {
                 "quantizationError",
                 error.map(|Deviation { positions, mean, max }| json!({"positions": positions, "mean": mean, "max": max})),
             ),
+            ("lookedAt", (*looked_at > 0).then(|| json!(looked_at))),
+            ("overflow", overflow.map(|overflow| json!(overflow))),
         ])
     }
 }
@@ -80,9 +91,10 @@ mod tests {
     use crate::stage::{Action, key};
 
     #[test]
-    fn limits_are_in_the_key_only_where_they_are_set() {
-        let params = Prove { positions: 200, seed: 0, max_error: None, mean_error: None };
+    fn what_is_asked_besides_is_in_the_key_only_where_it_is_asked() {
+        let params = Prove { positions: 200, seed: 0, max_error: None, mean_error: None, sums: false };
         assert_eq!(key(&Action::Prove(params)), r#"{"positions":200,"seed":0,"selection":1}"#);
+        assert_eq!(key(&Action::Prove(Prove { sums: true, ..params })), r#"{"positions":200,"seed":0,"selection":1,"sums":true}"#);
         let params = Prove { max_error: Some(12.0), mean_error: Some(0.5), ..params };
         assert_eq!(key(&Action::Prove(params)), r#"{"max_error":"12","mean_error":"0.5","positions":200,"seed":0,"selection":1}"#);
     }

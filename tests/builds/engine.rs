@@ -138,7 +138,8 @@ fn something_must_show_that_the_net_was_taken() {
     let says = ["nothing shows that the engine `./fish` took the net", "has been published already"];
     assert!(ran.code == 1 && says.iter().all(|part| ran.err.contains(part)), "{}", ran.transcript());
     project.write_engine(ENGINE);
-    let report = project.json(&["build", "--set", "net.big.engine.export=false"]);
+    let ran = project.nnue(&["build", "--json", "--set", "net.big.engine.export=false"]).ok();
+    let report = ran.json();
     assert_eq!((&net(&report, "big")["engine"]["exported"], &net(&report, "big")["engine"]["nodes"]), (&Value::Null, &1234.into()));
 }
 

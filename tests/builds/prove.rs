@@ -121,4 +121,14 @@ fn a_net_that_overflows_in_real_positions_is_built_with_a_warning_and_not_publis
         let named = std::fs::read_dir(project.at("dist")).map_or(0, Iterator::count);
         assert_eq!(named, 0, "what is refused never gets its name");
     }
+    // Where nothing is searched, the proof looks.
+    let kept = MANIFEST.replace("[net.big.optimize]", "[net.big.prove]");
+    project.manifest(&kept);
+    let warned = project.nnue(&["build"]).ok().err;
+    assert!(warned.contains("1 neuron overflows 16 bits in 100 positions; neuron 17 goes from "), "{warned}");
+    for _ in 0..2 {
+        let ran = project.nnue(&publish);
+        assert!(ran.code == 1 && ran.err.contains("net `big` is not fit to be published: 1 neuron overflows"), "{}", ran.transcript());
+        assert_eq!(std::fs::read_dir(project.at("dist")).map_or(0, Iterator::count), 0);
+    }
 }

@@ -103,3 +103,28 @@ fn diff_compares_evaluations_and_inspect_bounds_sums() {
     let bounds = nnue(path, ["inspect", "a.nnue", "--bounds", "--data", "x.fen"]).ok().out;
     assert!(bounds.contains("cannot overflow i16") && bounds.contains("seen in 60 positions"), "{bounds}");
 }
+
+/// What other engines compute is not known here: it is said, also where an option would otherwise mean nothing.
+#[test]
+fn networks_of_other_engines_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut bytes = Vec::new();
+    crate::lc0_net::net(&crate::lc0_net::SMALL, 1).write_pb(&mut bytes).unwrap();
+    std::fs::write(path.join("a.pb"), bytes).unwrap();
+    write_net(&path.join("a.nnue"), "small", 64, 3);
+    write_fens(&path.join("x.fen"), 3, 10);
+    let commands: [(&str, Vec<&str>); 3] = [
+        ("`nnue eval` does not take", vec!["eval", "NET", "--fen", START]),
+        ("`nnue diff --data` does not take", vec!["diff", "NET", "a.nnue", "--data", "x.fen"]),
+        ("`nnue inspect --bounds` does not take", vec!["inspect", "NET", "--bounds"]),
+    ];
+    for (says, command) in commands {
+        let of = |net: &'static str, more: &[&'static str]| {
+            let args = command.iter().map(|arg| if *arg == "NET" { net } else { arg }).chain(more.iter().copied());
+            nnue(path, args.collect::<Vec<_>>())
+        };
+        of("a.pb", &[]).fails(1, &[says, "it is a network of lc0", "ONNX"]);
+        of("a.nnue", &["--architecture", "plentychess"]).fails(2, &[says, "the described architecture `plentychess`", "nnue convert"]);
+    }
+}

@@ -99,6 +99,31 @@ fn a_build_asks_the_engine() {
     assert!(!path.join("packed.nnue").exists());
 }
 
+/// The bound of a transformer's sums is kept by real positions, and not many times what they give: the example that is committed and the
+/// engine's own net.
+#[test]
+fn bounds_of_sums_hold_and_are_near() {
+    use nnue::internals::evaluate::{bounds, largest_seen};
+    use nnue::internals::family::nnue::stages::load::{Loaded, load};
+    use nnue::internals::positions::{Filters, Selection, select};
+    let (Some(golden), Some(engine)) = (common::golden(), stockfish()) else { return };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
+    let ctx = nnue::internals::ctx::Ctx::silent();
+    for (net, data) in [(example.join("random.nnue"), example.join("positions.fen")), (engine, golden.join("small.binpack"))] {
+        let wanted = nnue::internals::format::nnue::Expectation { quantization: Some(&nnue::internals::net::FT127), ..Default::default() };
+        let Ok(Loaded::Quantized(parsed)) = load(&net, &wanted) else { panic!("{}", net.display()) };
+        let selection = Selection { count: Some(300), held_out: 0, seed: 2, filters: Filters::default() };
+        let positions = select(&[data], &selection, &ctx).unwrap().positions;
+        let bound = bounds(&parsed.network, &ctx).unwrap();
+        let seen = largest_seen(&parsed.network, &positions, &ctx).unwrap();
+        let held = bound.neurons.iter().zip(&seen).all(|(bound, seen)| bound.low <= seen.low && seen.high <= bound.high);
+        let largest = seen.iter().map(|range| range.size()).max().unwrap();
+        let ratio = bound.worst().unwrap().1.size() as f64 / largest as f64;
+        println!("{}: the bound is {ratio:.2} times what was seen", net.display());
+        assert!(held && (1.0..8.0).contains(&ratio), "{}: {ratio}", net.display());
+    }
+}
+
 #[test]
 fn the_net_inside_the_engine_is_a_source() {
     let (Some(_), Some(engine)) = (common::golden(), stockfish()) else { return };

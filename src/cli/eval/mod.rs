@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::data::{PositionArgs, Positions};
-use super::network::{SourceArgs, warn_of_name};
+use super::network::{SourceArgs, refuse_foreign, warn_of_name};
 use super::word::word;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -124,6 +124,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     } else {
         args.positions.take(&ctx)?
     };
+    refuse_foreign("`nnue eval`", &args.net, args.source_is.described())?;
     warn_of_name(&args.net, &ctx)?;
     let forms = load_forms(&args, &ctx)?;
     let report = report(&args, &forms, &chosen, &ctx)?;

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::described::LayoutArgs;
 use super::lc0::FindArgs;
+use super::network::refuse_foreign;
 use super::terminal::Verbosity;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
@@ -169,6 +170,9 @@ impl Report {
 pub(super) fn run(mut args: Args, global: &Global) -> Result<Exit> {
     let ctx = global.ctx(Backend::Cpu);
     args.file = args.lc0.locate(&args.file)?;
+    if args.bounds {
+        refuse_foreign("`nnue inspect --bounds`", &args.file, args.architecture.as_deref())?;
+    }
     let bytes = whole(&args.file)?;
     if let Some(exit) = super::lc0::inspect(&args.file, &bytes, &args.lc0, args.json, global)? {
         return Ok(exit);

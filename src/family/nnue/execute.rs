@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::samples;
 use super::stages::engine::{Trial, engine as try_with};
 use super::stages::load::{Loaded, load_noted};
 use super::stages::permute::permute as reorder;
@@ -86,7 +87,9 @@ fn quantize(params: Quantize, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product>
 
 /// Positions of the data files → the matrices of the search and of its judgement.
 fn gather(params: &Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-    let sampled = pipeline::sample(&data(inputs), params, held_out(params.positions), &inputs.guarded()?)?;
+    let sampled = samples::taken(samples::Key::of_gather(params, inputs)?, || {
+        pipeline::sample(&data(inputs), params, held_out(params.positions), &inputs.guarded()?)
+    })?;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("gather")) };
     let gathered = pipeline::gather(&network, &sampled, ctx)?;
     inputs.check_unchanged()?;
@@ -142,7 +145,10 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
 /// The written file, read back, against its source.
 fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let file = written(inputs)?;
-    let positions = pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?)?;
+    let sampled = samples::taken(samples::Key::of_proof(params, inputs)?, || {
+        pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?)
+    })?;
+    let positions = &sampled.positions;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("prove")) };
     let floats = match inputs.has(Role::Floats).then(|| value(inputs, Role::Floats)).transpose()? {
         Some(Value::Coalesced(floats)) => Some(floats),
@@ -151,7 +157,7 @@ fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
         }
         None => None,
     };
-    let proved = prove_file(&network, floats.as_deref(), &file, &positions, params, ctx)?;
+    let proved = prove_file(&network, floats.as_deref(), &file, positions, params, ctx)?;
     inputs.check_unchanged()?;
     Ok(Product::Finding { digest: proved.digest, outcome: Outcome::Prove(Box::new(proved)) })
 }

@@ -5,6 +5,7 @@
 //! | [`stages`] | what each stage does, a pure function each; and the whole way of a net without a graph |
 //! | `plan`, `assume` | a net of a manifest → its actions; what its source leaves open |
 //! | `execute`, `value` | an action of a build → its stage; results in memory, as artifacts, and from elsewhere |
+//! | `samples` | positions that were taken lately, for the next that takes the same |
 //! | `fishtest` | what a place of publication asks |
 //! | `pictures` | what a report links to |
 
@@ -13,6 +14,7 @@ pub(in crate::family) mod execute;
 mod fishtest;
 mod pictures;
 pub(in crate::family) mod plan;
+mod samples;
 pub mod stages;
 pub(in crate::family) mod value;
 

@@ -49,7 +49,8 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
         let write = Action::Write(Write { format, compression: net.compression.value, source_compression: facts.compression, description });
         let written = steps.action(write, &[(Role::Network, from)]);
         if let Some(how) = net.prove.as_ref().filter(|_| format == FileFormat::Nnue) {
-            let (params, inputs) = prove(manifest, how, integers, floats, written)?;
+            let (mut params, inputs) = prove(manifest, how, integers, floats, written)?;
+            params.sums = search.is_none();
             let inputs = with_data(inputs, &how.data, steps);
             steps.action(Action::Prove(params), &inputs);
         }
@@ -112,7 +113,8 @@ fn prove(
     let mut inputs = vec![(Role::Network, integers), (Role::Published, written)];
     inputs.extend(floats.map(|floats| (Role::Floats, floats)));
     let value = |limit: &Option<Located<f64>>| limit.as_ref().map(|limit| limit.value);
-    let params = Prove { positions: positions.value, seed: seed.value, max_error: value(max_error), mean_error: value(mean_error) };
+    let params =
+        Prove { positions: positions.value, seed: seed.value, max_error: value(max_error), mean_error: value(mean_error), sums: false };
     Ok((params, inputs))
 }
 

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::ctx::Ctx;
@@ -53,33 +54,60 @@ pub fn engine(trial: &Trial<'_>, ctx: &Ctx) -> Result<Played> {
     let scratch =
         scratch.map_err(|error| Error::new("cannot make a folder for the engine").because(error).help("set `TMPDIR` to another place"))?;
     let desk = Desk { trial, folder: scratch.path(), ctx };
-    desk.put(RESULT, trial.file)?;
-    let (name, exported) = desk.load()?;
-    let mut played = Played { name, nodes: None, against: None, exported, speed: None };
-    let Some(arguments) = &trial.params.bench else { return Ok(played) };
-    let command = format!("bench {arguments}").trim_end().to_owned();
-    let result = desk.bench(RESULT, &command)?.searched()?;
-    if exported.is_none() && !result.names_file {
-        return Err(Error::new(format!("nothing shows that the engine `{}` took the net", trial.params.name))
-            .because(format!("it does not name the file in what it prints during `{command}`"))
-            .help("let it write the net out again: `export = true`"));
+    // One engine at a time: they would disturb each other's times.
+    let _alone = desk.wait_for_others()?;
+    let runs = 1 + trial.params.bench.as_ref().map_or(0, |_| 2 + 2 * u64::from(trial.params.speed));
+    ctx.progress().start("engine", Some(runs), "runs");
+    let played = desk.play();
+    ctx.progress().finish("engine");
+    played
+}
+
+/// Held while an engine runs.
+static RUNNING: Mutex<()> = Mutex::new(());
+
+impl Desk<'_> {
+    fn wait_for_others(&self) -> Result<MutexGuard<'static, ()>> {
+        loop {
+            match RUNNING.try_lock() {
+                Ok(alone) => return Ok(alone),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => self.ctx.check()?,
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
-    let (against, other) = desk.other(&command)?;
-    if other.nodes != result.nodes {
-        let what = match against {
-            Against::Source => "with the source",
-            Against::Unpermuted => "with the source's integers in their own order",
-        };
-        return Err(Error::new(format!("the engine `{}` does not play with the net as with its source", trial.params.name))
-            .because(format!("`{command}` searches {} nodes with the net and {} {what}", result.nodes, other.nodes))
-            .help("an engine with several threads searches another tree each time: `options = [\"Threads=1\"]`"));
+
+    fn play(&self) -> Result<Played> {
+        let Desk { trial, .. } = *self;
+        self.put(RESULT, trial.file)?;
+        let (name, exported) = self.load()?;
+        let mut played = Played { name, nodes: None, against: None, exported, speed: None };
+        let Some(arguments) = &trial.params.bench else { return Ok(played) };
+        let command = format!("bench {arguments}").trim_end().to_owned();
+        let result = self.bench(RESULT, &command)?.searched()?;
+        if exported.is_none() && !result.names_file {
+            return Err(Error::new(format!("nothing shows that the engine `{}` took the net", trial.params.name))
+                .because(format!("it does not name the file in what it prints during `{command}`"))
+                .help("let it write the net out again: `export = true`"));
+        }
+        let (against, other) = self.other(&command)?;
+        if other.nodes != result.nodes {
+            let what = match against {
+                Against::Source => "with the source",
+                Against::Unpermuted => "with the source's integers in their own order",
+            };
+            return Err(Error::new(format!("the engine `{}` does not play with the net as with its source", trial.params.name))
+                .because(format!("`{command}` searches {} nodes with the net and {} {what}", result.nodes, other.nodes))
+                .help("an engine with several threads searches another tree each time: `options = [\"Threads=1\"]`"));
+        }
+        played.nodes = Some(result.nodes);
+        played.against = Some(against);
+        if trial.params.speed > 0 {
+            played.speed = Some(self.time(&command, result.nodes)?);
+        }
+        Ok(played)
     }
-    played.nodes = Some(result.nodes);
-    played.against = Some(against);
-    if trial.params.speed > 0 {
-        played.speed = Some(desk.time(&command, result.nodes)?);
-    }
-    Ok(played)
 }
 
 /// The engine's folder with what it takes to ask.
@@ -159,6 +187,7 @@ impl Desk<'_> {
     /// Lets the engine load the file, and write it out again where that is asked for; what it calls itself.
     fn load(&self) -> Result<(String, Option<Exported>)> {
         let (mut engine, called) = self.start(RESULT)?;
+        self.ctx.progress().advance("engine", 1);
         if !self.trial.params.export {
             engine.quit();
             return Ok((called, None));
@@ -228,14 +257,25 @@ impl Desk<'_> {
         let start = Instant::now();
         engine.say(command)?;
         let (mut names_file, mut refusal) = (false, None);
-        let nodes = engine.answer(command, |line| {
+        let mut look = |line: &str| {
             names_file |= line.starts_with("info string") && line.contains(file);
             if refusal.is_none() {
                 refusal = refused(&self.trial.params.name, line).err();
             }
+        };
+        let nodes = engine.answer(command, |line| {
+            look(line);
             Ok(nodes_of(line))
         });
         let took = start.elapsed();
+        let nodes = nodes.and_then(|nodes| {
+            // The number may have been printed to another stream than all before it, which comes later then.
+            engine.say("isready")?;
+            engine.answer("isready", |line| {
+                look(line);
+                Ok((line == "readyok").then_some(nodes))
+            })
+        });
         // Engines that do not read a net say so, and end.
         if let Some(refusal) = refusal {
             self.ctx.check()?;
@@ -243,6 +283,7 @@ impl Desk<'_> {
         }
         let nodes = nodes?;
         engine.quit();
+        self.ctx.progress().advance("engine", 1);
         Ok(Run::Searched(Bench { nodes, took, names_file }))
     }
 
@@ -265,7 +306,6 @@ impl Desk<'_> {
     /// Times both in turn, each first as often as second. What searches another number of nodes is not timed but refused.
     fn time(&self, command: &str, nodes: u64) -> Result<Speed> {
         let pairs = self.trial.params.speed;
-        self.ctx.progress().start("engine", Some(u64::from(pairs)), "pairs");
         let mut logarithms = Vec::with_capacity(pairs as usize);
         for pair in 0..pairs {
             let run = |file: &str| {
@@ -285,9 +325,7 @@ impl Desk<'_> {
                 (run(RESULT)?, other)
             };
             logarithms.push((other / result).ln());
-            self.ctx.progress().advance("engine", 1);
         }
-        self.ctx.progress().finish("engine");
         Ok(ratio(&logarithms))
     }
 }

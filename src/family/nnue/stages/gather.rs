@@ -70,6 +70,11 @@ pub fn overflow(network: &QuantizedNetwork, positions: &[Position], ctx: &Ctx) -
     Ok((looked_at, overflow))
 }
 
+/// Warns of sums that overflow.
+pub fn note_overflow(overflow: &Overflow, ctx: &Ctx) {
+    ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
+}
+
 fn gather_with(
     kernel: Kernel,
     network: &QuantizedNetwork,

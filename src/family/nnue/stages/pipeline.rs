@@ -140,9 +140,9 @@ pub fn sample(files: &[PathBuf], params: &stage::Gather, held_out: u64, ctx: &Ct
 ///
 /// # Errors
 /// As [`select`].
-pub fn positions_to_prove(files: &[PathBuf], params: &stage::Prove, ctx: &Ctx) -> Result<Vec<Position>> {
+pub fn positions_to_prove(files: &[PathBuf], params: &stage::Prove, ctx: &Ctx) -> Result<positions::Sampled> {
     let selection = Selection { count: Some(params.positions), held_out: 0, seed: params.seed, filters: Filters::default() };
-    Ok(select(files, &selection, ctx)?.positions)
+    select(files, &selection, ctx)
 }
 
 /// What gather gives.
@@ -163,7 +163,7 @@ pub fn gather(network: &QuantizedNetwork, sampled: &positions::Sampled, ctx: &Ct
     let mut gathered = gather_by(sampled, |positions| gather::gather(network, positions, None, ctx))?;
     (gathered.outcome.looked_at, gathered.outcome.overflow) = gather::overflow(network, &sampled.positions, ctx)?;
     if let Some(overflow) = gathered.outcome.overflow {
-        ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
+        gather::note_overflow(&overflow, ctx);
     }
     Ok(gathered)
 }

@@ -3,6 +3,7 @@
 //! The order of the transformer's neurons is the only thing that may differ. Where the source has floats, the integers are also held
 //! against these: that is an error with a size, not a difference.
 
+use super::gather;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, quantization_error};
@@ -41,7 +42,11 @@ pub fn prove(
         Some(floats) => Some(deviation(floats, source, &positions[..positions.len().min(MOST_FLOAT_POSITIONS)], params, ctx)?),
         None => None,
     };
-    Ok(Proved { positions: proof.positions, seed: params.seed, digest: Blake3(proof.digest.into()), error })
+    let (looked_at, overflow) = if params.sums { gather::overflow(source, positions, ctx)? } else { (0, None) };
+    if let Some(overflow) = overflow {
+        gather::note_overflow(&overflow, ctx);
+    }
+    Ok(Proved { positions: proof.positions, seed: params.seed, digest: Blake3(proof.digest.into()), error, looked_at, overflow })
 }
 
 /// How far the integers are from the floats, unless that is too far.
@@ -76,7 +81,7 @@ mod tests {
     use crate::net::random_network;
     use crate::positions::generate;
 
-    const PARAMS: Prove = Prove { positions: 30, seed: 0, max_error: None, mean_error: None };
+    const PARAMS: Prove = Prove { positions: 30, seed: 0, max_error: None, mean_error: None, sums: false };
 
     fn file(network: &QuantizedNetwork, compression: Compression) -> Vec<u8> {
         let mut bytes = Vec::new();

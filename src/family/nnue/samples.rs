@@ -1,0 +1,104 @@
+//! Positions that were taken lately. A proof is usually over the positions of the search before it, and the nets of a sweep share theirs:
+//! to read and unpack the data takes longer than what is done with it.
+//!
+//! A sample follows from the content of its files, the number, the seed and the filters alone, so whoever asks for the same gets the same;
+//! what is held out is taken from what the others leave.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Result;
+use crate::family::Inputs;
+use crate::files::Blake3;
+use crate::positions::{Filters, Sampled, held_out};
+use crate::stage::{Gather, Prove, Role};
+
+/// Larger samples are not kept: 40 bytes a position.
+const MOST_POSITIONS: usize = 200_000;
+
+/// What decides a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Key {
+    data: Vec<Blake3>,
+    positions: u64,
+    /// How many further ones are wanted.
+    held_out: u64,
+    seed: u64,
+    filters: Filters,
+}
+
+/// The last one.
+static LAST: Mutex<Option<(Key, Arc<Sampled>)>> = Mutex::new(None);
+
+impl Key {
+    pub(super) fn of_gather(params: &Gather, inputs: &dyn Inputs) -> Result<Self> {
+        let Gather { positions, seed, filters } = params.clone();
+        Ok(Self { data: digests(inputs)?, positions, held_out: held_out(positions), seed, filters })
+    }
+
+    pub(super) fn of_proof(params: &Prove, inputs: &dyn Inputs) -> Result<Self> {
+        let Prove { positions, seed, .. } = *params;
+        Ok(Self { data: digests(inputs)?, positions, held_out: 0, seed, filters: Filters::default() })
+    }
+
+    /// Whether a sample of `other` has this one in it.
+    fn is_in(&self, other: &Self) -> bool {
+        self.held_out <= other.held_out && Self { held_out: other.held_out, ..self.clone() } == *other
+    }
+}
+
+fn digests(inputs: &dyn Inputs) -> Result<Vec<Blake3>> {
+    let data = inputs.files().into_iter().map(|(role, _)| role).filter(|role| matches!(role, Role::Data(_)));
+    data.map(|role| inputs.digest(role)).collect()
+}
+
+/// The sample: the last one, or what `take` gives. It may hold more out than was asked for.
+pub(super) fn taken(key: Key, take: impl FnOnce() -> Result<Sampled>) -> Result<Arc<Sampled>> {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, sampled)) = last.filter(|(last, _)| key.is_in(last)) {
+        return Ok(sampled);
+    }
+    let sampled = Arc::new(take()?);
+    if sampled.positions.len() + sampled.held_out.len() <= MOST_POSITIONS {
+        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, sampled.clone()));
+    }
+    Ok(sampled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctx::Ctx;
+    use crate::positions::{Selection, generate, select};
+
+    fn key(data: &[u8], positions: u64, held_out: u64, seed: u64) -> Key {
+        Key { data: vec![Blake3::of(data)], positions, held_out, seed, filters: Filters::default() }
+    }
+
+    #[test]
+    fn only_what_decides_a_sample_tells_samples_apart() {
+        let of = key(b"a", 10, 10, 1);
+        assert!(of.is_in(&of) && key(b"a", 10, 0, 1).is_in(&of));
+        let filtered = Key { filters: Filters { filtered: true, ..Filters::default() }, ..of.clone() };
+        for other in [key(b"b", 10, 10, 1), key(b"a", 9, 10, 1), key(b"a", 10, 10, 2), key(b"a", 10, 11, 1), filtered] {
+            assert!(!other.is_in(&of), "{other:?}");
+        }
+    }
+
+    /// What a proof is given in place of its own sample is its own sample.
+    #[test]
+    fn what_is_held_out_changes_nothing_of_the_sample() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.fen");
+        let lines: String = generate(3, 400).iter().map(|position| position.to_fen() + "\n").collect();
+        std::fs::write(&path, lines).unwrap();
+        for seed in 0..4 {
+            let take = |held_out| {
+                let selection = Selection { count: Some(100), held_out, seed, filters: Filters::default() };
+                select(std::slice::from_ref(&path), &selection, &Ctx::silent()).unwrap()
+            };
+            let (alone, with_more) = (take(0), take(100));
+            assert_eq!((&alone.positions, alone.stats), (&with_more.positions, with_more.stats));
+            assert!(alone.held_out.is_empty() && !with_more.held_out.is_empty());
+        }
+    }
+}
