@@ -357,7 +357,8 @@ static NET_KEYS: [Key; 17] = [
     Key::new(
         "prove",
         Kind::Table(&PROVE),
-        "Read the published `.nnue` file back and evaluate it against its source: every sum must be equal",
+        "Read the published `.nnue` file back and evaluate it against its source: every sum must be equal, and engines of its time must read \
+         the file",
     )
     .default("on for nets with `optimize`")
     .or_off(),
