@@ -50,7 +50,12 @@ impl FilterArgs {
                 return Err(filter.out_of_range(*number));
             }
         }
-        filters.validate()?;
+        filters.validate().map_err(|error| {
+            // Help for the manifest's keys, in words of the options.
+            let help = error.help_text().unwrap_or_default();
+            let help = help.replace("`pc = \"", "`--pc ").replace("\"`", "`").replace("`soft_early", "`--soft_early");
+            error.help_instead(help)
+        })?;
         Ok(filters)
     }
 }

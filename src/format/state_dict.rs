@@ -703,6 +703,12 @@ fn settle(
     Ok(Architecture { generation, features: set, l1, l2, l3, quantization })
 }
 
+/// The generation that a network is not taken for, though its tensors may be of it, where the user says the scales alone: the one that no
+/// release had of two that store the first threats.
+pub fn passed_over(taken: &'static Generation) -> Option<&'static Generation> {
+    (taken.name == "SFNNv10b").then(|| GENERATIONS.iter().find(|other| other.name == "SFNNv10a")).flatten()
+}
+
 /// How the help of an error begins that offers choices, each as `key = "value"` in backticks.
 pub(crate) const SAY_WHICH: &str = "say which: ";
 

@@ -364,7 +364,8 @@ static NET_KEYS: [Key; 19] = [
     Key::new(
         "prove",
         Kind::Table(&PROVE),
-        "Read the `.nnue` file back and evaluate it against its source before it gets its name: every sum must be equal",
+        "Read the `.nnue` file back and evaluate it against its source before it gets its name: every sum must be equal, and engines of its \
+         time must read the file",
     )
     .default("on for nets with `optimize`")
     .or_off(),

@@ -129,6 +129,16 @@ fn unknown_net(name: &str, source: &Source, known: &HashSet<String>, content: &C
             format!("name one of its nets as `nnue status` does: {}", listed(names.iter().copied())),
         );
     }
+    let table = format!("{NET_PREFIX}{name}");
+    if content.sources.contains_key(&table) {
+        return Problem::new(
+            format!("no net named `{name}`"),
+            place,
+            "made from this net",
+            format!("a source that begins with `{NET_PREFIX}` is a net, also where a `[source]` table has that name"),
+            "rename the table",
+        );
+    }
     let help = match names.first() {
         Some(_) => format!("{}nets: {}", suggestion(name, &names), listed(names.iter().copied())),
         None => format!("add a `[net.NAME]` table, or write `./{NET_PREFIX}{name}` for a file of that name"),

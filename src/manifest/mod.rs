@@ -322,6 +322,9 @@ impl Manifest {
 
     /// `nets`, and all nets that they are made from, in the order of the manifest.
     pub fn with_needed<'m>(&'m self, nets: &[&'m ResolvedNet]) -> Vec<&'m ResolvedNet> {
+        if nets.iter().all(|net| net.needs().next().is_none()) {
+            return nets.to_vec();
+        }
         let by_name: HashMap<&str, &ResolvedNet> = self.nets.iter().map(|net| (net.name.as_str(), net)).collect();
         let mut wanted: HashSet<&str> = HashSet::new();
         let mut open: Vec<&ResolvedNet> = nets.to_vec();

@@ -132,3 +132,24 @@ fn a_net_that_overflows_in_real_positions_is_built_with_a_warning_and_not_publis
         assert_eq!(std::fs::read_dir(project.at("dist")).map_or(0, Iterator::count), 0);
     }
 }
+
+/// It evaluates as its source does, and is dead all the same: who wants it so says `prove = false`.
+#[test]
+fn a_file_that_no_engine_reads_is_not_proven() {
+    let text = "version = 1\n[data.fens]\npath = \"positions.fen\"\n[net.big]\nsource = \"run.nnue\"\noutputs = \"big.nnue\"\n\
+                compression = \"none\"\nprove = { data = \"fens\", positions = 50 }\n";
+    let project = Project::empty().with_net("run.nnue", 128, 5).with_fens("positions.fen", 9, 100).with_manifest(text);
+    for _ in 0..2 {
+        let ran = project.nnue(&["build"]);
+        assert_eq!(ran.code, 1, "{}", ran.transcript());
+        for words in ["no engine of its generation reads it", "Stockfish since 16", "write `compression = \"leb128\"`", "must not be used"]
+        {
+            assert!(ran.err.contains(words), "{words}: {}", ran.err);
+        }
+    }
+    assert!(!project.at("nnue.lock").exists() || !project.text("nnue.lock").contains("big"));
+    project.manifest(&text.replace("\"none\"", "\"auto\""));
+    project.nnue(&["build"]).ok();
+    project.manifest(&text.replace("prove = { data = \"fens\", positions = 50 }", "prove = false"));
+    assert!(project.nnue(&["build"]).ok().err.contains("refuses `none`"));
+}

@@ -182,6 +182,9 @@ fn filters_choose_among_lines() {
         ["--filters=trainer-2026-05", "--no-filtered", "--no-wld-filtered", "--soft-early-fen-skipping=-1", "--random-fen-skipping=0"];
     assert_eq!(gather(&off).ok().out, "wrote 1 positions × L1=16 to `act.npy`\n");
     std::fs::remove_file(work.path().join("act.npy")).unwrap();
+    // What is wrong with them is said in words of the options.
+    gather(&["--pc-y1", "0.4"]).fails(2, &["have two meanings", "add `--pc 2026-05` for 8, 16 and 24 pieces, or `--pc 2026-01` for"]);
+    gather(&["--ply-x1", "2"]).fails(2, &["set `--soft_early_fen_skipping`, for example to 20"]);
     gather(&["--early_fen_skipping", "-2"]).fails(2, &["--early_fen_skipping", "-1..=65535"]);
     assert_eq!(names(work.path()), ["net.nnue", "p.fen"]);
 }

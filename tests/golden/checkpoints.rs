@@ -391,3 +391,24 @@ fn expectation_of_file(folder: &Path) -> Expectation {
     let generation = generation.into_iter().find(|(commit, _)| text.contains(commit));
     Expectation { architecture: generation.and_then(|(_, name)| nnue::internals::net::generation(name)), ..expectation(folder) }
 }
+
+/// Of two generations that the first threat nets can be of, the one of a release is taken once the scales are given, and that is said.
+#[test]
+fn a_generation_that_is_taken_for_another_is_said() {
+    let Some(golden) = common::golden() else { return };
+    let work = tempfile::tempdir().unwrap();
+    let checkpoint = golden.join("public/A_seed/Full_Threats_fact_L16/net.ckpt");
+    std::fs::write(work.path().join("net.ckpt"), common::read_maybe_xz(&checkpoint)).unwrap();
+    let run = |more: &[&str]| {
+        let output = crate::described::nnue(work.path(), &[&["convert", "net.ckpt", "x.nnue"], more].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = run(&["--quantization", "ft255"]);
+    assert!(code == Some(0) && said.contains("is taken for SFNNv10b") && said.contains("can also be of SFNNv10a"), "{said}");
+    for generation in ["SFNNv10a", "SFNNv10b"] {
+        let (code, said) = run(&["--architecture", generation]);
+        assert!(code == Some(0) && !said.contains("is taken for"), "{said}");
+    }
+    let (code, said) = run(&[]);
+    assert!(code == Some(1) && said.contains("say which: `--architecture SFNNv10a` or `--architecture SFNNv10b`"), "{said}");
+}

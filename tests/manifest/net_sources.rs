@@ -57,7 +57,9 @@ fn mistakes_are_told_with_their_places() {
     let layouts = "[net.b]\nsource = \"net:a\"\noutputs = { published = \"b.bin\" }\n";
     let described = "[source.plenty]\npath = \"p.bin\"\narchitecture = \"plentychess\"\n[net.p]\nsource = \"plenty\"\noutputs = { published = \"p\" }\n";
     let pin = format!("[source.pinned]\npath = \"net:base\"\nsha256 = \"{}\"\n{}", "0".repeat(64), net("pinned", "pinned"));
-    let cases: [(String, &[&str]); 11] = [
+    let table = "[source.\"net:x\"]\npath = \"x.nnue\"\n".to_owned() + &net("a", "net:x");
+    let cases: [(String, &[&str]); 12] = [
+        (table, &["no net named `x`", "rename the table"]),
         (net("a", "net:bass"), &["no net named `bass`", "did you mean `base`?", "nnue.toml:11:10"]),
         (net("a", "net:"), &["no net named ``"]),
         (net("a", "net:a"), &["the net `a` is made from itself", "`a` → `a`"]),

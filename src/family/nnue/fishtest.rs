@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
+use super::stages::pipeline::check_readable;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::Publication;
 use crate::files::{Bytes, hash_file_sha256};
-use crate::format::nnue::{self, Expectation, Parsed};
+use crate::format::nnue::{self, Expectation};
 use crate::manifest::{FISHTEST_LICENSE, is_public_name};
 
 /// Files of this many bytes or more are refused.
@@ -47,7 +48,7 @@ fn judge(shown: &str, content: &Path, license: Option<&str>, ctx: &Ctx) -> Resul
     }
     let parsed = nnue::read(&Bytes::map(content)?, &Expectation::default())
         .map_err(|error| error.context("it cannot be read back").help("this is a bug in nnue, please report it"))?;
-    check_compression(&parsed)
+    check_readable(&parsed)
 }
 
 fn check_license(license: Option<&str>) -> Result<()> {
@@ -56,17 +57,6 @@ fn check_license(license: Option<&str>) -> Result<()> {
     }
     let stated = license.map_or("no licence is stated".to_owned(), |license| format!("the stated licence is `{license}`"));
     Err(Error::new(stated).help(format!("write `license = \"{FISHTEST_LICENSE}\"` in the net's table, if it is yours to give away")))
-}
-
-/// An engine of the net's time must read it.
-fn check_compression(parsed: &Parsed) -> Result<()> {
-    let architecture = &parsed.network.architecture;
-    match parsed.compression.and_then(|compression| architecture.unreadable(compression)) {
-        Some(why) => Err(Error::new("no engine of its generation reads it")
-            .because(why)
-            .help(format!("write `compression = \"{}\"`", architecture.usual_compression()))),
-        None => Ok(()),
-    }
 }
 
 fn check_size(bytes: u64) -> Result<()> {

@@ -48,6 +48,21 @@ pub fn load_noted(bytes: Bytes, path: &Path, expected: &Expectation, ctx: &Ctx) 
     if let Some(note) = checkpoint::note(&bytes) {
         ctx.warn(format!("`{}`: {note}", path.display()));
     }
+    if let Loaded::Float(network) = &loaded
+        && expected.architecture.is_none()
+        && let taken = network.architecture.generation
+        && let Some(other) = state_dict::passed_over(taken)
+        && load_bytes(bytes, &Expectation { architecture: Some(other), ..expected.clone() }).is_ok()
+    {
+        ctx.warn(format!(
+            "`{}` is taken for {} ({}), and can also be of {} ({}), which is stored otherwise: `architecture` says which",
+            path.display(),
+            taken.name,
+            taken.about,
+            other.name,
+            other.about
+        ));
+    }
     Ok(loaded)
 }
 

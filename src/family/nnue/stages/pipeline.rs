@@ -18,7 +18,7 @@ use super::write::write_nnue;
 use super::write_float::{FloatTarget, write_float};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::format::nnue::{Compression, Expectation};
+use crate::format::nnue::{Compression, Expectation, Parsed};
 use crate::format::sources::whole;
 use crate::net::{Architecture, Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix, SearchOutcome, SearchParams, ZeroBlocks, zero_blocks};
@@ -119,6 +119,20 @@ pub fn note_assumed_scales(network: &QuantizedNetwork, scales_are_known: bool, p
         network.architecture.quantization.name,
         others.join(", ")
     ));
+}
+
+/// Whether an engine of the net's time reads the file.
+///
+/// # Errors
+/// When none does, for how it is packed.
+pub fn check_readable(parsed: &Parsed) -> Result<()> {
+    let architecture = &parsed.network.architecture;
+    match parsed.compression.and_then(|compression| architecture.unreadable(compression)) {
+        Some(why) => Err(Error::new("no engine of its generation reads it")
+            .because(why)
+            .help(format!("write `compression = \"{}\"`", architecture.usual_compression()))),
+        None => Ok(()),
+    }
 }
 
 /// The scales that networks of this generation have had, besides these.

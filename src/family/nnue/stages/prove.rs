@@ -13,6 +13,8 @@ use crate::net::{Coalesced, Expectation, Network, QuantizedNetwork};
 use crate::positions::Position;
 use crate::stage::{Deviation, Prove, Proved};
 
+use super::pipeline::check_readable;
+
 /// The float forward is computed plainly, term by term: more positions than these would take longer than all the rest.
 const MOST_FLOAT_POSITIONS: usize = 1000;
 
@@ -36,7 +38,10 @@ pub fn prove(
         quantization: Some(architecture.quantization),
         ..Expectation::default()
     };
-    let published = nnue::read(file, &expected).map_err(|error| error.context("the published file cannot be read back"))?.network;
+    let published = nnue::read(file, &expected).map_err(|error| error.context("the published file cannot be read back"))?;
+    // What no engine loads plays nothing, however well it evaluates here.
+    check_readable(&published).map_err(|error| error.context("the published file cannot be proven"))?;
+    let published = published.network;
     let proof = evaluate::prove(source, &published, positions, ctx)?;
     let error = match floats {
         Some(floats) => Some(deviation(floats, source, &positions[..positions.len().min(MOST_FLOAT_POSITIONS)], params, ctx)?),
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_permuted_file_is_proven_whatever_its_packing() {
-        let source = random_network("SFNNv10a", 32, 3);
+        let source = random_network("SFNNv5", 32, 3);
         let mut permuted = source.clone();
         permuted.permute(&(0..16).rev().collect::<Vec<_>>());
         let proved = run(&source, &file(&source, Compression::None)).unwrap();
@@ -106,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_no_engine_of_its_generation_reads_is_refused() {
+        let source = random_network("SFNNv10a", 32, 3);
+        assert!(run(&source, &file(&source, Compression::Leb128)).is_ok());
+        let error = run(&source, &file(&source, Compression::None)).unwrap_err();
+        assert!(error.causes().iter().any(|cause| cause == "no engine of its generation reads it"), "{error:?}");
+        assert_eq!(error.help_text(), Some("write `compression = \"leb128\"`"));
+    }
+
+    #[test]
     fn a_file_that_evaluates_otherwise_is_refused_by_place() {
         let source = random_network("SFNNv10a", 32, 3);
         let mut damaged = source.clone();
@@ -113,7 +127,7 @@ mod tests {
         let error = run(&source, &file(&damaged, Compression::Leb128)).unwrap_err();
         let text = format!("{error}; {}", error.causes().join("; "));
         assert!(text.contains("position `") && text.contains("bucket 0, layer `l2`, neuron 3"), "{text}");
-        let error = run(&source, &file(&source, Compression::None)[..5000]).unwrap_err();
+        let error = run(&source, &file(&source, Compression::Leb128)[..5000]).unwrap_err();
         assert!(error.message().contains("cannot be read back"), "{error}");
     }
 }
