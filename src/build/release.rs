@@ -16,7 +16,7 @@ use super::report::NetStatus;
 use super::state::{Settled, State};
 use crate::build::provenance::{self, Facts};
 use crate::cache::OutputState;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::family::publication;
 use crate::files::{OwnPath, Sha256};
 use crate::manifest::{Output, OutputKind, PROVENANCE_SUFFIX, Publish, ResolvedNet, provenance_path};
@@ -59,15 +59,21 @@ impl Build<'_> {
         let this = Net { index, plan, net, states };
         let mut pass = self.release_pass.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err((write, error)) = self.release_net(&this, &mut pass, &mut released) {
-            (self.on_error)(&plan.name, &error);
+            // An interruption ends the build, and is no net's fault.
+            if error.kind() != Kind::Interrupted {
+                (self.on_error)(&plan.name, &error);
+            }
             released.failed = Some((write, error.to_string()));
         }
         Some(released)
     }
 
     /// Does what is left to be done for a net whose actions are all settled, and tells of it; one that fails in this is told of with the
-    /// rest, at the end.
+    /// rest, at the end. Whether anything of a locked build counts is known only then.
     pub(super) fn finish(&self, index: usize, state: &dyn Fn(NodeIndex) -> State) {
+        if self.locked.is_some() {
+            return;
+        }
         let plan = &self.graph.nets[index];
         let inputs = plan.actions.iter().flat_map(|action| self.graph.inputs(*action)).map(|(_, input)| input);
         let nodes: BTreeSet<NodeIndex> = plan.actions.iter().copied().chain(inputs).collect();

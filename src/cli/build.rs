@@ -170,12 +170,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         blamed.store(true, Ordering::Relaxed);
         print_net_error(global, net, error);
     };
-    let built = workspace.build_telling(&nets, &options, &ctx, &on_error, &|net| {
-        // Whether anything of a locked build counts is known at its end.
-        if !options.locked {
-            teller.finished(net);
-        }
-    });
+    let built = workspace.build_telling(&nets, &options, &ctx, &on_error, &|net| teller.finished(net));
     let report = built.or_else(|error| {
         if args.json && error.kind() == Kind::Difference {
             global.print_json(&build::refused(&nets, &error))?;

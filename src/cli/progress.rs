@@ -84,12 +84,18 @@ impl Task {
         log::Task { scope, name, done: self.done, total: self.total, unit: self.unit, seconds, counting }
     }
 
-    /// What it is called on a line, in this many columns: of a long net name the middle goes, never the stage.
+    /// What it is called on a line, in this many columns: of what is too long first the part of the stage goes, then the middle of the
+    /// net's name, never the stage.
     fn label(&self, most: usize) -> String {
         let Some(Scope { net, stage }) = &self.scope else { return shown::shortened(&self.name, most) };
-        let what = if self.name == *stage { format!(" {stage}") } else { format!(" {stage} ({})", self.name) };
-        let left = most.saturating_sub(shown::columns(&what));
-        if left < 6 { shown::shortened(&format!("{net}{what}"), most) } else { shown::shortened(net, left) + &what }
+        let part = if self.name == *stage { String::new() } else { format!(" ({})", self.name) };
+        let of_net = |what: &str| most.saturating_sub(shown::columns(what));
+        let what = [format!(" {stage}{part}"), format!(" {stage}")];
+        let fits = |what: &&String| of_net(what) >= shown::columns(net).min(6);
+        match what.iter().find(fits) {
+            Some(what) => shown::shortened(net, of_net(what)) + what,
+            None => shown::shortened(&format!("{net} {stage}"), most),
+        }
     }
 
     fn start_line(&self, style: Style) -> String {
@@ -425,8 +431,9 @@ mod tests {
         let long = scope("nightly/run_0/lightning_logs/version_0/epoch=10-step=500");
         let tasks = [
             (task(Some(&scope("big")), None, started), "big gather           [=>    ]  25%     2/s  1m15s"),
-            (task(Some(&long), None, started), "nightly…ep=500 gather"),
-            (task(Some(&long), Some("positions"), started), "gather (positions)"),
+            (task(Some(&long), None, started), "nightl…ep=500 gather"),
+            (task(Some(&long), Some("positions"), started), "nightl…ep=500 gather"),
+            (task(Some(&scope("big")), Some("positions"), started), "big gather  "),
             (task(None, Some("hash a/very/long/path/to/training/data.binpack"), started), "hash "),
         ];
         for (mut task, part) in tasks {
@@ -436,6 +443,7 @@ mod tests {
             }
             let line = task.bar_line(50, now);
             assert!(line.contains(part), "{line}");
+            assert!(task.scope.is_none() || line.contains(" gather "), "{line}");
             assert!(task.bar_line(120, now).contains("    50/200 positions "), "{}", task.bar_line(120, now));
             (task.total, task.done) = (None, 12_345_678);
             let line = task.bar_line(50, now);
