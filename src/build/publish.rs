@@ -24,7 +24,7 @@ impl Runner<'_> {
 
     /// Writes one output, unless the checks refuse it. `before` is what was written to another one.
     fn publish_as(&self, output: &Output, content: &dyn Content, inputs: &NodeInputs<'_>, before: Option<Made>) -> Result<Made> {
-        let mut write = |out: &mut dyn Write| {
+        let write = |out: &mut dyn Write| {
             let mut out = HashingWriter::<_, (Blake3, Sha256)>::new(out);
             content.write(&mut out, self.ctx)?;
             if content.reads_late() {
@@ -43,12 +43,12 @@ impl Runner<'_> {
         };
         if output.kind == OutputKind::Folder {
             files::create_dir_all(path)?;
-            Ok(files::write_named_if_accepted(path, &mut write, |made| made.written.name(), accept)?.value)
+            Ok(files::write_named_if_accepted(path, write, |made| made.written.name(), accept)?.value)
         } else {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 files::create_dir_all(folder)?;
             }
-            let (made, _) = files::write_if_accepted(path, &mut write, accept)?;
+            let (made, _) = files::write_if_accepted(path, write, accept)?;
             if let Some(error) = misnamed(path, &made.written.sha256, self.ctx) {
                 self.ctx.warn(error.to_string());
             }

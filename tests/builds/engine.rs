@@ -160,6 +160,19 @@ fn a_source_that_the_engine_does_not_read_is_written_again() {
     assert_eq!(net(&report, "big")["engine"]["against"], "unpermuted", "{report}");
 }
 
+/// Of two nets the smaller one has an option of its own, and is written out second.
+#[test]
+fn second_nets_go_to_their_own_option() {
+    let small =
+        ENGINE.replace("EvalFile", "EvalFileSmall").replace(r#"cp "$net" "${line#export_net }""#, r#"set -- $line; cp "$net" "$3""#);
+    let project = project(&small);
+    project.manifest(&MANIFEST.replace("quantization = \"ft127\"", "quantization = \"ft127\"\narchitecture = \"small\""));
+    let report = project.json(&["build"]);
+    assert_eq!(net(&report, "big")["engine"]["exported"], "bytes", "{report}");
+    let other = project.nnue(&["build", "--set", "net.big.engine.option=EvalFile"]);
+    assert!(other.code == 1 && other.err.contains("has no option `EvalFile`"), "{}", other.transcript());
+}
+
 #[test]
 fn speed_is_measured_in_turn_and_told_with_its_interval() {
     let sleeps = r#"bench*) if [ $net = source.nnue ]; then sleep 0.2; else sleep 0.1; fi; "#;

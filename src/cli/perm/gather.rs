@@ -11,7 +11,7 @@ use crate::cli::trainer_options::TrainerOptions;
 use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::Result;
-use crate::family::nnue::stages::gather::gather;
+use crate::family::nnue::stages::gather::{gather, note_overflow, overflow};
 use crate::family::nnue::stages::pipeline::{Integers, load_integers, note_assumed_scales};
 use crate::net::ZeroRule;
 use crate::permutation::write_matrix;
@@ -87,6 +87,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     };
     let positions = positions(&args.data, args.count, args.seed, filters, &ctx)?.positions;
     let matrix = gather(&network, &positions, rule, &ctx)?;
+    if let (_, Some(overflow)) = overflow(&network, &positions, &ctx)? {
+        note_overflow(&overflow, &ctx);
+    }
     save(&args.out, &ctx, |mut out| write_matrix(&matrix, &mut out))?;
     global.print_summary(&format!("wrote {} positions × L1={} to `{}`\n", matrix.positions(), 2 * matrix.half(), args.out.display()))?;
     Ok(Exit::Done)
