@@ -73,6 +73,8 @@ pub struct NetReport {
     pub outputs: Vec<OutputReport>,
     /// What the search found, for optimized nets.
     pub zero_blocks: Option<ZeroBlocksReport>,
+    /// The largest sum of four products in the first dense layer of a described network whose neurons were reordered; null for others.
+    pub largest_sum: Option<u32>,
     /// That its `.nnue` file evaluates as the source does, once it is proven; null for nets without `prove`.
     pub proof: Option<Proved>,
     /// Its stages, in order.
@@ -148,7 +150,16 @@ pub fn refused(nets: &[&ResolvedNet], error: &Error) -> Report {
         let lines: Vec<&str> = lines.into_iter().map(|line| line.trim_start_matches(':').trim_start()).collect();
         let status = if lines.is_empty() { NetStatus::Stale } else { NetStatus::Failed };
         let error = (!lines.is_empty()).then(|| format!("{}: {}", error.message(), lines.join("; ")));
-        NetReport { net: net.name.clone(), status, outputs: Vec::new(), zero_blocks: None, proof: None, stages: Vec::new(), error }
+        NetReport {
+            net: net.name.clone(),
+            status,
+            outputs: Vec::new(),
+            zero_blocks: None,
+            largest_sum: None,
+            proof: None,
+            stages: Vec::new(),
+            error,
+        }
     };
     Report { schema: SCHEMA, nets: nets.iter().map(report).collect() }
 }

@@ -105,7 +105,8 @@ impl Build<'_> {
         let zero_blocks = net.search.and_then(|search| zero_blocks(&states[search.index()].settled()?.result));
         let proof = net.actions.iter().find_map(|node| states[node.index()].settled()?.result.outcome()?.proved().cloned());
         let proof = proof.map(|proof| *proof);
-        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, proof, stages, error }
+        let largest_sum = net.actions.iter().find_map(|node| states[node.index()].settled()?.result.outcome()?.permuted()?.largest_sum);
+        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, largest_sum, proof, stages, error }
     }
 
     /// All files that were looked at to find every net fresh, as they were then; `None` where one changed meanwhile.

@@ -139,6 +139,7 @@ impl Expander<'_> {
             permutation: net.permutation.as_ref().map(|path| place(path).map(|path| FilePath::new(self.folder, &path))),
             optimize,
             edits,
+            allow: net.allow.clone(),
             prove,
             release: net.release.clone(),
         })

@@ -7,7 +7,8 @@ use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
     words::{
-        Algorithm, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, View, Word,
+        Algorithm, Allow, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, View,
+        Word,
     },
 };
 
@@ -325,7 +326,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 18] = [
+static NET_KEYS: [Key; 19] = [
     Key::new("source", Kind::Source(&GLOB), "The name of a `source` table, the path of a file, or a glob")
         .required("source = \"runs/epoch=799.ckpt\"")
         .not_in_defaults(),
@@ -355,6 +356,7 @@ static NET_KEYS: [Key; 18] = [
          the network at its end, its `<built in>`",
     ),
     Key::new("metadata", Kind::Table(&METADATA), "Of networks of lc0: changes of the header").or_off(),
+    Key::new("allow", Kind::Choice(choices::<Allow>), "Of described architectures: what a build is not to warn of"),
     Key::new(
         "prove",
         Kind::Table(&PROVE),

@@ -21,7 +21,7 @@ use super::{
     values::Fields,
 };
 use crate::format::autodiscover::AUTODISCOVER;
-use crate::words::CompressionChoice;
+use crate::words::{Allow, CompressionChoice};
 
 /// A `[net.NAME]` table as written, with the defaults in it and the axes of `[matrix]` filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Net {
     pub optimize: Option<Optimize>,
     /// What is done to a network of lc0.
     pub edits: Edits<Located<NetSource>>,
+    /// What is known of a described network and accepted.
+    pub allow: Option<Located<Allow>>,
     /// Whether and how the published file is held against its source.
     pub prove: Proving,
     /// What is said of the published files.
@@ -103,6 +105,7 @@ impl Reader<'_> {
         let outputs = self.required(&fields, "outputs").map(|(key, item)| self.outputs(&key, item));
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
+        let allow = self.word::<Allow>(&fields, "allow");
         let prove = self.proving(&fields);
         let release = self.release(&fields);
         if let Some(Some(outputs)) = &outputs
@@ -136,6 +139,7 @@ impl Reader<'_> {
             // One that is wrong has been reported, and hides no mistakes of the outputs.
             optimize: optimize.flatten(),
             edits,
+            allow,
             prove,
             release,
         })
