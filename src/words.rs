@@ -351,6 +351,15 @@ words! {
 }
 
 words! {
+    /// What is known of a net and accepted: nothing warns of it.
+    Allow: "something that can be accepted" {
+        /// on CPUs without VNNI the evaluation may change with the order of the neurons: sums of four products are beyond 16 bits
+        #[default]
+        WideSums = "wide-sums",
+    }
+}
+
+words! {
     /// Where a net is published.
     Publish: "a place where nets are published" {
         /// the test server of Stockfish: `nn-<sha256>.nnue`, less than 200,000,000 bytes, CC0-1.0
@@ -408,6 +417,7 @@ mod tests {
         names_read_back::<LayerEncoding>();
         names_read_back::<View>();
         names_read_back::<OnnxType>();
+        names_read_back::<Allow>();
         names_read_back::<Publish>();
         names_read_back::<RemoteMode>();
     }

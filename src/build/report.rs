@@ -73,6 +73,8 @@ pub struct NetReport {
     pub outputs: Vec<OutputReport>,
     /// What the search found, for optimized nets.
     pub zero_blocks: Option<ZeroBlocksReport>,
+    /// The largest sum of four products in the first dense layer of a described network whose neurons were reordered; null for others.
+    pub largest_sum: Option<u32>,
     /// That its `.nnue` file evaluates as the source does, once it is proven; null for nets without `prove`.
     pub proof: Option<Proved>,
     /// What a real engine made of its `.nnue` file; null for nets without `engine`.
@@ -156,6 +158,7 @@ pub fn refused(nets: &[&ResolvedNet], error: &Error) -> Report {
             status,
             outputs: Vec::new(),
             zero_blocks: None,
+            largest_sum: None,
             proof: None,
             engine: None,
             stages: Vec::new(),

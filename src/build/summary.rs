@@ -119,9 +119,11 @@ impl Build<'_> {
         };
         let zero_blocks = net.search.and_then(|search| zero_blocks(&states(search).settled()?.result));
         let outcomes = || net.actions.iter().filter_map(|node| states(*node).settled()?.result.outcome());
+        let largest_sum = outcomes().find_map(|outcome| outcome.permuted()?.largest_sum);
         let proof = outcomes().find_map(|outcome| outcome.proved().map(|proved| (**proved).clone()));
         let engine = outcomes().find_map(|outcome| outcome.played().map(|played| (**played).clone()));
-        NetReport { net: net.name.clone(), status, outputs: self.outputs(net, states), zero_blocks, proof, engine, stages, error }
+        let outputs = self.outputs(net, states);
+        NetReport { net: net.name.clone(), status, outputs, zero_blocks, largest_sum, proof, engine, stages, error }
     }
 
     /// All files that were looked at to find every net fresh, as they were then; `None` where one changed meanwhile.

@@ -12,7 +12,7 @@ use crate::family::described::{Architecture, Converted, Gather, Neurons, foreign
 use crate::family::nnue::stages::pipeline::{self, Order};
 use crate::files::Bytes;
 use crate::permutation::ZeroBlocks;
-use crate::words::Overflow;
+use crate::words::{Allow, Overflow};
 
 /// Which layouts of a described architecture.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -28,8 +28,8 @@ pub(crate) struct LayoutArgs {
 
 impl LayoutArgs {
     /// For architectures that are not described; `to` is the layout to write.
-    pub(super) fn refuse(&self, to: Option<&str>) -> Result<()> {
-        let given = [("--from", self.from.is_some()), ("--to", to.is_some()), ("--set", !self.set.is_empty())];
+    pub(super) fn refuse(&self, to: Option<&str>, allow: bool) -> Result<()> {
+        let given = [("--from", self.from.is_some()), ("--to", to.is_some()), ("--set", !self.set.is_empty()), ("--allow", allow)];
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),
             Some((option, _)) => Err(Error::usage(format!("`{option}` is for described architectures"))
@@ -56,6 +56,7 @@ pub(super) struct Job<'a> {
     pub(super) to: Option<&'a str>,
     pub(super) order: Order<'a>,
     pub(super) overflow: Overflow,
+    pub(super) allow: Option<Allow>,
     pub(super) json: bool,
 }
 
@@ -100,8 +101,8 @@ pub(super) fn convert(job: &Job<'_>, layouts: &LayoutArgs, global: &Global, ctx:
         }
         _ => {}
     }
-    if let Some(warning) = converted.warning().filter(|_| converted.permuted()) {
-        ctx.warn(warning);
+    if let Some(warning) = converted.warning().filter(|_| converted.permuted() && job.allow != Some(Allow::WideSums)) {
+        ctx.warn(format!("{warning}; `--allow {}` accepts that", Allow::WideSums));
     }
     let written = write_file(Place::File(job.target), ctx, |out| converted.write(out))?;
     report(job, &converted, &written, zero_blocks, global)

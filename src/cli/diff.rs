@@ -122,7 +122,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let mut comparison = match args.source_is.described() {
         Some(name) => compare_described(name, &args.layouts, &args.a, &args.b)?,
         None => {
-            args.layouts.refuse(None)?;
+            args.layouts.refuse(None, false)?;
             compare(&args.a, &args.b, &args.source_is.load(), &ctx)?
         }
     };

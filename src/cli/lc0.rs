@@ -9,15 +9,17 @@ use super::output::{Place, check_folder_of, write_file};
 use super::word::word;
 use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
+use crate::draw::scene::grouped;
 use crate::error::{Error, Result};
 use crate::family::lc0::{
     Decode, Description, Encoding, Form, Net, NetDiff, OnnxOptions, TensorFile, View, blend, check_encoding, diff, edit_header, keep_heads,
-    open, warn_of_findings, write_onnx, write_tensors,
+    open, sections as sections_of, warn_of_findings, write_onnx, write_tensors,
 };
 use crate::files::Bytes;
 use crate::files::Sha256;
 use crate::format::autodiscover::{AUTODISCOVER, Environment, discover, searched};
 use crate::format::content_name::{claimed, misnamed};
+use crate::show::{Cell, Page, Section, Table};
 use crate::stage::lc0::{Heads, Metadata};
 use crate::words::OnnxType;
 
@@ -446,6 +448,54 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
     Ok(Some(Exit::Done))
 }
 
+/// The page of `show`; `None` where no file is one of lc0's.
+///
+/// # Errors
+/// For several files, and when the network cannot be read or has no layers.
+pub(super) fn page(files: &[PathBuf], label: Option<&str>, ctx: &Ctx) -> Result<Option<Page>> {
+    let mut mapped = Vec::with_capacity(files.len());
+    for path in files {
+        let bytes = Bytes::map(path)?;
+        let is_own = Form::of(&bytes).is_some();
+        mapped.push((path, bytes, is_own));
+    }
+    let Some((path, bytes, _)) = mapped.iter().find(|(_, _, is_own)| *is_own) else { return Ok(None) };
+    if files.len() > 1 {
+        return Err(Error::usage("networks of lc0 are shown one at a time")
+            .because(format!("`{}` is one", path.display()))
+            .help("`nnue diff` compares two of them"));
+    }
+    let decode = Decode::default();
+    let named = |error: Error| error.context(format!("cannot show `{}`", path.display()));
+    let net = open(bytes, decode, ctx).map_err(named)?;
+    warn_of_findings(&net, decode, ctx);
+    let label = label.map_or_else(|| path.file_name().unwrap_or_default().to_string_lossy().into_owned(), str::to_owned);
+    let description = net.describe(decode);
+    let rows = facts(bytes.len(), &Sha256::of(bytes), net.protobuf_sha256().map(|sha256| sha256.to_string()), &description);
+    let cells = rows.into_iter().map(|(key, value)| vec![Cell::Text(key), Cell::Text(value)]);
+    let plain =
+        |heads: &[&str], rows| Table { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows, sortable: false, folded: None };
+    let parts = description.parts.iter().map(|part| {
+        let sizes: Vec<String> = part.sizes.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
+        let number = |number: u64| Cell::Number(number as f64, grouped(number));
+        vec![
+            Cell::Text(part.kind.to_owned()),
+            Cell::Code(shown(&part.name)),
+            Cell::Text(part.form.to_owned()),
+            number(part.layers),
+            number(part.parameters),
+            Cell::Text(sizes.join(", ")),
+        ]
+    });
+    let summary = Section::new("summary", "Summary")
+        .table(plain(&[], cells.collect()))
+        .table(plain(&["part", "name", "form", "layers", "parameters", "sizes"], parts.collect()));
+    let sizes: Vec<String> = description.body.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
+    let mut sections = vec![summary];
+    sections.extend(sections_of(&net, &label, decode, ctx).map_err(named)?);
+    Ok(Some(Page { title: label, subtitle: format!("lc0, {}", sizes.join(", ")), sections, detail: None }))
+}
+
 /// The keys that every report has.
 fn head(bytes: &Bytes, sha256: &Sha256) -> Value {
     json!({"schema": 1, "format": "lc0", "bytes": bytes.len(), "sha256": sha256.to_string(), "version": null, "hash": null,
@@ -471,6 +521,13 @@ fn shown(text: &str) -> String {
 }
 
 fn text(path: &Path, bytes: usize, sha256: &Sha256, content: Option<String>, net: &Description) -> String {
+    let rows = facts(bytes, sha256, content, net);
+    let lines = rows.iter().map(|(key, value)| format!("  {key:<24}{value}\n"));
+    format!("{}\n{}\n{}", path.display(), lines.collect::<String>(), heads(net))
+}
+
+/// What a net is, line by line.
+fn facts(bytes: usize, sha256: &Sha256, content: Option<String>, net: &Description) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: String| rows.push((key.to_owned(), shown(&value)));
     add("format", format!("lc0 weights, {}", net.wrapping.unwrap_or("made")));
@@ -503,8 +560,7 @@ fn text(path: &Path, bytes: usize, sha256: &Sha256, content: Option<String>, net
     }
     net.notes.iter().for_each(|note| add("note", note.clone()));
     net.findings.iter().for_each(|found| add(&format!("fault ({})", found.kind), found.what.clone()));
-    let lines = rows.iter().map(|(key, value)| format!("  {key:<24}{value}\n"));
-    format!("{}\n{}\n{}", path.display(), lines.collect::<String>(), heads(net))
+    rows
 }
 
 /// A row a head.

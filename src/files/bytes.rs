@@ -7,7 +7,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read},
-    ops::Deref,
+    ops::{Deref, Range},
     path::Path,
     sync::Arc,
 };
@@ -103,6 +103,19 @@ impl Bytes {
         Ok(Self::from_vec(bytes))
     }
 
+    /// Tells the system that these bytes are not needed for now: of a mapped file their pages leave the memory, and come back when they are
+    /// read again. Of bytes in memory nothing goes.
+    pub fn let_go(&self, range: Range<usize>) {
+        if let Owner::Map(map) = &*self.0
+            && range.end <= map.len()
+            && range.start < range.end
+        {
+            // SAFETY: of a shared, read-only map of a file the pages are read from the file again, so every byte stays what it is.
+            // A system that does not know the advice changes nothing.
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+        }
+    }
+
     /// Takes bytes that are in memory already.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Owner::Vec(bytes)))
@@ -151,6 +164,10 @@ mod tests {
             assert!(*copied == *content && matches!(*copied.0, Owner::Vec(_)));
             std::fs::remove_file(&path).unwrap();
             assert_eq!(&*bytes, content);
+            for range in [0..content.len(), 1..content.len() / 2, 0..content.len() + 1] {
+                bytes.let_go(range);
+                assert!(*bytes == *content);
+            }
         }
         let error = Bytes::map(&folder.path().join("missing")).unwrap_err();
         assert!(error.message().contains("missing"), "{error}");

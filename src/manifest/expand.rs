@@ -204,6 +204,7 @@ impl Expander<'_> {
             permutation: net.permutation.as_ref().map(|path| place(path).map(|path| FilePath::new(self.folder, &path))),
             optimize,
             edits,
+            allow: net.allow.clone(),
             prove,
             engine: net.engine.as_ref().map(|engine| self.engine(engine)),
             release: net.release.clone(),

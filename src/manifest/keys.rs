@@ -7,7 +7,8 @@ use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
     words::{
-        Algorithm, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, View, Word,
+        Algorithm, Allow, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, View,
+        Word,
     },
 };
 
@@ -327,7 +328,7 @@ pub(super) static DEFAULTS: Table = Table {
     .of_net()
 };
 
-static NET_KEYS: [Key; 19] = [
+static NET_KEYS: [Key; 20] = [
     Key::new(
         "source",
         Kind::Source(&GLOB),
@@ -361,6 +362,7 @@ static NET_KEYS: [Key; 19] = [
          the network at its end, its `<built in>`",
     ),
     Key::new("metadata", Kind::Table(&METADATA), "Of networks of lc0: changes of the header").or_off(),
+    Key::new("allow", Kind::Choice(choices::<Allow>), "Of described architectures: what a build is not to warn of"),
     Key::new(
         "prove",
         Kind::Table(&PROVE),

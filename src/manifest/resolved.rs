@@ -12,7 +12,7 @@ use super::{
 use crate::{
     net::Description,
     positions::Filters,
-    words::{Algorithm, CompressionChoice},
+    words::{Algorithm, Allow, CompressionChoice},
 };
 
 /// One net to build: all names are resolved, all placeholders filled.
@@ -40,6 +40,8 @@ pub struct ResolvedNet {
     pub optimize: Option<ResolvedOptimize>,
     /// What is done to a network of lc0.
     pub edits: Edits<Source>,
+    /// What is known of a described network and accepted.
+    pub allow: Option<Located<Allow>>,
     /// Proof that the published `.nnue` file evaluates as its source does.
     pub prove: Option<ResolvedProve>,
     /// The engine that plays with the written `.nnue` file before it gets its name.

@@ -7,16 +7,18 @@
 //! | `input` | input weights of all neurons, PSQT, threats, pawn pairs |
 //! | `dense` | weights and biases of the dense layers |
 //! | `histogram` | how weights are distributed, in one net or several |
+//! | `floats` | networks of floats: distributions, tiles |
 //! | `blocks` | zero blocks before and after a permutation, the search's gain |
 //! | `ranges` | how large the transformer's sums become |
 //! | `rounding` | what quantizing changed |
 //! | `page/` | all of it in one HTML file, with the numbers under the pointer |
 //!
-//! Everything is asked of the integers that an engine holds; only `rounding` looks at floats. Reads and writes no file.
+//! Everything is asked of the integers that an engine holds; only `rounding` and `floats` look at floats. Reads and writes no file.
 
 mod blocks;
 mod charts;
 mod dense;
+mod floats;
 mod histogram;
 mod input;
 mod matrix;
@@ -27,6 +29,7 @@ mod rounding;
 
 pub use blocks::{Activations, Climb, activations};
 pub use dense::{bias_picture, dense_pictures};
+pub use floats::{Spread, Tiles};
 pub use histogram::{Distribution, dense_distributions, histogram, input_distributions, overlaid};
 pub use input::{Inputs, common_ramp, input_pictures, mean_boards, norms_picture, order_of_neurons};
 pub use matrix::{Matrix, matrices};

@@ -42,7 +42,7 @@ impl Described {
     pub const fn gather(&self) -> Option<&Gather> {
         match &self.work {
             Work::Gather(gather) => Some(gather),
-            Work::Load { .. } | Work::Steps(_) | Work::Permute | Work::Write(_) => None,
+            Work::Load { .. } | Work::Steps(_) | Work::Permute { .. } | Work::Write(_) => None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Described {
             Work::Load { .. } => vec![member("architecture", json!(self.architecture.name)), member("layout", json!(self.from))],
             Work::Steps(_) => vec![member("steps", json!(self.steps.join(", ")))],
             Work::Gather(gather) => return gather.params(),
-            Work::Permute => Vec::new(),
+            Work::Permute { .. } => Vec::new(),
             Work::Write(_) => vec![member("layout", json!(self.to))],
         };
         members.into_iter().collect()
@@ -78,7 +78,10 @@ pub enum Work {
     /// Finds which outputs are zero.
     Gather(Box<Gather>),
     /// Reorders the neurons.
-    Permute,
+    Permute {
+        /// Nothing is said of sums that other CPUs may wrap. Decides no bytes.
+        allows_wide_sums: bool,
+    },
     /// Takes these last of the steps, and writes the file.
     Write(Range<usize>),
 }

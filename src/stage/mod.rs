@@ -11,6 +11,7 @@ mod gather;
 mod hex;
 pub mod lc0;
 mod load;
+mod permute;
 mod prove;
 mod quantize;
 mod role;
@@ -22,6 +23,7 @@ pub use engine::{Against, Engine, Exported, Played, Speed};
 pub use gather::{Gather, Overflow, Sampled};
 use lc0::{Blend, Encode, Fold, Heads, ReadWeights, WriteWeights};
 pub use load::Load;
+pub use permute::Permuted;
 pub use prove::{Deviation, Prove, Proved};
 pub use quantize::{Quantize, Quantized};
 pub use role::Role;
@@ -53,7 +55,7 @@ declare::stages! {
     /// Activation matrix → permutation.
     Search = "search", version 1, told (search: Search), says (searched: Box<Searched>);
     /// Neurons reordered.
-    Permute = "permute", version 1, told (), says ();
+    Permute = "permute", version 1, told (), says (permuted: Permuted);
     /// Network → bytes of a file.
     Write = "write", version 1, told (write: Write), says (written: Written);
     /// A written file evaluates as its source does.
@@ -205,7 +207,8 @@ mod tests {
             }),
             Outcome::Search(Box::new(Searched { train: counts, held_out: None, swaps: 1, cycles: 2, moves: 3 })),
             Outcome::Search(Box::new(Searched { train: counts, held_out: Some(counts), swaps: 1, cycles: 2, moves: 3 })),
-            Outcome::Permute,
+            Outcome::Permute(Permuted::default()),
+            Outcome::Permute(Permuted { largest_sum: Some(64_516) }),
             Outcome::Write(Written::new(Sha256::of(b""))),
             Outcome::Write(Written { sha256: Sha256::of(b""), content: Some(Sha256::of(b"x")) }),
             Outcome::Prove(Box::new(Proved { positions: 7, seed: 1, digest: Blake3::of(b""), error: None, looked_at: 0, overflow: None })),
@@ -229,6 +232,7 @@ mod tests {
         for outcome in outcomes {
             assert_eq!(Outcome::from_json(outcome.stage(), &outcome.to_json()).unwrap(), outcome);
         }
+        assert_eq!(Outcome::from_json(Stage::Permute, &json!({})).unwrap(), Outcome::Permute(Permuted::default()), "as it once was");
         assert!(Outcome::from_json(Stage::Write, &json!({"sha256": "12"})).is_err());
         assert!(Outcome::from_json(Stage::Search, &json!({})).is_err());
     }

@@ -254,3 +254,31 @@ fn boards_are_numbers_or_colours() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("the network has no neuron 16") && ran.err.contains("from 0 to 15"), "{}", ran.err);
 }
+
+/// Networks of lc0: filters of a convolution, gates and attention of a body, histograms of every kind of layer.
+#[test]
+fn networks_of_lc0_are_shown() {
+    let work = folder();
+    let mut bytes = Vec::new();
+    crate::lc0_net::net(&crate::lc0_net::SMALL, 1).write_gz(&mut bytes).unwrap();
+    std::fs::write(work.path().join("net.pb.gz"), bytes).unwrap();
+    nnue(work.path(), ["show", "net.pb.gz", "--out", "net.html"]).ok();
+    let page = read(work.path(), "net.html");
+    for id in ["summary", "gates", "attention", "histograms"] {
+        assert!(page.contains(&format!("<section id=\"{id}\">")), "{id}");
+    }
+    for name in ["ip-mult-gate", "ip-add-gate", "attention", "histogram-encoder-all-mha-q-w", "histogram-policy-heads-soft-ip2-pol-w-log"] {
+        assert_eq!(page.matches(&format!("id=\"picture-{name}\"")).count(), 1, "{name}");
+    }
+    assert!(page.contains("lc0 0.33") && page.contains("{r0} to {c0}"), "facts, and squares under the pointer");
+    nnue(work.path(), ["show", "net.pb.gz", "--format", "svg", "--out", "pictures"]).ok();
+    assert!(names(&work.path().join("pictures")).contains(&"attention.svg".to_owned()));
+    nnue(work.path(), ["show", "net.pb.gz", "--data", "positions.fen"]).fails(2, &["`--data` is for networks of Stockfish"]);
+    nnue(work.path(), ["show", "net.pb.gz", "a.nnue"]).fails(2, &["networks of lc0 are shown one at a time"]);
+    let Some(golden) = crate::common::golden_lc0() else { return };
+    let net = |name: &str| golden.join("public/nets").join(name).to_str().unwrap().to_owned();
+    nnue(work.path(), ["show", &net("se-conv-wdl-mlh.pb.gz"), "--out", "conv.html"]).ok();
+    let page = read(work.path(), "conv.html");
+    assert!(page.contains("id=\"picture-filters\"") && page.contains("id=\"picture-histogram-residual-all-conv1-weights\""));
+    nnue(work.path(), ["show", &net("onnx-f32.pb.gz"), "--out", "x.html"]).fails(1, &["the network has no layers"]);
+}

@@ -220,6 +220,33 @@ fn a_weight_file_of_lc0_is_built_once_and_only_when_whole() {
     nnue(&project.path, ["build", "--locked", "--dry-run"]).ok();
 }
 
+/// Headerless files say nothing of themselves: their length alone tells when they are whole.
+#[test]
+fn a_described_network_is_built_once_it_has_its_length() {
+    let project = project(
+        "version = 1\n[architecture.mine]\nlike = \"bullet-simple\"\nsizes.neuron = 16\n[net.\"{stem}\"]\n\
+         source = { glob = \"runs/*.bin\", architecture = \"mine\", layout = \"raw\" }\noutputs = { quantised = \"out/{stem}.bin\" }\n",
+    );
+    let count = 768 * 16 + 16 + 2 * 16 + 1;
+    let bytes: Vec<u8> = (0..count).flat_map(|index: i32| ((index % 17 - 8) as f32 / 100.0).to_le_bytes()).collect();
+    let watch = Watch::start(&project.path, &["--json"]);
+    let path = project.at("runs/x.bin");
+    for length in [bytes.len() / 2, bytes.len() - 1, bytes.len() + 4] {
+        let mut other = bytes.clone();
+        other.resize(length, 0);
+        std::fs::write(&path, &other).unwrap();
+        watch.wait_for_message("waiting for `runs/x.bin`");
+        std::thread::sleep(A_WHILE);
+        assert!(watch.reports().is_empty() && !project.at("out/x.bin").exists(), "{length}");
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(nets(&watch.wait_for_reports(1)[0]), [("x", "built")]);
+    // 16 bits a weight, and bullet's padding.
+    assert_eq!(project.bytes("out/x.bin").len(), (2 * bytes.len() / 4).next_multiple_of(64));
+    assert_eq!(watch.interrupt().0, Some(0));
+    nnue(&project.path, ["build", "--locked", "--dry-run"]).ok();
+}
+
 /// What keeps a net from being built may go without a change of its files: it is tried again, and the same error said once.
 #[test]
 fn a_net_that_failed_for_want_of_room_is_tried_again() {

@@ -104,6 +104,34 @@ fn described_nets_are_made_of_other_nets() {
     built(folder.path(), &["verify", "--rebuild"], 0);
 }
 
+/// The bound of sums that CPUs without VNNI may wrap: reported, warned of, and accepted; a matter of no byte.
+#[test]
+fn wide_sums_are_told_until_they_are_allowed() {
+    let Some(engines) = engines() else { return };
+    let folder = unpacked(&engines, "plentychess");
+    let write = |text: &str| std::fs::write(folder.path().join("nnue.toml"), text).unwrap();
+    let report = |text: &str| serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>().next().unwrap().unwrap();
+    write(MANIFEST);
+    let text = built(folder.path(), &["build", "--json"], 0);
+    let sum = report(&text)["nets"][0]["largest_sum"].as_u64().unwrap();
+    assert!(sum > 32_767 && text.contains("the evaluation may change with the order") && text.contains("allow = \"wide-sums\""), "{text}");
+    let bytes = std::fs::read(folder.path().join("out/net.bin")).unwrap();
+    write(&MANIFEST.replace("[net.plenty.outputs]", "allow = \"wide-sums\"\n[net.plenty.outputs]"));
+    let text = built(folder.path(), &["build", "--json", "--force"], 0);
+    assert!(!text.contains("may change") && report(&text)["nets"][0]["largest_sum"] == sum, "{text}");
+    assert_eq!(std::fs::read(folder.path().join("out/net.bin")).unwrap(), bytes);
+    let fresh = built(folder.path(), &["build", "--json"], 0);
+    assert_eq!(report(&fresh)["nets"][0]["largest_sum"], sum, "{fresh}");
+    let convert = ["convert", "raw.bin", "x", "--architecture", "net.toml", "--from", "raw", "--to", "published", "--ft_perm", "order.txt"];
+    assert!(built(folder.path(), &convert, 0).contains("`--allow wide-sums` accepts that"));
+    assert!(!built(folder.path(), &[&convert[..], &["--allow", "wide-sums"]].concat(), 0).contains("may change"));
+    write(&MANIFEST.replace("[net.plenty.outputs]", "allow = \"wide-sum\"\n[net.plenty.outputs]"));
+    assert!(built(folder.path(), &["build"], 2).contains("did you mean `wide-sums`?"));
+    let of_trainer = "version = 1\n[net.a]\nsource = \"raw.bin\"\noutputs = [\"a.nnue\"]\nallow = \"wide-sums\"\n";
+    write(of_trainer);
+    assert!(built(folder.path(), &["build"], 2).contains("`allow` means nothing to it"));
+}
+
 #[test]
 fn init_proposes_architectures_whose_files_have_the_length() {
     let Some(engines) = engines() else { return };

@@ -26,10 +26,10 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if let Some(architecture) = args.source_is.described() {
         let order = request::order_of(&args, &ctx)?;
         let (source, target, to) = (args.source.as_path(), args.target.as_path(), args.to.as_deref());
-        let job = described::Job { architecture, source, target, to, order, overflow: args.overflow, json: args.json };
+        let job = described::Job { architecture, source, target, to, order, overflow: args.overflow, allow: args.allow, json: args.json };
         return described::convert(&job, &args.layouts, global, &ctx);
     }
-    args.layouts.refuse(args.to.as_deref())?;
+    args.layouts.refuse(args.to.as_deref(), args.allow.is_some())?;
     args.trainer.note(&ctx);
     let Request { place, job } = Request::of(&args, &ctx)?;
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.

@@ -15,7 +15,7 @@ use crate::ctx::Backend;
 use crate::error::Error;
 use crate::family::nnue::stages::write_float::{FloatTarget, ModuleProfile};
 use crate::format::state_dict::SAY_WHICH;
-use crate::words::{CompressionChoice, Overflow};
+use crate::words::{Allow, CompressionChoice, Overflow};
 
 /// Convert a network: .ckpt, .pt, .safetensors, .npz, .nnue or an engine into .nnue, .pt, .safetensors or .npz
 ///
@@ -70,8 +70,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) layouts: LayoutArgs,
     /// The layout to write
-    #[arg(long, value_name = "LAYOUT", help_heading = "For described architectures")]
+    #[arg(long, visible_alias = "layout", value_name = "LAYOUT", help_heading = "For described architectures")]
     pub(super) to: Option<String>,
+    /// What is known of the network and accepted: no warning is printed
+    #[arg(long, value_name = "WHAT", value_parser = word::<Allow>(), help_heading = "For described architectures")]
+    pub(super) allow: Option<Allow>,
     #[command(flatten)]
     pub(super) filters: FilterArgs,
     #[command(flatten)]

@@ -179,7 +179,7 @@ pub(super) fn run(mut args: Args, global: &Global) -> Result<Exit> {
     }
     let histograms = args.histogram || (global.verbosity == Verbosity::Verbose && !args.json);
     if args.architecture.is_none() {
-        args.layouts.refuse(None)?;
+        args.layouts.refuse(None, false)?;
     }
     let look = || match &args.architecture {
         Some(name) => described::network(name, &args.layouts, &bytes),

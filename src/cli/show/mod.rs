@@ -24,7 +24,14 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.check()?;
     let ctx = global.ctx(Backend::Auto);
     let target = args.target();
-    let page = if args.files.len() == 1 { single(&args, &ctx)? } else { views::overlay(&args, &ctx)? };
+    let page = match super::lc0::page(&args.files, args.label.as_deref(), &ctx)? {
+        Some(page) => {
+            args.refuse_for_lc0()?;
+            page
+        }
+        None if args.files.len() == 1 => single(&args, &ctx)?,
+        None => views::overlay(&args, &ctx)?,
+    };
     let written = match args.format {
         Format::Html => vec![write_page(&target, &page, &ctx)?],
         Format::Svg | Format::Png => write_pictures(&target, &page, &args, &ctx)?,

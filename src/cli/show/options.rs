@@ -27,7 +27,7 @@ pub(super) enum Format {
 /// One HTML file that any browser opens, or single pictures. With several networks: their histograms over each other.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The network: .nnue, checkpoint, file of tensors, engine; several to compare their histograms
+    /// The network: .nnue, checkpoint, file of tensors, engine, weight file of lc0; several to compare their histograms
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Show the difference to this network
@@ -165,6 +165,22 @@ impl Args {
                 .help("give another name after `--out`"));
         }
         check_folder_of(&target)
+    }
+
+    /// Refuses what has no meaning for a network of lc0.
+    pub(super) fn refuse_for_lc0(&self) -> Result<()> {
+        let given = [
+            ("--ref", self.reference.is_some()),
+            ("--data", !self.data.is_empty()),
+            ("--activations", self.activations.is_some()),
+            ("--neurons", self.neurons.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::usage(format!("`{name}` is for networks of Stockfish"))
+                .because("a network of lc0 has other layers, and no neurons that are zero in blocks")
+                .help("`nnue diff` compares two networks of lc0")),
+        }
     }
 
     /// Where it goes.

@@ -14,12 +14,12 @@ const CHUNK: usize = 4;
 pub(crate) const MOST: u32 = 32_767;
 
 /// What is to be said of a network whose neurons were reordered; `None` where nothing wraps.
-pub(crate) fn warning(architecture: &Architecture, tensors: &[Option<Tensor>]) -> Option<String> {
-    let sum = largest_sum(architecture, tensors).filter(|sum| *sum > MOST)?;
-    Some(format!(
+pub(crate) fn warning(sum: u32) -> Option<String> {
+    (sum > MOST).then(|| format!(
         "on CPUs without VNNI the evaluation may change with the order of the neurons: four products of the first layer can reach {sum}, \
          beyond {MOST}, if the engine adds two results of maddubs in 16 bits"
-    ))
+        )
+    )
 }
 
 /// The largest magnitude that one 16-bit lane can take from any two chunks of one output; `None` where there is no first dense layer of

@@ -18,7 +18,8 @@ use crate::family::nnue::value::Value as Shared;
 use crate::family::{self, Inputs, Product};
 use crate::files::{Blake3, Bytes};
 use crate::positions::held_out;
-use crate::stage::{self, Described, Outcome, Quantized, Role, Stage, Work};
+use crate::stage::{self, Described, Outcome, Permuted, Quantized, Role, Stage, Work};
+use crate::words::Allow;
 
 /// A network between stages.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ pub(super) fn execute(action: &Described, inputs: &dyn Inputs, ctx: &Ctx) -> Res
             finished(&architecture, action, contents, entries, inputs)
         }
         Work::Gather(params) => gather_of(&architecture, action, params, inputs, ctx),
-        Work::Permute => {
+        Work::Permute { allows_wide_sums } => {
             let permutation = match inputs.value(Role::Permutation)? {
                 family::Value::Nnue(Shared::Permutation(permutation)) => permutation,
                 family::Value::Nnue(_) | family::Value::Lc0(_) | family::Value::Described(_) => return Err(wrong_value(action.stage)),
@@ -50,10 +51,15 @@ pub(super) fn execute(action: &Described, inputs: &dyn Inputs, ctx: &Ctx) -> Res
             // The last user owns the network; only a shared one is copied.
             let mut contents = Arc::unwrap_or_clone(contents);
             steps::permute(&architecture, &mut contents.tensors, &permutation)?;
-            if let Some(warning) = bound::warning(&architecture, &contents.tensors) {
-                ctx.warn(warning);
+            let largest_sum = bound::largest_sum(&architecture, &contents.tensors);
+            if let Some(warning) = largest_sum.and_then(bound::warning).filter(|_| !allows_wide_sums) {
+                ctx.warn(format!("{warning}; `allow = \"{}\"` in the net's table accepts that", Allow::WideSums));
             }
-            finished(&architecture, action, contents, entries, inputs)
+            let network = inputs.digest(Role::Network)?;
+            let outcome = Outcome::Permute(Permuted { largest_sum });
+            let permutation = inputs.digest(Role::Permutation)?;
+            keep(&mut contents, action, inputs)?;
+            Ok(named(action, Value { contents: Arc::new(contents), entries }, network, Some(permutation), outcome))
         }
         Work::Write(range) => {
             let Value { contents, .. } = value(inputs, action.stage)?;
@@ -115,7 +121,16 @@ fn load(architecture: &Architecture, action: &Described, is_named: bool, inputs:
     Ok(named(action, Value { contents: Arc::new(contents), entries }, inputs.digest(Role::Source)?, None, Outcome::Load))
 }
 
-/// What a step gave. Floats stay in their file until they become integers; from then on nothing does, so that nobody asks the file again.
+/// Floats stay in their file until they become integers; from then on nothing does, so that nobody asks the file again.
+fn keep(contents: &mut Contents, action: &Described, inputs: &dyn Inputs) -> Result<()> {
+    if action.reads_late() {
+        return Ok(());
+    }
+    contents.tensors.iter_mut().flatten().for_each(super::tensor::Tensor::own);
+    inputs.check_unchanged()
+}
+
+/// What a step gave.
 fn finished(
     architecture: &Architecture,
     action: &Described,
@@ -123,10 +138,7 @@ fn finished(
     entries: usize,
     inputs: &dyn Inputs,
 ) -> Result<Product> {
-    if !action.reads_late() {
-        contents.tensors.iter_mut().flatten().for_each(super::tensor::Tensor::own);
-        inputs.check_unchanged()?;
-    }
+    keep(&mut contents, action, inputs)?;
     let network = inputs.digest(Role::Network)?;
     Ok(match action.stage {
         Stage::Quantize => {
@@ -134,11 +146,8 @@ fn finished(
             let value = family::Value::Described(Value { contents: Arc::new(contents), entries });
             Product::Value { digest, bytes, value, outcome: Outcome::Quantize(Quantized::default()) }
         }
-        Stage::Permute => {
-            let permutation = inputs.digest(Role::Permutation)?;
-            named(action, Value { contents: Arc::new(contents), entries }, network, Some(permutation), Outcome::Permute)
-        }
         Stage::Load
+        | Stage::Permute
         | Stage::Blend
         | Stage::Heads
         | Stage::Fold

@@ -1,6 +1,10 @@
 //! The activation matrix of a described network: finds its biases and blocks among the tensors, and hands them to the gather stage.
+//!
+//! That one multiplies neurons in pairs. Where outputs are single neurons, each gets a partner that is always one.
 
-use super::model::{Architecture, DType, InputBlock};
+use rayon::prelude::*;
+
+use super::model::{ActivationKind, Architecture, DType, InputBlock};
 use super::tensor::Tensor;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -20,14 +24,18 @@ pub(crate) fn gather(
     ctx: &Ctx,
 ) -> Result<ActivationMatrix> {
     let no_search = || Error::new(format!("no activations can be gathered for `{}`", architecture.name));
-    let rule = architecture
-        .activation
-        .and_then(|activation| activation.zero_rule())
-        .ok_or_else(|| no_search().because("its outputs are not products of pairs, so zero outputs do not come in blocks"))?;
-    let Some(moves) = architecture.moves.as_ref().filter(|moves| moves.pairs) else {
-        return Err(no_search().because("the file does not say which neurons are pairs: `[permutation]`"));
-    };
-    let bias = architecture
+    let activation =
+        architecture.activation.ok_or_else(|| no_search().because("the file does not say when they are zero: `[activation]`"))?;
+    let rule = activation.zero_rule().ok_or_else(|| no_search().because("its `shift` is out of range"))?;
+    let moves = architecture.moves.as_ref().ok_or_else(|| no_search().because("the file has no `[permutation]`"))?;
+    let is_pairwise = activation.kind == ActivationKind::Pairwise;
+    if is_pairwise != moves.pairs {
+        let why = if is_pairwise { "pairs of neurons, which move together" } else { "single neurons, which are no pairs" };
+        return Err(no_search()
+            .because(format!("its outputs are of {why}"))
+            .help(format!("write `pairs = {is_pairwise}` in `[permutation]`")));
+    }
+    let mut bias = architecture
         .tensors
         .iter()
         .zip(tensors)
@@ -39,14 +47,37 @@ pub(crate) fn gather(
     if architecture.inputs.is_empty() {
         return Err(no_search().because("the file has no `[[inputs]]`"));
     }
-    let weights: Vec<BlockWeights> = architecture
+    let mut weights: Vec<BlockWeights> = architecture
         .inputs
         .iter()
         .map(|block| weights(architecture, tensors, block).map_err(|why| no_search().because(why)))
         .collect::<Result<_>>()?;
+    if !is_pairwise {
+        bias = with_ones(bias, &mut weights);
+    }
     let blocks: Vec<(&dyn Features, &BlockWeights)> =
         architecture.inputs.iter().zip(&weights).map(|(block, weights)| (&block.input as &dyn Features, weights)).collect();
     gather_features(&bias, &blocks, rule, positions, ctx)
+}
+
+/// Gives each neuron another one that is always one, so that their products are the neurons.
+fn with_ones(mut bias: Vec<i16>, blocks: &mut [BlockWeights]) -> Vec<i16> {
+    let neurons = bias.len().max(1);
+    bias.extend(std::iter::repeat_n(1, bias.len()));
+    for weights in blocks {
+        *weights = match weights {
+            BlockWeights::I8(weights) => BlockWeights::I8(with_zeros(weights, neurons)),
+            BlockWeights::I16(weights) => BlockWeights::I16(with_zeros(weights, neurons)),
+        };
+    }
+    bias
+}
+
+/// Rows of twice the length.
+fn with_zeros<T: Copy + Default + Send + Sync>(weights: &[T], neurons: usize) -> Vec<T> {
+    let mut out = vec![T::default(); 2 * weights.len()];
+    out.par_chunks_mut(2 * neurons).zip(weights.par_chunks(neurons)).for_each(|(out, row)| out[..neurons].copy_from_slice(row));
+    out
 }
 
 /// The weights of a block, row by row.

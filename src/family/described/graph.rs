@@ -17,7 +17,7 @@ use crate::format::autodiscover::AUTODISCOVER;
 use crate::manifest::{Located, Manifest, Output, ResolvedNet, Span};
 use crate::net::Description;
 use crate::stage::{Action, Described, Role, Stage, Work};
-use crate::words::{Overflow, suggest};
+use crate::words::{Allow, Overflow, suggest};
 
 /// As [`Family::plan`](crate::family::Family::plan).
 pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps) -> Result<Planned> {
@@ -136,7 +136,10 @@ impl<'a> Planner<'a, '_> {
             } else if is_ordered {
                 is_permuted = true;
                 let permutation = self.permutation(at, target);
-                let action = self.action(Stage::Permute, key::of_permute(architecture), target, &[], Work::Permute);
+                let action = {
+                    let work = Work::Permute { allows_wide_sums: net.allow.as_ref().is_some_and(|allow| allow.value == Allow::WideSums) };
+                    self.action(Stage::Permute, key::of_permute(architecture), target, &[], work)
+                };
                 self.steps.action(action, &[(Role::Network, at), (Role::Permutation, permutation)])
             } else {
                 at

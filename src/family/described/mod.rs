@@ -400,7 +400,7 @@ impl Converted<'_> {
 
     /// What a new order of the neurons may change; `None` where it changes nothing.
     pub fn warning(&self) -> Option<String> {
-        bound::warning(self.architecture, &self.contents.tensors)
+        self.largest_sum().and_then(bound::warning)
     }
 
     /// Writes the file.

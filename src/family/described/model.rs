@@ -287,11 +287,16 @@ pub(crate) enum ActivationKind {
 }
 
 impl Activation {
-    /// When an output is zero: the product of a pair, both clamped to `0..=clamp`, is below `limit`. `None` where outputs are not
-    /// products of pairs.
+    /// When an output is zero: the product of two neurons, both clamped to `0..=clamp`, is below `limit`. An output of one neuron is taken
+    /// for the product with a one.
     pub(crate) fn zero_rule(self) -> Option<ZeroRule> {
         let limit = 1i32.checked_shl(self.shift)?;
-        (self.kind == ActivationKind::Pairwise).then_some(ZeroRule { clamp: self.clamp, limit })
+        let limit = match self.kind {
+            ActivationKind::Pairwise | ActivationKind::Crelu => limit,
+            // The least number whose square is not below.
+            ActivationKind::Screlu => (0i32..1 << 16).find(|root| i64::from(*root) * i64::from(*root) >= i64::from(limit))?,
+        };
+        Some(ZeroRule { clamp: self.clamp, limit })
     }
 }
 

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::model::{DType, Overflow, Precision, Quantize, Rounding};
-use super::tensor::{Storage, Tensor};
+use super::tensor::Tensor;
 use crate::error::{Error, Result};
 
 /// Values that one task computes.
@@ -33,7 +33,7 @@ pub(crate) fn quantize(tensor: &mut Tensor, how: &Quantize, role: &str, step: &s
         return Err(refused(how, role, step, count, *index, *value));
     }
     tensor.dtype = how.dtype;
-    tensor.bytes = Storage::Owned(out);
+    tensor.replace(out);
     Ok(())
 }
 

@@ -106,6 +106,11 @@ fn merge(architecture: &Architecture, tensors: &mut [Option<Tensor>], into: usiz
     let size = sum.dtype.size();
     let misfit = out.par_chunks_mut(row * size).enumerate().with_min_len(64).try_for_each(|(index, out)| {
         let base = base(index);
+        if step == 1
+            && let Some(added) = added.bytes.get(base * size..base * size + out.len())
+        {
+            return add_row(sum.dtype, out, added, overflow);
+        }
         out.chunks_exact_mut(size).enumerate().try_for_each(|(column, value)| {
             let at = (base + column * step) * size;
             add_value(sum.dtype, value, &added.bytes[at..at + size], overflow)
@@ -119,6 +124,29 @@ fn merge(architecture: &Architecture, tensors: &mut [Option<Tensor>], into: usiz
     }
     sum.bytes = Storage::Owned(out);
     Ok(())
+}
+
+/// Adds values that lie side by side.
+fn add_row(dtype: DType, out: &mut [u8], added: &[u8], overflow: Overflow) -> Result<(), i64> {
+    match (dtype, overflow) {
+        (DType::F32, _) => {
+            let sum = |a: [u8; 4], b: [u8; 4]| (f32::from_le_bytes(a) + f32::from_le_bytes(b)).to_le_bytes();
+            out.as_chunks_mut().0.iter_mut().zip(added.as_chunks().0).for_each(|(value, added)| *value = sum(*value, *added));
+            Ok(())
+        }
+        (DType::I16, Overflow::Error) => {
+            for (value, added) in out.as_chunks_mut().0.iter_mut().zip(added.as_chunks().0) {
+                let (a, b) = (i16::from_le_bytes(*value), i16::from_le_bytes(*added));
+                *value = a.checked_add(b).ok_or_else(|| i64::from(a) + i64::from(b))?.to_le_bytes();
+            }
+            Ok(())
+        }
+        _ => {
+            let size = dtype.size();
+            let pairs = out.chunks_exact_mut(size).zip(added.chunks_exact(size));
+            pairs.into_iter().try_for_each(|(value, added)| add_value(dtype, value, added, overflow))
+        }
+    }
 }
 
 fn add_value(dtype: DType, value: &mut [u8], added: &[u8], overflow: Overflow) -> Result<(), i64> {

@@ -167,6 +167,14 @@ impl Tensor {
         matches!(self.bytes, Storage::Mapped(..))
     }
 
+    /// Puts other values in the place of these, whose pages are no longer needed.
+    pub fn replace(&mut self, bytes: Vec<u8>) {
+        if let Storage::Mapped(file, range) = &self.bytes {
+            file.let_go(range.clone());
+        }
+        self.bytes = Storage::Owned(bytes);
+    }
+
     /// Copies values that are still in their file.
     pub fn own(&mut self) {
         if self.is_mapped() {

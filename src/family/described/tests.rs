@@ -178,10 +178,24 @@ steps = ["order"]
 
 #[test]
 fn activations_are_those_of_plain_sums() {
-    let architecture = Architecture::parse("small", SMALL, &[]).unwrap();
+    for (kind, shift) in [("pairwise", 9), ("crelu", 5), ("screlu", 9), ("screlu", 10)] {
+        are_those_of_plain_sums(kind, shift);
+    }
+}
+
+/// The small network with these outputs: products of pairs, or of each neuron.
+fn with_outputs(kind: &str, shift: u32) -> String {
+    let text =
+        SMALL.replace("kind = \"pairwise\"", &format!("kind = \"{kind}\"")).replace("product = \"a*b >> 9\"", &format!("shift = {shift}"));
+    if kind == "pairwise" { text } else { text.replace("also = \"in\"", "also = \"in\"\npairs = false") }
+}
+
+fn are_those_of_plain_sums(kind: &str, shift: u32) {
+    let architecture = Architecture::parse("small", &with_outputs(kind, shift), &[]).unwrap();
     let mut random = Random(7);
     let contents = random_contents(&architecture, &mut random);
     let positions = generate(5, 70);
+    let entries = if kind == "pairwise" { 4 } else { 8 };
     let matrix = gather::gather(&architecture, &contents.tensors, &positions, &Ctx::silent()).unwrap();
     let value = |tensor: usize, index: usize| -> i64 {
         let tensor = contents.tensors[tensor].as_ref().unwrap();
@@ -198,12 +212,30 @@ fn activations_are_those_of_plain_sums() {
                 rows.iter().for_each(|row| (0..8).for_each(|neuron| sums[neuron] += value(tensor, *row as usize * 8 + neuron)));
             }
             let clip = |sum: i64| i64::from(sum as i16).clamp(0, 255);
-            for neuron in 0..4 {
-                let zero = clip(sums[neuron]) * clip(sums[neuron + 4]) < 512;
+            for neuron in 0..entries {
+                let own = clip(sums[neuron]);
+                let output = match kind {
+                    "pairwise" => own * clip(sums[neuron + 4]) >> shift,
+                    "crelu" => own >> shift,
+                    _ => own * own >> shift,
+                };
+                let zero = output == 0;
                 let bit = matrix.column(neuron)[index / 32] >> (index % 32 * 2 + side) & 1;
                 assert_eq!(bit == 1, zero, "position {index}, side {side}, neuron {neuron}");
             }
         }
+    }
+}
+
+#[test]
+fn what_is_zero_and_what_moves_must_fit() {
+    for (kind, pairs, says) in [("crelu", "true", "single neurons"), ("pairwise", "false", "pairs of neurons")] {
+        let text =
+            with_outputs("crelu", 5).replace("\"crelu\"", &format!("\"{kind}\"")).replace("pairs = false", &format!("pairs = {pairs}"));
+        let architecture = Architecture::parse("small", &text, &[]).unwrap();
+        let contents = random_contents(&architecture, &mut Random(7));
+        let error = gather::gather(&architecture, &contents.tensors, &generate(5, 3), &Ctx::silent()).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
     }
 }
 

@@ -121,6 +121,7 @@ fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping, with_digest: bool) 
     let (mut inflated, mut digest) = (Inflated::default(), None);
     if let Some(whole) = whole {
         (inflated.data, digest, at) = (whole.data, whole.digest, whole.end);
+        file.let_go(start..start + at);
     }
     while content.get(at..).is_some_and(|rest| rest.starts_with(&GZIP)) {
         digest = None;

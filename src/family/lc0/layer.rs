@@ -14,6 +14,7 @@ pub use crate::words::{Decode, LayerEncoding as Encoding};
 use crate::error::{Error, Result};
 
 impl Decode {
+    #[inline(always)]
     pub(super) fn linear(self, code: u16, min: f32, max: f32) -> f32 {
         let t = f32::from(code) / 65535.0;
         match self {
@@ -121,7 +122,11 @@ impl<'a> Layer<'a> {
         let decode_block = |piece: &[u8], out: &mut [f32]| {
             let halves = piece.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes));
             match encoding {
-                Encoding::Linear16 => out.iter_mut().zip(halves).for_each(|(out, code)| *out = decode.linear(code, min, max)),
+                // One loop a formula, so that several elements are decoded at once.
+                Encoding::Linear16 => match decode {
+                    Decode::Lc0V033 => out.iter_mut().zip(halves).for_each(|(out, code)| *out = Decode::Lc0V033.linear(code, min, max)),
+                    Decode::Lc0V032 => out.iter_mut().zip(halves).for_each(|(out, code)| *out = Decode::Lc0V032.linear(code, min, max)),
+                },
                 Encoding::Float16 => out.iter_mut().zip(halves).for_each(|(out, bits)| *out = f16::from_bits(bits).to_f32()),
                 Encoding::Bfloat16 => out.iter_mut().zip(halves).for_each(|(out, bits)| *out = f32::from_bits(u32::from(bits) << 16)),
                 Encoding::Float32 => {

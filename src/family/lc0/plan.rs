@@ -155,6 +155,10 @@ fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
         let help = "remove `compression` from this net; where `[defaults]` has it, write `compression = \"auto\"`";
         return Err(refusal(manifest, net, net.compression.span, why, help));
     }
+    if let Some(allow) = &net.allow {
+        let why = "`allow` is of described architectures";
+        return Err(refusal(manifest, net, allow.span, why, "remove `allow` from this net"));
+    }
     if let Some(publish) = &net.release.publish {
         let why = "fishtest tests networks of Stockfish";
         return Err(refusal(manifest, net, publish.span, why, "remove `publish` from this net"));

@@ -18,7 +18,7 @@ use crate::files::{Blake3, Bytes};
 use crate::format::sources::with_parts;
 use crate::net::QuantizedNetwork;
 use crate::positions::held_out;
-use crate::stage::{Action, Engine, Gather, Load, Outcome, Prove, Quantize, Role, Search, Write as WriteParams};
+use crate::stage::{Action, Engine, Gather, Load, Outcome, Permuted, Prove, Quantize, Role, Search, Write as WriteParams};
 
 /// As [`Stages::execute`](crate::family::Stages::execute).
 pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
@@ -118,7 +118,7 @@ fn permute(inputs: &dyn Inputs) -> Result<Product> {
     // The last user owns the network; only a shared one is copied.
     let mut network = Arc::unwrap_or_clone(network);
     reorder(&mut network, &permutation)?;
-    Ok(in_memory(network, Outcome::Permute))
+    Ok(in_memory(network, Outcome::Permute(Permuted::default())))
 }
 
 fn in_memory(network: QuantizedNetwork, outcome: Outcome) -> Product {

@@ -5,7 +5,9 @@ use petgraph::graph::NodeIndex;
 use crate::error::{Error, Kind, Result};
 use crate::family::{Planned, SourceFacts, Steps};
 use crate::format::sources::FileKind;
-use crate::manifest::{Claims, Data, Located, Manifest, Output, OutputKind, ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve};
+use crate::manifest::{
+    Claims, Data, Located, Manifest, Output, OutputKind, ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve, Span,
+};
 use crate::net::Expectation;
 use crate::stage::{Action, Engine, Gather, Load, Prove, Quantize, Role, Search, Write};
 use crate::words::{Algorithm, FileFormat};
@@ -220,6 +222,9 @@ fn in_layout(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {
 /// Refuses what can only be said of networks of lc0.
 fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
     let of_source = net.source.claims.decode.as_ref().map(|decode| ("decode", decode.span));
+    if let Some(allow) = &net.allow {
+        return Err(not_described(manifest, net, allow.span));
+    }
     let Some((key, span)) = net.edits.places().next().or(of_source) else { return Ok(()) };
     let source = &net.source.path.value.typed;
     let error = manifest.diagnostic(
@@ -230,6 +235,13 @@ fn refuse_foreign(manifest: &Manifest, net: &ResolvedNet) -> Result<()> {
         &format!("remove `{key}`, or name a weight file (`.pb.gz`) as the source"),
     );
     Err(error.kind_is(Kind::Usage))
+}
+
+fn not_described(manifest: &Manifest, net: &ResolvedNet, span: Span) -> Error {
+    let source = &net.source.path.value.typed;
+    let message = format!("net `{}` has no described architecture: `allow` means nothing to it", net.name);
+    let cause = format!("the manifest names none for `{source}`");
+    manifest.diagnostic(span, &message, "only for described architectures", &cause, "remove `allow`").kind_is(Kind::Usage)
 }
 
 fn of_lc0_only(manifest: &Manifest, net: &ResolvedNet, output: &Output) -> Error {

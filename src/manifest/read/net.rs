@@ -22,7 +22,7 @@ use super::{
     values::Fields,
 };
 use crate::format::autodiscover::AUTODISCOVER;
-use crate::words::CompressionChoice;
+use crate::words::{Allow, CompressionChoice};
 
 /// What a source begins with that is the output of another net.
 pub const NET_PREFIX: &str = "net:";
@@ -50,6 +50,8 @@ pub struct Net {
     pub optimize: Option<Optimize>,
     /// What is done to a network of lc0.
     pub edits: Edits<Located<NetSource>>,
+    /// What is known of a described network and accepted.
+    pub allow: Option<Located<Allow>>,
     /// Whether and how the published file is held against its source.
     pub prove: Proving,
     /// The engine that plays with the file.
@@ -112,6 +114,7 @@ impl Reader<'_> {
         let outputs = self.required(&fields, "outputs").map(|(key, item)| self.outputs(&key, item, of_trainer));
         let (permutation, optimize) = self.order(&fields);
         let edits = self.edits(&fields);
+        let allow = self.word::<Allow>(&fields, "allow");
         let prove = self.proving(&fields);
         let engine = self.engine(&fields);
         let release = self.release(&fields);
@@ -146,6 +149,7 @@ impl Reader<'_> {
             // One that is wrong has been reported, and hides no mistakes of the outputs.
             optimize: optimize.flatten(),
             edits,
+            allow,
             prove,
             engine,
             release,
