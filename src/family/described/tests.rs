@@ -215,9 +215,9 @@ fn are_those_of_plain_sums(kind: &str, shift: u32) {
             for neuron in 0..entries {
                 let own = clip(sums[neuron]);
                 let output = match kind {
-                    "pairwise" => own * clip(sums[neuron + 4]) >> shift,
+                    "pairwise" => (own * clip(sums[neuron + 4])) >> shift,
                     "crelu" => own >> shift,
-                    _ => own * own >> shift,
+                    _ => (own * own) >> shift,
                 };
                 let zero = output == 0;
                 let bit = matrix.column(neuron)[index / 32] >> (index % 32 * 2 + side) & 1;

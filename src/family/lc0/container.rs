@@ -206,8 +206,12 @@ impl Inflated {
         loop {
             let used = usize::try_from(state.total_in()).unwrap_or(usize::MAX);
             if self.data.len() == self.data.capacity() {
-                let more = (self.data.len() / 2).max(1 << 16);
-                self.data.try_reserve(more).map_err(|error| Error::new("there is not enough memory for the weight file").because(error))?;
+                // Not beyond the limit: what would be refused must not be held twice over.
+                let room = usize::try_from(limit.saturating_sub(self.data.len() as u64)).unwrap_or(usize::MAX);
+                let more = (self.data.len() / 2).min(room).max(1 << 16);
+                self.data
+                    .try_reserve_exact(more)
+                    .map_err(|error| Error::new("there is not enough memory for the weight file").because(error))?;
             }
             let before = self.data.len();
             let input = packed.get(used..).unwrap_or_default();
