@@ -37,7 +37,7 @@ fn the_json_has_the_documented_members() {
     assert_eq!(keys(&report), ["schema", "nets"]);
     assert_eq!(report["schema"], 1);
     let big = net(&report, "big");
-    assert_eq!(keys(big), ["net", "status", "outputs", "zero_blocks", "proof", "engine", "stages", "error"]);
+    assert_eq!(keys(big), ["net", "status", "outputs", "zero_blocks", "largest_sum", "proof", "engine", "stages", "error"]);
     assert_eq!((&big["status"], &big["error"]), (&"built".into(), &Value::Null));
     for output in big["outputs"].as_array().unwrap() {
         assert_eq!(keys(output), ["path", "sha256", "bytes", "provenance"]);
