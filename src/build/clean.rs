@@ -212,6 +212,8 @@ fn inputs(manifest: &Manifest) -> Vec<PathBuf> {
     }
     files.extend(manifest.data.values().flat_map(|data| &data.paths).map(|path| &path.value));
     files.extend(manifest.nets.iter().filter_map(|net| net.permutation.as_ref()).map(|path| &path.value));
+    let programs = manifest.nets.iter().flat_map(|net| [net.edits.into.as_ref(), net.engine.as_ref().map(|engine| &engine.path)]);
+    files.extend(programs.flatten().map(|path| &path.value));
     files.into_iter().map(|path| path.resolved.clone()).collect()
 }
 
