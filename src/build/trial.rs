@@ -100,7 +100,8 @@ impl Build<'_> {
             }
             Err(reason) => reason,
         };
-        let published = |_| Some(made.path.to_owned());
+        // Only the file on trial has no name yet; those of other nets, of which it may be made, have theirs.
+        let published = |other| if other == write { Some(made.path.to_owned()) } else { self.published(other, &states.get(other)) };
         let accept = |_: &Output, _: &Candidate<'_>| Err(Error::new("a trial publishes nothing: this is a bug in nnue, please report it"));
         let ctx = self.scope(trial);
         let runner = self.runner(&ctx, values, &digest, &accept, &published);

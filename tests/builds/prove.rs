@@ -144,10 +144,15 @@ fn a_file_that_no_engine_reads_is_not_proven() {
     for _ in 0..2 {
         let ran = project.nnue(&["build"]);
         assert_eq!(ran.code, 1, "{}", ran.transcript());
-        for words in ["no engine of its generation reads it", "Stockfish since 16", "write `compression = \"leb128\"`", "must not be used"]
-        {
+        for words in [
+            "no engine of its generation reads it",
+            "Stockfish since 16",
+            "write `compression = \"leb128\"`",
+            "`big.nnue` was not published",
+        ] {
             assert!(ran.err.contains(words), "{words}: {}", ran.err);
         }
+        assert!(!project.at("big.nnue").exists());
     }
     assert!(!project.at("nnue.lock").exists() || !project.text("nnue.lock").contains("big"));
     project.manifest(&text.replace("\"none\"", "\"auto\""));
