@@ -140,8 +140,9 @@ impl Build<'_> {
         let path = provenance_path(&published);
         let shown = format!("{}{PROVENANCE_SUFFIX}", self.shown(output, &published));
         if let Some(other) = pass.written.insert(path.clone(), this.index) {
-            let other = self.graph.nets.get(other).map_or("", |other| &other.name);
-            return Err(Error::new(format!("nets `{other}` and `{}` publish the same file, and both write `{shown}`", this.plan.name))
+            // In the manifest's order, whichever came first.
+            let [first, second] = [other.min(this.index), other.max(this.index)].map(|net| &self.graph.nets[net].name);
+            return Err(Error::new(format!("nets `{first}` and `{second}` publish the same file, and both write `{shown}`"))
                 .because("their bytes are equal, and a provenance file describes one net only")
                 .help("give each net a folder of its own, or remove one of them"));
         }
