@@ -47,7 +47,12 @@ fn results_are_published_and_reported_before_uploads_are_waited_for() {
         text.push(byte[0]);
     }
     assert_eq!(project.output(), expected());
-    assert!(project.path.join("nnue.lock").exists());
+    // A net is told of as soon as it is finished, and locked at the end of the build.
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !project.path.join("nnue.lock").exists() {
+        assert!(std::time::Instant::now() < end, "the net was not locked");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     interrupt(&child);
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
