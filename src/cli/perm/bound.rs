@@ -26,7 +26,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N")]
     l1: Option<usize>,
     /// How often all blocks of four are looked at; each round proves as much as those before it, or more
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Begin no round after this time
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
