@@ -24,7 +24,7 @@ use crate::files::Bytes;
 use crate::format::autodiscover::AUTODISCOVER;
 use crate::format::sources::{FileKind, probe};
 use crate::manifest::{FilePath, Located, Manifest, Output, OutputKind, Publish, ResolvedNet, Source};
-use crate::stage::{Action, Role};
+use crate::stage::{Action, Owner, Role};
 use crate::words::{Compression, CompressionChoice};
 
 /// Which family.
@@ -159,13 +159,10 @@ pub(crate) const fn of(kind: Kind) -> &'static dyn Family {
 
 /// What runs this action.
 pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
-    match action {
-        Action::ReadWeights(_) | Action::Blend(_) | Action::Heads(_) | Action::Fold(_) | Action::Encode(_) | Action::WriteWeights(_) => {
-            &lc0::Lc0
-        }
-        Action::Described(_) => &described::Described,
-        // The trainer's `execute` names every variant: a new one does not compile until it stands there or above.
-        _ => &nnue::Nnue,
+    match action.owner() {
+        Owner::Trainer => &nnue::Nnue,
+        Owner::Lc0 => &lc0::Lc0,
+        Owner::Described => &described::Described,
     }
 }
 

@@ -1,19 +1,19 @@
 //! From one row a stage to the types that name all of them: [`Stage`](super::Stage), [`Action`](super::Action) and
 //! [`Outcome`](super::Outcome), with what follows from the row alone.
 
-/// Declares the stages, each by `Name = "name", version N, told (accessor: Parameters), says (accessor: Outcome);`, where nothing stands
+/// Declares the stages, each by `Name = "name", version N, of Owner, told (accessor: Parameters), says (accessor: Outcome);`, where nothing stands
 /// in parentheses for what there is nothing of. The parameter struct has `params(&self)`, the outcome struct `annotations(&self)`.
 ///
-/// Behind `also` stand actions of a stage that has one already, for networks of another family: `Name: Stage, told (accessor: Parameters);`.
+/// Behind `also` stand actions of a stage that has one already, for networks of another family: `Name: Stage, of Owner, told (accessor: Parameters);`.
 macro_rules! stages {
     ($(
         $(#[$doc:meta])+
-        $stage:ident = $name:literal, version $version:literal, told ($($told:ident: $params:ty)?), says ($($said:ident: $outcome:ty)?);
+        $stage:ident = $name:literal, version $version:literal, of $owner:ident, told ($($told:ident: $params:ty)?), says ($($said:ident: $outcome:ty)?);
     )+
     also
     $(
         $(#[$also_doc:meta])+
-        $also:ident: $of:ident, told ($also_told:ident: $also_params:ty);
+        $also:ident: $of:ident, of $also_owner:ident, told ($also_told:ident: $also_params:ty);
     )+) => {
         /// The stages, in the order in which a net passes through them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +57,15 @@ macro_rules! stages {
                     $(Self::$stage { .. } => Stage::$stage,)+
                     $(Self::$also { .. } => Stage::$of,)+
                     Self::Described(described) => described.stage,
+                }
+            }
+
+            /// Whose networks it is done to, and so who does it.
+            pub const fn owner(&self) -> $crate::stage::Owner {
+                match self {
+                    $(Self::$stage { .. } => $crate::stage::Owner::$owner,)+
+                    $(Self::$also { .. } => $crate::stage::Owner::$also_owner,)+
+                    Self::Described(_) => $crate::stage::Owner::Described,
                 }
             }
 

@@ -35,38 +35,49 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 
+/// Whose stages there are: what the families of networks are called here, which know nothing of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The trainer's networks.
+    Trainer,
+    /// Networks of lc0.
+    Lc0,
+    /// Networks that an architecture file describes.
+    Described,
+}
+
 declare::stages! {
     /// File → network.
-    Load = "load", version 1, told (load: Box<Load>), says ();
+    Load = "load", version 1, of Trainer, told (load: Box<Load>), says ();
     /// Several networks → one.
-    Blend = "blend", version 1, told (blend: Box<Blend>), says ();
+    Blend = "blend", version 1, of Lc0, told (blend: Box<Blend>), says ();
     /// Some heads kept, the others removed.
-    Heads = "heads", version 1, told (heads: Heads), says ();
+    Heads = "heads", version 1, of Lc0, told (heads: Heads), says ();
     /// Batch norms folded into convolutions.
-    Fold = "fold", version 1, told (fold: Fold), says ();
+    Fold = "fold", version 1, of Lc0, told (fold: Fold), says ();
     /// Layers stored in another way.
-    Encode = "encode", version 1, told (encode: Encode), says ();
+    Encode = "encode", version 1, of Lc0, told (encode: Encode), says ();
     /// Virtual features and factors folded in.
-    Coalesce = "coalesce", version 1, told (), says ();
+    Coalesce = "coalesce", version 1, of Trainer, told (), says ();
     /// Float → integer.
-    Quantize = "quantize", version 1, told (quantize: Quantize), says (quantized: Quantized);
+    Quantize = "quantize", version 1, of Trainer, told (quantize: Quantize), says (quantized: Quantized);
     /// Positions → activation matrix.
-    Gather = "gather", version 1, told (gather: Box<Gather>), says (sampled: Sampled);
+    Gather = "gather", version 1, of Trainer, told (gather: Box<Gather>), says (sampled: Sampled);
     /// Activation matrix → permutation.
-    Search = "search", version 1, told (search: Search), says (searched: Box<Searched>);
+    Search = "search", version 1, of Trainer, told (search: Search), says (searched: Box<Searched>);
     /// Neurons reordered.
-    Permute = "permute", version 1, told (), says (permuted: Permuted);
+    Permute = "permute", version 1, of Trainer, told (), says (permuted: Permuted);
     /// Network → bytes of a file.
-    Write = "write", version 1, told (write: Write), says (written: Written);
+    Write = "write", version 1, of Trainer, told (write: Write), says (written: Written);
     /// A written file evaluates as its source does.
-    Prove = "prove", version 1, told (prove: Prove), says (proved: Box<Proved>);
+    Prove = "prove", version 1, of Trainer, told (prove: Prove), says (proved: Box<Proved>);
     /// A real engine plays with a written file as with its source.
-    Engine = "engine", version 1, told (engine: Box<Engine>), says (played: Box<Played>);
+    Engine = "engine", version 1, of Trainer, told (engine: Box<Engine>), says (played: Box<Played>);
     also
     /// Weight file of lc0 → network, its layers as they are stored.
-    ReadWeights: Load, told (read_weights: ReadWeights);
+    ReadWeights: Load, of Lc0, told (read_weights: ReadWeights);
     /// Network of lc0 → bytes of a file.
-    WriteWeights: Write, told (write_weights: Box<WriteWeights>);
+    WriteWeights: Write, of Lc0, told (write_weights: Box<WriteWeights>);
 }
 
 /// A result that is worth its place in the cache.
