@@ -44,7 +44,7 @@
 //!   Knows no file format, no command line, no cache.
 //! * `files`: what is common to all use of files: open safely, replace atomically, hash, lock, map. Nothing else writes files that stay.
 //! * `random`: chance from seeds.
-//! * `uci`: a chess engine as a child process.
+//! * `uci`: a chess engine as a child process; `child`: programs that are started, what they print and how they end.
 //! * `shown`: text of others as it may be shown; `excerpt`: that around a mistake; `findings`: mistakes with their places, as one error.
 //! * `words`: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]
@@ -53,6 +53,7 @@ mod accumulator;
 mod api;
 mod build;
 mod cache;
+mod child;
 #[cfg(feature = "cli")]
 mod cli;
 mod cpu;

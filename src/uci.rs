@@ -4,15 +4,13 @@
 //! for an answer, which has a time limit. The engine and what it starts are a group of processes of their own, which ends with the value,
 //! after Ctrl-C too. It runs in a folder of its own, without this program's credentials.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-
+use crate::child::{Group, hand_on_lines};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::shown;
@@ -32,9 +30,7 @@ const SECRETS: [&str; 5] = ["NNUE_", "AWS_", "GOOGLE_", "AZURE_", "GITHUB_"];
 
 /// A running engine.
 pub(crate) struct Engine {
-    child: Child,
-    /// It was waited for.
-    is_reaped: bool,
+    program: Group,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     /// Bytes that it printed.
@@ -62,19 +58,23 @@ impl Engine {
         // The folder that it runs in is another one.
         let program = std::path::absolute(program).map_err(cannot)?;
         let mut command = Command::new(&program);
-        command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (variable, _) in std::env::vars_os() {
             if SECRETS.iter().any(|start| variable.to_string_lossy().starts_with(start)) {
                 command.env_remove(variable);
             }
         }
-        let mut child = command.spawn().map_err(cannot)?;
+        let mut program = Group::start(&mut command).map_err(cannot)?;
         let (to, lines) = sync_channel(WAITING_LINES);
-        let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        out.into_iter().for_each(|out| listen(out, to.clone()));
+        let (input, out, err) = program.streams();
+        let listener = || {
+            let to = to.clone();
+            move |line: &str| to.send(line.to_owned()).is_ok()
+        };
+        out.into_iter().for_each(|out| hand_on_lines(out, LONGEST_LINE, listener()));
         // Results of benches are printed there.
-        err.into_iter().for_each(|err| listen(err, to.clone()));
-        Ok(Self { child, is_reaped: false, input, lines, heard: 0, last: String::new(), limit, name: name.to_owned(), ctx: ctx.clone() })
+        err.into_iter().for_each(|err| hand_on_lines(err, LONGEST_LINE, listener()));
+        Ok(Self { program, input, lines, heard: 0, last: String::new(), limit, name: name.to_owned(), ctx: ctx.clone() })
     }
 
     /// Gives it a command.
@@ -135,7 +135,7 @@ impl Engine {
         if self.say("quit").is_ok() {
             self.input = None;
             let end = Instant::now() + TO_END;
-            while !self.is_over() && Instant::now() < end && self.ctx.check().is_ok() {
+            while !self.program.is_over() && Instant::now() < end && self.ctx.check().is_ok() {
                 // Nobody looks at what it has to say, and it must not wait for that.
                 while self.lines.try_recv().is_ok() {}
                 std::thread::sleep(Duration::from_millis(1));
@@ -143,16 +143,10 @@ impl Engine {
         }
     }
 
-    /// Whether it ended. It keeps its number, so that its group can still be told.
-    fn is_over(&self) -> bool {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        !matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), options), Ok(None))
-    }
-
     /// The error of an engine that ended while it was spoken to.
     fn ended(&mut self, command: &str) -> Error {
         let end = Instant::now() + TO_END;
-        while !self.is_over() && Instant::now() < end {
+        while !self.program.is_over() && Instant::now() < end {
             // It may wait for somebody to read what it has to say.
             self.note_last();
             std::thread::sleep(Duration::from_millis(1));
@@ -165,7 +159,7 @@ impl Engine {
                 Err(_) => break,
             }
         }
-        let how = self.end().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let how = self.program.end().map_or_else(|error| error.to_string(), |status| status.to_string());
         let error = Error::new(format!("the engine `{}` ended when it was asked `{command}`", self.name)).because(how);
         self.quoted(error).help("start it by hand and type the same, or name another engine")
     }
@@ -183,39 +177,4 @@ impl Engine {
         let last = self.last.trim();
         if last.is_empty() { error } else { error.because(format!("it last printed `{}`", shown::bounded(last.to_owned(), 300))) }
     }
-
-    /// Ends it with all that it started.
-    fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
-        // A child that was waited for has given its number back: another group may have it by now.
-        if !self.is_reaped {
-            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-            let _ = self.child.kill();
-        }
-        self.is_reaped = true;
-        self.child.wait()
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _ = self.end();
-    }
-}
-
-/// Hands on what is printed, line by line, until there is nothing more or nobody listens.
-fn listen(from: impl Read + Send + 'static, to: SyncSender<String>) {
-    std::thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            match from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            if to.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                return;
-            }
-        }
-    });
 }

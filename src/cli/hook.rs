@@ -1,16 +1,13 @@
 //! The program that `nnue watch` runs for each net that it published. No shell is involved; what the program prints becomes lines on stderr,
 //! for stdout is the watcher's own. It does not outlive the watcher.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use crate::build::OutputReport;
+use crate::child::{Group, hand_on_lines};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 
@@ -57,8 +54,7 @@ impl Call<'_> {
         }
         let paths: Vec<String> = self.outputs.iter().map(|output| absolute(self.folder, &output.path)).collect();
         command.env("NNUE_PATHS", paths.join("\n"));
-        // In a group of its own it is ended with all that it started.
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Some(command)
     }
 }
@@ -75,21 +71,21 @@ fn absolute(folder: &Path, path: &str) -> String {
 pub(super) fn run(call: &Call<'_>, ctx: &Ctx, say: &dyn Fn(&str)) -> Result<()> {
     let Some(mut command) = call.command() else { return Ok(()) };
     let name = call.arguments.first().map_or("", String::as_str);
-    let mut child = command.spawn().map_err(|error| {
+    let mut program = Group::start(&mut command).map_err(|error| {
         Error::new(format!("cannot run `{name}` for the net `{}`", call.net))
             .because(error)
             .help("it is named by `[watch] run`; a path is relative to the folder of the manifest, a name is looked up in PATH")
     })?;
-    let (sender, lines) = mpsc::channel();
-    read(child.stdout.take(), sender.clone());
-    read(child.stderr.take(), sender);
-    let status = match wait(&mut child, &lines, ctx, say) {
-        Ok(status) => status,
-        Err(error) => {
-            end(&mut child);
-            return Err(error);
-        }
+    let (to, lines) = mpsc::channel();
+    let (_, out, err) = program.streams();
+    let listener = || {
+        let to = to.clone();
+        move |line: &str| to.send(line.trim_end_matches(['\n', '\r']).to_owned()).is_ok()
     };
+    out.into_iter().for_each(|out| hand_on_lines(out, LONGEST_LINE, listener()));
+    err.into_iter().for_each(|err| hand_on_lines(err, LONGEST_LINE, listener()));
+    drop(to);
+    let status = wait(&mut program, &lines, ctx, say).inspect_err(|_| end(&mut program))?;
     // What is still in the pipe.
     let until = Instant::now() + DRAIN;
     while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -102,7 +98,7 @@ pub(super) fn run(call: &Call<'_>, ctx: &Ctx, say: &dyn Fn(&str)) -> Result<()> 
 }
 
 /// Waits for the end of the program, and hands on what it prints.
-fn wait(child: &mut Child, lines: &Receiver<String>, ctx: &Ctx, say: &dyn Fn(&str)) -> Result<ExitStatus> {
+fn wait(program: &mut Group, lines: &Receiver<String>, ctx: &Ctx, say: &dyn Fn(&str)) -> Result<ExitStatus> {
     loop {
         ctx.check()?;
         match lines.recv_timeout(NAP) {
@@ -114,42 +110,18 @@ fn wait(child: &mut Child, lines: &Receiver<String>, ctx: &Ctx, say: &dyn Fn(&st
             // It closed its output and goes on.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(NAP),
         }
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) => {}
-            Err(error) => return Err(Error::new("cannot wait for the program of `[watch] run`").because(error)),
+        if program.is_over() {
+            return program.wait().map_err(|error| Error::new("cannot wait for the program of `[watch] run`").because(error));
         }
     }
 }
 
 /// Ends the program and what it started: asks first.
-fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let signal = |signal: Signal| group.map(|group| kill_process_group(group, signal));
-    signal(Signal::TERM);
+fn end(program: &mut Group) {
+    program.ask_to_end();
     let until = Instant::now() + GRACE;
-    while Instant::now() < until && matches!(child.try_wait(), Ok(None)) {
+    while Instant::now() < until && !program.is_over() {
         std::thread::sleep(NAP);
     }
-    signal(Signal::KILL);
-    let _ = child.wait();
-}
-
-/// Sends the lines of a stream until it ends or nobody listens.
-fn read(stream: Option<impl Read + Send + 'static>, to: Sender<String>) {
-    let Some(stream) = stream else { return };
-    std::thread::spawn(move || {
-        let mut stream = BufReader::new(stream);
-        loop {
-            let mut line = Vec::new();
-            match stream.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            let text = String::from_utf8_lossy(&line);
-            if to.send(text.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
-                return;
-            }
-        }
-    });
+    let _ = program.end();
 }

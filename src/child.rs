@@ -1,0 +1,91 @@
+//! A program that is started: what it prints, line by line, and its end together with all that it started.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+/// A program in a group of processes of its own, which ends with the value unless the program was waited for.
+pub(crate) struct Group {
+    child: Child,
+    /// It was waited for, and has given its number back: another group may have it by now.
+    is_reaped: bool,
+}
+
+impl Group {
+    /// Starts the program.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        Ok(Self { child: command.process_group(0).spawn()?, is_reaped: false })
+    }
+
+    /// Its streams, so far as they are pipes; each can be taken once.
+    pub(crate) fn streams(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
+    }
+
+    /// Whether it ended. It keeps its number, so that its group can still be told.
+    pub(crate) fn is_over(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), options), Ok(None))
+    }
+
+    /// Asks it, and what it started, to end.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command line asks; an engine is told to quit"))]
+    pub(crate) fn ask_to_end(&self) {
+        self.tell(Signal::TERM);
+    }
+
+    /// Waits for its end. What it left running goes on.
+    ///
+    /// # Errors
+    /// When that cannot be waited for.
+    pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait();
+        self.is_reaped = true;
+        status
+    }
+
+    /// Ends it with all that it started.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub(crate) fn end(&mut self) -> io::Result<ExitStatus> {
+        self.tell(Signal::KILL);
+        self.wait()
+    }
+
+    fn tell(&self, signal: Signal) {
+        if !self.is_reaped {
+            let _ = kill_process_group(Pid::from_child(&self.child), signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.is_reaped {
+            let _ = self.end();
+        }
+    }
+}
+
+/// Hands on what is printed, line by line and with its end of line, until there is nothing more or `to` wants none. A line longer than
+/// `longest` bytes comes in pieces.
+pub(crate) fn hand_on_lines(from: impl Read + Send + 'static, longest: u64, mut to: impl FnMut(&str) -> bool + Send + 'static) {
+    std::thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match from.by_ref().take(longest).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) if to(&String::from_utf8_lossy(&line)) => {}
+                Ok(_) => return,
+            }
+        }
+    });
+}
