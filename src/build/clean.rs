@@ -4,7 +4,7 @@
 //! the manifest reads, files that another manifest beside it published, links, and files with another content than a build gave them.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use super::lock::Lock;
 use super::{begun, lock, state_folder};
-use crate::cache::{BuildLog, BuildState, PublishedLog};
+use crate::cache::{BuildLog, BuildState, PublishedFile, PublishedLog};
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
-use crate::files::{self, HashingWriter, OwnPath, Sha256};
-use crate::manifest::{Described, FilePath, Manifest, OutputKind, PROVENANCE_SUFFIX};
+use crate::files::{self, OwnPath, Sha256};
+use crate::manifest::{Described, FilePath, Manifest, OutputKind, PROVENANCE_SUFFIX, provenance_path};
 
 /// How to clean.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,68 +80,21 @@ pub fn clean(manifest: &Manifest, options: CleanOptions, ctx: &Ctx) -> Result<Cl
     }
     let log = PublishedLog::new(&state);
     let known = log.load()?;
-    let lock_path = lock::path_of(manifest);
-    let locked = Lock::read(&lock_path)?;
+    let locked = Lock::read(lock::path_of(manifest))?;
     let builds = BuildLog::new(state.join("nets"));
     let last: Vec<BuildState> = manifest.nets.iter().filter_map(|net| builds.load(&net.name, ctx)).collect();
     let keep = Keep::new(manifest, &last, &locked);
     let names: HashSet<&str> = manifest.nets.iter().map(|net| net.name.as_str()).collect();
-    let mut cleaned = Cleaned { dry_run: options.dry_run, ..Cleaned::default() };
+    let mut cleaning = Cleaning { keep, names: &names, cleaned: Cleaned { dry_run: options.dry_run, ..Cleaned::default() }, ctx };
     let mut forgotten = Vec::new();
     for file in known {
         ctx.check()?;
-        if keep.paths.contains(&file.path) {
-            continue;
+        if !cleaning.keep.paths.contains(&file.path) {
+            cleaning.published(manifest, &file)?;
+            forgotten.push(file);
         }
-        let found = place_of(manifest, &file.path).and_then(|place| Ok((ours(&place, &file.sha256, &keep, ctx)?, place)));
-        let (found, place) = match found {
-            Ok((found, place)) => (found, Some(place)),
-            Err(why) => (Found::Other(why), None),
-        };
-        let mut keeps = |path: String, why: &str| {
-            cleaned.kept.push(KeptFile { path, net: file.net.clone(), why: why.to_owned() });
-        };
-        let shown = file.path.display().to_string();
-        match (found, &place) {
-            // It is another one's now.
-            (Found::Needed, _) => {
-                forgotten.push(file);
-                continue;
-            }
-            (Found::Missing, _) => {}
-            (Found::Ours(bytes), Some(place)) => {
-                if !options.dry_run {
-                    place.remove()?;
-                }
-                let gone = !names.contains(file.net.as_str());
-                cleaned.removed.push(RemovedFile { path: shown.clone(), net: file.net.clone(), gone, bytes });
-            }
-            (Found::Other(why), _) => {
-                keeps(shown, &why);
-                forgotten.push(file);
-                continue;
-            }
-            (Found::Ours(_), None) => continue,
-        }
-        if let (Some(sha256), Some(place)) = (file.provenance, place) {
-            let shown = format!("{shown}{PROVENANCE_SUFFIX}");
-            let mut name = place.as_path().file_name().unwrap_or_default().to_owned();
-            name.push(PROVENANCE_SUFFIX);
-            let beside = place.folder().join(name);
-            match ours(&beside, &sha256, &keep, ctx) {
-                Ok(Found::Ours(bytes)) => {
-                    if !options.dry_run {
-                        beside.remove()?;
-                    }
-                    let gone = !names.contains(file.net.as_str());
-                    cleaned.removed.push(RemovedFile { path: shown, net: file.net.clone(), gone, bytes });
-                }
-                Ok(Found::Other(why)) | Err(why) => keeps(shown, &why),
-                Ok(Found::Missing | Found::Needed) => {}
-            }
-        }
-        forgotten.push(file);
     }
+    let mut cleaned = cleaning.cleaned;
     cleaned.unlocked = locked.nets.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
     if !options.dry_run {
         log.remove(&forgotten, options.lock_timeout, ctx)?;
@@ -150,6 +103,80 @@ pub fn clean(manifest: &Manifest, options: CleanOptions, ctx: &Ctx) -> Result<Cl
         }
     }
     Ok(cleaned)
+}
+
+/// What is known while files are gone through.
+struct Cleaning<'a> {
+    keep: Keep,
+    /// Of the nets of the manifest.
+    names: &'a HashSet<&'a str>,
+    cleaned: Cleaned,
+    ctx: &'a Ctx,
+}
+
+impl Cleaning<'_> {
+    /// Removes a published file with its provenance file, so far as they are what builds made them.
+    fn published(&mut self, manifest: &Manifest, file: &PublishedFile) -> Result<()> {
+        let shown = file.path.display().to_string();
+        let place = match place_of(manifest, &file.path) {
+            Ok(place) => place,
+            Err(why) => {
+                self.stays(shown, &file.net, why);
+                return Ok(());
+            }
+        };
+        if self.remove(&place, &file.sha256, &shown, &file.net)?
+            && let Some(sha256) = &file.provenance
+        {
+            let name = place.as_path().file_name().unwrap_or_default();
+            let beside = place.folder().join(provenance_path(Path::new(name)));
+            self.remove(&beside, sha256, &format!("{shown}{PROVENANCE_SUFFIX}"), &file.net)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file that still has this content; whether none is there any more.
+    fn remove(&mut self, place: &OwnPath, sha256: &Sha256, shown: &str, net: &str) -> Result<bool> {
+        match self.found(place, sha256)? {
+            Found::Missing => Ok(true),
+            Found::Ours(bytes) => {
+                if !self.cleaned.dry_run {
+                    place.remove()?;
+                }
+                let gone = !self.names.contains(net);
+                self.cleaned.removed.push(RemovedFile { path: shown.to_owned(), net: net.to_owned(), gone, bytes });
+                Ok(true)
+            }
+            // It is another one's now.
+            Found::Needed => Ok(false),
+            Found::Other(why) => {
+                self.stays(shown.to_owned(), net, why);
+                Ok(false)
+            }
+        }
+    }
+
+    fn stays(&mut self, path: String, net: &str, why: String) {
+        self.cleaned.kept.push(KeptFile { path, net: net.to_owned(), why });
+    }
+
+    /// Whether what is there is the file that was published with this content.
+    fn found(&self, place: &OwnPath, sha256: &Sha256) -> Result<Found> {
+        let (file, metadata) = match place.open_file() {
+            Ok(opened) => opened,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Found::Missing),
+            Err(error) => return Ok(Found::Other(error.to_string())),
+        };
+        if self.keep.files.contains(&(metadata.dev(), metadata.ino())) {
+            return Ok(Found::Needed);
+        }
+        match files::hash_opened_sha256(&file, metadata.len(), place.as_path(), self.ctx) {
+            Ok(found) if found == *sha256 => Ok(Found::Ours(metadata.len())),
+            Ok(_) => Ok(Found::Other("its content is not what a build gave it".to_owned())),
+            Err(error) if error.kind() == Kind::Interrupted => Err(error),
+            Err(error) => Ok(Found::Other(error.to_string())),
+        }
+    }
 }
 
 /// Drops the blocks of nets that are gone, as a build does.
@@ -182,13 +209,8 @@ impl Keep {
         let outputs = manifest.nets.iter().flat_map(|net| &net.outputs).filter(|output| output.kind != OutputKind::Folder);
         let mut paths: HashSet<PathBuf> = of_builds.chain(of_lock.map(|file| PathBuf::from(&file.path))).collect();
         paths.extend(outputs.map(|output| PathBuf::from(&output.path.value.typed)));
-        let beside = paths.iter().map(|path| {
-            let mut path = path.clone().into_os_string();
-            path.push(PROVENANCE_SUFFIX);
-            PathBuf::from(path)
-        });
-        let beside: Vec<PathBuf> = beside.collect();
-        let mut kept: BTreeSet<PathBuf> = paths.iter().chain(&beside).map(|path| manifest.folder.join(path)).collect();
+        let with_provenance = paths.iter().flat_map(|path| [path.clone(), provenance_path(path)]);
+        let mut kept: BTreeSet<PathBuf> = with_provenance.map(|path| manifest.folder.join(path)).collect();
         kept.extend(inputs(manifest));
         kept.extend(of_other_manifests(manifest).into_iter().map(|path| manifest.folder.join(path)));
         // What a link leads to stays with it.
@@ -252,29 +274,4 @@ enum Found {
     Ours(u64),
     /// Something else: why it stays.
     Other(String),
-}
-
-/// Whether what is there is the file that was published with this content.
-fn ours(place: &OwnPath, sha256: &Sha256, keep: &Keep, ctx: &Ctx) -> Result<Found, String> {
-    let (mut file, metadata) = match place.open_file() {
-        Ok(opened) => opened,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Found::Missing),
-        Err(error) => return Ok(Found::Other(error.to_string())),
-    };
-    if keep.files.contains(&(metadata.dev(), metadata.ino())) {
-        return Ok(Found::Needed);
-    }
-    let mut hasher = HashingWriter::<_, Sha256>::new(io::sink());
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        ctx.check().map_err(|error| error.to_string())?;
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hasher.write_all(&buffer[..count]).map_err(|error| error.to_string())?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    let (_, found, bytes) = hasher.finish();
-    Ok(if found == *sha256 { Found::Ours(bytes) } else { Found::Other("its content is not what a build gave it".to_owned()) })
 }

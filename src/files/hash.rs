@@ -90,6 +90,18 @@ pub fn hash_bytes_sha256(bytes: &[u8], shown: &str, ctx: &Ctx) -> Result<Sha256>
     Ok(Sha256::finish(state))
 }
 
+/// SHA-256 of a file that is open, `len` bytes long and named `shown` in progress.
+///
+/// # Errors
+/// When it cannot be read to its end, or the work was interrupted.
+pub(crate) fn hash_opened_sha256(file: &File, len: u64, shown: &Path, ctx: &Ctx) -> Result<Sha256> {
+    let name = shown.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    sha256_of(&Reading { file, len, ctx, meter: Meter::new(&name, len, ctx) }).map_err(|stop| match stop {
+        Stop::Interrupted => Error::interrupted(),
+        Stop::Io(error) => Error::io("cannot read", shown, error),
+    })
+}
+
 pub(crate) fn hash_both(path: &Path, ctx: &Ctx) -> Result<((Blake3, Sha256), Signature)> {
     // Into the pool once, not for each window.
     hash_stable(path, ctx, |reading| rayon::scope(|_| both_of(reading)))

@@ -24,6 +24,7 @@ pub mod write;
 
 pub use bytes::{Bytes, check_regular};
 pub use digest::{Blake3, CountingWriter, HashingWriter, Sha256, StreamDigest};
+pub(crate) use hash::hash_opened_sha256;
 pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
 pub use own::OwnPath;
 pub(crate) use paths::{folder_of, named};
