@@ -12,8 +12,8 @@ use super::{
     links,
     output::{self, Output, OutputKind, TypedOutput},
     publish,
-    read::{Claims, Content, Described, Engine, NET_PREFIX, Net, NetSource, Prove, Proving, Source, program},
-    resolved::{ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve},
+    read::{Claims, Content, Described, NET_PREFIX, Net, NetSource, Prove, Proving, Source},
+    resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     sweep::{self, Globs, Match},
     text::{BYTE_ORDER_MARK, Located, Once, Problem, Span},
 };
@@ -206,14 +206,9 @@ impl Expander<'_> {
             edits,
             allow: net.allow.clone(),
             prove,
-            engine: net.engine.as_ref().map(|engine| self.engine(engine)),
+            engine: net.engine.as_ref().map(|engine| engine.resolved(self.folder)),
             release: net.release.clone(),
         })
-    }
-
-    fn engine(&self, engine: &Engine) -> ResolvedEngine {
-        let Engine { span, path, option, options, bench, export, speed, timeout } = engine.clone();
-        ResolvedEngine { span, path: path.map(|path| program(self.folder, &path)), option, options, bench, export, speed, timeout }
     }
 
     /// What is proven: what the table says, and without one whatever is optimized.

@@ -54,7 +54,7 @@ pub use self::{
         RemoteCache, Source,
     },
     reference::reference,
-    resolved::{ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve},
+    resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
     schema::schema,
     sweep::Globs,
     text::{Located, Span},

@@ -6,7 +6,7 @@ use super::{
     identity::FilePath,
     output::Output,
     publish::Release,
-    read::{Data, Edits, Source},
+    read::{Data, Edits, Engine, Source},
     text::{Located, Span},
 };
 use crate::{
@@ -45,30 +45,9 @@ pub struct ResolvedNet {
     /// Proof that the published `.nnue` file evaluates as its source does.
     pub prove: Option<ResolvedProve>,
     /// The engine that plays with the written `.nnue` file before it gets its name.
-    pub engine: Option<ResolvedEngine>,
+    pub engine: Option<Engine<FilePath>>,
     /// What is said of the published files.
     pub release: Release,
-}
-
-/// [`super::Engine`] with its program looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResolvedEngine {
-    /// The table's header.
-    pub span: Span,
-    /// The program.
-    pub path: Located<FilePath>,
-    /// The UCI option that takes the file; `None`: that of the network's generation.
-    pub option: Option<Located<String>>,
-    /// Other UCI options, by name, with their values.
-    pub options: Vec<(String, Option<String>)>,
-    /// What stands behind `bench`; `None` where it is not run.
-    pub bench: Option<String>,
-    /// Whether the engine writes the net out again.
-    pub export: bool,
-    /// How often source and result are timed in turn; 0: not at all.
-    pub speed: u32,
-    /// Seconds that each answer may take.
-    pub timeout: u64,
 }
 
 impl ResolvedNet {

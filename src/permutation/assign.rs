@@ -17,7 +17,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::anneal::Limits;
-use super::kernel::{Kernel, LANE};
+use super::kernel::{Kernel, LANE, common};
 use super::matrix::ActivationMatrix;
 use super::objective::BLOCK;
 use crate::ctx::Ctx;
@@ -239,16 +239,6 @@ impl<'a> State<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// The bits that all `columns` have.
-fn common<const N: usize>(out: &mut [u64], columns: &[&[u64]; N]) {
-    out.fill(u64::MAX);
-    for column in columns {
-        for (out, word) in out.iter_mut().zip(*column) {
-            *out &= word;
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::family::{Planned, SourceFacts, Steps};
 use crate::format::sources::FileKind;
 use crate::manifest::{
-    Claims, Data, Located, Manifest, Output, OutputKind, ResolvedEngine, ResolvedNet, ResolvedOptimize, ResolvedProve, Span,
+    self, Claims, Data, FilePath, Located, Manifest, Output, OutputKind, ResolvedNet, ResolvedOptimize, ResolvedProve, Span,
 };
 use crate::net::Expectation;
 use crate::stage::{Action, Engine, Gather, Load, Prove, Quantize, Role, Search, Write};
@@ -120,8 +120,8 @@ fn prove(
     Ok((params, inputs))
 }
 
-fn engine(how: &ResolvedEngine) -> Engine {
-    let ResolvedEngine { path, option, options, bench, export, speed, timeout, .. } = how;
+fn engine(how: &manifest::Engine<FilePath>) -> Engine {
+    let manifest::Engine { path, option, options, bench, export, speed, timeout, .. } = how;
     Engine {
         name: path.value.typed.clone(),
         option: option.as_ref().map(|option| option.value.clone()),

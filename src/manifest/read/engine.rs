@@ -19,13 +19,13 @@ const TIMEOUT: u64 = 600;
 /// Where Debian keeps its engines, which is not on everybody's `PATH`.
 const GAMES: [&str; 2] = ["/usr/games", "/usr/local/games"];
 
-/// A `[net.NAME.engine]` table as written.
+/// A `[net.NAME.engine]` table. The program is as written, or, in [`ResolvedNet`](super::super::ResolvedNet), looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Engine {
+pub struct Engine<P> {
     /// The table's header.
     pub span: Span,
     /// The program: a name, or a path.
-    pub path: Located<String>,
+    pub path: Located<P>,
     /// The UCI option that takes the file; `None`: that of the network's generation.
     pub option: Option<Located<String>>,
     /// Other UCI options, by name, with their values.
@@ -40,14 +40,22 @@ pub struct Engine {
     pub timeout: u64,
 }
 
+impl Engine<String> {
+    /// The same with its program looked up.
+    pub(in super::super) fn resolved(&self, folder: &Path) -> Engine<FilePath> {
+        let Self { span, path, option, options, bench, export, speed, timeout } = self.clone();
+        Engine { span, path: path.map(|path| program(folder, &path)), option, options, bench, export, speed, timeout }
+    }
+}
+
 impl Reader<'_> {
     /// What the fields of a net say of it; `false` is nothing, too.
-    pub(super) fn engine(&mut self, net: &Fields<'_>) -> Option<Engine> {
+    pub(super) fn engine(&mut self, net: &Fields<'_>) -> Option<Engine<String>> {
         let item = net.get_unless_off("engine")?;
         self.engine_table(&net.path_of("engine"), item)
     }
 
-    fn engine_table(&mut self, path: &str, item: &Item) -> Option<Engine> {
+    fn engine_table(&mut self, path: &str, item: &Item) -> Option<Engine<String>> {
         let fields = self.table(&keys::ENGINE, path, item)?;
         let program = self.required(&fields, "path").map(|(key, item)| self.path_text(&key, item));
         let words = |reader: &mut Self, key: &str| {
@@ -124,7 +132,7 @@ impl Reader<'_> {
 }
 
 /// The program that is meant: a name alone is looked up as a shell does, a path is relative to the folder of the manifest.
-pub(in super::super) fn program(folder: &Path, typed: &str) -> FilePath {
+fn program(folder: &Path, typed: &str) -> FilePath {
     if typed.contains('/') {
         return FilePath::new(folder, typed);
     }

@@ -26,7 +26,6 @@ pub use cache::RemoteCache;
 pub use data::Data;
 pub use edits::{Blend, Edits, HeaderEdits, Heads};
 pub use engine::Engine;
-pub(super) use engine::program;
 pub use net::{NET_PREFIX, Net, NetSource};
 pub use optimize::Optimize;
 pub use prove::{Prove, Proving};

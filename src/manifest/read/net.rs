@@ -55,7 +55,7 @@ pub struct Net {
     /// Whether and how the published file is held against its source.
     pub prove: Proving,
     /// The engine that plays with the file.
-    pub engine: Option<Engine>,
+    pub engine: Option<Engine<String>>,
     /// What is said of the published files.
     pub release: Release,
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::super::kernel::Kernel;
+use super::super::kernel::{Kernel, common};
 use super::super::matrix::ActivationMatrix;
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -248,13 +248,5 @@ impl Found {
         if self.added.is_multiple_of(1 << 12) {
             self.least = (0..self.kept.len() as u16).map(|neuron| self.limit(neuron)).min().unwrap_or(1);
         }
-    }
-}
-
-/// The bits that all `columns` have.
-fn common<const N: usize>(out: &mut [u64], columns: &[&[u64]; N]) {
-    out.copy_from_slice(columns[0]);
-    for column in &columns[1..] {
-        out.iter_mut().zip(*column).for_each(|(out, word)| *out &= word);
     }
 }

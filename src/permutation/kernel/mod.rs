@@ -86,6 +86,14 @@ impl Kernel {
     }
 }
 
+/// The bits that all `columns`, of the length of `out`, have.
+pub(super) fn common<const N: usize>(out: &mut [u64], columns: &[&[u64]; N]) {
+    out.copy_from_slice(columns[0]);
+    for column in &columns[1..] {
+        out.iter_mut().zip(*column).for_each(|(out, word)| *out &= word);
+    }
+}
+
 /// The slices of one call have one length, in whole lanes; without that a form would leave out words.
 #[inline]
 fn check_lengths(length: usize, slices: &[&[u64]]) {
