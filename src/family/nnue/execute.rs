@@ -87,9 +87,8 @@ fn quantize(params: Quantize, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product>
 
 /// Positions of the data files → the matrices of the search and of its judgement.
 fn gather(params: &Gather, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
-    let sampled = samples::taken(samples::Key::of_gather(params, inputs)?, || {
-        pipeline::sample(&data(inputs), params, held_out(params.positions), &inputs.guarded()?)
-    })?;
+    let take = || pipeline::sample(&data(inputs), params, held_out(params.positions), &inputs.guarded()?);
+    let sampled = samples::taken(samples::Key::of_gather(params, inputs)?, take, || inputs.check_unchanged())?;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("gather")) };
     let gathered = pipeline::gather(&network, &sampled, ctx)?;
     inputs.check_unchanged()?;
@@ -145,9 +144,8 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
 /// The written file, read back, against its source.
 fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let file = written(inputs)?;
-    let sampled = samples::taken(samples::Key::of_proof(params, inputs)?, || {
-        pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?)
-    })?;
+    let take = || pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?);
+    let sampled = samples::taken(samples::Key::of_proof(params, inputs)?, take, || inputs.check_unchanged())?;
     let positions = &sampled.positions;
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("prove")) };
     let floats = match inputs.has(Role::Floats).then(|| value(inputs, Role::Floats)).transpose()? {

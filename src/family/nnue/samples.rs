@@ -51,13 +51,15 @@ fn digests(inputs: &dyn Inputs) -> Result<Vec<Blake3>> {
     data.map(|role| inputs.digest(role)).collect()
 }
 
-/// The sample: the last one, or what `take` gives. It may hold more out than was asked for.
-pub(super) fn taken(key: Key, take: impl FnOnce() -> Result<Sampled>) -> Result<Arc<Sampled>> {
+/// The sample: the last one, or what `take` gives. It may hold more out than was asked for. Only what `check` finds to be of the files whose
+/// digests are in the key is kept for others.
+pub(super) fn taken(key: Key, take: impl FnOnce() -> Result<Sampled>, check: impl FnOnce() -> Result<()>) -> Result<Arc<Sampled>> {
     let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((_, sampled)) = last.filter(|(last, _)| key.is_in(last)) {
         return Ok(sampled);
     }
     let sampled = Arc::new(take()?);
+    check()?;
     if sampled.positions.len() + sampled.held_out.len() <= MOST_POSITIONS {
         *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, sampled.clone()));
     }
@@ -68,6 +70,7 @@ pub(super) fn taken(key: Key, take: impl FnOnce() -> Result<Sampled>) -> Result<
 mod tests {
     use super::*;
     use crate::ctx::Ctx;
+    use crate::error::Error;
     use crate::positions::{Selection, generate, select};
 
     fn key(data: &[u8], positions: u64, held_out: u64, seed: u64) -> Key {
@@ -82,6 +85,25 @@ mod tests {
         for other in [key(b"b", 10, 10, 1), key(b"a", 9, 10, 1), key(b"a", 10, 10, 2), key(b"a", 10, 11, 1), filtered] {
             assert!(!other.is_in(&of), "{other:?}");
         }
+    }
+
+    /// A file that changed while it was read gave positions of another content than the digest in the key is of.
+    #[test]
+    fn a_sample_of_a_file_that_changed_is_given_to_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.fen");
+        std::fs::write(&path, generate(5, 20).iter().map(|position| position.to_fen() + "\n").collect::<String>()).unwrap();
+        let selection = Selection { count: Some(10), held_out: 0, seed: 1, filters: Filters::default() };
+        let take = || select(std::slice::from_ref(&path), &selection, &Ctx::silent());
+        let key = || key(b"changed", 10, 0, 1);
+        taken(key(), take, || Err(Error::new("it changed"))).unwrap_err();
+        let mut is_taken_again = false;
+        let again = || {
+            is_taken_again = true;
+            take()
+        };
+        taken(key(), again, || Ok(())).unwrap();
+        assert!(is_taken_again);
     }
 
     /// What a proof is given in place of its own sample is its own sample.
