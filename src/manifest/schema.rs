@@ -19,7 +19,7 @@ const VERSION: &str = r"^([0-9]+\.[0-9]+\.[0-9]+|\{[0-9A-Za-z_]+\})$";
 /// A path, which is not a shell's.
 const PATH: &str = r"^([^~$]|~[^/]|~$)";
 const SHA256: &str = "^[0-9a-fA-F]{64}$";
-const URL: &str = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$";
+const URL: &str = r"^(https?|s3|gs|az|grpcs?)://[^/@?#]+(/[^?#]*)?$";
 
 /// What the schema is called by others that refer to it.
 const ID: &str = "urn:nnue:manifest:1";
