@@ -11,6 +11,8 @@ mod common;
 mod project;
 
 mod concurrency;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod confined;
 mod damage;
 mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -23,6 +25,8 @@ mod no_locks;
 mod prove;
 mod provenance;
 mod robustness;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod signals;
 mod staleness;
 mod unchanged;
 mod wrong_nets;
