@@ -108,6 +108,15 @@ Key with which records of a remote cache are signed and checked.
 \fBNNUE_REMOTE_CACHE_TIMEOUT\fR
 Seconds of silence before a remote cache is given up; 30 by default.
 .TP
+\fBNNUE_REMOTE\fR
+The cluster that runs expensive stages, or off.
+.TP
+\fBNNUE_REMOTE_TOKEN\fR, \fBNNUE_REMOTE_HEADER\fR, \fBNNUE_REMOTE_CA\fR, \fBNNUE_REMOTE_CERT\fR, \fBNNUE_REMOTE_CLIENT_KEY\fR
+Credentials for it.
+.TP
+\fBNNUE_REMOTE_RECHECK\fR
+The share of its results that is made again here and compared, from 0 to 1.
+.TP
 \fBSSL_CERT_FILE\fR
 PEM file of authorities to trust in place of the built\-in ones.
 .TP

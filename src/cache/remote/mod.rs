@@ -19,6 +19,7 @@
 mod action_result;
 mod client;
 mod cloud;
+pub mod execute;
 mod http;
 mod transport;
 mod uploads;

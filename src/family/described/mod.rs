@@ -55,7 +55,7 @@ use super::nnue::Nnue;
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::Bytes;
+use crate::files::{Blake3, Bytes};
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
 use crate::net::{Description, Permutation};
@@ -107,6 +107,18 @@ impl Stages for Described {
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
         Nnue.check_fits(action, result, network)
+    }
+
+    fn core_seconds(&self, action: &Action, network: &AnyValue, matrix: u64) -> Result<f64> {
+        Nnue.core_seconds(action, network, matrix)
+    }
+
+    fn packed(&self, network: &AnyValue) -> Option<Vec<u8>> {
+        Nnue.packed(network)
+    }
+
+    fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<AnyValue> {
+        Nnue.unpacked(bytes, digest)
     }
 
     fn check_source(&self, action: &Action, _: &Path, _: &Ctx, input: Bytes) -> Result<()> {
