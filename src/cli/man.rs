@@ -108,6 +108,12 @@ Key with which records of a remote cache are signed and checked.
 \fBNNUE_REMOTE_CACHE_TIMEOUT\fR
 Seconds of silence before a remote cache is given up; 30 by default.
 .TP
+\fBNNUE_REMOTE\fR
+The cluster that runs expensive stages, or off.
+.TP
+\fBNNUE_REMOTE_RECHECK\fR
+The share of its results that is made again here and compared, from 0 to 1.
+.TP
 \fBNNUE_REMOTE_TOKEN\fR, \fBNNUE_REMOTE_HEADER\fR
 Credentials for a server at a grpc(s) address: a Bearer token; more headers, \fIname\fR=\fIvalue\fR, one a line.
 .TP
