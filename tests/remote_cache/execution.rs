@@ -489,6 +489,7 @@ fn overhead_of_a_program() {
         let data = fresh();
         let known = request(&["copy"], &data);
         run(&*cluster, &known).unwrap();
+        // Where a cluster does not let itself be told to run it all the same, this is its kept result.
         let again = median(Box::new(|| drop(run(&*cluster, &Request { skip_cache: true, ..known.clone() }).unwrap())));
         let hit = median(Box::new(|| assert!(run(&*cluster, &known).unwrap().from_cache)));
         let fetched = median(Box::new(|| drop(cluster.fetch(Blob::of(&data), 1000).unwrap())));
