@@ -16,7 +16,7 @@ use crate::{
 pub(super) const VERSION: u64 = 1;
 
 /// Where a remote cache may be.
-pub(super) const REMOTE_SCHEMES: [&str; 5] = ["https", "http", "s3", "gs", "az"];
+pub(super) const REMOTE_SCHEMES: [&str; 7] = ["https", "http", "s3", "gs", "az", "grpcs", "grpc"];
 
 /// Where a cluster may be.
 pub(super) const CLUSTER_SCHEMES: [&str; 2] = ["grpcs", "grpc"];
@@ -578,7 +578,7 @@ pub(super) static REMOTE: Table = Table::new(
     "[cache.remote]",
     "A cache that machines share. Credentials come from the environment only",
     &[&[
-        Key::new("url", Kind::Url, "An HTTP cache (`http://`, `https://`) or a bucket (`s3://`, `gs://`, `az://`), with a folder")
+        Key::new("url", Kind::Url, "An HTTP cache (`http://`, `https://`), a bucket (`s3://`, `gs://`, `az://`), with a folder, or a server of the Remote Execution API (`grpc://`, `grpcs://`), with an instance")
             .required("url = \"https://cache.example.org/nnue\""),
         Key::new("mode", Kind::Choice(choices::<RemoteMode>), "What is done with it").default("read"),
     ]],

@@ -209,8 +209,6 @@ pub struct Settings {
 ///
 /// # Errors
 /// When this program cannot use the URL, or a variable of the environment is not usable.
-pub fn open(settings: &Settings, _: &Ctx) -> Result<Box<dyn Execute>> {
-    Err(crate::error::Error::usage(format!("cannot use the cluster `{}`", settings.url))
-        .because("this `nnue` was built without the feature `remote`")
-        .help("build it with `--features remote`, or run everything here with `--remote off`"))
+pub fn open(settings: &Settings, ctx: &Ctx) -> Result<Box<dyn Execute>> {
+    super::grpc::execute(settings, ctx)
 }
