@@ -161,6 +161,15 @@ fn is_of_the_kernel(file: &File) -> bool {
 /// Looks at a file that was just opened as an input, and may refuse it.
 pub type Guard = Arc<dyn Fn(&Path, &File) -> Result<()> + Send + Sync>;
 
+/// Whether any work of this process has found itself cancelled.
+static NOTICED: AtomicBool = AtomicBool::new(false);
+
+/// Whether any work of this process has found itself cancelled, and is being put away.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "of interest to who sends signals on"))]
+pub(crate) fn is_noticed() -> bool {
+    NOTICED.load(Ordering::Relaxed)
+}
+
 /// Handed to every stage. Cheap to clone.
 #[derive(Clone)]
 pub struct Ctx {
@@ -186,7 +195,11 @@ impl Ctx {
 
     /// Fails with [`Error::interrupted`] once the work was cancelled. Long loops call this every few milliseconds.
     pub fn check(&self) -> Result<()> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        if self.cancel.load(Ordering::Relaxed) {
+            NOTICED.store(true, Ordering::Relaxed);
+            return Err(Error::interrupted());
+        }
+        Ok(())
     }
 
     /// The same context with a guard before every input.

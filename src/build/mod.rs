@@ -73,9 +73,9 @@ use petgraph::graph::NodeIndex;
 
 use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet, LockedProof};
+use unchanged::Known;
 
 use crate::cache::record::ActionResult;
-use crate::cache::witness::Signed;
 use crate::cache::{
     BuildLog, Cache, Key, Mode, OpenOptions, Preimage, PublishedFile, PublishedLog, Remote, RemoteOptions, StatCache, Trust, Witnessed,
 };
@@ -244,36 +244,43 @@ impl<'a> Workspace<'a> {
         finished: &(dyn Fn(&NetReport) + Sync),
     ) -> Result<Report> {
         let needed = self.manifest.with_needed(nets);
-        let nets = needed.as_slice();
+        let (page, path) = (self.page_of(needed.len(), options), lock::path_of(self.manifest));
+        let old = if options.dry_run && !options.locked { None } else { Some(Lock::read(&path)?) };
+        // A page shows what only a plan knows.
+        let mut known = if page.is_some() { Known::default() } else { Known::of(self, &needed, options, old.as_ref()) };
+        let open: Vec<&ResolvedNet> = needed.iter().copied().filter(|net| !known.knows(net)).collect();
+        let open = self.manifest.with_needed(&open);
+        known.forget(&open);
+        if !options.dry_run && !options.locked {
+            needed.iter().filter_map(|net| known.report(net)).for_each(finished);
+        }
+        let (nets, old) = (open.as_slice(), old.unwrap_or_default());
         if !options.dry_run && !options.frozen {
             begun::sweep(&self.state, &self.manifest.folder, &output_folders(nets));
         }
         let facts = Facts::probe(nets);
         let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
         let names_are_true = self.check_names(&graph, options, ctx)?;
-        let page = self.page_of(nets.len(), options);
         if let Some(page) = &page {
             self.check_page(page, &graph)?;
         }
-        let path = lock::path_of(self.manifest);
-        let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
             self.check_locked_inputs(&graph, &facts, &old)?;
         }
         let locked = options.locked.then_some(&old);
-        let (mut rests_on, mut built_from, mut made) = (None, Vec::new(), HashMap::new());
+        let (mut found, mut built_from, mut made) = (Vec::new(), Vec::new(), HashMap::new());
         let assume = |stale: &[usize]| say_assumptions(stale, nets, &facts, ctx);
-        let report =
-            execute::execute(self, &graph, options, locked, ctx, &Said { on_error, finished, assume: &assume }).and_then(|executed| {
-                let Executed { mut report, digests, made: published, .. } = executed;
-                made = published;
-                rests_on = executed.rests_on;
-                if !options.dry_run {
-                    self.distrust_changed(&graph, &mut report, &digests, on_error)?;
-                }
-                built_from = digests;
-                Ok(report)
-            });
+        let said = Said { on_error, finished, assume: &assume };
+        let provenance = known.provenance(&needed).collect();
+        let mut report = execute::execute(self, &graph, options, locked, ctx, &said, provenance).and_then(|executed| {
+            let Executed { mut report, digests, made: published, found: fresh } = executed;
+            (made, found) = (published, fresh);
+            if !options.dry_run {
+                self.distrust_changed(&graph, &mut report, &digests, on_error)?;
+            }
+            built_from = digests;
+            Ok(report)
+        });
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();
@@ -294,22 +301,27 @@ impl<'a> Workspace<'a> {
             self.files.save();
             self.cache.save_usage();
             locked?;
+            let mut shown = None;
             if let (Some(page), Ok(report)) = (&page, &report) {
                 self.write_page(page, &graph, report, ctx)?;
                 // Where the page is changed or gone, the next build has something to do.
-                let signature = page.path.metadata().ok().map(|metadata| Signature::of(&metadata));
-                rests_on = rests_on.zip(signature).map(|(mut files, signature): (Vec<Signed>, _)| {
-                    files.push((Witnessed::Path(page.path.clone()), signature));
-                    files
-                });
+                let metadata = page.path.metadata();
+                shown = metadata.ok().map(|metadata| (Witnessed::Path(page.path.clone()), Signature::of(&metadata)));
             }
-            if let (Some(began), Some(rests_on), Ok(report)) = (options.began, rests_on, &report)
+            if let Ok(report) = &mut report {
+                add_known(report, &known, &needed);
+            }
+            let is_shown = page.is_none() || shown.is_some();
+            if let (Some(began), Ok(_)) = (options.began, &report)
                 && !options.frozen
-                && nets.len() == self.manifest.nets.len()
+                && needed.len() == self.manifest.nets.len()
                 && names_are_true
+                && is_shown
             {
-                unchanged::remember(self, report, rests_on, began);
+                unchanged::remember(self, known, &found, shown, began);
             }
+        } else if let Ok(report) = &mut report {
+            add_known(report, &known, &needed);
         }
         report
     }
@@ -533,6 +545,12 @@ impl<'a> Workspace<'a> {
             None => typed.to_owned(),
         }
     }
+}
+
+/// Adds the reports on nets that were not looked into, in the order of `nets`, which are all.
+fn add_known(report: &mut Report, known: &Known, nets: &[&ResolvedNet]) {
+    let mut found = std::mem::take(&mut report.nets).into_iter();
+    report.nets = nets.iter().filter_map(|net| known.report(net).cloned().or_else(|| found.next())).collect();
 }
 
 /// The folders of all outputs of `nets`.

@@ -1,6 +1,6 @@
 //! The last pass of a build: puts the states into words, and remembers finished builds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use super::Workspace;
@@ -130,12 +130,15 @@ impl Build<'_> {
         NetReport { net: net.name.clone(), status, outputs, zero_blocks, largest_sum, proof, engine, stages, error }
     }
 
-    /// All files that were looked at to find every net fresh, as they were then; `None` where one changed meanwhile.
-    pub(super) fn rests_on(&self, states: &[State]) -> Option<Vec<Signed>> {
+    /// All files that were looked at to find a net fresh, as they were then; `None` where one changed meanwhile.
+    pub(super) fn rests_on(&self, net: &NetPlan, states: &[State]) -> Option<Vec<Signed>> {
         let Workspace { files, cache, .. } = self.workspace;
-        let mut rests_on = Vec::with_capacity(states.len() * 2);
-        for (node, state) in self.graph.dag.node_indices().zip(states) {
-            match (&self.graph.dag[node], state) {
+        let inputs = net.actions.iter().flat_map(|action| self.graph.inputs(*action)).map(|(_, input)| input);
+        let is_own = |node: &NodeIndex| self.graph.action(*node).is_none() || net.actions.contains(node);
+        let nodes: BTreeSet<NodeIndex> = inputs.chain(net.actions.iter().copied()).filter(is_own).collect();
+        let mut rests_on = Vec::with_capacity(2 * nodes.len());
+        for node in nodes {
+            match (&self.graph.dag[node], &states[node.index()]) {
                 (Node::File(file), _) => {
                     let path = &file.path.resolved;
                     rests_on.push((Witnessed::Path(path.clone()), files.stable_signature(path)?));
@@ -157,7 +160,7 @@ impl Build<'_> {
                 (Node::Action(_), _) => {}
             }
         }
-        for net in self.graph.nets.iter().filter(|net| net.release.as_ref().is_some_and(|net| net.release.provenance.value)) {
+        if net.release.as_ref().is_some_and(|net| net.release.provenance.value) {
             for (output, write) in &net.outputs {
                 let State::Settled(settled) = &states[write.index()] else { continue };
                 let path = provenance_path(&place(output, recorded(&settled.result).as_ref()));

@@ -17,7 +17,7 @@ use crate::build::{ClusterChoice, NetReport, NetStatus, Options, Report, StageRe
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family;
-use crate::files::{Bytes, Signature};
+use crate::files::{Bytes, Signature, lost};
 use crate::format::sources::with_parts;
 use crate::format::wasm::other_parts;
 use crate::manifest::{self, Described, FilePath, Globs, Manifest, ResolvedNet};
@@ -223,6 +223,7 @@ impl Watcher<'_> {
     /// Looks at everything, and builds what is complete and was not dealt with.
     fn round(&mut self) -> Result<()> {
         self.ctx.check()?;
+        lost::forget();
         self.round += 1;
         let Some(manifest) = self.refreshed()? else { return Ok(()) };
         let ready = self.ready(&manifest);

@@ -19,7 +19,7 @@ const VERSION: &str = r"^([0-9]+\.[0-9]+\.[0-9]+|\{[0-9A-Za-z_]+\})$";
 /// A path, which is not a shell's.
 const PATH: &str = r"^([^~$]|~[^/]|~$)";
 const SHA256: &str = "^[0-9a-fA-F]{64}$";
-const URL: &str = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$";
+const URL: &str = r"^(https?|s3|gs|az|grpcs?)://[^/@?#]+(/[^?#]*)?$";
 const CLUSTER: &str = r"^grpcs?://[^/@?#:]+(:[^/@?#]*)?(/[^?#]*)?$";
 const DURATION: &str = r"^([0-9]+(ms|s|m|h|d))+$";
 

@@ -72,6 +72,13 @@ pub struct Filters {
     pub pc_y4: Option<f64>,
 }
 
+impl std::hash::Hash for Filters {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // Every finite number is told apart in this form, and others are refused where filters are read.
+        serde_json::to_string(self).unwrap_or_default().hash(state);
+    }
+}
+
 impl Default for Filters {
     fn default() -> Self {
         Self {

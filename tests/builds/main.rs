@@ -11,6 +11,8 @@ mod common;
 mod project;
 
 mod concurrency;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod confined;
 mod damage;
 mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -24,6 +26,8 @@ mod prove;
 mod provenance;
 mod remote;
 mod robustness;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod signals;
 mod stage_run;
 mod staleness;
 mod unchanged;

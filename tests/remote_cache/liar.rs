@@ -95,10 +95,6 @@ impl Liar {
         *self.shared.hook.lock().unwrap() = Some(Arc::new(hook));
     }
 
-    pub fn be_honest(&self) {
-        *self.shared.hook.lock().unwrap() = None;
-    }
-
     /// Breaks the connection after so many bytes of each of the next transfers of a large blob.
     pub fn break_after(&self, bytes: &[usize]) {
         *self.shared.breaks.lock().unwrap() = bytes.iter().copied().collect();
@@ -119,14 +115,6 @@ impl Liar {
     /// SHA-256 of what was asked → `ActionResult`.
     pub fn entries(&self) -> BTreeMap<String, Vec<u8>> {
         self.shared.entries.lock().unwrap().clone()
-    }
-
-    pub fn put_blob(&self, hash: &str, value: Vec<u8>) {
-        self.shared.blobs.lock().unwrap().insert(hash.to_owned(), value);
-    }
-
-    pub fn put_entry(&self, hash: &str, value: Vec<u8>) {
-        self.shared.entries.lock().unwrap().insert(hash.to_owned(), value);
     }
 
     pub fn lose_blob(&self, hash: &str) {

@@ -11,6 +11,7 @@
 //! | `graph`, `key`, `execute` | a net of a manifest → its actions; what decides their results; an action → what is done |
 //! | `compare` | how two files differ |
 //! | `bound` | whether sums of products can wrap on CPUs without VNNI |
+//! | `pictures` | a network in pictures |
 //! | [`foreign`] | networks in Stockfish's format that no table knows |
 //!
 //! Apart from `graph`, knows nothing of the manifest; nothing of the command line and the cache.
@@ -27,6 +28,7 @@ mod key;
 mod model;
 mod pack;
 mod parse;
+mod pictures;
 mod plan;
 mod quantize;
 mod read;
@@ -46,6 +48,7 @@ pub use crate::net::shipped;
 pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
+pub use pictures::{Opened, Wanted};
 pub use read::is_bullet_checkpoint;
 
 use super::nnue::Nnue;

@@ -17,15 +17,13 @@ use super::address::{For, read};
 use super::calls::{Calls, decode};
 use super::enabled::store;
 use super::messages::{ExecuteOperationMetadata, ExecuteResponse, Operation, RequestMetadata, ToolDetails};
-use super::store::{Store, status_trouble, uuid};
+use super::store::{PAUSES, Store, status_trouble, uuid};
 use super::tree::{self, Built};
 use super::wire::{Network, Trouble, while_moving};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result as Outcome};
 use crate::files::{Bytes, Sha256};
 
-/// Pauses before the second and the third try of a call that may be made again.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 /// How often a program is waited for again before it is asked for anew.
 const RECONNECTS: usize = 3;
 /// How long a cluster may be late with ending a program that runs too long. Never longer than the program may run.
@@ -461,7 +459,7 @@ impl Job {
         loop {
             let bodies = self.bodies(&missing)?;
             let total = missing.iter().map(|blob| blob.bytes).sum();
-            if total == 0 {
+            if missing.is_empty() {
                 return Ok(());
             }
             let (start, before) = (Instant::now(), self.sent.bytes());

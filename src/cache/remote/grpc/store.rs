@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prost::Message;
 use tonic::Code;
@@ -13,7 +14,7 @@ use super::super::execute::Blob;
 use super::super::messages::ActionResult;
 use super::super::transport::{Body, Moved};
 use super::calls::Calls;
-use super::messages::{ServerCapabilities, UpdateBlob};
+use super::messages::{QueryWriteStatusResponse, ServerCapabilities, UpdateBlob};
 use super::wire::Trouble;
 
 /// The most bytes of one message: servers take 4 MiB, whatever they say.
@@ -22,6 +23,8 @@ const BATCH: u64 = 3 << 20;
 const OVERHEAD: u64 = 128;
 /// Blobs that are asked for at once.
 const ASKED: usize = 4000;
+/// Pauses before a call is made again.
+pub(super) const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 /// SHA-256 among the digest functions.
 const SHA256: i32 = 1;
 
@@ -75,8 +78,7 @@ impl Store {
     /// Those of `blobs` that it lacks, each once.
     pub(super) async fn missing(&self, blobs: &[Blob]) -> Result<Vec<Blob>, Trouble> {
         self.able().await?;
-        // Nothing is there everywhere.
-        let mut asked: Vec<Blob> = blobs.iter().copied().filter(|blob| blob.bytes > 0).collect();
+        let mut asked = blobs.to_vec();
         asked.sort_unstable();
         asked.dedup();
         let mut missing = Vec::new();
@@ -96,14 +98,20 @@ impl Store {
             return Ok(bytes);
         }
         self.able().await?;
+        let mut pauses = PAUSES.into_iter();
         loop {
             let had = bytes.len();
-            match self.read_on(blob, limit, &mut bytes).await {
+            let trouble = match self.read_on(blob, limit, &mut bytes).await {
                 Ok(()) => return Ok(bytes),
-                // What came is kept, and the rest asked for.
-                Err(trouble) if trouble.may_pass() && bytes.len() > had => {}
-                Err(trouble) => return Err(trouble),
+                Err(trouble) => trouble,
+            };
+            // What came is kept, and the rest asked for. The connection may not have noticed yet that it is broken.
+            if bytes.len() > had {
+                pauses = PAUSES.into_iter();
             }
+            let pause = if trouble.may_pass() && !bytes.is_empty() { pauses.next() } else { None };
+            let Some(pause) = pause else { return Err(trouble) };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -130,11 +138,8 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Sends `body`, whose name is `blob`.
+    /// Sends `body`, whose name is `blob`: also an empty one, which not every server has.
     pub(super) async fn write(&self, blob: Blob, body: &Body) -> Result<(), Trouble> {
-        if blob.bytes == 0 {
-            return Ok(());
-        }
         if blob.bytes.saturating_add(OVERHEAD) <= self.able().await?.batch {
             return self.write_batch(&[(blob, body.clone())]).await;
         }
@@ -152,7 +157,7 @@ impl Store {
                 return Err(trouble);
             }
             // The connection broke: goes on where the server stands, if it has come further.
-            let Ok(status) = self.calls.write_status(&resource).await else { return Err(trouble) };
+            let Ok(status) = self.write_status(&resource).await else { return Err(trouble) };
             let taken = usize::try_from(status.committed_size).unwrap_or(0);
             if status.complete && taken as u64 == blob.bytes {
                 return Ok(());
@@ -164,10 +169,20 @@ impl Store {
         }
     }
 
+    /// How far an upload has come. The connection may not have noticed yet that it is broken.
+    async fn write_status(&self, resource: &str) -> Result<QueryWriteStatusResponse, Trouble> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let status = self.calls.write_status(resource).await;
+            let pause = if status.as_ref().is_err_and(Trouble::may_pass) { pauses.next() } else { None };
+            let Some(pause) = pause else { return status };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// Sends all of `blobs`, small ones together.
-    pub(super) async fn write_all(&self, mut blobs: Vec<(Blob, Body)>) -> Result<(), Trouble> {
+    pub(super) async fn write_all(&self, blobs: Vec<(Blob, Body)>) -> Result<(), Trouble> {
         let most = self.able().await?.batch;
-        blobs.retain(|(blob, _)| blob.bytes > 0);
         let (large, small): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|(blob, _)| blob.bytes.saturating_add(OVERHEAD) > most);
         let (mut batch, mut size) = (Vec::new(), 0);
         for (blob, body) in small {
