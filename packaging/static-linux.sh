@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 triple=$(uname -m)-unknown-linux-gnu
 # Only the last step is another than that of a usual build: it links the C library into the program. So the crates are compiled once for all.
-cargo rustc --locked --profile "$profile" --no-default-features --features cli --bin nnue -- -C target-feature=+crt-static
+cargo rustc --locked --profile "$profile" --no-default-features --features cli,remote --bin nnue -- -C target-feature=+crt-static
 program=$target/$built/nnue
 
 # Nothing is loaded beside it.
