@@ -62,12 +62,14 @@ pub use clean::{CleanOptions, Cleaned, KeptFile, RemovedFile, clean};
 pub use explain::{Explanation, StageExplanation};
 pub use page::PageOptions;
 pub use report::refused;
-pub use report::{NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use report::{
+    NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport,
+};
 pub use shard::Shard;
 pub use there::{ClusterChoice, RECHECK_VARIABLE};
 pub use unchanged::{began, unchanged};
-pub use worker::{ARTIFACT, RECORD, run_stage};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
+pub use worker::{ARTIFACT, RECORD, run_stage};
 
 use petgraph::graph::NodeIndex;
 

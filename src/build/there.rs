@@ -84,7 +84,8 @@ impl<'a> Workspace<'a> {
             instance: table.and_then(|table| table.instance.clone()),
             keepalive: None,
         };
-        let opened = open(&settings, ctx).and_then(|execute| Ok(Cluster::new(execute, cluster_options(self.manifest, options, &url)?, ctx)));
+        let opened =
+            open(&settings, ctx).and_then(|execute| Ok(Cluster::new(execute, cluster_options(self.manifest, options, &url)?, ctx)));
         opened.map(Some).map_err(|error| match span {
             Some(span) => {
                 let help = error.help_text().unwrap_or("use another cluster, or none: `--remote off`");
@@ -115,7 +116,8 @@ fn cluster_options(manifest: &Manifest, options: &super::Options, url: &str) -> 
         timeout,
         queue_timeout,
         fallback: options.cluster_fallback.unwrap_or(fallback),
-        skip_cache: options.force || std::env::var_os(SECRET_VARIABLE).is_some_and(|secret| !secret.is_empty()),
+        forgets: options.force,
+        distrusts: std::env::var_os(SECRET_VARIABLE).is_some_and(|secret| !secret.is_empty()),
         recheck: options.cluster_recheck.map_or_else(recheck, Ok)?,
         tool: tool(named.as_ref().map(|path| path.value.resolved.as_path()))?,
     })
@@ -351,7 +353,10 @@ impl Runner<'_> {
                 }
                 Node::Action(_) if role == Role::Network => {
                     let packed = family::stages(action).packed(network);
-                    Input::memory(&path, packed.ok_or_else(|| Error::new("a network cannot be sent: this is a bug in nnue, please report it"))?)
+                    Input::memory(
+                        &path,
+                        packed.ok_or_else(|| Error::new("a network cannot be sent: this is a bug in nnue, please report it"))?,
+                    )
                 }
                 Node::Action(_) => {
                     let digest = self.input_digest(node, role)?;

@@ -140,7 +140,8 @@ struct Laid {
 impl Laid {
     /// Proves that the files are those of the request, of which only the positions are left in their files.
     fn new(action: &Action, digests: BTreeMap<Role, Blake3>, folder: &Path, ctx: &Ctx) -> Result<Self> {
-        let mut laid = Self { digests, folder: folder.to_owned(), signatures: Vec::new(), stages: family::stages(action), ctx: ctx.clone() };
+        let mut laid =
+            Self { digests, folder: folder.to_owned(), signatures: Vec::new(), stages: family::stages(action), ctx: ctx.clone() };
         for (role, path) in laid.files() {
             let before = laid.signature(&path)?;
             let (found, _) = hash_file_blake3(&path, ctx)?;

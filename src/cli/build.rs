@@ -11,7 +11,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::terminal::{Style, Verbosity};
 use super::word::word;
 use super::{Exit, Global};
-use crate::build::{self, ClusterChoice, ClusterTraffic, NetReport, NetStatus, Options, PageOptions, Report, Shard, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{
+    self, ClusterChoice, ClusterTraffic, NetReport, NetStatus, Options, PageOptions, Report, Shard, StageReport, StageStatus, Workspace,
+    select_nets,
+};
 use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};

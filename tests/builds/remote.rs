@@ -109,12 +109,15 @@ impl Cluster {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             if input.executable {
                 // The program itself: starting a copy costs what copying it does.
-                fs::hard_link(env!("CARGO_BIN_EXE_nnue"), &path).or_else(|_| fs::copy(env!("CARGO_BIN_EXE_nnue"), &path).map(drop)).unwrap();
+                fs::hard_link(env!("CARGO_BIN_EXE_nnue"), &path)
+                    .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_nnue"), &path).map(drop))
+                    .unwrap();
             } else {
                 fs::write(path, self.get(input.blob).unwrap()).unwrap();
             }
         }
-        let ran = Command::new(&request.arguments[0]).args(&request.arguments[1..]).current_dir(folder.path()).env_clear().output().unwrap();
+        let ran =
+            Command::new(&request.arguments[0]).args(&request.arguments[1..]).current_dir(folder.path()).env_clear().output().unwrap();
         if !ran.status.success() {
             let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
             return Err(Failure::Failed { exit_code: ran.status.code().unwrap(), stderr, worker: Some("worker-3".to_owned()) });
@@ -125,8 +128,7 @@ impl Cluster {
             lie(&request.stage, &mut outputs);
         }
         let outputs = outputs.iter().map(|(path, bytes)| (path.clone(), self.put(bytes))).collect();
-        let finished =
-            Finished { outputs, from_cache: false, worker: Some("worker-3".to_owned()), uploaded: sent, seconds: 0.5 };
+        let finished = Finished { outputs, from_cache: false, worker: Some("worker-3".to_owned()), uploaded: sent, seconds: 0.5 };
         self.cache.lock().unwrap().insert(name(request), finished.clone());
         self.log.lock().unwrap().push(format!("{} ran", request.stage));
         if self.loses == Some(&*request.stage) && !request.skip_cache {
@@ -300,7 +302,10 @@ fn stages_run_there_the_matrix_stays_there_and_the_bytes_are_those_of_a_build_he
     assert_eq!(again.remote("other"), ["gather cache", "search cache"]);
     same(&project);
     // A third search over the same positions: the matrix is still there.
-    project.manifest(&(project.text("nnue.toml") + "[net.third]\nsource = \"run\"\noutputs = \"third.nnue\"\n[net.third.optimize]\nalgorithm = \"anneal\"\nmoves = 4000\n"));
+    project.manifest(
+        &(project.text("nnue.toml")
+            + "[net.third]\nsource = \"run\"\noutputs = \"third.nnue\"\n[net.third.optimize]\nalgorithm = \"anneal\"\nmoves = 4000\n"),
+    );
     let third = build(&project, &cluster);
     assert_eq!(cluster.log()[6..], ["gather remembered", "search ran"]);
     assert!(third.warnings().is_empty(), "{:?}", third.warnings());
@@ -349,12 +354,24 @@ fn whatever_fails_there_is_done_here_with_one_warning() {
     type Case = (Arc<Cluster>, &'static [&'static str], &'static str);
     let cases: [Case; 5] = [
         // Given up: the searches are not sent.
-        (failing(move |_, _| Some(nobody())), &["gather failed"], "disabling the cluster `a cluster` for this run: nobody listens; what is left runs here"),
-        (failing(move |_, _| Some(refused())), &["gather failed", "search failed", "search failed"], "did not run on the cluster `a cluster`: it waited for a worker"),
+        (
+            failing(move |_, _| Some(nobody())),
+            &["gather failed"],
+            "disabling the cluster `a cluster` for this run: nobody listens; what is left runs here",
+        ),
+        (
+            failing(move |_, _| Some(refused())),
+            &["gather failed", "search failed", "search failed"],
+            "did not run on the cluster `a cluster`: it waited for a worker",
+        ),
         (failing(|_, _| Some(failed(137))), &["gather failed", "search failed"], "on worker-3 ended with 137: no room\\u{1b}[31m"),
         // One of three: that it works again counts.
         (failing(|number, _| (number != 2).then(|| failed(1))), &["gather failed", "search ran", "search failed"], "ended with 1"),
-        (failing(|number, _| (number == 2).then(|| failed(0))), &["gather ran", "search failed", "search ran"], "a result on worker-3 cannot be used: no room"),
+        (
+            failing(|number, _| (number == 2).then(|| failed(0))),
+            &["gather ran", "search failed", "search ran"],
+            "a result on worker-3 cannot be used: no room",
+        ),
     ];
     for (cluster, log, warning) in cases {
         let project = project("");
@@ -381,7 +398,11 @@ fn without_fallback_what_fails_there_fails_its_net() {
     let options = Options { jobs: Some(1), keep_going: true, ..Options::default() };
     let built = build_with(&project, &cluster, &options, Arc::default()).unwrap();
     assert_eq!(built.errors.len(), 1, "{:?}", built.errors);
-    assert!(built.errors[0].contains("other: search did not run on the cluster") && built.errors[0].contains("the queue is full"), "{:?}", built.errors);
+    assert!(
+        built.errors[0].contains("other: search did not run on the cluster") && built.errors[0].contains("the queue is full"),
+        "{:?}",
+        built.errors
+    );
     assert!(project.at("big.nnue").exists() && !project.at("other.nnue").exists());
     // What the command line says comes first.
     let options = Options { cluster_fallback: Some(true), ..options };
@@ -526,7 +547,13 @@ fn so_many_are_under_way_there_as_the_manifest_says_and_here_goes_on() {
     assert!(built.errors.is_empty(), "{:?}", built.errors);
     assert_eq!(cluster.most_under_way.load(Ordering::SeqCst), 3);
     let there = cluster.log().iter().filter(|line| *line == "search ran").count();
-    let here = built.report.nets.iter().flat_map(|net| &net.stages).filter(|stage| stage.stage.name() == "search" && stage.remote.is_none()).count();
+    let here = built
+        .report
+        .nets
+        .iter()
+        .flat_map(|net| &net.stages)
+        .filter(|stage| stage.stage.name() == "search" && stage.remote.is_none())
+        .count();
     assert_eq!(there + here, 10);
     assert!(there >= 3, "{there}");
     let local = Project::new(&text);
@@ -583,4 +610,3 @@ fn what_is_typed_and_what_the_environment_says_is_checked() {
     project.nnue(&["build", "--remote", "off"]).ok();
     project.nnue(&["build", "--remote-fallback", "perhaps"]).fails(2, &["yes", "no"]);
 }
-

@@ -63,8 +63,10 @@ pub(crate) struct Options {
     pub(crate) queue_timeout: Duration,
     /// What fails there is done here.
     pub(crate) fallback: bool,
-    /// Others may have written what the cluster remembers: it is not asked for earlier results.
-    pub(crate) skip_cache: bool,
+    /// It is not asked for earlier results.
+    pub(crate) forgets: bool,
+    /// Others may have written what it remembers: nor is an earlier result taken that it gives all the same.
+    pub(crate) distrusts: bool,
     /// The share of results that are made again here, from 0 to 1.
     pub(crate) recheck: f64,
     /// The program that is sent.
@@ -259,7 +261,7 @@ impl Cluster {
             timeout: self.options.timeout,
             queue_timeout: self.options.queue_timeout,
             properties: self.options.properties.clone(),
-            skip_cache: self.options.skip_cache || again,
+            skip_cache: self.options.forgets || self.options.distrusts || again,
             net: net.to_owned(),
             stage: stage.name().to_owned(),
         };
@@ -338,6 +340,11 @@ impl Cluster {
         let Finished { outputs, from_cache, worker, seconds, .. } = finished;
         let worker = worker.map(|worker| shown::line(&worker).to_string());
         let bad = |why: String| bad_exit(why, worker.clone());
+        if from_cache && self.options.distrusts {
+            return Err(Failure::Refused(
+                "it gave an earlier result, which others may have written, although it was asked to run the action".to_owned(),
+            ));
+        }
         let output = |name: &str| outputs.get(name).copied().ok_or_else(|| bad(format!("`{name}` is missing")));
         let (artifact, record) = (output(ARTIFACT)?, output(RECORD)?);
         let record = self.execute.fetch(record, MOST_RECORD)?;
@@ -400,7 +407,10 @@ impl Cluster {
     fn refused(&self, why: &str) {
         if self.options.fallback && !self.said_refused.swap(true, Ordering::Relaxed) {
             let url = &self.options.url;
-            self.ctx.warn(format!("an action did not run on the cluster `{url}`: {}; running it here (further cases are not reported)", shown::line(why)));
+            self.ctx.warn(format!(
+                "an action did not run on the cluster `{url}`: {}; running it here (further cases are not reported)",
+                shown::line(why)
+            ));
         }
     }
 
