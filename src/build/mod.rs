@@ -9,14 +9,17 @@
 //! | `execute` | one build: its parts in their order |
 //! | `resolve`, `state` | what is known of each node; reasons |
 //! | `schedule` | which task runs when; knows no domain type |
+//! | `shard` | a job's share of the nets |
 //! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
 //! | `remote` | results from the remote cache |
+//! | `there` | actions that run on a cluster |
 //! | `publish`, `release`, `provenance` | files under their public names; what goes with them, and the checks before |
 //! | `trial` | what looks at a file before it gets its name |
 //! | `lock`, `verify` | `nnue.lock`, and files against it |
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
 //! | `unchanged` | builds with nothing to do, told without a graph |
+//! | `worker` | one action for somebody else's build, from files |
 //! | `clean` | what builds published and no net has any more |
 //! | `begun` | what is under way, so that a later build removes what a killed one left |
 //!
@@ -39,12 +42,15 @@ mod report;
 mod resolve;
 mod run;
 mod schedule;
+mod shard;
 mod state;
 mod summary;
+mod there;
 mod trial;
 mod unchanged;
 mod values;
 mod verify;
+mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -56,8 +62,11 @@ pub use clean::{CleanOptions, Cleaned, KeptFile, RemovedFile, clean};
 pub use explain::{Explanation, StageExplanation};
 pub use page::PageOptions;
 pub use report::refused;
-pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use report::{NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use shard::Shard;
+pub use there::{ClusterChoice, RECHECK_VARIABLE};
 pub use unchanged::{began, unchanged};
+pub use worker::{ARTIFACT, RECORD, run_stage};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use petgraph::graph::NodeIndex;
@@ -72,6 +81,8 @@ use crate::cache::{
 };
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::exec::remote::Cluster;
+pub use crate::exec::remote::ClusterTraffic;
 use crate::exec::{Executor, Local};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, named};
@@ -108,6 +119,10 @@ pub struct Options {
     pub page: Option<PageOptions>,
     /// The manifest's page tells what ran, how long and why.
     pub with_times: bool,
+    /// Which cluster may run actions.
+    pub cluster: ClusterChoice,
+    /// Whether what fails there is done here; `None`: as the manifest says.
+    pub cluster_fallback: Option<bool>,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
     /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it
@@ -130,6 +145,8 @@ pub struct Workspace<'a> {
     cache: Arc<Cache>,
     /// `None`: nothing is asked of a network.
     remote: Option<Remote>,
+    /// `None`: everything runs here.
+    cluster: Option<Cluster>,
     files: StatCache,
     log: BuildLog,
     /// Where the above, and what is begun, is remembered.
@@ -141,14 +158,15 @@ pub struct Workspace<'a> {
 impl<'a> Workspace<'a> {
     /// Opens the cache and the state beside the manifest.
     ///
-    /// Only builds that run something have the manifest's remote cache: what merely looks ([`Options::dry_run`]) needs no network.
+    /// Only builds that run something have the manifest's remote cache and cluster: what merely looks ([`Options::dry_run`]) needs no network.
     ///
     /// # Errors
-    /// When waiting for another process was interrupted, or this program cannot use the remote cache.
+    /// When waiting for another process was interrupted, or this program cannot use the remote cache or the cluster.
     pub fn open(manifest: &'a Manifest, options: &Options, ctx: &Ctx) -> Result<Self> {
         let mut workspace = Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(&manifest.path), options, ctx)?;
         if !options.dry_run {
             workspace.remote = workspace.open_remote(options, ctx)?;
+            workspace.cluster = workspace.open_cluster(options, ctx)?;
         }
         Ok(workspace)
     }
@@ -177,6 +195,7 @@ impl<'a> Workspace<'a> {
             manifest,
             cache: Arc::new(cache),
             remote: None,
+            cluster: None,
             files,
             log: BuildLog::new(state.join("nets")),
             state: state.clone(),

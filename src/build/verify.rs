@@ -300,6 +300,7 @@ mod tests {
             key: None,
             digest: digest.map(str::to_owned),
             reason: None,
+            remote: None,
         };
         let last = [("load", "a"), ("permute", "b"), ("write", "c")].map(|(name, digest)| (name.to_owned(), digest.to_owned()));
         let first = |stages: &[StageReport]| first_different_stage(stages, &last);

@@ -221,7 +221,7 @@ impl Cache {
         let read = || -> io::Result<Bytes> {
             let (file, metadata) = path.open_file()?;
             self.note_use(&file, &metadata);
-            Bytes::of_file(file)
+            Bytes::of_file(file, path.as_path())
         };
         match read() {
             Ok(blob) if blake3_of(&blob) == digest => Some(blob),

@@ -22,6 +22,7 @@ fn the_schema_has_the_keys_of_the_parser() {
             "in `watch`" => "watch",
             "in `cache`" => "cache",
             "in `cache.remote`" => "remote",
+            "in `remote`" => "cluster",
             "in `source.a`" => "source",
             "in `data.a`" => "data",
             "in `defaults`" => "defaults",
@@ -59,6 +60,7 @@ fn the_schema_has_the_words_of_the_parser() {
         ("Algorithm", "algorithm"),
         ("Publish", "publish"),
         ("RemoteMode", "mode"),
+        ("RemoteStage", "stages"),
         ("Decode", "decode"),
         ("LayerEncoding", "encoding"),
         ("View", "view"),
@@ -67,6 +69,7 @@ fn the_schema_has_the_words_of_the_parser() {
     for (name, key) in keys {
         let text = |word: &str| match name {
             "RemoteMode" => remote(&format!("url = \"https://cache.example.org\"\n{key} = \"{word}\"")),
+            "RemoteStage" => cluster(&format!("{key} = \"{word}\"")),
             "Compression" | "LayerEncoding" | "View" | "OnnxType" => head(&format!("{key} = \"{word}\"\n")),
             "Publish" => head(&format!("license = \"CC0-1.0\"\n{key} = \"{word}\"\n")),
             "Algorithm" => optimize(&format!("data = \"fishpack\"\n{key} = \"{word}\"")),
