@@ -123,6 +123,8 @@ pub struct Options {
     pub cluster: ClusterChoice,
     /// Whether what fails there is done here; `None`: as the manifest says.
     pub cluster_fallback: Option<bool>,
+    /// The share of its results that is made again here and compared, from 0 to 1; `None`: as [`RECHECK_VARIABLE`] says.
+    pub cluster_recheck: Option<f64>,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
     /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it

@@ -116,7 +116,7 @@ fn cluster_options(manifest: &Manifest, options: &super::Options, url: &str) -> 
         queue_timeout,
         fallback: options.cluster_fallback.unwrap_or(fallback),
         skip_cache: options.force || std::env::var_os(SECRET_VARIABLE).is_some_and(|secret| !secret.is_empty()),
-        recheck: recheck()?,
+        recheck: options.cluster_recheck.map_or_else(recheck, Ok)?,
         tool: tool(named.as_ref().map(|path| path.value.resolved.as_path()))?,
     })
 }
@@ -171,7 +171,7 @@ impl Build<'_> {
         let inputs = runner.files_for(cluster, node, &network)?;
         let most = stages.most_bytes(action, &network)?;
         let stays = self.stays(cluster, node, &network, most)?;
-        let Some(up) = slot.away(|| cluster.missing(&inputs)) else { return here() };
+        let Some(up) = slot.away(|| cluster.missing(&inputs, action.stage()))? else { return here() };
         let Some(place) = cluster.admit(Work { core_s, up, down: if stays { 0 } else { most } }) else { return here() };
 
         let net = self.users.get(&node).and_then(|users| self.graph.nets.get(*users.first()?)).map_or("", |net| &net.name);
@@ -259,9 +259,12 @@ impl Build<'_> {
         if !stays {
             let digest = ran.record.result.output_digest;
             let fetched = slot.away(|| cluster.fetch(digest, ran.artifact, most))?;
-            let Some(bytes) = fetched else {
-                cluster.reject(&ran, stage, "its artifact cannot be fetched")?;
-                return Ok(None);
+            let bytes = match fetched {
+                Ok(bytes) => bytes,
+                Err(failure) => {
+                    cluster.failed(stage, failure)?;
+                    return Ok(None);
+                }
             };
             let stages = family::stages(action);
             let value = stages.read_stored(action, &bytes).and_then(|value| stages.check_fits(action, &value, network).map(|()| value));
@@ -382,7 +385,14 @@ impl Runner<'_> {
         let (Some(cluster), Some(action)) = (&self.workspace.cluster, self.graph.action(input)) else { return Ok(None) };
         let Some(blob) = cluster.known(digest) else { return Ok(None) };
         // It was held against the most that it may have when it was made.
-        let Some(bytes) = cluster.fetch(digest, blob, blob.bytes)? else { return Ok(None) };
+        let bytes = match cluster.fetch(digest, blob, blob.bytes)? {
+            Ok(bytes) => bytes,
+            Err(failure) => {
+                // Its stage runs again here: that is said by whoever does it.
+                cluster.say(failure);
+                return Ok(None);
+            }
+        };
         let Ok(value) = family::stages(action).read_stored(action, &bytes) else { return Ok(None) };
         self.workspace.cache.put_bytes(&bytes);
         self.values.put(input, &value);

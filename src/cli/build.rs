@@ -222,6 +222,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         with_times: args.with_times,
         cluster: args.remote.cluster()?,
         cluster_fallback: args.remote.fallback(),
+        cluster_recheck: None,
         lock_timeout: args.manifest.lock_timeout,
         began,
     };

@@ -461,6 +461,52 @@ fn no_damage_and_no_record_of_something_else_is_taken() {
     }
 }
 
+/// A worker that says that the order of neurons is as good as it can be.
+#[test]
+fn what_a_worker_did_not_compute_is_found_by_whom_looks() {
+    let liar = || {
+        lying(|stage, outputs| {
+            if stage == "search" {
+                let record = outputs["out/record"].clone();
+                let mut record = ActionRecord::decode(key_of(&String::from_utf8_lossy(&record)), &record).unwrap();
+                let mut artifact = Vec::new();
+                let order: Vec<u32> = (0..32).collect();
+                let lazy = nnue::internals::net::Permutation::try_from(order.as_slice()).unwrap();
+                nnue::internals::permutation::write_permutation(&lazy, &mut artifact).unwrap();
+                record.result.output_digest = nnue::internals::files::Blake3::of(&artifact);
+                record.result.bytes = artifact.len() as u64;
+                outputs.insert("out/record".to_owned(), record.encode().unwrap());
+                outputs.insert("out/artifact".to_owned(), artifact);
+            }
+        })
+    };
+    // Whole, fitting, and wrong: nothing but computing it again can tell.
+    let project = project("");
+    build(&project, &liar());
+    assert!(project.bytes("big.nnue") != expected()[0]);
+    let wary = Project::new(&project.text("nnue.toml"));
+    let options = Options { jobs: Some(1), keep_going: true, cluster_recheck: Some(1.0), ..Options::default() };
+    let built = build_with(&wary, &liar(), &options, Arc::default()).unwrap();
+    assert_eq!(built.errors.len(), 2, "{:?}", built.errors);
+    assert!(built.errors.iter().all(|error| error.contains("search gave another result on worker-3 than here")), "{:?}", built.errors);
+    assert!(!wary.at("big.nnue").exists() && !wary.at("other.nnue").exists());
+    // Whom it finds honest it leaves alone.
+    let honest = build_with(&wary, &Arc::new(Cluster::default()), &options, Arc::default()).unwrap();
+    assert!(honest.errors.is_empty(), "{:?}", honest.errors);
+    same(&wary);
+}
+
+#[test]
+fn without_fallback_a_cluster_that_was_given_up_fails_what_is_left() {
+    let project = project("fallback = false\njobs = 1\n");
+    let cluster = failing(|_, _| Some(Failure::Off("nobody listens".to_owned())));
+    let options = Options { jobs: Some(1), keep_going: true, ..Options::default() };
+    let built = build_with(&project, &cluster, &options, Arc::default()).unwrap();
+    assert_eq!(cluster.log(), ["gather failed"]);
+    assert!(!built.errors.is_empty() && built.errors[0].contains("gather did not run on the cluster"), "{:?}", built.errors);
+    assert!(!project.at("big.nnue").exists() && !project.at("other.nnue").exists());
+}
+
 /// The key of the preimage in a record.
 fn key_of(record: &str) -> nnue::internals::cache::Key {
     let record: serde_json::Value = serde_json::from_str(record).unwrap();
