@@ -260,8 +260,11 @@ fn response(data: &[u8], cached: bool) -> Vec<u8> {
     [field(1, result), number(2, u64::from(cached))].concat()
 }
 
+/// Answers, each made for the data of a request.
+type Script = Vec<fn(&[u8]) -> Say>;
+
 /// What Execute and WaitExecution of a liar say, one after the other; the last one again and again.
-fn scripted(liar: &Liar, script: Vec<fn(&[u8]) -> Say>, data: &[u8]) {
+fn scripted(liar: &Liar, script: Script, data: &[u8]) {
     let (next, data) = (AtomicU32::new(0), data.to_vec());
     liar.answer(move |call| match call.method.as_str() {
         "Execute" | "WaitExecution" => {
@@ -325,7 +328,7 @@ fn what_is_sent_for_a_program_is_what_the_protocol_asks_for() {
 #[test]
 fn breaks_while_it_runs_lose_nothing() {
     let data = fresh();
-    let cases: [(&str, Vec<fn(&[u8]) -> Say>, &[&str]); 6] = [
+    let cases: [(&str, Script, &[&str]); 6] = [
         (
             "the stream ends",
             vec![|_| Say::Messages(vec![operation("op/1", 3, None)], End::Status(0, "")), good],
@@ -489,6 +492,7 @@ fn overhead_of_a_program() {
         let data = fresh();
         let known = request(&["copy"], &data);
         run(&*cluster, &known).unwrap();
+        // Where a cluster does not let itself be told to run it all the same, this is its kept result.
         let again = median(Box::new(|| drop(run(&*cluster, &Request { skip_cache: true, ..known.clone() }).unwrap())));
         let hit = median(Box::new(|| assert!(run(&*cluster, &known).unwrap().from_cache)));
         let fetched = median(Box::new(|| drop(cluster.fetch(Blob::of(&data), 1000).unwrap())));
