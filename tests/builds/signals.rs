@@ -16,10 +16,10 @@ fn is_output(path: &str) -> bool {
     path.starts_with("dist") || path.starts_with("plain") || path == "latest.nnue"
 }
 
-/// Whether a process that was not waited for has ended.
+/// Whether a process has ended, waited for or not.
 fn is_over(process: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with('Z'))
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
 
 /// One SIGTERM while the build stands in a call: at every one in the nightly run, at each kind and a seeded part of the others in CI. Of
