@@ -49,6 +49,14 @@ pub trait Progress: Send + Sync {
     fn finish(&self, task: Task<'_>) {
         let _ = task;
     }
+    /// `task`, which may count nothing, does something else from now on: it is `queued`, say.
+    fn doing(&self, task: Task<'_>, state: &str) {
+        let _ = (task, state);
+    }
+    /// What goes on, for people who want to know.
+    fn note(&self, message: &str) {
+        let _ = message;
+    }
     /// Something the user should know although the work goes on.
     fn warn(&self, message: &str);
 }
@@ -85,6 +93,11 @@ impl Tasks<'_> {
     /// `done` more units of it are finished.
     pub fn advance(self, name: &str, done: u64) {
         self.progress.advance(Task { scope: self.scope, name: Some(name) }, done);
+    }
+
+    /// The stage itself does something else from now on: it is `queued`, say.
+    pub fn doing(self, state: &str) {
+        self.progress.doing(Task { scope: self.scope, name: None }, state);
     }
 
     /// It is over.
@@ -249,6 +262,11 @@ impl Ctx {
     /// Where progress is told.
     pub fn progress(&self) -> Tasks<'_> {
         Tasks { scope: self.scope.as_deref(), progress: &*self.progress }
+    }
+
+    /// Says what goes on.
+    pub fn note(&self, message: impl AsRef<str>) {
+        self.progress.note(message.as_ref());
     }
 
     /// Reports something that the user should know although the work goes on.

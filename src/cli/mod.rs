@@ -44,6 +44,7 @@ mod schema;
 mod search;
 mod shell_words;
 mod show;
+mod stage;
 mod status;
 mod terminal;
 mod trainer_options;
@@ -113,6 +114,8 @@ enum Command {
     Architecture(architecture::Args),
     Init(init::Args),
     Schema(schema::Args),
+    #[command(subcommand, hide = true)]
+    Stage(stage::Command),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -136,6 +139,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Architecture(args) => architecture::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Schema(args) => schema::run(args, global),
+        Command::Stage(command) => stage::run(command, global),
         Command::Completions(args) => completions::run(args, global),
         Command::Man(args) => man::run(args, global),
     }

@@ -24,9 +24,11 @@ mod net_sources;
 mod no_locks;
 mod prove;
 mod provenance;
+mod remote;
 mod robustness;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod signals;
+mod stage_run;
 mod staleness;
 mod unchanged;
 mod wrong_nets;

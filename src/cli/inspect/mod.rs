@@ -29,7 +29,7 @@ use crate::format::sources::{Holds, identify, unpacked, whole};
 use crate::net::Architecture;
 use histogram::Histogram;
 
-pub(super) use page::tables;
+pub(super) use page::{summary_of_described, tables};
 pub(super) use tensors::readings;
 
 /// Show what a file is: format, architecture, sizes, hashes, tensors
