@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// A program in a group of processes of its own, which ends with the value unless the program was waited for.
@@ -13,13 +15,31 @@ pub(crate) struct Group {
     is_reaped: bool,
 }
 
+/// Those that run.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<Pid>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends all programs with all that they started, for a process that ends without dropping its values.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "a library's process is not its own"))]
+pub(crate) fn end_all() {
+    for program in running().drain(..) {
+        let _ = kill_process_group(program, Signal::KILL);
+    }
+}
+
 impl Group {
     /// Starts the program.
     ///
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
-        Ok(Self { child: command.process_group(0).spawn()?, is_reaped: false })
+        let mut running = running();
+        let child = command.process_group(0).spawn()?;
+        running.push(Pid::from_child(&child));
+        Ok(Self { child, is_reaped: false })
     }
 
     /// Its streams, so far as they are pipes; each can be taken once.
@@ -46,6 +66,8 @@ impl Group {
     pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait();
         self.is_reaped = true;
+        let program = Pid::from_child(&self.child);
+        running().retain(|running| *running != program);
         status
     }
 

@@ -49,6 +49,14 @@ pub trait Progress: Send + Sync {
     fn finish(&self, task: Task<'_>) {
         let _ = task;
     }
+    /// `task`, which may count nothing, does something else from now on: it is `queued`, say.
+    fn doing(&self, task: Task<'_>, state: &str) {
+        let _ = (task, state);
+    }
+    /// What goes on, for people who want to know.
+    fn note(&self, message: &str) {
+        let _ = message;
+    }
     /// Something the user should know although the work goes on.
     fn warn(&self, message: &str);
 }
@@ -85,6 +93,11 @@ impl Tasks<'_> {
     /// `done` more units of it are finished.
     pub fn advance(self, name: &str, done: u64) {
         self.progress.advance(Task { scope: self.scope, name: Some(name) }, done);
+    }
+
+    /// The stage itself does something else from now on: it is `queued`, say.
+    pub fn doing(self, state: &str) {
+        self.progress.doing(Task { scope: self.scope, name: None }, state);
     }
 
     /// It is over.
@@ -148,6 +161,15 @@ fn is_of_the_kernel(file: &File) -> bool {
 /// Looks at a file that was just opened as an input, and may refuse it.
 pub type Guard = Arc<dyn Fn(&Path, &File) -> Result<()> + Send + Sync>;
 
+/// Whether any work of this process has found itself cancelled.
+static NOTICED: AtomicBool = AtomicBool::new(false);
+
+/// Whether any work of this process has found itself cancelled, and is being put away.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "of interest to who sends signals on"))]
+pub(crate) fn is_noticed() -> bool {
+    NOTICED.load(Ordering::Relaxed)
+}
+
 /// Handed to every stage. Cheap to clone.
 #[derive(Clone)]
 pub struct Ctx {
@@ -173,7 +195,11 @@ impl Ctx {
 
     /// Fails with [`Error::interrupted`] once the work was cancelled. Long loops call this every few milliseconds.
     pub fn check(&self) -> Result<()> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        if self.cancel.load(Ordering::Relaxed) {
+            NOTICED.store(true, Ordering::Relaxed);
+            return Err(Error::interrupted());
+        }
+        Ok(())
     }
 
     /// The same context with a guard before every input.
@@ -236,6 +262,11 @@ impl Ctx {
     /// Where progress is told.
     pub fn progress(&self) -> Tasks<'_> {
         Tasks { scope: self.scope.as_deref(), progress: &*self.progress }
+    }
+
+    /// Says what goes on.
+    pub fn note(&self, message: impl AsRef<str>) {
+        self.progress.note(message.as_ref());
     }
 
     /// Reports something that the user should know although the work goes on.

@@ -379,6 +379,17 @@ words! {
     }
 }
 
+words! {
+    /// Which stages a cluster may run.
+    RemoteStage: "a stage that a cluster can run" {
+        /// positions to activation matrices: sends the network and the data
+        #[default]
+        Gather = "gather",
+        /// activation matrix to permutation: sends nothing where gather ran there
+        Search = "search",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,6 +431,7 @@ mod tests {
         names_read_back::<Allow>();
         names_read_back::<Publish>();
         names_read_back::<RemoteMode>();
+        names_read_back::<RemoteStage>();
     }
 
     #[test]

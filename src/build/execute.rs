@@ -25,7 +25,7 @@ use crate::manifest::{Output, OutputKind};
 use crate::plan::{Graph, NetPlan};
 use crate::stage::Written;
 
-/// Builds, or only resolves.
+/// Builds, or only resolves. `provenance` are the provenance files of nets that are not in the graph, with these nets.
 pub(super) fn execute(
     workspace: &Workspace<'_>,
     graph: &Graph,
@@ -33,9 +33,11 @@ pub(super) fn execute(
     locked: Option<&Lock>,
     ctx: &Ctx,
     said: &Said<'_>,
+    provenance: HashMap<PathBuf, String>,
 ) -> Result<Executed> {
     let order = graph.order()?;
     let build = Build::new(workspace, graph, options, locked, ctx, said);
+    build.release_pass.lock().unwrap_or_else(PoisonError::into_inner).written = provenance;
     let mut states = build.resolve(&order);
     // A source that is missing is a failure like any other: without `keep_going` nothing runs after it.
     let stopped = !options.keep_going && states.iter().any(|state| matches!(state, State::Failed(_)));
@@ -61,10 +63,10 @@ pub(super) fn execute(
     }
     let released = build.release(&states);
     let report = build.report(&states, &released)?;
-    let is_fresh = report.nets.iter().all(|net| net.status == NetStatus::Fresh);
-    let rests_on = if is_fresh && !options.dry_run { build.rests_on(&states) } else { None };
+    let fresh = report.nets.iter().zip(&graph.nets).filter(|(net, _)| net.status == NetStatus::Fresh && !options.dry_run);
+    let found = fresh.filter_map(|(net, plan)| Some((net.clone(), build.rests_on(plan, &states)?))).collect();
     let made = build.made(&states);
-    Ok(Executed { report, digests: states.iter().map(State::digest).collect(), made, rests_on })
+    Ok(Executed { report, digests: states.iter().map(State::digest).collect(), made, found })
 }
 
 /// Who is told what during a build.
@@ -84,8 +86,8 @@ pub(super) struct Executed {
     pub(super) digests: Vec<Option<Blake3>>,
     /// What other nets are made from.
     pub(super) made: Made,
-    /// Of a build that found everything fresh: all files that it looked at, as they were.
-    pub(super) rests_on: Option<Vec<Signed>>,
+    /// The nets that were found fresh, each with all files that were looked at, as they were.
+    pub(super) found: Vec<(NetReport, Vec<Signed>)>,
 }
 
 pub(super) struct Build<'a> {

@@ -9,14 +9,17 @@
 //! | `execute` | one build: its parts in their order |
 //! | `resolve`, `state` | what is known of each node; reasons |
 //! | `schedule` | which task runs when; knows no domain type |
+//! | `shard` | a job's share of the nets |
 //! | `perform`, `run`, `values` | one action: its inputs, its result, its record |
 //! | `remote` | results from the remote cache |
+//! | `there` | actions that run on a cluster |
 //! | `publish`, `release`, `provenance` | files under their public names; what goes with them, and the checks before |
 //! | `trial` | what looks at a file before it gets its name |
 //! | `lock`, `verify` | `nnue.lock`, and files against it |
 //! | `explain` | why each stage has its key |
 //! | `summary`, `report`, `page` | states → report, also as a page |
 //! | `unchanged` | builds with nothing to do, told without a graph |
+//! | `worker` | one action for somebody else's build, from files |
 //! | `clean` | what builds published and no net has any more |
 //! | `begun` | what is under way, so that a later build removes what a killed one left |
 //!
@@ -39,12 +42,15 @@ mod report;
 mod resolve;
 mod run;
 mod schedule;
+mod shard;
 mod state;
 mod summary;
+mod there;
 mod trial;
 mod unchanged;
 mod values;
 mod verify;
+mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -56,22 +62,27 @@ pub use clean::{CleanOptions, Cleaned, KeptFile, RemovedFile, clean};
 pub use explain::{Explanation, StageExplanation};
 pub use page::PageOptions;
 pub use report::refused;
-pub use report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use report::{NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use shard::Shard;
+pub use there::{ClusterChoice, RECHECK_VARIABLE};
 pub use unchanged::{began, unchanged};
+pub use worker::{ARTIFACT, RECORD, run_stage};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
 
 use petgraph::graph::NodeIndex;
 
 use execute::{Executed, Said};
 use lock::{Lock, LockedFile, LockedNet, LockedProof};
+use unchanged::Known;
 
 use crate::cache::record::ActionResult;
-use crate::cache::witness::Signed;
 use crate::cache::{
     BuildLog, Cache, Key, Mode, OpenOptions, Preimage, PublishedFile, PublishedLog, Remote, RemoteOptions, StatCache, Trust, Witnessed,
 };
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::exec::remote::Cluster;
+pub use crate::exec::remote::ClusterTraffic;
 use crate::exec::{Executor, Local};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, named};
@@ -108,6 +119,12 @@ pub struct Options {
     pub page: Option<PageOptions>,
     /// The manifest's page tells what ran, how long and why.
     pub with_times: bool,
+    /// Which cluster may run actions.
+    pub cluster: ClusterChoice,
+    /// Whether what fails there is done here; `None`: as the manifest says.
+    pub cluster_fallback: Option<bool>,
+    /// The share of its results that is made again here and compared, from 0 to 1; `None`: as [`RECHECK_VARIABLE`] says.
+    pub cluster_recheck: Option<f64>,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
     /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it
@@ -130,6 +147,8 @@ pub struct Workspace<'a> {
     cache: Arc<Cache>,
     /// `None`: nothing is asked of a network.
     remote: Option<Remote>,
+    /// `None`: everything runs here.
+    cluster: Option<Cluster>,
     files: StatCache,
     log: BuildLog,
     /// Where the above, and what is begun, is remembered.
@@ -141,14 +160,15 @@ pub struct Workspace<'a> {
 impl<'a> Workspace<'a> {
     /// Opens the cache and the state beside the manifest.
     ///
-    /// Only builds that run something have the manifest's remote cache: what merely looks ([`Options::dry_run`]) needs no network.
+    /// Only builds that run something have the manifest's remote cache and cluster: what merely looks ([`Options::dry_run`]) needs no network.
     ///
     /// # Errors
-    /// When waiting for another process was interrupted, or this program cannot use the remote cache.
+    /// When waiting for another process was interrupted, or this program cannot use the remote cache or the cluster.
     pub fn open(manifest: &'a Manifest, options: &Options, ctx: &Ctx) -> Result<Self> {
         let mut workspace = Self::open_in(manifest, &cache_folder(&manifest.folder), &state_folder(&manifest.path), options, ctx)?;
         if !options.dry_run {
             workspace.remote = workspace.open_remote(options, ctx)?;
+            workspace.cluster = workspace.open_cluster(options, ctx)?;
         }
         Ok(workspace)
     }
@@ -177,6 +197,7 @@ impl<'a> Workspace<'a> {
             manifest,
             cache: Arc::new(cache),
             remote: None,
+            cluster: None,
             files,
             log: BuildLog::new(state.join("nets")),
             state: state.clone(),
@@ -223,36 +244,43 @@ impl<'a> Workspace<'a> {
         finished: &(dyn Fn(&NetReport) + Sync),
     ) -> Result<Report> {
         let needed = self.manifest.with_needed(nets);
-        let nets = needed.as_slice();
+        let (page, path) = (self.page_of(needed.len(), options), lock::path_of(self.manifest));
+        let old = if options.dry_run && !options.locked { None } else { Some(Lock::read(&path)?) };
+        // A page shows what only a plan knows.
+        let mut known = if page.is_some() { Known::default() } else { Known::of(self, &needed, options, old.as_ref()) };
+        let open: Vec<&ResolvedNet> = needed.iter().copied().filter(|net| !known.knows(net)).collect();
+        let open = self.manifest.with_needed(&open);
+        known.forget(&open);
+        if !options.dry_run && !options.locked {
+            needed.iter().filter_map(|net| known.report(net)).for_each(finished);
+        }
+        let (nets, old) = (open.as_slice(), old.unwrap_or_default());
         if !options.dry_run && !options.frozen {
             begun::sweep(&self.state, &self.manifest.folder, &output_folders(nets));
         }
         let facts = Facts::probe(nets);
         let graph: Graph = plan::plan(self.manifest, nets, &facts)?;
         let names_are_true = self.check_names(&graph, options, ctx)?;
-        let page = self.page_of(nets.len(), options);
         if let Some(page) = &page {
             self.check_page(page, &graph)?;
         }
-        let path = lock::path_of(self.manifest);
-        let old = if options.dry_run && !options.locked { Lock::default() } else { Lock::read(&path)? };
         if options.locked {
             self.check_locked_inputs(&graph, &facts, &old)?;
         }
         let locked = options.locked.then_some(&old);
-        let (mut rests_on, mut built_from, mut made) = (None, Vec::new(), HashMap::new());
+        let (mut found, mut built_from, mut made) = (Vec::new(), Vec::new(), HashMap::new());
         let assume = |stale: &[usize]| say_assumptions(stale, nets, &facts, ctx);
-        let report =
-            execute::execute(self, &graph, options, locked, ctx, &Said { on_error, finished, assume: &assume }).and_then(|executed| {
-                let Executed { mut report, digests, made: published, .. } = executed;
-                made = published;
-                rests_on = executed.rests_on;
-                if !options.dry_run {
-                    self.distrust_changed(&graph, &mut report, &digests, on_error)?;
-                }
-                built_from = digests;
-                Ok(report)
-            });
+        let said = Said { on_error, finished, assume: &assume };
+        let provenance = known.provenance(&needed).collect();
+        let mut report = execute::execute(self, &graph, options, locked, ctx, &said, provenance).and_then(|executed| {
+            let Executed { mut report, digests, made: published, found: fresh } = executed;
+            (made, found) = (published, fresh);
+            if !options.dry_run {
+                self.distrust_changed(&graph, &mut report, &digests, on_error)?;
+            }
+            built_from = digests;
+            Ok(report)
+        });
         if let (true, true, Ok(report)) = (options.dry_run, options.locked, &report) {
             let stale = report.nets.iter().filter(|net| net.status == NetStatus::Stale);
             let lines: Vec<String> = stale.map(|net| format!("net `{}` would have to be built", net.net)).collect();
@@ -273,22 +301,27 @@ impl<'a> Workspace<'a> {
             self.files.save();
             self.cache.save_usage();
             locked?;
+            let mut shown = None;
             if let (Some(page), Ok(report)) = (&page, &report) {
                 self.write_page(page, &graph, report, ctx)?;
                 // Where the page is changed or gone, the next build has something to do.
-                let signature = page.path.metadata().ok().map(|metadata| Signature::of(&metadata));
-                rests_on = rests_on.zip(signature).map(|(mut files, signature): (Vec<Signed>, _)| {
-                    files.push((Witnessed::Path(page.path.clone()), signature));
-                    files
-                });
+                let metadata = page.path.metadata();
+                shown = metadata.ok().map(|metadata| (Witnessed::Path(page.path.clone()), Signature::of(&metadata)));
             }
-            if let (Some(began), Some(rests_on), Ok(report)) = (options.began, rests_on, &report)
+            if let Ok(report) = &mut report {
+                add_known(report, &known, &needed);
+            }
+            let is_shown = page.is_none() || shown.is_some();
+            if let (Some(began), Ok(_)) = (options.began, &report)
                 && !options.frozen
-                && nets.len() == self.manifest.nets.len()
+                && needed.len() == self.manifest.nets.len()
                 && names_are_true
+                && is_shown
             {
-                unchanged::remember(self, report, rests_on, began);
+                unchanged::remember(self, known, &found, shown, began);
             }
+        } else if let Ok(report) = &mut report {
+            add_known(report, &known, &needed);
         }
         report
     }
@@ -512,6 +545,12 @@ impl<'a> Workspace<'a> {
             None => typed.to_owned(),
         }
     }
+}
+
+/// Adds the reports on nets that were not looked into, in the order of `nets`, which are all.
+fn add_known(report: &mut Report, known: &Known, nets: &[&ResolvedNet]) {
+    let mut found = std::mem::take(&mut report.nets).into_iter();
+    report.nets = nets.iter().filter_map(|net| known.report(net).cloned().or_else(|| found.next())).collect();
 }
 
 /// The folders of all outputs of `nets`.

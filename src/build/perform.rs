@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Instant;
 
 use petgraph::Direction;
@@ -14,8 +14,9 @@ use petgraph::visit::EdgeRef;
 use super::execute::{Build, InFlight, place, recorded};
 use super::lock::{self, LockedFile};
 use super::run::{Candidate, Ran, Runner};
-use super::schedule::{Limits, Tasks, Work};
+use super::schedule::{Limits, Slot, Tasks, Work};
 use super::state::{Settled, State, States};
+use super::there::Place;
 use super::values::Values;
 use crate::cache::record::{ActionResult, Said};
 use crate::cache::{ActionRecord, Key, Preimage, PublishedFile};
@@ -37,7 +38,7 @@ struct Pass<'b, 'a> {
 }
 
 impl Work for Pass<'_, '_> {
-    fn run(&self, task: usize) -> Result<()> {
+    fn run(&self, task: usize, slot: &Slot<'_>) -> Result<()> {
         let (build, node) = (self.build, self.open[task]);
         if self.states.failure(node).is_some() {
             // A trial that a file failed: it was said when it ran.
@@ -62,7 +63,7 @@ impl Work for Pass<'_, '_> {
                     State::Stale { reason: first, .. } if !matches!(first, Reason::UpstreamStale(_)) => first,
                     State::Stale { .. } | State::Open | State::File(_) | State::Settled(_) | State::Failed(_) => reason,
                 };
-                let ran = build.run_action(node, &preimage, &reason, &self.states, &self.values);
+                let ran = build.run_action(node, &preimage, &reason, &self.states, &self.values, slot);
                 ran.map(|settled| State::Settled(Box::new(settled))).map_err(|error| build.of_published(node, &self.states, error))
             }
             State::Failed(error) => {
@@ -156,7 +157,8 @@ impl Build<'_> {
         let values = Values::new(users);
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
         // Stages use all processors themselves, through rayon; more actions at a time would only cost memory.
-        let limits = Limits { workers: self.options.jobs.unwrap_or(processors), keep_going: self.options.keep_going };
+        let workers = self.options.jobs.unwrap_or(processors);
+        let limits = Limits { workers, away: self.most_away(&open), keep_going: self.options.keep_going };
         let left = self.graph.nets.iter().map(|net| net.actions.iter().filter(|node| numbers.contains_key(node)).count());
         let left = left.map(AtomicUsize::new).collect();
         let pass = Pass { build: self, open, states, values, left };
@@ -190,13 +192,26 @@ impl Build<'_> {
     }
 
     /// The result of an action: of another node or process that had the same one, from the remote cache, or from running its stage.
-    fn run_action(&self, node: NodeIndex, preimage: &Preimage, reason: &Reason, states: &States, values: &Values) -> Result<Settled> {
+    fn run_action(
+        &self,
+        node: NodeIndex,
+        preimage: &Preimage,
+        reason: &Reason,
+        states: &States,
+        values: &Values,
+        slot: &Slot<'_>,
+    ) -> Result<Settled> {
         let is_stored = self.graph.action(node).is_some_and(Action::is_stored);
         // Another node may be the same expensive action, such as that of a copy of the source: it is run once.
         let place = is_stored.then(|| self.in_flight(preimage.key()));
-        let mut in_flight = place.as_ref().map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut in_flight = place.as_ref().map(|place| match place.try_lock() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(held)) => held.into_inner(),
+            // Whoever has it may be away, and needs a place to come back to.
+            Err(TryLockError::WouldBlock) => slot.away(|| place.lock().unwrap_or_else(PoisonError::into_inner)),
+        });
         if let Some(result) = in_flight.as_ref().and_then(|known| known.as_ref()).filter(|result| result.stored) {
-            return Ok(Settled { preimage: preimage.clone(), result: result.clone(), ran: None });
+            return Ok(Settled { preimage: preimage.clone(), result: result.clone(), ran: None, elsewhere: None });
         }
         // Another process may be at it: then its result is there once it is done.
         let _lock = if is_stored { Some(self.workspace.cache.lock_action(preimage.key())?) } else { None };
@@ -204,7 +219,7 @@ impl Build<'_> {
             && !self.options.force
             && let Some(result) = self.workspace.stored_result(preimage)
         {
-            return Ok(Settled { preimage: preimage.clone(), result, ran: None });
+            return Ok(Settled { preimage: preimage.clone(), result, ran: None, elsewhere: None });
         }
         let digest = |input: NodeIndex| states.digest(input);
         let accept = |output: &Output, made: &Candidate<'_>| {
@@ -218,10 +233,17 @@ impl Build<'_> {
         let ctx = self.scope(node);
         let runner = self.runner(&ctx, values, &digest, &accept, &published);
         if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
-            return Ok(Settled { preimage: preimage.clone(), result, ran: None });
+            return Ok(Settled { preimage: preimage.clone(), result, ran: None, elsewhere: None });
         }
         let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
-        let settled = self.perform(&runner, node, preimage, reason, outputs)?;
+        let settled = match self.run_there(&runner, node, preimage, reason, states, slot)? {
+            Place::Ran(settled) => settled,
+            Place::Here(here) => {
+                let settled = self.perform(&runner, node, preimage, reason, outputs)?;
+                drop(here);
+                settled
+            }
+        };
         if let Some(known) = &mut in_flight {
             **known = Some(settled.result.clone());
         }
@@ -261,7 +283,7 @@ impl Build<'_> {
         {
             remote.upload(&record);
         }
-        Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())) })
+        Ok(Settled { preimage: preimage.clone(), result, ran: Some((seconds, reason.clone())), elsewhere: None })
     }
 
     /// The context for an action: what it does is done for the first net that uses it.

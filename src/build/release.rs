@@ -139,9 +139,13 @@ impl Build<'_> {
         let published = place(output, Some(written));
         let path = provenance_path(&published);
         let shown = format!("{}{PROVENANCE_SUFFIX}", self.shown(output, &published));
-        if let Some(other) = pass.written.insert(path.clone(), this.index) {
+        if let Some(other) = pass.written.insert(path.clone(), this.plan.name.clone()) {
             // In the manifest's order, whichever came first.
-            let [first, second] = [other.min(this.index), other.max(this.index)].map(|net| &self.graph.nets[net].name);
+            let place = |name: &String| self.workspace.manifest.nets.iter().position(|net| net.name == *name);
+            let (mut first, mut second) = (&other, &this.plan.name);
+            if place(first) > place(second) {
+                (first, second) = (second, first);
+            }
             return Err(Error::new(format!("nets `{first}` and `{second}` publish the same file, and both write `{shown}`"))
                 .because("their bytes are equal, and a provenance file describes one net only")
                 .help("give each net a folder of its own, or remove one of them"));
@@ -274,7 +278,7 @@ pub(super) type Known<'a> = dyn Fn(NodeIndex) -> &'a State + 'a;
 #[derive(Default)]
 pub(super) struct Pass {
     /// Provenance files, with the net that each is about.
-    written: HashMap<PathBuf, usize>,
+    pub(super) written: HashMap<PathBuf, String>,
     /// SHA-256 of the manifest, once it was needed.
     manifest: Option<Sha256>,
     /// SHA-256 of the files that were needed so far.

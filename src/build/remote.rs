@@ -108,7 +108,7 @@ impl Runner<'_> {
     }
 
     /// The network that a stored action, or the nearest one that it depends on, works on.
-    fn network_of(&self, node: NodeIndex) -> Result<Value> {
+    pub(super) fn network_of(&self, node: NodeIndex) -> Result<Value> {
         let mut of = node;
         let input = loop {
             match self.graph.input(of, Role::Network) {

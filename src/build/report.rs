@@ -142,6 +142,18 @@ pub struct StageReport {
     pub digest: Option<String>,
     /// Why it ran or has to run: the most telling reason.
     pub reason: Option<Reason>,
+    /// Where it ran in this build, if not on this machine.
+    #[serde(default)]
+    pub remote: Option<RemoteReport>,
+}
+
+/// A stage that ran on a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteReport {
+    /// The worker, as the cluster calls it; null where it does not say.
+    pub worker: Option<String>,
+    /// The cluster had the result already.
+    pub from_cache: bool,
 }
 
 /// The report on a locked build that did not begin, or published nothing, since something differs from the lock: by `error`, whose causes

@@ -128,7 +128,7 @@ impl Build<'_> {
             return State::Stale { preimage: None, reason: Reason::UpstreamStale(upstream) };
         };
         match self.find(node, &preimage) {
-            Ok(result) => State::Settled(Box::new(Settled { preimage, result, ran: None })),
+            Ok(result) => State::Settled(Box::new(Settled { preimage, result, ran: None, elsewhere: None })),
             Err(reason) => State::Stale { preimage: Some(preimage), reason },
         }
     }

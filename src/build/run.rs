@@ -157,6 +157,9 @@ impl Runner<'_> {
             return Ok(value);
         }
         if action.is_stored() {
+            if let Some(value) = self.value_there(input, digest)? {
+                return Ok(value);
+            }
             if let Some(value) = self.remote_value(input)? {
                 return Ok(value);
             }
@@ -173,7 +176,7 @@ impl Runner<'_> {
         Ok(value)
     }
 
-    fn input_digest(&self, node: NodeIndex, role: Role) -> Result<Blake3> {
+    pub(super) fn input_digest(&self, node: NodeIndex, role: Role) -> Result<Blake3> {
         let input = self.graph.input(node, role).and_then(|input| (self.digest)(input));
         input.ok_or_else(|| Error::new(format!("the input `{role}` has no digest yet")))
     }
@@ -228,7 +231,7 @@ impl Runner<'_> {
     }
 }
 
-fn changed(file: &FileNode) -> Error {
+pub(super) fn changed(file: &FileNode) -> Error {
     Error::new(format!("`{}` changed while it was read", file.path.typed))
         .help("wait until nothing writes to it, then run the same command again")
 }

@@ -24,7 +24,7 @@ pub(super) trait Work: Sync {
     ///
     /// # Errors
     /// Its failure; [`Work::failed`] gets it.
-    fn run(&self, task: usize) -> Result<()>;
+    fn run(&self, task: usize, slot: &Slot<'_>) -> Result<()>;
 
     /// Hears of the failure of a task, a panic in it included, before anything that waits for it runs.
     fn failed(&self, task: usize, error: Error);
@@ -36,8 +36,10 @@ pub(super) trait Work: Sync {
 /// How to run.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
-    /// Threads; at least 1.
+    /// Tasks that compute at a time; at least 1.
     pub(super) workers: usize,
+    /// Tasks that may be [away](Slot::away) besides.
+    pub(super) away: usize,
     /// Whether to start more tasks after one failed.
     pub(super) keep_going: bool,
 }
@@ -58,10 +60,10 @@ impl Tasks {
     /// a cancellation stopped the rest and what was running is over.
     pub(super) fn run(&self, limits: Limits, ctx: &Ctx, work: &impl Work) {
         let ready: Vec<usize> = (0..self.inputs.len()).rev().filter(|task| self.inputs[*task] == 0).collect();
-        let queue = Queue { waiting: self.inputs.clone(), ready, left: self.inputs.len(), stop: false };
-        let shared = Shared { queue: Mutex::new(queue), changed: Condvar::new() };
+        let queue = Queue { waiting: self.inputs.clone(), ready, left: self.inputs.len(), stop: false, computing: 0, returning: 0 };
+        let shared = Shared { queue: Mutex::new(queue), changed: Condvar::new(), workers: limits.workers.max(1), has_away: limits.away > 0 };
         std::thread::scope(|scope| {
-            for _ in 0..limits.workers.clamp(1, self.inputs.len().max(1)) {
+            for _ in 0..limits.workers.saturating_add(limits.away).clamp(1, self.inputs.len().max(1)) {
                 scope.spawn(|| self.work(&shared, limits, ctx, work));
             }
         });
@@ -70,7 +72,7 @@ impl Tasks {
     /// One worker: takes ready tasks until none is left.
     fn work(&self, shared: &Shared, limits: Limits, ctx: &Ctx, work: &impl Work) {
         while let Some(task) = shared.next(ctx) {
-            let error = match panics::caught(|| work.run(task)) {
+            let error = match panics::caught(|| work.run(task, &Slot(shared))) {
                 Ok(result) => result.err(),
                 // A panic must not leave the other workers waiting for this one.
                 Err(panic) => Some(panic.into_error(work.panicked(task))),
@@ -84,10 +86,34 @@ impl Tasks {
     }
 }
 
+/// The right to compute, which a task has while it runs. There are [`Limits::workers`] of them.
+pub(super) struct Slot<'a>(&'a Shared);
+
+impl Slot<'_> {
+    /// Waits for something that costs nothing here: meanwhile another task computes.
+    pub(super) fn away<T>(&self, wait: impl FnOnce() -> T) -> T {
+        /// Comes back also from a panic.
+        struct Back<'a>(&'a Shared);
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                self.0.come_back();
+            }
+        }
+        // Without threads to spare nobody else would take the place.
+        let _back = self.0.has_away.then(|| {
+            self.0.leave();
+            Back(self.0)
+        });
+        wait()
+    }
+}
+
 /// What the workers share.
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
+    workers: usize,
+    has_away: bool,
 }
 
 struct Queue {
@@ -98,6 +124,10 @@ struct Queue {
     /// Tasks that are not over.
     left: usize,
     stop: bool,
+    /// Tasks that compute.
+    computing: usize,
+    /// Tasks that want to go on: they come before those that did not begin.
+    returning: usize,
 }
 
 impl Shared {
@@ -115,17 +145,41 @@ impl Shared {
                 self.changed.notify_all();
                 return None;
             }
-            if let Some(task) = queue.ready.pop() {
+            if queue.computing < self.workers
+                && queue.returning == 0
+                && let Some(task) = queue.ready.pop()
+            {
+                queue.computing += 1;
                 return Some(task);
             }
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
+    /// A task gives its place to others for a while.
+    fn leave(&self) {
+        self.lock().computing -= 1;
+        self.changed.notify_all();
+    }
+
+    /// It wants one again.
+    fn come_back(&self) {
+        let mut queue = self.lock();
+        queue.returning += 1;
+        while queue.computing >= self.workers {
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.returning -= 1;
+        queue.computing += 1;
+        // Whoever waited for those that return.
+        self.changed.notify_all();
+    }
+
     /// A task is over that `users` wait for.
     fn over(&self, users: &[usize], stop: bool) {
         let mut queue = self.lock();
         queue.left -= 1;
+        queue.computing -= 1;
         queue.stop |= stop;
         for &user in users.iter().rev() {
             queue.waiting[user] -= 1;
@@ -154,9 +208,9 @@ mod tests {
         failed: Mutex<Vec<(usize, String)>>,
     }
 
-    impl<F: Fn(usize) -> Result<()> + Sync> Work for Fake<F> {
-        fn run(&self, task: usize) -> Result<()> {
-            let result = (self.run)(task);
+    impl<F: Fn(usize, &Slot<'_>) -> Result<()> + Sync> Work for Fake<F> {
+        fn run(&self, task: usize, slot: &Slot<'_>) -> Result<()> {
+            let result = (self.run)(task, slot);
             self.ran.lock().unwrap().push(task);
             result
         }
@@ -170,19 +224,16 @@ mod tests {
         }
     }
 
-    fn run_in(ctx: &Ctx, tasks: &Tasks, limits: Limits, run: impl Fn(usize) -> Result<()> + Sync) -> (Vec<usize>, Vec<(usize, String)>) {
+    type Ran = (Vec<usize>, Vec<(usize, String)>);
+
+    fn run_in(ctx: &Ctx, tasks: &Tasks, limits: Limits, run: impl Fn(usize, &Slot<'_>) -> Result<()> + Sync) -> Ran {
         let fake = Fake { run, ran: Mutex::default(), failed: Mutex::default() };
         tasks.run(limits, ctx, &fake);
         (fake.ran.into_inner().unwrap(), fake.failed.into_inner().unwrap())
     }
 
-    fn run(
-        tasks: &Tasks,
-        workers: usize,
-        keep_going: bool,
-        run: impl Fn(usize) -> Result<()> + Sync,
-    ) -> (Vec<usize>, Vec<(usize, String)>) {
-        run_in(&Ctx::silent(), tasks, Limits { workers, keep_going }, run)
+    fn run(tasks: &Tasks, workers: usize, keep_going: bool, run: impl Fn(usize) -> Result<()> + Sync) -> Ran {
+        run_in(&Ctx::silent(), tasks, Limits { workers, away: 0, keep_going }, |task, _| run(task))
     }
 
     /// Two nets of three stages: 0 → 1 → 2 and 3 → 4 → 5.
@@ -234,7 +285,7 @@ mod tests {
             let cancel = Arc::new(AtomicBool::new(false));
             let ctx = Ctx::new(cancel.clone(), Arc::new(Silent), Backend::Cpu);
             let chain = Tasks::new(4, [(0, 1), (1, 2), (2, 3)]);
-            let (ran, failed) = run_in(&ctx, &chain, Limits { workers, keep_going: true }, |task| {
+            let (ran, failed) = run_in(&ctx, &chain, Limits { workers, away: 0, keep_going: true }, |task, _| {
                 if task == 1 {
                     cancel.store(true, Ordering::Relaxed);
                 }
@@ -243,6 +294,40 @@ mod tests {
             assert_eq!(ran, [0, 1]);
             assert_eq!(failed.len(), 1);
         }
+    }
+
+    /// Of six tasks that all go away, all are away at once beside the two that could compute; and never more than two compute.
+    #[test]
+    fn who_is_away_leaves_its_place_to_others_and_gets_one_back() {
+        let tasks = Tasks::new(7, (0..6).map(|task| (task, 6)));
+        let all_away = std::sync::Barrier::new(6);
+        let computing = std::sync::atomic::AtomicUsize::new(0);
+        let count = |change: usize| {
+            let now = computing.fetch_add(change, Ordering::SeqCst).wrapping_add(change);
+            assert!(now <= 2, "{now} compute");
+        };
+        let limits = Limits { workers: 2, away: 4, keep_going: false };
+        let (ran, failed) = run_in(&Ctx::silent(), &tasks, limits, |task, slot| {
+            count(1);
+            if task < 6 {
+                count(usize::MAX);
+                slot.away(|| all_away.wait());
+                count(1);
+            }
+            count(usize::MAX);
+            Ok(())
+        });
+        assert_eq!((ran.len(), ran.last(), failed.len()), (7, Some(&6), 0));
+    }
+
+    /// One place only: whoever waits for another task's end must not keep that one from it.
+    #[test]
+    fn a_panic_while_away_takes_no_place_from_others() {
+        let (ran, failed) = run_in(&Ctx::silent(), &Tasks::new(4, []), Limits { workers: 1, away: 2, keep_going: true }, |task, slot| {
+            slot.away(|| assert!(task != 1, "lost"));
+            Ok(())
+        });
+        assert_eq!((ran.len(), failed.len()), (3, 1));
     }
 
     proptest! {

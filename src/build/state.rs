@@ -31,6 +31,17 @@ pub(super) struct Settled {
     pub(super) result: ActionResult,
     /// How long it ran in this build, and why; `None` for a result from the cache.
     pub(super) ran: Option<(f64, Reason)>,
+    /// Where it ran in this build, if not here.
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// A run on a cluster.
+#[derive(Debug, Clone)]
+pub(super) struct Elsewhere {
+    /// Who ran it, where the cluster says so.
+    pub(super) worker: Option<String>,
+    /// It ran for an earlier build, or another one.
+    pub(super) from_cache: bool,
 }
 
 /// The states of all nodes, each behind a lock of its own that is held only to copy: whoever reads files holds none.

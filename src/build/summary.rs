@@ -1,6 +1,6 @@
 //! The last pass of a build: puts the states into words, and remembers finished builds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use super::Workspace;
@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place, recorded};
 use super::release::{self, Known, Released};
-use super::report::{NetReport, NetStatus, OutputReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+use super::report::{NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
 use super::state::State;
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -70,12 +70,16 @@ impl Build<'_> {
         let mut error = None;
         for &node in &net.actions {
             let stage = self.graph.action(node).map_or(Stage::Load, Action::stage);
-            let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None };
+            let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None, remote: None };
             match states(node) {
                 State::Settled(settled) => {
                     let missing = released.and_then(|released| released.missing.iter().find(|(write, _, _)| *write == node));
                     report.key = Some(settled.preimage.key().to_string());
                     report.digest = Some(settled.result.output_digest.to_string());
+                    report.remote = settled
+                        .elsewhere
+                        .as_ref()
+                        .map(|there| RemoteReport { worker: there.worker.clone(), from_cache: there.from_cache });
                     report.status = match (&settled.ran, missing) {
                         (Some((seconds, reason)), _) => {
                             report.seconds = Some(*seconds);
@@ -126,12 +130,15 @@ impl Build<'_> {
         NetReport { net: net.name.clone(), status, outputs, zero_blocks, largest_sum, proof, engine, stages, error }
     }
 
-    /// All files that were looked at to find every net fresh, as they were then; `None` where one changed meanwhile.
-    pub(super) fn rests_on(&self, states: &[State]) -> Option<Vec<Signed>> {
+    /// All files that were looked at to find a net fresh, as they were then; `None` where one changed meanwhile.
+    pub(super) fn rests_on(&self, net: &NetPlan, states: &[State]) -> Option<Vec<Signed>> {
         let Workspace { files, cache, .. } = self.workspace;
-        let mut rests_on = Vec::with_capacity(states.len() * 2);
-        for (node, state) in self.graph.dag.node_indices().zip(states) {
-            match (&self.graph.dag[node], state) {
+        let inputs = net.actions.iter().flat_map(|action| self.graph.inputs(*action)).map(|(_, input)| input);
+        let is_own = |node: &NodeIndex| self.graph.action(*node).is_none() || net.actions.contains(node);
+        let nodes: BTreeSet<NodeIndex> = inputs.chain(net.actions.iter().copied()).filter(is_own).collect();
+        let mut rests_on = Vec::with_capacity(2 * nodes.len());
+        for node in nodes {
+            match (&self.graph.dag[node], &states[node.index()]) {
                 (Node::File(file), _) => {
                     let path = &file.path.resolved;
                     rests_on.push((Witnessed::Path(path.clone()), files.stable_signature(path)?));
@@ -153,7 +160,7 @@ impl Build<'_> {
                 (Node::Action(_), _) => {}
             }
         }
-        for net in self.graph.nets.iter().filter(|net| net.release.as_ref().is_some_and(|net| net.release.provenance.value)) {
+        if net.release.as_ref().is_some_and(|net| net.release.provenance.value) {
             for (output, write) in &net.outputs {
                 let State::Settled(settled) = &states[write.index()] else { continue };
                 let path = provenance_path(&place(output, recorded(&settled.result).as_ref()));

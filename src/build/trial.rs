@@ -95,7 +95,7 @@ impl Build<'_> {
         }
         let reason = match self.find(trial, &preimage) {
             Ok(result) => {
-                self.trials.passed().insert(trial, Settled { preimage, result, ran: None });
+                self.trials.passed().insert(trial, Settled { preimage, result, ran: None, elsewhere: None });
                 return Ok(());
             }
             Err(reason) => reason,

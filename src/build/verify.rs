@@ -1,7 +1,7 @@
 //! Whether published files are those of `nnue.lock`, what is said beside them is true, and whether a build from nothing gives them
 //! again. Changes nothing in the project.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -229,9 +229,8 @@ pub fn rebuild(manifest: &Manifest, nets: &[&ResolvedNet], below: &Path, options
     let facts = Facts::probe(&nets);
     let graph: Graph = plan::plan(manifest, &nets, &facts)?;
     let assume = |stale: &[usize]| super::say_assumptions(stale, &nets, &facts, ctx);
-    let report =
-        execute::execute(&workspace, &graph, &options, None, ctx, &Said { on_error: &|_, _| {}, finished: &|_| {}, assume: &assume })?
-            .report;
+    let said = Said { on_error: &|_, _| {}, finished: &|_| {}, assume: &assume };
+    let report = execute::execute(&workspace, &graph, &options, None, ctx, &said, HashMap::new())?.report;
     let mut rebuilt = Vec::with_capacity(moved.len());
     for (net, report) in moved.iter().zip(&report.nets).filter(|(net, _)| reported.contains(net.name.as_str())) {
         // Where a write action failed its outputs are not reported: the others are told by their paths.
@@ -301,6 +300,7 @@ mod tests {
             key: None,
             digest: digest.map(str::to_owned),
             reason: None,
+            remote: None,
         };
         let last = [("load", "a"), ("permute", "b"), ("write", "c")].map(|(name, digest)| (name.to_owned(), digest.to_owned()));
         let first = |stages: &[StageReport]| first_different_stage(stages, &last);

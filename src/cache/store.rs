@@ -179,8 +179,29 @@ impl Cache {
         let mut out = HashingWriter::<_, Blake3>::new(BlobWriter { cache: self, temp: self.new_temp(&self.layout.cas()) });
         let value = write(&mut out)?;
         let (BlobWriter { temp, .. }, digest, bytes) = out.finish();
-        let stored = temp.is_some_and(|temp| self.publish(temp, &self.layout.blob(digest)));
+        let stored = temp.is_some_and(|temp| self.has_small_blob(digest, bytes) || self.publish(temp, &self.layout.blob(digest)));
         Ok((Stored { digest, bytes, stored }, value))
+    }
+
+    /// Whether there is a whole blob of this digest, which other results may rest on: replacing it by its like would be a change for them.
+    /// A large one is not read for that.
+    fn has_small_blob(&self, digest: Blake3, bytes: u64) -> bool {
+        const SMALL: u64 = 1 << 20;
+        let path = self.layout.blob(digest);
+        let read = || -> io::Result<bool> {
+            let (file, metadata) = path.open_file()?;
+            if metadata.len() != bytes {
+                return Ok(false);
+            }
+            let mut found = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+            (&file).take(SMALL).read_to_end(&mut found)?;
+            let is_whole = blake3_of(&found) == digest;
+            if is_whole {
+                self.note_use(&file, &metadata);
+            }
+            Ok(is_whole)
+        };
+        bytes <= SMALL && read().unwrap_or(false)
     }
 
     /// Stores `bytes`, digesting them on the threads of the current rayon pool.
@@ -200,7 +221,7 @@ impl Cache {
         let read = || -> io::Result<Bytes> {
             let (file, metadata) = path.open_file()?;
             self.note_use(&file, &metadata);
-            Bytes::of_file(file)
+            Bytes::of_file(file, path.as_path())
         };
         match read() {
             Ok(blob) if blake3_of(&blob) == digest => Some(blob),

@@ -1,12 +1,22 @@
-//! A result together with the [`Signature`]s of all files that it rests on: while none of them was touched, the result stands.
+//! Results together with the [`Signature`]s of all files that they rest on: while none of a result's files was touched, it stands.
 //!
-//! Knows nothing of what the result is. A file is a witness only when every edit since the work began must change its signature
+//! Knows nothing of what the results are. A file is a witness only when every edit since the work began must change its signature
 //! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of `packed`:
-//! the context (32 bytes), when it was made (seconds, i64), the list of files with their signatures, and the result to the end.
+//! the context (32 bytes), whether these are all results that there are, what all of them together rest on, the cache's folders, the files
+//! of the single results, and the results: a name (32 bytes), when it was found (seconds, i64), its files by their numbers, its bytes.
+//!
+//! Of the cache's own entries the folders are looked at: entries come and go by renaming, which moves the times of their folder, so that
+//! one look stands for many. Only where a folder was touched its entries are looked at one by one. An entry that somebody wrote over in
+//! place is noticed when it is read, as every damage is.
 //!
 //! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
-use std::{os::fd::OwnedFd, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    os::fd::OwnedFd,
+    path::PathBuf,
+};
 
 use rayon::prelude::*;
 use rustix::fs::AtFlags;
@@ -18,7 +28,7 @@ use super::{
 };
 use crate::files::{self, Blake3, Clock, Durability, OwnPath, Reader, Signature, signature::Timestamp};
 
-const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 2 };
+const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 3 };
 
 /// Older than this a result is not taken: whoever does the work again also notes that the cache's entries are still in use.
 const SERVES_SECONDS: i64 = 12 * 60 * 60;
@@ -30,7 +40,7 @@ const MAX_BYTES: u64 = 256 << 20;
 const WORTH_THREADS: usize = 512;
 
 /// A file or folder that a result rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Witnessed {
     /// Any path, links followed. Of a folder its listing.
     Path(PathBuf),
@@ -45,6 +55,44 @@ pub enum Witnessed {
 /// A file as it was when it was looked into.
 pub type Signed = (Witnessed, Signature);
 
+/// A result with what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is the result of.
+    pub name: Blake3,
+    /// When it was found, in seconds.
+    pub found: i64,
+    /// The files, with the signatures that they had *before* they were looked into: a path may lead to another file since.
+    pub files: Vec<Signed>,
+    /// The result.
+    pub result: Vec<u8>,
+}
+
+impl Part {
+    /// A result that was found just now.
+    pub fn new(name: Blake3, files: Vec<Signed>, result: Vec<u8>) -> Self {
+        Self { name, found: Timestamp::now().seconds, files, result }
+    }
+}
+
+impl Witnessed {
+    /// The folder of the cache in which an entry of it is.
+    fn shard(&self) -> Option<Shard> {
+        match self {
+            Self::Record(key) => Some(Shard { of_blobs: false, number: key.0[0] }),
+            Self::Blob(digest) => Some(Shard { of_blobs: true, number: digest.0[0] }),
+            Self::Path(_) | Self::Place(_) => None,
+        }
+    }
+}
+
+/// A folder of records or blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shard {
+    of_blobs: bool,
+    number: u8,
+}
+
 /// The cache's folders, opened once: a name below one is found sooner than a whole path.
 struct Folders {
     records: Option<OwnedFd>,
@@ -57,15 +105,22 @@ impl Folders {
         Self { records: cache.actions().open_folder().ok(), blobs: cache.cas().open_folder().ok() }
     }
 
+    fn below(folder: &Option<OwnedFd>, name: String) -> Option<Signature> {
+        rustix::fs::statat(folder.as_ref()?, name, AtFlags::empty()).ok().map(|stat| Signature::of_stat(&stat))
+    }
+
     fn signature(&self, file: &Witnessed) -> Option<Signature> {
-        let below = |folder: &Option<OwnedFd>, name: String| rustix::fs::statat(folder.as_ref()?, name, AtFlags::empty()).ok();
         let stat = match file {
             Witnessed::Path(path) => rustix::fs::stat(path).ok(),
             Witnessed::Place(path) => rustix::fs::lstat(path).ok(),
-            Witnessed::Record(key) => below(&self.records, record_name(*key)),
-            Witnessed::Blob(digest) => below(&self.blobs, blob_name(*digest)),
+            Witnessed::Record(key) => return Self::below(&self.records, record_name(*key)),
+            Witnessed::Blob(digest) => return Self::below(&self.blobs, blob_name(*digest)),
         };
         stat.map(|stat| Signature::of_stat(&stat))
+    }
+
+    fn signature_of(&self, shard: Shard) -> Option<Signature> {
+        Self::below(if shard.of_blobs { &self.blobs } else { &self.records }, format!("{:02x}", shard.number))
     }
 }
 
@@ -74,27 +129,144 @@ pub fn clock(folder: &OwnPath) -> Option<Clock> {
     files::file_system_clock(folder)
 }
 
-/// Writes `result` to `path`, if all of `files` were untouched since a moment before `began`, when the work that found the result began.
-/// Tells whether it did. Each file comes with the signature that it had *before* it was looked into: a path may lead to another file since.
-/// `context` is what else the result depends on.
-pub fn save(path: &OwnPath, context: Blake3, files: &[Signed], began: Clock, result: &[u8]) -> bool {
-    if !files.iter().all(|(_, signature)| signature.is_settled(began)) {
+/// Writes those of `parts` to `path` of which all files were untouched since a moment before `began`, when the work that found the results
+/// began. With `common`, what all of them rest on together, they are all that there are; that is kept only where nothing has to be left
+/// out. `context` is what else the results depend on. Tells whether they are all there.
+pub fn save(path: &OwnPath, context: Blake3, common: Option<&[Signed]>, parts: &[Part], began: Clock, cache: &OwnPath) -> bool {
+    let is_settled = |files: &[Signed]| files.iter().all(|(_, signature)| signature.is_settled(began));
+    let settled: Vec<&Part> = parts.iter().filter(|part| is_settled(&part.files)).collect();
+    let common = common.filter(|common| settled.len() == parts.len() && is_settled(common));
+    if settled.is_empty() && common.is_none() {
         return false;
     }
-    path.write_bytes(Durability::Fast, &encode(context, files, result)).is_ok()
+    // What came to a folder since, or left it, would have moved its times: so what was found in it is there still.
+    let folders = Folders::open(cache);
+    let shards: BTreeMap<Shard, Option<Signature>> = settled
+        .iter()
+        .flat_map(|part| &part.files)
+        .filter_map(|(file, _)| file.shard())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .map(|shard| (shard, folders.signature_of(shard).filter(|signature| signature.is_settled(began))))
+        .collect();
+    let shards: Vec<(Shard, Signature)> = shards.into_iter().filter_map(|(shard, signature)| Some((shard, signature?))).collect();
+    path.write_bytes(Durability::Fast, &encode(context, common, &shards, &settled)).is_ok() && common.is_some()
 }
 
-/// What `read` makes of the result in `path`, if it is of this `context` and no file that it rests on was touched since.
-pub fn load<T: Send>(path: &OwnPath, context: Blake3, cache: &OwnPath, read: impl FnOnce(&[u8]) -> Option<T> + Send) -> Option<T> {
-    let bytes = path.read(MAX_BYTES).ok()?;
-    let (files, result) = decode(&bytes, context)?;
-    let folders = Folders::open(cache);
-    let is_untouched = |(file, signature): &Signed| folders.signature(file) == Some(*signature);
-    if files.len() < WORTH_THREADS {
-        return if files.iter().all(is_untouched) { read(result) } else { None };
+/// The results in a file, and what they rest on.
+pub struct Witness {
+    bytes: Vec<u8>,
+    /// What all results together rest on, where they are all that there are.
+    common: Option<Vec<Signed>>,
+    shards: Vec<(Shard, Signature)>,
+    files: Vec<Signed>,
+    parts: Vec<Numbered>,
+}
+
+/// A part in a file.
+struct Numbered {
+    name: Blake3,
+    found: i64,
+    /// By their places in the list.
+    files: Vec<u32>,
+    result: Range<usize>,
+}
+
+impl Witness {
+    /// The results in the file at `path`, if they are of this `context`. Whether they still stand is another question.
+    pub fn read(path: &OwnPath, context: Blake3) -> Option<Self> {
+        let bytes = path.read(MAX_BYTES).ok()?;
+        Self::decode(bytes, context)
     }
-    let (untouched, result) = rayon::join(|| files.par_iter().with_min_len(128).all(is_untouched), || read(result));
-    result.filter(|_| untouched)
+
+    /// How many results there are.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// What `read` makes of all results, in their order, if they are all that there are and no file that they rest on was touched.
+    pub fn whole<T: Send>(&self, cache: &OwnPath, read: impl Fn(&[u8]) -> Option<T> + Sync) -> Option<Vec<T>> {
+        let common = self.common.as_ref()?;
+        let now = Timestamp::now().seconds;
+        if !self.parts.iter().all(|part| part.serves(now)) {
+            return None;
+        }
+        let folders = Folders::open(cache);
+        let untouched = self.untouched_shards(&folders);
+        let is_untouched = |file: &Signed| is_untouched(file, &folders, &untouched);
+        let results = || self.parts.iter().map(|part| read(self.bytes.get(part.result.clone())?)).collect();
+        if self.files.len() + common.len() < WORTH_THREADS {
+            return if common.iter().chain(&self.files).all(is_untouched) { results() } else { None };
+        }
+        let all = || common.iter().all(is_untouched) && self.files.par_iter().with_min_len(128).all(is_untouched);
+        let (stands, results) = rayon::join(all, results);
+        results.filter(|_| stands)
+    }
+
+    /// The results of which no file was touched, by their names.
+    pub fn standing(&self, cache: &OwnPath) -> HashMap<Blake3, Part> {
+        let now = Timestamp::now().seconds;
+        let folders = Folders::open(cache);
+        let shards = self.untouched_shards(&folders);
+        let untouched: Vec<bool> = self.files.par_iter().with_min_len(128).map(|file| is_untouched(file, &folders, &shards)).collect();
+        let stands = |part: &&Numbered| part.serves(now) && part.files.iter().all(|file| untouched.get(*file as usize) == Some(&true));
+        let part = |part: &Numbered| {
+            let files = part.files.iter().filter_map(|file| self.files.get(*file as usize).cloned()).collect();
+            let result = self.bytes.get(part.result.clone())?.to_vec();
+            Some((part.name, Part { name: part.name, found: part.found, files, result }))
+        };
+        self.parts.iter().filter(stands).filter_map(part).collect()
+    }
+
+    /// The cache's folders of which no entry came or went.
+    fn untouched_shards(&self, folders: &Folders) -> [[bool; 256]; 2] {
+        let mut untouched = [[false; 256]; 2];
+        for (shard, signature) in &self.shards {
+            if folders.signature_of(*shard) == Some(*signature) {
+                untouched[usize::from(shard.of_blobs)][usize::from(shard.number)] = true;
+            }
+        }
+        untouched
+    }
+
+    fn decode(bytes: Vec<u8>, context: Blake3) -> Option<Self> {
+        let mut fields = KIND.unseal(&bytes).ok()?;
+        if Blake3::unpack(&mut fields).ok()? != context {
+            return None;
+        }
+        let is_whole = fields.u8().ok()?;
+        let common: Vec<Signed> = packed::unpack_list(&mut fields).ok()?;
+        let shards = packed::unpack_list(&mut fields).ok()?;
+        let files: Vec<Signed> = packed::unpack_list(&mut fields).ok()?;
+        let mut parts = Vec::new();
+        while !fields.rest().is_empty() {
+            let (name, found) = Packed::unpack(&mut fields).ok()?;
+            let numbers = packed::unpack_list(&mut fields).ok()?;
+            let length = usize::try_from(fields.u64().ok()?).ok()?;
+            let begin = fields.position();
+            fields.take(length).ok()?;
+            parts.push(Numbered { name, found, files: numbers, result: begin..begin + length });
+        }
+        let common = (is_whole == 1).then_some(common);
+        Some(Self { common, shards, files, parts, bytes })
+    }
+}
+
+impl Numbered {
+    fn serves(&self, now: i64) -> bool {
+        now.checked_sub(self.found).is_some_and(|age| (0..=SERVES_SECONDS).contains(&age))
+    }
+}
+
+/// Whether a file is as it was; `shards` are the folders of the cache that are.
+fn is_untouched((file, signature): &Signed, folders: &Folders, shards: &[[bool; 256]; 2]) -> bool {
+    file.shard().is_some_and(|shard| shards[usize::from(shard.of_blobs)][usize::from(shard.number)])
+        || folders.signature(file) == Some(*signature)
 }
 
 impl Packed for Witnessed {
@@ -120,24 +292,43 @@ impl Packed for Witnessed {
     }
 }
 
-fn encode(context: Blake3, files: &[Signed], result: &[u8]) -> Vec<u8> {
-    KIND.seal(|out| {
-        (context, Timestamp::now().seconds).pack(out);
-        packed::pack_list(files, out);
-        out.extend_from_slice(result);
-    })
+impl Packed for Shard {
+    const LEAST: usize = 2;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        (u8::from(self.of_blobs), self.number).pack(out);
+    }
+
+    fn unpack(fields: &mut Reader<'_>) -> Result<Self, Unusable> {
+        let (of_blobs, number) = <(u8, u8)>::unpack(fields)?;
+        Ok(Self { of_blobs: of_blobs == 1, number })
+    }
 }
 
-/// The files with their signatures, and the result.
-fn decode(file: &[u8], context: Blake3) -> Option<(Vec<Signed>, &[u8])> {
-    let mut fields = KIND.unseal(file).ok()?;
-    let (found, created) = <(Blake3, i64)>::unpack(&mut fields).ok()?;
-    let age = Timestamp::now().seconds.checked_sub(created)?;
-    if found != context || !(0..=SERVES_SECONDS).contains(&age) {
-        return None;
+fn encode(context: Blake3, common: Option<&[Signed]>, shards: &[(Shard, Signature)], parts: &[&Part]) -> Vec<u8> {
+    // Many results rest on one file: each is listed once for every state in which it was seen.
+    let mut numbers: HashMap<&Signed, u32> = HashMap::new();
+    let mut files: Vec<&Signed> = Vec::new();
+    for file in parts.iter().flat_map(|part| &part.files) {
+        numbers.entry(file).or_insert_with(|| {
+            files.push(file);
+            u32::try_from(files.len() - 1).unwrap_or(u32::MAX)
+        });
     }
-    let files = packed::unpack_list(&mut fields).ok()?;
-    Some((files, fields.rest()))
+    KIND.seal(|out| {
+        (context, u8::from(common.is_some())).pack(out);
+        packed::pack_list(common.unwrap_or_default(), out);
+        packed::pack_list(shards, out);
+        (files.len() as u64).pack(out);
+        files.iter().for_each(|file| file.pack(out));
+        for part in parts {
+            (part.name, part.found).pack(out);
+            let numbers: Vec<u32> = part.files.iter().filter_map(|file| numbers.get(file).copied()).collect();
+            packed::pack_list(&numbers, out);
+            (part.result.len() as u64).pack(out);
+            out.extend_from_slice(&part.result);
+        }
+    })
 }
 
 #[cfg(test)]
@@ -159,25 +350,33 @@ mod tests {
         files.iter().map(|file| (file.clone(), folders.signature(file).unwrap())).collect()
     }
 
-    fn load_all(path: &Path, context: Blake3, cache: &Path) -> Option<Vec<u8>> {
-        load(&path.into(), context, &cache.into(), |result| Some(result.to_vec()))
+    fn part(name: u8, files: &[Witnessed], cache: &Path) -> Part {
+        Part::new(Blake3([name; 32]), signed(files, cache), vec![name; 3])
+    }
+
+    /// The results, where all of them stand, and the names of those that do.
+    fn load(path: &Path, context: Blake3, cache: &Path) -> (Option<Vec<Vec<u8>>>, Vec<u8>) {
+        let Some(witness) = Witness::read(&path.into(), context) else { return (None, Vec::new()) };
+        let whole = witness.whole(&cache.into(), |result| Some(result.to_vec()));
+        let mut standing: Vec<u8> = witness.standing(&cache.into()).into_values().map(|part| part.result[0]).collect();
+        standing.sort_unstable();
+        (whole, standing)
     }
 
     #[test]
-    fn a_result_stands_until_a_file_is_touched() {
+    fn a_result_stands_until_one_of_its_files_is_touched() {
         let folder = tempfile::tempdir().unwrap();
-        let (a, b, path) = (folder.path().join("a"), folder.path().join("sub"), folder.path().join("w"));
+        let (a, b, c, path) = (folder.path().join("a"), folder.path().join("sub"), folder.path().join("c"), folder.path().join("w"));
         let context = Blake3::of(b"context");
-        let files = [Witnessed::Path(a.clone()), Witnessed::Path(b.clone())];
         let tries: [(&str, &dyn Fn()); 5] = [
             ("edited", &|| fs::write(&a, "two").unwrap()),
             ("removed", &|| fs::remove_file(&a).unwrap()),
             ("a file came to the folder", &|| fs::write(b.join("new"), "").unwrap()),
             ("replaced, times kept", &|| {
                 let modified = fs::metadata(&a).unwrap().modified().unwrap();
-                fs::write(folder.path().join("c"), "uno").unwrap();
-                fs::File::open(folder.path().join("c")).unwrap().set_times(FileTimes::new().set_modified(modified)).unwrap();
-                fs::rename(folder.path().join("c"), &a).unwrap();
+                fs::write(folder.path().join("d"), "uno").unwrap();
+                fs::File::open(folder.path().join("d")).unwrap().set_times(FileTimes::new().set_modified(modified)).unwrap();
+                fs::rename(folder.path().join("d"), &a).unwrap();
             }),
             ("its time set", &|| {
                 let past = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1));
@@ -186,12 +385,50 @@ mod tests {
         ];
         for (what, touch) in tries {
             fs::write(&a, "one").unwrap();
+            fs::write(&c, "other").unwrap();
             fs::create_dir_all(&b).unwrap();
-            assert!(save(&OwnPath::from(&path), context, &signed(&files, folder.path()), later(), b"result"));
-            assert_eq!(load_all(&path, context, folder.path()).as_deref(), Some(&b"result"[..]));
-            assert_eq!(load_all(&path, Blake3::of(b"other"), folder.path()), None, "another context");
+            let files = [Witnessed::Path(a.clone()), Witnessed::Path(b.clone())];
+            let parts = [part(1, &files, folder.path()), part(2, &[Witnessed::Path(c.clone())], folder.path())];
+            let (own, cache) = (OwnPath::from(&path), folder.path().into());
+            assert!(save(&own, context, Some(&[]), &parts, later(), &cache));
+            assert_eq!(load(&path, context, folder.path()), (Some(vec![vec![1; 3], vec![2; 3]]), vec![1, 2]));
+            assert_eq!(load(&path, Blake3::of(b"other"), folder.path()), (None, vec![]), "another context");
             touch();
-            assert_eq!(load_all(&path, context, folder.path()), None, "{what}");
+            assert_eq!(load(&path, context, folder.path()), (None, vec![2]), "{what}");
+            assert!(!save(&own, context, None, &parts, later(), &cache));
+            assert_eq!(load(&path, context, folder.path()), (None, vec![2]), "not all that there are");
+            let common = signed(&[Witnessed::Path(c.clone())], folder.path());
+            assert!(save(&own, context, Some(&common), &parts[1..], later(), &cache));
+            assert_eq!(load(&path, context, folder.path()), (Some(vec![vec![2; 3]]), vec![2]));
+            fs::write(&c, "another").unwrap();
+            assert_eq!(load(&path, context, folder.path()), (None, vec![]), "what all rest on");
+        }
+    }
+
+    #[test]
+    fn entries_of_the_cache_are_told_by_their_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = OwnPath::from(&folder.path().join("cache"));
+        let layout = Layout::new(&cache);
+        let (keys, blob) = ([Key([7; 32]), Key([8; 32])], Blake3([9; 32]));
+        let paths = [layout.record(keys[0]), layout.record(keys[1]), layout.blob(blob)];
+        let (path, context) = (folder.path().join("w"), Blake3([0; 32]));
+        let files = [Witnessed::Record(keys[0]), Witnessed::Record(keys[1]), Witnessed::Blob(blob)];
+        for gone in 0..paths.len() {
+            for path in &paths {
+                path.folder().create_folder().unwrap();
+                path.write_bytes(Durability::Fast, b"entry").unwrap();
+            }
+            let parts: Vec<Part> =
+                (1u8..).zip(&files).map(|(name, file)| part(name, std::slice::from_ref(file), cache.as_path())).collect();
+            assert!(save(&OwnPath::from(&path), context, Some(&[]), &parts, later(), &cache));
+            assert_eq!(load(&path, context, cache.as_path()).1, [1, 2, 3]);
+            // Something else came to a folder: its entries are looked at themselves.
+            paths[gone].folder().join("other").write_bytes(Durability::Fast, b"").unwrap();
+            assert_eq!(load(&path, context, cache.as_path()).1, [1, 2, 3]);
+            paths[gone].remove().unwrap();
+            let left: Vec<u8> = (1..=3).filter(|name| usize::from(*name) != gone + 1).collect();
+            assert_eq!(load(&path, context, cache.as_path()), (None, left));
         }
     }
 
@@ -202,8 +439,25 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let began = Clock { at: Timestamp::now(), device: None };
         let path = folder.path().join("w");
-        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), &signed(&[Witnessed::Path(file)], folder.path()), began, b"result"));
+        let parts = [part(1, &[Witnessed::Path(file)], folder.path())];
+        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &parts, began, &folder.path().into()));
         assert!(!path.exists());
+        // Other results are kept without it, but they are not all.
+        let parts = [parts[0].clone(), part(2, &[], folder.path())];
+        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &parts, began, &folder.path().into()));
+        assert_eq!(load(&path, Blake3([0; 32]), folder.path()), (None, vec![2]));
+    }
+
+    #[test]
+    fn what_was_found_long_ago_is_looked_into_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w");
+        for (age, stands) in [(0, true), (SERVES_SECONDS - 60, true), (SERVES_SECONDS + 60, false), (-60, false)] {
+            let part = Part { found: Timestamp::now().seconds - age, ..part(1, &[], folder.path()) };
+            assert!(save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &[part], later(), &folder.path().into()));
+            let (whole, standing) = load(&path, Blake3([0; 32]), folder.path());
+            assert_eq!((whole.is_some(), standing.len()), (stands, usize::from(stands)), "{age}");
+        }
     }
 
     #[test]
@@ -212,20 +466,18 @@ mod tests {
         let (file, path) = (folder.path().join("a"), folder.path().join("w"));
         fs::write(&file, "one").unwrap();
         let context = Blake3::of(b"context");
-        let files = signed(&[Witnessed::Path(file.clone()), Witnessed::Place(file)], folder.path());
-        assert!(save(&OwnPath::from(&path), context, &files, later(), b"result"));
+        let files = [Witnessed::Path(file.clone()), Witnessed::Place(file)];
+        let common = signed(&files[..1], folder.path());
+        assert!(save(&OwnPath::from(&path), context, Some(&common), &[part(1, &files, folder.path())], later(), &folder.path().into()));
         let good = fs::read(&path).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            fs::write(&path, &bad).unwrap();
-            assert_eq!(load_all(&path, context, folder.path()), None, "bit {bit}");
+            assert!(Witness::decode(bad, context).is_none(), "bit {bit}");
         }
         for length in 0..good.len() {
-            fs::write(&path, &good[..length]).unwrap();
-            assert_eq!(load_all(&path, context, folder.path()), None, "{length} bytes");
+            assert!(Witness::decode(good[..length].to_vec(), context).is_none(), "{length} bytes");
         }
-        fs::write(&path, &good).unwrap();
-        assert!(load_all(&path, context, folder.path()).is_some());
+        assert!(Witness::decode(good, context).is_some());
     }
 }

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
 use super::terminal::{Style, Verbosity};
 use super::word::word;
 use super::{Exit, Global};
-use crate::build::{self, NetReport, NetStatus, Options, PageOptions, Report, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{self, ClusterChoice, ClusterTraffic, NetReport, NetStatus, Options, PageOptions, Report, Shard, StageReport, StageStatus, Workspace, select_nets};
 use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
@@ -38,8 +40,13 @@ pub(crate) struct Args {
     /// Go on with the other nets after one failed
     #[arg(short, long)]
     pub(super) keep_going: bool,
+    /// Build the K-th of N shares of the nets, so that N jobs build them all
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    remote: RemoteArgs,
     /// Write a page about the build, with a folder of pictures beside it [default: the manifest's `report`]
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     report: Option<PathBuf>,
@@ -80,6 +87,54 @@ impl WorkArgs {
     /// Actions at a time.
     pub(super) fn jobs(&self) -> Option<usize> {
         self.jobs.map(usize::from)
+    }
+}
+
+/// Options of the commands that may hand stages to a cluster.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct RemoteArgs {
+    /// The cluster that runs expensive stages, or `off` [env: NNUE_REMOTE] [default: the manifest's]
+    #[arg(long, value_name = "URL|off")]
+    remote: Option<String>,
+    /// Whether what the cluster cannot do is done here, or fails its net [default: the manifest's]
+    #[arg(long, value_name = "WHETHER", value_parser = yes_or_no())]
+    remote_fallback: Option<bool>,
+}
+
+/// What [`RemoteArgs`] says where the option does not.
+const REMOTE_VARIABLE: &str = "NNUE_REMOTE";
+
+fn yes_or_no() -> impl TypedValueParser<Value = bool> {
+    let values = [PossibleValue::new("yes").help("what fails there is done here"), PossibleValue::new("no").help("it fails its net")];
+    PossibleValuesParser::new(values).map(|text| text == "yes")
+}
+
+impl RemoteArgs {
+    /// Which cluster a build may use.
+    ///
+    /// # Errors
+    /// When what was typed, or stands in the environment, is not the address of one.
+    pub(super) fn cluster(&self) -> Result<ClusterChoice> {
+        let of_environment = || match std::env::var(REMOTE_VARIABLE) {
+            Ok(text) if text.is_empty() => Ok(None),
+            Ok(text) => Ok(Some((text, REMOTE_VARIABLE))),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => Err(Error::usage(format!("`{REMOTE_VARIABLE}` is not UTF-8"))),
+        };
+        let said = self.remote.clone().map(|text| (text, "--remote"));
+        match said.map_or_else(of_environment, |said| Ok(Some(said)))? {
+            None => Ok(ClusterChoice::OfManifest),
+            Some((text, _)) if text == "off" => Ok(ClusterChoice::Off),
+            Some((text, place)) => {
+                manifest::check_cluster_url(&text, place)?;
+                Ok(ClusterChoice::At(text))
+            }
+        }
+    }
+
+    /// Whether what fails there is done here, if that was said.
+    pub(super) fn fallback(&self) -> Option<bool> {
+        self.remote_fallback
     }
 }
 
@@ -136,6 +191,7 @@ pub(super) fn set_threads(jobs: Option<u16>) -> Result<()> {
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.work.start()?;
     if !args.force
+        && args.shard.is_none()
         && args.report.is_none()
         && !args.with_times
         && let Some(report) = unchanged(&args.nets, &args.manifest, global)
@@ -147,7 +203,13 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     let began = manifest_path(global).ok().and_then(|path| build::began(&path));
     let ctx = global.ctx(args.work.backend());
     let manifest = load_manifest(&args.manifest, global, &ctx)?;
-    let nets = manifest.with_needed(&select_nets(&manifest, &args.nets)?);
+    let mut nets = select_nets(&manifest, &args.nets)?;
+    if let Some(shard) = args.shard {
+        let all = nets.len();
+        nets = shard.of(&manifest, &nets)?;
+        global.note(&format!("share {shard}: {} of {all} nets", nets.len()));
+    }
+    let nets = manifest.with_needed(&nets);
     let options = Options {
         force: args.force,
         keep_going: args.keep_going,
@@ -158,6 +220,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         frozen: args.frozen,
         page: args.report.clone().map(|path| PageOptions { path, with_times: args.with_times }),
         with_times: args.with_times,
+        cluster: args.remote.cluster()?,
+        cluster_fallback: args.remote.fallback(),
+        cluster_recheck: None,
         lock_timeout: args.manifest.lock_timeout,
         began,
     };
@@ -189,6 +254,9 @@ pub(super) fn finish_uploads(workspace: &Workspace<'_>, global: &Global) -> Resu
     if let Some(traffic) = workspace.remote_traffic().filter(|_| global.verbosity == Verbosity::Verbose) {
         global.note(&traffic_text(&traffic));
     }
+    if let Some(traffic) = workspace.cluster_traffic().filter(|_| global.verbosity == Verbosity::Verbose) {
+        global.note(&cluster_text(&traffic));
+    }
     Ok(())
 }
 
@@ -219,6 +287,14 @@ fn traffic_text(traffic: &Traffic) -> String {
     let Traffic { taken, missed, downloaded, uploaded } = traffic;
     let taken = if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") };
     format!("remote cache: {taken} taken ({downloaded} bytes), {missed} missed, {uploaded} uploaded")
+}
+
+/// What a cluster had to do, in a line.
+fn cluster_text(traffic: &ClusterTraffic) -> String {
+    let ClusterTraffic { ran, from_cache, fell_back, uploaded, downloaded } = traffic;
+    let megabytes = |bytes: &u64| format!("{:.1} MB", *bytes as f64 / 1e6);
+    let (up, down) = (megabytes(uploaded), megabytes(downloaded));
+    format!("remote: {ran} ran, {from_cache} from its cache, {fell_back} fell back; {up} up, {down} down")
 }
 
 /// From so many nets on a build says one line of each, and a summary.
@@ -314,7 +390,7 @@ fn text_of(net: &NetReport) -> String {
     };
     for stage in net.stages.iter().filter(|stage| stage.status == StageStatus::Ran) {
         let seconds = stage.seconds.unwrap_or(0.0);
-        text.push_str(&format!("  {:<8} {seconds:>7.2} s  {}\n", stage.stage, reason_text(stage)));
+        text.push_str(&format!("  {:<8} {seconds:>7.2} s  {}{}\n", stage.stage, reason_text(stage), place_text(stage)));
     }
     if net.status == NetStatus::Built {
         text.push_str(&zero_blocks_text(net));
@@ -402,6 +478,16 @@ pub(super) fn status_text(report: &Report, errors: &[(String, String)], only_sta
 
 fn reason_text(stage: &StageReport) -> String {
     stage.reason.as_ref().map(|reason| shown::line(&reason.text()).into_owned()).unwrap_or_default()
+}
+
+/// Where a stage ran, if not here.
+fn place_text(stage: &StageReport) -> String {
+    let Some(there) = &stage.remote else { return String::new() };
+    match (&there.worker, there.from_cache) {
+        (_, true) => " (from the cluster's cache)".to_owned(),
+        (Some(worker), false) => format!(" (on {})", shown::line(worker)),
+        (None, false) => " (on the cluster)".to_owned(),
+    }
 }
 
 fn proof_text(net: &NetReport) -> String {

@@ -68,7 +68,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         script.extend_from_slice(ZSH_ENDING.as_bytes());
     }
     let command = super::command();
-    let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let commands: Vec<&str> = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name).collect();
     let about = format!("# nnue itself says what may stand at the cursor, also behind each of its commands: {}.\n", commands.join(", "));
     global.print(&(String::from_utf8_lossy(&script) + &*about))?;
     Ok(Exit::Done)

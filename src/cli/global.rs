@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::{ArgAction, ValueHint};
 
@@ -11,8 +12,10 @@ use super::log::LogFormat;
 use super::progress::Reporter;
 use super::terminal::{Color, Style, Verbosity, json_to_stdout, to_stdout};
 use crate::build::NetReport;
-use crate::ctx::{Backend, Ctx};
+use crate::child;
+use crate::ctx::{Backend, Ctx, is_noticed};
 use crate::error::{Error, Result};
+use crate::files::{lost, remove_unfinished};
 
 /// Options that every command takes. Their ids must be unlike those of any command's own arguments: clap would mix up their values.
 #[derive(Debug, clap::Args)]
@@ -93,7 +96,7 @@ impl Global {
     /// What stages get. From the first call on, Ctrl-C stops the work in an orderly way, and a second one at once; before there is work
     /// to be stopped it ends the process as ever, and costs no thread.
     pub(crate) fn ctx(&self, backend: Backend) -> Ctx {
-        let cancel = self.cancel.get_or_init(stopped_by_ctrl_c);
+        let cancel = self.cancel.get_or_init(|| stopped_by_ctrl_c(self.style));
         self.reporter.stopped_by(cancel);
         Ctx::new(cancel.clone(), self.reporter.clone(), backend)
     }
@@ -126,8 +129,9 @@ impl Global {
     /// Prints a result on stdout. A reader that went away is not an error: whatever the command was to do is done.
     ///
     /// # Errors
-    /// When stdout cannot be written to for another reason, such as a full disk.
+    /// When stdout cannot be written to for another reason, such as a full disk; when a file was cut off that the result may come from.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
+        lost::check()?;
         printed(self.reporter.above(|| to_stdout(text, self.result_style.color || self.true_color)))
     }
 
@@ -144,6 +148,7 @@ impl Global {
     /// # Errors
     /// As [`Self::print`].
     pub(crate) fn print_json(&self, value: &impl serde::Serialize) -> Result<()> {
+        lost::check()?;
         let text = serde_json::to_string_pretty(value).map_err(|error| Error::new("cannot write JSON").because(error))?;
         printed(json_to_stdout(&format!("{text}\n")))
     }
@@ -166,8 +171,14 @@ fn printed(result: io::Result<()>) -> Result<()> {
     }
 }
 
-/// A flag that the first Ctrl-C sets; a second one ends the process.
-fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
+/// How long work may take to notice that it is cancelled …
+const UNNOTICED: Duration = Duration::from_millis(100);
+/// … and to put itself away then: programs that it started may take some time to end.
+const ORDERLY: Duration = Duration::from_secs(5);
+
+/// A flag that the first Ctrl-C sets. A second one ends the process, and so does the first where the work does not see to it in time: it
+/// may stand in a call that waits, or in a loop that looks at no flag.
+fn stopped_by_ctrl_c(style: Style) -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = cancel.clone();
     // A file that becomes larger than this process may make it would end it without a word; with a handler of its own the write fails.
@@ -175,8 +186,25 @@ fn stopped_by_ctrl_c() -> Arc<AtomicBool> {
     // Where no handler can be installed, Ctrl-C ends the process as ever; files are renamed into place, so none is torn.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            end_now();
         }
+        let wait = move || {
+            std::thread::sleep(UNNOTICED);
+            if is_noticed() {
+                std::thread::sleep(ORDERLY);
+            }
+            super::report::print(&Error::interrupted(), style);
+            end_now();
+        };
+        // Without a thread it is as it was: a second Ctrl-C is needed.
+        let _ = std::thread::Builder::new().spawn(wait);
     });
     cancel
+}
+
+/// Ends the process wherever its threads are. What is under way is put away all the same.
+fn end_now() {
+    child::end_all();
+    remove_unfinished();
+    std::process::exit(130);
 }

@@ -9,6 +9,7 @@
 //! | `start` | `net` and `stage` (null outside of builds), `task` (the stage itself, or a part of it), `total` (null where it is not known), `unit` |
 //! | `progress` | as `start`, and `done`, `seconds`, `rate` (units a second), `left` (seconds, or null); at most one a second for a task |
 //! | `finish` | as `start`, and `done`, `seconds` |
+//! | `state` | `net`, `stage`, `task`, `state`, `seconds`: on a cluster it is `uploading`, `queued`, `running on WORKER` … |
 //! | `net` | `net`, `status`, `outputs`, `error`: a net of a build is finished, or failed |
 //! | `note`, `warning` | `message` |
 //! | `error` | `kind`, `message`, `causes`, `help`, `file`, `line`, `column`; one for each mistake of a manifest |
@@ -93,6 +94,12 @@ pub(super) fn task(kind: &str, task: &Task<'_>) -> String {
         members.extend(more);
     }
     event(kind, members)
+}
+
+/// A task that does something else from now on.
+pub(super) fn state(task: &Task<'_>, state: &str) -> String {
+    let (net, stage) = (task.scope.map(|scope| &scope.net), task.scope.map(|scope| scope.stage));
+    event("state", json!({"net": net, "stage": stage, "task": task.name, "state": state, "seconds": round(task.seconds)}))
 }
 
 /// A net of a build that is finished, or failed.

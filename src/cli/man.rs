@@ -108,6 +108,18 @@ Key with which records of a remote cache are signed and checked.
 \fBNNUE_REMOTE_CACHE_TIMEOUT\fR
 Seconds of silence before a remote cache is given up; 30 by default.
 .TP
+\fBNNUE_REMOTE\fR
+The cluster that runs expensive stages, or off.
+.TP
+\fBNNUE_REMOTE_RECHECK\fR
+The share of its results that is made again here and compared, from 0 to 1.
+.TP
+\fBNNUE_REMOTE_TOKEN\fR, \fBNNUE_REMOTE_HEADER\fR
+Credentials for a server at a grpc(s) address: a Bearer token; more headers, \fIname\fR=\fIvalue\fR, one a line.
+.TP
+\fBNNUE_REMOTE_CA\fR, \fBNNUE_REMOTE_CERT\fR, \fBNNUE_REMOTE_CLIENT_KEY\fR
+PEM files for it: authorities to trust, our own certificate, its key.
+.TP
 \fBSSL_CERT_FILE\fR
 PEM file of authorities to trust in place of the built\-in ones.
 .TP

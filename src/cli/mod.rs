@@ -17,6 +17,7 @@ mod cache;
 mod clean;
 mod comparison;
 mod completions;
+mod confined;
 mod convert;
 mod data;
 mod described;
@@ -43,6 +44,7 @@ mod schema;
 mod search;
 mod shell_words;
 mod show;
+mod stage;
 mod status;
 mod terminal;
 mod trainer_options;
@@ -57,6 +59,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
+use crate::files::lost;
 use global::{Global, GlobalArgs};
 use log::LogFormat;
 use terminal::{Color, Style};
@@ -111,6 +114,8 @@ enum Command {
     Architecture(architecture::Args),
     Init(init::Args),
     Schema(schema::Args),
+    #[command(subcommand, hide = true)]
+    Stage(stage::Command),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -134,6 +139,7 @@ fn dispatch(command: Command, global: &Global) -> Result<Exit> {
         Command::Architecture(args) => architecture::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::Schema(args) => schema::run(args, global),
+        Command::Stage(command) => stage::run(command, global),
         Command::Completions(args) => completions::run(args, global),
         Command::Man(args) => man::run(args, global),
     }
@@ -156,7 +162,15 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error, format, color),
     };
     let style = Style::of_stderr(cli.global.color, cli.global.log_format());
+    lost::expect();
     let outcome = panics::caught(|| Global::start(cli.global).and_then(|global| dispatch(cli.command, &global)));
+    let outcome = match (lost::check(), outcome) {
+        (Ok(()), outcome) => outcome,
+        // Whatever else went wrong may come of that.
+        (Err(lost), Err(error)) if !error.to_string().contains(lost.message()) => Err(lost.because(error)),
+        (Err(_), Err(error)) => Err(error),
+        (Err(lost), Ok(_)) => Err(lost),
+    };
     match outcome {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),

@@ -57,6 +57,8 @@ struct Task {
     done: u64,
     total: Option<u64>,
     unit: &'static str,
+    /// What it does where it counts nothing.
+    state: String,
     started: Instant,
     /// Since when units are counted.
     counted: Instant,
@@ -69,7 +71,7 @@ impl Task {
     fn new(task: ctx::Task<'_>, total: Option<u64>, unit: &'static str, now: Instant) -> Self {
         let name = task.name.or(task.scope.map(|scope| scope.stage)).unwrap_or_default().to_owned();
         let (scope, whole) = (task.scope.cloned(), task.name.is_none());
-        Self { scope, name, whole, done: 0, total, unit, started: now, counted: now, said: None, bar: None }
+        Self { scope, name, whole, done: 0, total, unit, state: String::new(), started: now, counted: now, said: None, bar: None }
     }
 
     fn is(&self, task: ctx::Task<'_>) -> bool {
@@ -126,6 +128,13 @@ impl Task {
         }
     }
 
+    fn state_line(&self, style: Style, now: Instant) -> String {
+        match style.format {
+            LogFormat::Json => log::state(&self.seen(now), &self.state),
+            LogFormat::Text | LogFormat::Github => format!("{}: {}", self.label(shown::NAME), shown::line(&self.state)),
+        }
+    }
+
     /// The line that a terminal of this many columns shows.
     fn bar_line(&self, columns: usize, now: Instant) -> String {
         let seen = self.seen(now);
@@ -133,8 +142,12 @@ impl Task {
         let label = shown::left(&self.label(width), width);
         let rate = format!("{}/s", figures(seen.rate()));
         let Some(total) = self.total else {
-            let count = format!(" {} {} {rate}", figures(self.done as f64), self.unit);
-            return format!("{label}{} {}", if self.unit.is_empty() { "" } else { &count }, clock(seen.seconds));
+            let count = match (self.unit, &self.state) {
+                ("", state) if state.is_empty() => String::new(),
+                ("", state) => format!(" {}", shown::shortened(state, columns.saturating_sub(width + 8))),
+                (unit, _) => format!(" {} {unit} {rate}", figures(self.done as f64)),
+            };
+            return format!("{label}{count} {}", clock(seen.seconds));
         };
         let share = if total == 0 { 1.0 } else { (self.done as f64 / total as f64).min(1.0) };
         let left = seen.left().map(clock).unwrap_or_default();
@@ -333,6 +346,24 @@ impl Progress for Reporter {
         }
     }
 
+    fn doing(&self, task: ctx::Task<'_>, state: &str) {
+        let line = {
+            let mut running = self.state();
+            let Some(task) = running.find(task).filter(|task| task.state != state) else { return };
+            task.state = state.to_owned();
+            let now = Instant::now();
+            let says = self.says_all_steps() || (self.says_steps() && task.said.is_some());
+            says.then(|| task.state_line(self.style, now))
+        };
+        if let Some(line) = line {
+            self.line(&line);
+        }
+    }
+
+    fn note(&self, message: &str) {
+        Self::note(self, message);
+    }
+
     fn warn(&self, message: &str) {
         {
             let warnings = &mut self.state().warnings;
@@ -451,6 +482,24 @@ mod tests {
             (task.total, task.done, task.unit) = (Some(u64::MAX), u64::MAX / 2, "bytes");
             assert!(shown::columns(&task.bar_line(50, now)) <= 50, "{}", task.bar_line(50, now));
         }
+    }
+
+    #[test]
+    fn a_stage_elsewhere_says_what_it_waits_for() {
+        let reporter = Reporter::new(Verbosity::Quiet, Style { terminal: false, color: false, format: LogFormat::Text });
+        let big = scope("big");
+        let whole = ctx::Task { scope: Some(&big), name: None };
+        reporter.start(whole, None, "");
+        reporter.doing(whole, "running on worker-3");
+        let state = reporter.state();
+        let [task] = state.running.as_slice() else { panic!("one task") };
+        let now = task.started + Duration::from_secs(41);
+        assert!(task.bar_line(80, now).ends_with(" running on worker-3 41s"), "{}", task.bar_line(80, now));
+        assert!(shown::columns(&task.bar_line(50, now)) <= 50, "{}", task.bar_line(50, now));
+        let style = |format| Style { terminal: false, color: false, format };
+        assert_eq!(task.state_line(style(LogFormat::Text), now), "big gather: running on worker-3");
+        let expected = r#"{"schema":1,"event":"state","net":"big","stage":"gather","task":"gather","state":"running on worker-3","seconds":41.0}"#;
+        assert_eq!(task.state_line(style(LogFormat::Json), now), expected);
     }
 
     #[test]

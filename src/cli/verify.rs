@@ -13,7 +13,7 @@ use crate::build::{Checked, Options, Rebuilt, RebuiltFile, lock, locked_nets, pr
 use crate::ctx::Backend;
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::files::Bytes;
+use crate::files::{Bytes, note_unfinished};
 use crate::manifest::{self, Manifest};
 use crate::stage::Load;
 
@@ -134,6 +134,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 
 fn temporary_folder() -> Result<tempfile::TempDir> {
     let folder = tempfile::Builder::new().prefix("nnue-verify-").tempdir();
+    let folder = folder.inspect(|folder| note_unfinished(folder.path()));
     folder.map_err(|error| Error::new("cannot make a temporary folder").because(error).help("set TMPDIR to a folder with space"))
 }
 

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::build::{ManifestArgs, Teller, WorkArgs, finish_uploads, manifest_path, print_net_error, read_manifest};
+use super::build::{ManifestArgs, RemoteArgs, Teller, WorkArgs, finish_uploads, manifest_path, print_net_error, read_manifest};
 use super::{Exit, Global, hook};
-use crate::build::{NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, is_meant, select_nets};
+use crate::build::{ClusterChoice, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, is_meant, select_nets};
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family;
-use crate::files::{Bytes, Signature};
+use crate::files::{Bytes, Signature, lost};
 use crate::format::sources::with_parts;
 use crate::format::wasm::other_parts;
 use crate::manifest::{self, Described, FilePath, Globs, Manifest, ResolvedNet};
@@ -49,6 +49,8 @@ pub(crate) struct Args {
     settle: Duration,
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    remote: RemoteArgs,
     /// Print a JSON report on stdout, one line for each round that did something
     #[arg(long)]
     json: bool,
@@ -63,11 +65,13 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.work.start()?;
+    let cluster = args.remote.cluster()?;
     let path = manifest_path(global)?;
     let mut watcher = Watcher {
         // Whoever saves a checkpoint in place cuts it short first; a map of it would then end this process.
         ctx: global.ctx(args.work.backend()).copying_inputs(),
         args: &args,
+        cluster,
         global,
         look: look(&path, true),
         path,
@@ -144,6 +148,8 @@ struct Failed {
 
 struct Watcher<'a> {
     args: &'a Args,
+    /// Which cluster may run stages.
+    cluster: ClusterChoice,
     global: &'a Global,
     ctx: Ctx,
     path: PathBuf,
@@ -217,6 +223,7 @@ impl Watcher<'_> {
     /// Looks at everything, and builds what is complete and was not dealt with.
     fn round(&mut self) -> Result<()> {
         self.ctx.check()?;
+        lost::forget();
         self.round += 1;
         let Some(manifest) = self.refreshed()? else { return Ok(()) };
         let ready = self.ready(&manifest);
@@ -453,7 +460,9 @@ impl Watcher<'_> {
 
     fn options(&self, dry_run: bool) -> Options {
         let (paranoid, lock_timeout) = (self.args.manifest.paranoid, self.args.manifest.lock_timeout);
-        Options { dry_run, keep_going: true, jobs: self.args.work.jobs(), paranoid, lock_timeout, ..Options::default() }
+        let (cluster, cluster_fallback) = (self.cluster.clone(), self.args.remote.fallback());
+        let jobs = self.args.work.jobs();
+        Options { dry_run, keep_going: true, jobs, paranoid, cluster, cluster_fallback, lock_timeout, ..Options::default() }
     }
 
     /// Whether a source holds a whole network. Says so if not.

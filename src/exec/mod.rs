@@ -1,7 +1,11 @@
 //! What runs an action: here by the stages of its family ([`Local`]), elsewhere by another implementation of [`Executor`].
 //!
+//! [`remote`] is a cluster that a build may hand actions to.
+//!
 //! An executor gets an action and its inputs and gives what came of it. It knows neither graph, manifest, cache nor the places where
 //! files are published: whoever drives it stores and publishes.
+
+pub(crate) mod remote;
 
 use crate::ctx::Ctx;
 use crate::error::Result;

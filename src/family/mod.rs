@@ -20,7 +20,7 @@ pub(crate) use artifact::{Content, Inputs, Product, Value};
 use crate::ctx::Ctx;
 use crate::draw::Scene;
 use crate::error::Result;
-use crate::files::Bytes;
+use crate::files::{Blake3, Bytes};
 use crate::format::autodiscover::AUTODISCOVER;
 use crate::format::sources::{FileKind, probe};
 use crate::manifest::{FilePath, Located, Manifest, Output, OutputKind, Publish, ResolvedNet, Source};
@@ -110,7 +110,7 @@ pub(crate) trait Stages: Sync {
     /// When it is damaged, or results of this action are not stored.
     fn read_stored(&self, action: &Action, bytes: &[u8]) -> Result<Value>;
 
-    /// Reads a file of the user's that stands where a result could: a permutation, say.
+    /// Reads a file that stands where a result could: a permutation of the user's, or a matrix that came to a worker.
     ///
     /// # Errors
     /// When it is damaged, or no file is read in this role.
@@ -127,6 +127,22 @@ pub(crate) trait Stages: Sync {
     /// # Errors
     /// When it cannot: why.
     fn check_fits(&self, action: &Action, result: &Value, network: &Value) -> Result<()>;
+
+    /// Seconds that one core takes for an action, as far as that can be told beforehand: what decides where it runs, and nothing else.
+    /// A search reads matrices of `matrix` bytes.
+    ///
+    /// # Errors
+    /// When no such action works on such a network.
+    fn core_seconds(&self, action: &Action, network: &Value, matrix: u64) -> Result<f64>;
+
+    /// The bytes of a network for a machine that runs an action on it; `None` where no action on such a network runs elsewhere.
+    fn packed(&self, network: &Value) -> Option<Vec<u8>>;
+
+    /// The network of this digest that [`Self::packed`] gave these bytes for.
+    ///
+    /// # Errors
+    /// When it is another one.
+    fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<Value>;
 
     /// Whether a file that an action loads, the one at `path`, holds a whole network; true of actions that load none.
     ///

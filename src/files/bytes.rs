@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use super::lost::Watch;
 use crate::{
     ctx::{Ctx, open_file},
     error::{Error, Result},
@@ -25,7 +26,11 @@ const MAP_FROM: u64 = 1 << 20;
 pub struct Bytes(Arc<Owner>);
 
 enum Owner {
-    Map(memmap2::Mmap),
+    /// The watch goes before its map does.
+    Map {
+        _watch: Option<Watch>,
+        map: memmap2::Mmap,
+    },
     Vec(Vec<u8>),
 }
 
@@ -61,15 +66,15 @@ pub(super) fn folder(path: &Path) -> (&'static str, &'static str) {
 impl Bytes {
     /// The file at `path`.
     ///
-    /// A large one must not shrink while its bytes are in use: the operating system then ends the process. It may grow or be
-    /// replaced by renaming, which is how every careful program writes.
+    /// A large one must not shrink while its bytes are in use: the operating system then ends the process, unless it is the command line's
+    /// ([`super::lost`]). It may grow or be replaced by renaming, which is how every careful program writes.
     ///
     /// # Errors
     /// When the file cannot be opened, read or mapped, or is not a regular one.
     pub fn map(path: &Path) -> Result<Self> {
         check_regular(path)?;
         let file = open_file(path).map_err(|error| Error::io("cannot open", path, error))?;
-        Self::of_file(file).map_err(|error| Error::io("cannot read", path, error))
+        Self::of_file(file, path).map_err(|error| Error::io("cannot read", path, error))
     }
 
     /// An input of a stage: as [`Self::map`], but opened through `ctx`, and copied whatever its size where `ctx` says so.
@@ -79,12 +84,12 @@ impl Bytes {
     pub fn input(path: &Path, ctx: &Ctx) -> Result<Self> {
         check_regular(path)?;
         let file = ctx.open(path)?;
-        let bytes = if ctx.copies_inputs() { Self::copy_of(file) } else { Self::of_file(file) };
+        let bytes = if ctx.copies_inputs() { Self::copy_of(file) } else { Self::of_file(file, path) };
         bytes.map_err(|error| Error::io("cannot read", path, error))
     }
 
-    /// The contents of a file that is open, copied or mapped by size.
-    pub(crate) fn of_file(file: File) -> io::Result<Self> {
+    /// The contents of a file that is open, copied or mapped by size; `path` is for messages.
+    pub(crate) fn of_file(file: File, path: &Path) -> io::Result<Self> {
         if file.metadata()?.len() < MAP_FROM {
             return Self::copy_of(file);
         }
@@ -92,9 +97,9 @@ impl Bytes {
         // through bounds-checked slices, and no value taken from the map is trusted after its check: text is copied out first,
         // tensor bytes are plain numbers of which every pattern is valid. Blobs of the cache are written under another name, made
         // read-only and then renamed; this program only ever unlinks or replaces them, which leaves a mapped inode alone. Whoever
-        // truncates a mapped file in place can end the process with SIGBUS, as any program's that maps files.
+        // truncates a mapped file in place makes the system send SIGBUS, which `lost.rs` is for; of a library it ends the process.
         let map = unsafe { memmap2::Mmap::map(&file) }?;
-        Ok(Self(Arc::new(Owner::Map(map))))
+        Ok(Self(Arc::new(Owner::Map { _watch: Watch::over(&map, path), map })))
     }
 
     fn copy_of(mut file: File) -> io::Result<Self> {
@@ -106,7 +111,7 @@ impl Bytes {
     /// Tells the system that these bytes are not needed for now: of a mapped file their pages leave the memory, and come back when they are
     /// read again. Of bytes in memory nothing goes.
     pub fn let_go(&self, range: Range<usize>) {
-        if let Owner::Map(map) = &*self.0
+        if let Owner::Map { map, .. } = &*self.0
             && range.end <= map.len()
             && range.start < range.end
         {
@@ -127,7 +132,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match &*self.0 {
-            Owner::Map(map) => map,
+            Owner::Map { map, .. } => map,
             Owner::Vec(bytes) => bytes,
         }
     }
@@ -157,9 +162,9 @@ mod tests {
         for (content, mapped) in [(&b""[..], false), (b"abc", false), (&large[1..], false), (&large, true)] {
             std::fs::write(&path, content).unwrap();
             let bytes = Bytes::map(&path).unwrap();
-            assert_eq!((&*bytes, matches!(*bytes.0, Owner::Map(_))), (content, mapped));
+            assert_eq!((&*bytes, matches!(*bytes.0, Owner::Map { .. })), (content, mapped));
             let input = Bytes::input(&path, &Ctx::silent()).unwrap();
-            assert_eq!((&*input, matches!(*input.0, Owner::Map(_))), (content, mapped));
+            assert_eq!((&*input, matches!(*input.0, Owner::Map { .. })), (content, mapped));
             let copied = Bytes::input(&path, &Ctx::silent().copying_inputs()).unwrap();
             assert!(*copied == *content && matches!(*copied.0, Owner::Vec(_)));
             std::fs::remove_file(&path).unwrap();

@@ -8,12 +8,13 @@
 //! * [`lock`]: locks between processes.
 //! * [`digest`]: digests as types. [`hash`]: digests of files that held still while they were read.
 //! * [`signature`]: what the file system says of a file, and when that may stand for its contents.
-//! * [`bytes`]: the bytes of whole files, mapped where they are many. [`reader`]: numbers from bytes.
+//! * [`bytes`]: the bytes of whole files, mapped where they are many. [`lost`]: maps that were cut off. [`reader`]: numbers from bytes.
 
 pub mod bytes;
 pub mod digest;
 pub mod hash;
 pub mod lock;
+pub mod lost;
 mod own;
 pub(crate) mod paths;
 pub mod reader;
@@ -30,8 +31,10 @@ pub use own::OwnPath;
 pub(crate) use paths::{folder_of, named};
 pub use reader::{CutOff, Reader};
 pub use signature::{Clock, Signature};
+#[cfg(feature = "cli")]
+pub(crate) use write::remove_unfinished;
 pub use write::{
     Durability, TEMP_PREFIX, create_dir_all, is_runnable, make_runnable, remove_file, sweep_temp, write_atomic, write_atomic_named,
     write_if_accepted, write_if_different, write_named_if_accepted,
 };
-pub(crate) use write::{TempFile, age, file_system_clock, sweep_own};
+pub(crate) use write::{TempFile, age, file_system_clock, note_unfinished, sweep_own};

@@ -9,7 +9,7 @@ use std::{fs::Metadata, os::unix::fs::MetadataExt, time::SystemTime};
 use serde::{Deserialize, Serialize};
 
 /// Seconds and nanoseconds since 1970, negative before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp {
     /// Whole seconds, rounded down.
     pub seconds: i64,
@@ -32,7 +32,7 @@ impl Timestamp {
 }
 
 /// Changes whenever a file's contents do, as far as the file system can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Signature {
     /// Bytes.
     pub len: u64,

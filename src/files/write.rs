@@ -10,11 +10,13 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use tempfile::NamedTempFile;
 
+use super::lost;
 use super::own::{OwnPath, OwnTemp};
 use super::paths::folder_of;
 use super::signature::{Clock, Signature};
@@ -230,6 +232,7 @@ impl TempFile {
     /// Gives the file its real name, making the folder where that is missing; forces nothing to the disk.
     pub(crate) fn rename(mut self, path: &OwnPath) -> io::Result<()> {
         self.out.flush()?;
+        lost::check().map_err(|error| io::Error::other(error.to_string()))?;
         match self.temp.rename(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 path.folder().create()?;
@@ -365,7 +368,8 @@ fn write_into<F, T>(temp: F, file: impl Fn(&F) -> &File, shown: &Path, write: im
     let failure = out.into_parts().0.failure.or(flushed.err());
     match failure {
         Some(error) => Err(Error::io("cannot write", shown, error)),
-        None => value.map(|value| (temp, value)),
+        // What was made of bytes that were no more gets no name.
+        None => value.and_then(|value| lost::check().map(|()| (temp, value))),
     }
 }
 
@@ -401,12 +405,37 @@ fn new_temp(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<NamedTempFile> {
     // `tempfile` wraps errors in a kind and a made-up name; callers name the file that it is about, and look at the number.
     let mut failed = None;
-    let noting = |path: &Path| open(path).inspect_err(|error| failed = error.raw_os_error());
+    let noting = |path: &Path| {
+        let made = open(path).inspect(|_| note_unfinished(path));
+        made.inspect_err(|error| failed = error.raw_os_error())
+    };
     let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, noting);
     let temp = temp.map_err(|error| failed.map_or(error, io::Error::from_raw_os_error))?;
     // Where locks do not work, the sweep goes by age.
     let _ = temp.as_file().try_lock();
     Ok(temp)
+}
+
+/// Temporary files that were made. Those that were renamed or removed since are forgotten now and then: nothing has their names again.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Notes a file or folder that must not outlive the process.
+pub(crate) fn note_unfinished(path: &Path) {
+    const FEW: usize = 64;
+    let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if unfinished.len() >= FEW && unfinished.len().is_power_of_two() {
+        unfinished.retain(|path| fs::symlink_metadata(path).is_ok());
+    }
+    unfinished.push(path.to_owned());
+}
+
+/// Removes all temporary files of this process, for one that ends without dropping its values.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "a library's process is not its own"))]
+pub(crate) fn remove_unfinished() {
+    for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // Of a folder all: it is one that the process made.
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+    }
 }
 
 /// Gives a temporary file its real name. Where that fails it is removed when it is dropped, as if nothing had been tried.

@@ -10,7 +10,7 @@ use std::{
 use crate::files::named;
 
 /// A path in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FilePath {
     /// As typed: for messages.
     pub typed: String,

@@ -7,8 +7,8 @@ use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
     words::{
-        Algorithm, Allow, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, View,
-        Word,
+        Algorithm, Allow, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, RemoteStage,
+        View, Word,
     },
 };
 
@@ -16,7 +16,12 @@ use crate::{
 pub(super) const VERSION: u64 = 1;
 
 /// Where a remote cache may be.
-pub(super) const REMOTE_SCHEMES: [&str; 5] = ["https", "http", "s3", "gs", "az"];
+pub(super) const REMOTE_SCHEMES: [&str; 7] = ["https", "http", "s3", "gs", "az", "grpcs", "grpc"];
+
+/// Where a cluster may be.
+pub(super) const CLUSTER_SCHEMES: [&str; 2] = ["grpcs", "grpc"];
+/// How many actions are under way on a cluster where nothing is said of it.
+pub(super) const DEFAULT_JOBS: usize = 64;
 
 /// A key that a table may hold.
 #[derive(Clone, Copy)]
@@ -86,6 +91,14 @@ pub(super) enum Kind {
     Features,
     /// The address of a remote cache.
     Url,
+    /// The address of a cluster.
+    Cluster,
+    /// A number with its unit of time.
+    Duration,
+    /// Texts, by names of the user's.
+    Texts,
+    /// One of the names that the function gives, or several.
+    Choices(fn() -> Choices),
     /// The name of a source, a path, or a table with a glob.
     Source(&'static Table),
     /// A table with fixed keys.
@@ -236,6 +249,7 @@ pub(super) static ROOT: Table = Table::new(
         Key::new("report", Kind::Path, "An HTML page about builds of all nets, with a folder of pictures beside it"),
         Key::new("watch", Kind::Table(&WATCH), "What `nnue watch` does besides building"),
         Key::new("cache", Kind::Table(&CACHE), "Where results are kept besides the local cache"),
+        Key::new("remote", Kind::Table(&CLUSTER), "A cluster that runs expensive stages"),
     ]],
 );
 
@@ -245,8 +259,9 @@ pub(super) fn is_named(key: &str) -> bool {
 }
 
 /// The tables in the order of the reference.
-pub(super) static TABLES: [&Table; 16] = [
+pub(super) static TABLES: [&Table; 17] = [
     &ROOT, &SOURCE, &DATA, &NET, &GLOB, &OPTIMIZE, &FILTER, &PROVE, &ENGINE, &BLEND, &HEADS, &METADATA, &DEFAULTS, &WATCH, &CACHE, &REMOTE,
+    &CLUSTER,
 ];
 
 pub(super) static SOURCE: Table = Table::new(
@@ -563,9 +578,29 @@ pub(super) static REMOTE: Table = Table::new(
     "[cache.remote]",
     "A cache that machines share. Credentials come from the environment only",
     &[&[
-        Key::new("url", Kind::Url, "An HTTP cache (`http://`, `https://`) or a bucket (`s3://`, `gs://`, `az://`), with a folder")
+        Key::new("url", Kind::Url, "An HTTP cache (`http://`, `https://`), a bucket (`s3://`, `gs://`, `az://`), with a folder, or a server of the Remote Execution API (`grpc://`, `grpcs://`), with an instance")
             .required("url = \"https://cache.example.org/nnue\""),
         Key::new("mode", Kind::Choice(choices::<RemoteMode>), "What is done with it").default("read"),
+    ]],
+);
+
+pub(super) static CLUSTER: Table = Table::new(
+    "cluster",
+    "[remote]",
+    "A cluster that runs expensive stages, by the Remote Execution API v2; changes no result. `nnue build` and `nnue watch` alone ask it. Credentials come from the \
+     environment only",
+    &[&[
+        Key::new("url", Kind::Cluster, "Where it is; `--remote URL` and `NNUE_REMOTE` come before it, and `--remote off` turns it off"),
+        Key::new("cas", Kind::Cluster, "Where its files and results are kept").default("there, too"),
+        Key::new("instance", Kind::Text, "The name of the instance, as the cluster's owners gave it").default("the path of `url`"),
+        Key::new("properties", Kind::Texts, "What a worker must have, in the cluster's own words").default("nothing"),
+        Key::new("stages", Kind::Choices(choices::<RemoteStage>), "Which stages it may run").default("all of these"),
+        Key::new("jobs", integer(1, 1000), "Actions that are under way there, beside those of `-j` here").default("64"),
+        Key::new("timeout", Kind::Duration, "How long an action may run there").default("`30m`"),
+        Key::new("queue-timeout", Kind::Duration, "How long an action may wait for a worker").default("`10m`"),
+        Key::new("min-seconds", Kind::Limit(1e6), "What is done here in less time, or sooner than there, is not sent; 0: everything is sent").default("5"),
+        Key::new("fallback", Kind::Boolean, "What the cluster cannot do is done here; otherwise its net fails").default("`true`"),
+        Key::new("tool", Kind::Path, "The program that is sent: a static `nnue` of this version").default("this one, if it is static"),
     ]],
 );
 

@@ -50,8 +50,8 @@ pub use self::{
     output::{Output, OutputKind, PROVENANCE_SUFFIX, TypedOutput, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
     read::{
-        Blend, Claims, Data, Described, Edits, Engine, HeaderEdits, Heads, Hook, NET_PREFIX, Net, NetSource, Optimize, Prove, Proving,
-        RemoteCache, Source,
+        Blend, Claims, Cluster, Data, Described, Edits, Engine, HeaderEdits, Heads, Hook, NET_PREFIX, Net, NetSource, Optimize, Prove, Proving,
+        RemoteCache, Source, check_cluster_url,
     },
     reference::reference,
     resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},
@@ -60,7 +60,7 @@ pub use self::{
     text::{Located, Span},
     tree::Override,
 };
-pub use crate::words::{Algorithm, CompressionChoice, Overflow, Publish, RemoteMode};
+pub use crate::words::{Algorithm, CompressionChoice, Overflow, Publish, RemoteMode, RemoteStage};
 use crate::{
     ctx::open_file,
     error::{Error, Kind, Result},
@@ -94,6 +94,8 @@ pub struct Manifest {
     pub architectures: BTreeMap<String, Arc<Description>>,
     /// The `[cache.remote]` table.
     pub remote_cache: Option<RemoteCache>,
+    /// The `[remote]` table.
+    pub cluster: Option<Cluster>,
     /// `[watch]`: what is run for each net that `nnue watch` published.
     pub hook: Option<Hook>,
     /// Where the page about builds of all nets goes.
@@ -210,7 +212,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
             NetSource::Named(_) | NetSource::Path(_) | NetSource::Embedded { .. } => None,
         }));
     }
-    let Content { sources, data, nets: declared, remote_cache, report, hook, architectures, warnings, .. } = content;
+    let Content { sources, data, nets: declared, remote_cache, cluster, report, hook, architectures, warnings, .. } = content;
     let (metadata, listed) = (None, listed.into_iter().collect());
     let overrides = overrides.to_vec();
     Ok(Manifest {
@@ -222,6 +224,7 @@ fn parse_with(text: &str, path: &Path, overrides: &[Override], globs: Globs) -> 
         nets,
         architectures,
         remote_cache,
+        cluster,
         report,
         hook,
         warnings,

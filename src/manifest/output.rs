@@ -22,7 +22,7 @@ pub fn provenance_path(output: &Path) -> PathBuf {
 }
 
 /// A place to write to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Output {
     /// File or folder.
     pub path: Located<FilePath>,

@@ -15,7 +15,7 @@ pub const FISHTEST_LICENSE: &str = "CC0-1.0";
 const DIGITS: usize = 12;
 
 /// How the files of a net go out into the world. None of it changes a byte of the net, so none of it is in a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Release {
     /// Whether each output gets a provenance file beside it.
     pub provenance: Located<bool>,

@@ -1,5 +1,6 @@
 //! What is built in the end: one value a net, with all that its table, the defaults, the matrix and the disk make of it.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::{
@@ -7,9 +8,10 @@ use super::{
     output::Output,
     publish::Release,
     read::{Data, Edits, Engine, Source},
-    text::{Located, Span},
+    text::{Located, Span, hashed_without_place},
 };
 use crate::{
+    files::Blake3,
     net::Description,
     positions::Filters,
     words::{Algorithm, Allow, CompressionChoice},
@@ -50,7 +52,56 @@ pub struct ResolvedNet {
     pub release: Release,
 }
 
+hashed_without_place!(ResolvedNet {
+    name,
+    sweep,
+    source,
+    described,
+    description,
+    compression,
+    outputs,
+    permutation,
+    optimize,
+    edits,
+    allow,
+    prove,
+    engine,
+    release,
+});
+hashed_without_place!(ResolvedOptimize { data, positions, seed, algorithm, budget, filters });
+
+impl Hash for ResolvedProve {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { span: _, data, positions, seed, max_error, mean_error } = self;
+        (data, positions, seed).hash(state);
+        [max_error, mean_error].map(|limit| limit.as_ref().map(|limit| limit.value.to_bits())).hash(state);
+    }
+}
+
+/// A digest as what values hash themselves into.
+struct Digesting(blake3::Hasher);
+
+impl Hasher for Digesting {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of the digest its beginning.
+    fn finish(&self) -> u64 {
+        let digest = self.0.finalize();
+        u64::from_le_bytes(*digest.as_bytes().first_chunk().expect("32 bytes begin with 8"))
+    }
+}
+
 impl ResolvedNet {
+    /// Digest of all that is said of the net, wherever in the manifest it stands. Only for this build of the program: the next one may
+    /// know more of nets.
+    pub fn definition(&self) -> Blake3 {
+        let mut digesting = Digesting(blake3::Hasher::new_derive_key("nnue 2026-11 definition of a net"));
+        self.hash(&mut digesting);
+        Blake3(digesting.0.finalize().into())
+    }
+
     /// Whether it is the net's name, or that of the sweep that it comes from.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.sweep.as_deref() == Some(name)

@@ -19,7 +19,9 @@ const VERSION: &str = r"^([0-9]+\.[0-9]+\.[0-9]+|\{[0-9A-Za-z_]+\})$";
 /// A path, which is not a shell's.
 const PATH: &str = r"^([^~$]|~[^/]|~$)";
 const SHA256: &str = "^[0-9a-fA-F]{64}$";
-const URL: &str = r"^(https?|s3|gs|az)://[^/@?#]+(/[^?#]*)?$";
+const URL: &str = r"^(https?|s3|gs|az|grpcs?)://[^/@?#]+(/[^?#]*)?$";
+const CLUSTER: &str = r"^grpcs?://[^/@?#:]+(:[^/@?#]*)?(/[^?#]*)?$";
+const DURATION: &str = r"^([0-9]+(ms|s|m|h|d))+$";
 
 /// What the schema is called by others that refer to it.
 const ID: &str = "urn:nnue:manifest:1";
@@ -196,6 +198,10 @@ fn value(key: &Key, table: &Table, definitions: &mut Definitions) -> Value {
         Kind::Architecture(choices) => architecture(choices(), table, definitions),
         Kind::Features => features(table),
         Kind::Url => pattern(URL),
+        Kind::Cluster => pattern(CLUSTER),
+        Kind::Duration => pattern(DURATION),
+        Kind::Texts => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        Kind::Choices(choices) => one_or_more(&choice(choices(), definitions)),
         Kind::Source(glob) => {
             json!({"anyOf": [filled(), define_table(glob, definitions)]})
         }

@@ -2,7 +2,12 @@
 //!
 //! Knows nothing of TOML or of the manifest's keys.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    hash::{Hash, Hasher},
+    path::Path,
+    sync::Arc,
+};
 
 use miette::NamedSource;
 
@@ -24,6 +29,26 @@ pub struct Located<T> {
     pub value: T,
     /// Its place.
     pub span: Span,
+}
+
+/// Hashes all of a table but the place where it stands. A field that is not named does not compile.
+macro_rules! hashed_without_place {
+    ($type:ident $(<$of:ident>)? { $($field:ident),* $(,)? }) => {
+        impl $(<$of: std::hash::Hash>)? std::hash::Hash for $type $(<$of>)? {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                let Self { span: _, $($field),* } = self;
+                $(std::hash::Hash::hash($field, state);)*
+            }
+        }
+    };
+}
+pub(super) use hashed_without_place;
+
+impl<T: Hash> Hash for Located<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { value, span: _ } = self;
+        value.hash(state);
+    }
 }
 
 impl<T> Located<T> {

@@ -136,6 +136,13 @@ pub struct Generation {
     pub pawn: Option<i32>,
 }
 
+impl std::hash::Hash for Generation {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // No two have one name.
+        self.name.hash(state);
+    }
+}
+
 impl PartialEq for Generation {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -74,6 +74,13 @@ pub struct Quantization {
     pub overflow: OverflowBehaviour,
 }
 
+impl std::hash::Hash for Quantization {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // No two have one name.
+        self.name.hash(state);
+    }
+}
+
 /// How the trainer's float forward follows an engine's integers: their clips and shifts in terms of 1.0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FloatScale {

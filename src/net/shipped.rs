@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 /// The text of an architecture, with what is to be laid over it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Description {
     /// Its name, for messages: that of a shipped architecture, of a file, or of a table in a manifest.
     pub name: String,

@@ -22,8 +22,32 @@ pub(super) struct Gains {
     counts: Vec<u32>,
     /// `pairs[to * blocks + from]`; zeros where `from` is `to`.
     pairs: Vec<PairGains>,
-    /// Blocks whose neurons changed since the counts were made.
-    stale: Vec<bool>,
+    /// What changed in each block since the counts were made.
+    stale: Vec<Stale>,
+}
+
+/// What of a block's counts and gains is out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stale {
+    Nothing,
+    /// All but the counts of this place, at which alone another neuron stands: they rest on the three others.
+    AllBut(usize),
+    All,
+}
+
+impl Stale {
+    fn is_any(self) -> bool {
+        self != Self::Nothing
+    }
+
+    /// Another neuron came to this place.
+    fn changed(&mut self, place: usize) {
+        *self = match *self {
+            Self::Nothing => Self::AllBut(place),
+            Self::AllBut(other) if other == place => Self::AllBut(place),
+            Self::AllBut(_) | Self::All => Self::All,
+        };
+    }
 }
 
 impl Gains {
@@ -31,7 +55,7 @@ impl Gains {
     pub(super) fn new(perm: Vec<u32>) -> Self {
         let half = perm.len();
         let blocks = half / 4;
-        Self { half, blocks, perm, counts: vec![0; half * half], pairs: vec![[0; 16]; blocks * blocks], stale: vec![true; blocks] }
+        Self { half, blocks, perm, counts: vec![0; half * half], pairs: vec![[0; 16]; blocks * blocks], stale: vec![Stale::All; blocks] }
     }
 
     pub(super) fn blocks(&self) -> usize {
@@ -45,8 +69,8 @@ impl Gains {
     /// Exchanges the neurons at two places.
     pub(super) fn swap(&mut self, i: usize, j: usize) {
         self.perm.swap(i, j);
-        self.stale[i / 4] = true;
-        self.stale[j / 4] = true;
+        self.stale[i / 4].changed(i % 4);
+        self.stale[j / 4].changed(j % 4);
     }
 
     /// Moves the neuron at `i` to `j`, that at `j` to `k`, and that at `k` to `i`.
@@ -58,7 +82,7 @@ impl Gains {
     /// Brings counts and gains up to date with the moves made. `counter` must always be of the same matrix.
     pub(super) fn refresh(&mut self, counter: &mut dyn OverlapCounter, ctx: &Ctx) -> Result<()> {
         let half = self.half;
-        let stale: Vec<usize> = (0..self.blocks).filter(|&block| self.stale[block]).collect();
+        let stale: Vec<usize> = (0..self.blocks).filter(|&block| self.stale[block].is_any()).collect();
         if stale.is_empty() {
             return Ok(());
         }
@@ -67,9 +91,13 @@ impl Gains {
             counter.overlap_counts(&neurons, &mut self.counts, ctx)?;
         } else {
             let mut rows = vec![0; 4 * stale.len() * half];
-            counter.overlap_counts(&neurons, &mut rows, ctx)?;
-            for (&block, rows) in stale.iter().zip(rows.chunks_exact(4 * half)) {
-                self.counts[4 * block * half..][..4 * half].copy_from_slice(rows);
+            let known = |block: &usize| if let Stale::AllBut(place) = self.stale[*block] { Some(place) } else { None };
+            let known: Vec<Option<usize>> = stale.iter().map(known).collect();
+            counter.overlap_counts_but(&neurons, &known, &mut rows, ctx)?;
+            for ((&block, known), rows) in stale.iter().zip(known).zip(rows.chunks_exact(4 * half)) {
+                for (place, row) in rows.chunks_exact(half).enumerate().filter(|(place, _)| known != Some(*place)) {
+                    self.counts[(4 * block + place) * half..][..half].copy_from_slice(row);
+                }
             }
         }
         let Self { blocks, perm, counts, pairs, stale, .. } = self;
@@ -77,7 +105,7 @@ impl Gains {
             let rows: [&[u32]; 4] = std::array::from_fn(|j| &counts[(4 * to + j) * half..][..half]);
             let held: [u32; 4] = std::array::from_fn(|j| rows[j][perm[4 * to + j] as usize]);
             for (from, pair) in pairs.iter_mut().enumerate() {
-                if from != to && (stale[from] || stale[to]) {
+                if from != to && (stale[from].is_any() || stale[to].is_any()) {
                     for i in 0..4 {
                         let neuron = perm[4 * from + i] as usize;
                         for j in 0..4 {
@@ -88,7 +116,7 @@ impl Gains {
                 }
             }
         });
-        stale.fill(false);
+        stale.fill(Stale::Nothing);
         Ok(())
     }
 

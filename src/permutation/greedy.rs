@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::{
     backend::OverlapCounter,
     gains::{Gains, PairGains},
+    kernel::{ABOVE, Kernel},
 };
 use crate::{ctx::Ctx, error::Result};
 
@@ -268,61 +269,107 @@ enum Scope<'a> {
 /// The best cycle with a positive gain whose lowest block is `first`, within `scope`, unless `known` is better; of equal ones the first by
 /// (second block, third block, places).
 fn best_cycle(gains: &Gains, bounds: &Bounds, first: usize, scope: Scope, known: Option<Cycle>) -> Option<Cycle> {
-    let blocks = gains.blocks();
+    let (blocks, kernel) = (gains.blocks(), Kernel::best());
     let mut best = known;
-    let back = &bounds.to[first * blocks..][..blocks];
-    let ends_back = &bounds.ends_to[first * blocks..][..blocks];
     for second in first + 1..blocks {
-        let there = bounds.from[first * blocks + second];
-        let ends_there = bounds.ends_from[first * blocks + second];
-        let onward = &bounds.from[second * blocks..][..blocks];
-        let ends_onward = &bounds.ends_from[second * blocks..][..blocks];
-        let mut look_at = |third: usize| {
-            let least = match best {
-                Some(Cycle { gain, places: [_, j, k] }) if (second, third) < (j / 4, k / 4) => gain - 1,
-                Some(Cycle { gain, .. }) => gain,
-                None => 0,
-            };
-            if there + onward[third] + back[third] <= least || third == second {
-                return;
-            }
-            // The coarse bound lets through many more than the best; each joint of the cycle gives a finer one.
-            let (ends_onward, ends_back) = (&ends_onward[third], &ends_back[third]);
-            if ends_there.through(ends_onward) + back[third] <= least
-                || ends_onward.through(ends_back) + there <= least
-                || ends_back.through(&ends_there) + onward[third] <= least
-            {
-                return;
-            }
-            let found = best_rotation(gains.pair(first, second), gains.pair(second, third), gains.pair(third, first), least);
-            if let Some((gain, [i, j, k])) = found {
-                best = Some(Cycle { gain, places: [4 * first + i, 4 * second + j, 4 * third + k] });
-            }
+        let thirds = Thirds {
+            gains,
+            kernel,
+            blocks: [first, second],
+            there: bounds.from[first * blocks + second],
+            onward: &bounds.from[second * blocks..][..blocks],
+            back: &bounds.to[first * blocks..][..blocks],
+            ends_there: bounds.ends_from[first * blocks + second],
+            ends_onward: &bounds.ends_from[second * blocks..][..blocks],
+            ends_back: &bounds.ends_to[first * blocks..][..blocks],
         };
         match scope {
             Scope::Unused(used) if used[second] => {}
-            Scope::Unused(used) => (first + 1..blocks).filter(|&third| !used[third]).for_each(look_at),
+            Scope::Unused(used) => thirds.look_at_all(|third| !used[third], &mut best),
             Scope::Through(marked, list) if !marked[second] => {
-                list.iter().filter(|&&third| third > first).for_each(|&third| look_at(third));
+                for list in list[list.partition_point(|third| *third <= first)..].chunks(ABOVE) {
+                    let so_far = best;
+                    thirds.look_at(list.iter().copied().filter(|third| thirds.is_near(*third, so_far)), &mut best);
+                }
             }
-            Scope::Through(..) | Scope::All => (first + 1..blocks).for_each(look_at),
+            Scope::Through(..) | Scope::All => thirds.look_at_all(|_| true, &mut best),
         }
     }
     best
 }
 
-/// The best cycle of neurons of three blocks that gains more than `least`, and the first places that reach it.
-fn best_rotation(ab: &PairGains, bc: &PairGains, ca: &PairGains, least: i32) -> Option<(i32, [usize; 3])> {
-    let mut best = (least, None);
-    for i in 0..4 {
-        for j in 0..4 {
-            for k in 0..4 {
-                let gain = ab[4 * i + j] + bc[4 * j + k] + ca[4 * k + i];
-                if gain > best.0 {
-                    best = (gain, Some([i, j, k]));
-                }
+/// Two blocks, and all that is known of the ways on from the second and back to the first.
+///
+/// Thirds are looked at by dozens: the coarse bound of all of them at once, the finer ones of those that are left, and of the few that
+/// pass these the gains, which lie far apart and are asked for some time before they are needed.
+struct Thirds<'a> {
+    gains: &'a Gains,
+    kernel: Kernel,
+    blocks: [usize; 2],
+    /// The most that a neuron gains on its way from the first to the second; from there to each; from each to the first.
+    there: i32,
+    onward: &'a [i32],
+    back: &'a [i32],
+    ends_there: Ends,
+    ends_onward: &'a [Ends],
+    ends_back: &'a [Ends],
+}
+
+impl Thirds<'_> {
+    /// What a cycle has to gain more than, to be better than `best`. Never falls from one third to the next.
+    fn least(&self, third: usize, best: Option<Cycle>) -> i32 {
+        match best {
+            Some(Cycle { gain, places: [_, j, k] }) if (self.blocks[1], third) < (j / 4, k / 4) => gain - 1,
+            Some(Cycle { gain, .. }) => gain,
+            None => 0,
+        }
+    }
+
+    /// Whether the coarse bound leaves the cycle a chance.
+    fn is_near(&self, third: usize, best: Option<Cycle>) -> bool {
+        third != self.blocks[1] && self.there + self.onward[third] + self.back[third] > self.least(third, best)
+    }
+
+    /// Whether the finer bounds do, one for each joint of the cycle.
+    fn is_nearer(&self, third: usize, best: Option<Cycle>) -> bool {
+        let (onward, back, least) = (&self.ends_onward[third], &self.ends_back[third], self.least(third, best));
+        self.ends_there.through(onward) + self.back[third] > least
+            && onward.through(back) + self.there > least
+            && back.through(&self.ends_there) + self.onward[third] > least
+    }
+
+    /// Puts the best of the cycles through a wanted third into `best`, if that is not better.
+    fn look_at_all(&self, is_wanted: impl Fn(usize) -> bool, best: &mut Option<Cycle>) {
+        for begin in (self.blocks[0] + 1..self.onward.len()).step_by(ABOVE) {
+            let chunk = begin..self.onward.len().min(begin + ABOVE);
+            let least = self.least(begin, *best) - self.there;
+            let mut near = self.kernel.above(&self.onward[chunk.clone()], &self.back[chunk], least);
+            let thirds = std::iter::from_fn(|| {
+                let next = (near != 0).then(|| begin + near.trailing_zeros() as usize);
+                near &= near.wrapping_sub(1);
+                next
+            });
+            self.look_at(thirds.filter(|third| *third != self.blocks[1] && is_wanted(*third)), best);
+        }
+    }
+
+    /// The same for at most [`ABOVE`] thirds, all near, in ascending order.
+    fn look_at(&self, thirds: impl Iterator<Item = usize>, best: &mut Option<Cycle>) {
+        let (mut hopeful, mut count) = ([0; ABOVE], 0);
+        let [first, second] = self.blocks;
+        for third in thirds {
+            if self.is_nearer(third, *best) {
+                self.kernel.prefetch(self.gains.pair(second, third));
+                hopeful[count] = third;
+                count += 1;
+            }
+        }
+        let ab = self.gains.pair(first, second);
+        for &third in &hopeful[..count] {
+            let (bc, ca) = (self.gains.pair(second, third), self.gains.pair(third, first));
+            if let Some((gain, [i, j, k])) = self.kernel.best_rotation(ab, bc, ca, self.least(third, *best)) {
+                *best = Some(Cycle { gain, places: [4 * first + i, 4 * second + j, 4 * third + k] });
             }
         }
     }
-    best.1.map(|places| (best.0, places))
 }

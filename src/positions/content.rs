@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    files::note_unfinished,
     format::packed::{self, Packing},
 };
 
@@ -156,7 +157,11 @@ impl Spool {
     fn spill(&mut self) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            empty => empty.insert(NamedTempFile::new()?),
+            empty => {
+                let file = empty.insert(NamedTempFile::new()?);
+                note_unfinished(file.path());
+                file
+            }
         };
         check_room(file.as_file(), self.memory.len() as u64)?;
         file.write_all(&self.memory)?;

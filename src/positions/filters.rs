@@ -15,7 +15,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::random::{happens, mix};
-use crate::words::{FilterSet, PieceWeights};
+use crate::words::{FilterSet, PieceWeights, Word};
 
 /// Which entries are dropped, besides those in check, which always are. The default drops none.
 ///
@@ -70,6 +70,13 @@ pub struct Filters {
     pub pc_y3: Option<f64>,
     /// Wanted share of positions with 32 pieces, since May 2026.
     pub pc_y4: Option<f64>,
+}
+
+impl std::hash::Hash for Filters {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // Every finite number is told apart in this form, and others are refused where filters are read.
+        serde_json::to_string(self).unwrap_or_default().hash(state);
+    }
 }
 
 impl Default for Filters {
@@ -602,6 +609,22 @@ pub(crate) fn filter_members(filters: &Filters) -> Map<String, Value> {
     filters.on().map(|(filter, setting)| (filter.name.to_owned(), value(setting))).collect()
 }
 
+/// The filters of which [`filter_members`] gives these members; `None` where there are none such.
+pub(crate) fn filters_of(members: &Map<String, Value>) -> Option<Filters> {
+    let mut filters = Filters::default();
+    for (name, value) in members {
+        let filter = FILTERS.iter().find(|filter| filter.name == name)?;
+        let setting = match filter.kind {
+            FilterKind::Flag => Setting::Flag(value.as_bool()?),
+            FilterKind::Whole { .. } => Setting::Whole(value.as_i64()?),
+            FilterKind::Number => Setting::Number(value.as_str()?.parse().ok()?),
+            FilterKind::PieceWeights => Setting::PieceWeights(PieceWeights::named(value.as_str()?)?),
+        };
+        filter.set(&mut filters, setting).then_some(())?;
+    }
+    Some(filters)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -767,10 +790,12 @@ mod tests {
                 assert!(!filter.set(&mut filters, setting), "{} {setting:?}", filter.name);
             }
             assert_eq!(filters, Filters::default());
+            assert_eq!(filters_of(&[(filter.name.to_owned(), json!([1]))].into_iter().collect()), None);
             for setting in good {
                 assert!(filter.set(&mut filters, setting));
                 let on: Vec<_> = filters.on().map(|(on, setting)| (on.name, setting)).collect();
                 assert_eq!(on, [(filter.name, setting)]);
+                assert_eq!(filters_of(&filter_members(&filters)), Some(filters.clone()));
             }
         }
     }

@@ -25,7 +25,7 @@ mod threats;
 
 pub use entry::{Entry, Facts};
 pub use features::{Features, active_features, active_features_both, orientation, orientations};
-pub(crate) use filters::filter_members;
+pub(crate) use filters::{filter_members, filters_of};
 pub use filters::{FILTERS, Filter, FilterKind, Filters, Setting};
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};

@@ -1,7 +1,7 @@
 //! Pictures of zero blocks: which blocks of four outputs an engine can skip, before and after a permutation, and how the search got there.
 
-use super::Subject;
 use super::charts::Plot;
+use super::titled;
 use crate::ctx::Ctx;
 use crate::draw::{Anchor, Area, Heat, Ink, Item, Labels, Ramp, Scene, Scheme};
 use crate::error::Result;
@@ -108,7 +108,7 @@ fn zero_shares(matrix: &ActivationMatrix) -> Vec<f64> {
 ///
 /// # Errors
 /// When the permutation is of another number of neurons, or the neurons do not divide into blocks.
-pub fn activations(subject: &Subject<'_>, of: &Activations<'_>) -> Result<Vec<Scene>> {
+pub fn activations(label: &str, of: &Activations<'_>) -> Result<Vec<Scene>> {
     let matrix = of.matrix;
     let identity = Permutation::identity(matrix.half())?;
     let mut orders = vec![("before", &identity)];
@@ -116,12 +116,12 @@ pub fn activations(subject: &Subject<'_>, of: &Activations<'_>) -> Result<Vec<Sc
     let rows = matrix.samples().min(MAP_ROWS);
     let (zoom, gap) = ((1000 / (matrix.half() / BLOCK).max(1)).clamp(1, 5) as f32, 24.0);
     let wide = (matrix.half() / BLOCK) as f32 * zoom;
-    let title = subject.title("zero outputs in each block of four; yellow blocks are skipped");
+    let title = titled(label, "zero outputs in each block of four; yellow blocks are skipped");
     let mut scene = Scene::new("zero-blocks", title.clone(), (wide + gap) * orders.len() as f32 + 60.0, rows as f32 * 2.0 + 60.0);
     scene.width = scene.width.max(720.0);
     scene.heading([0.0, 18.0], title);
     let shares = zero_shares(matrix);
-    let mut density = Scene::new("neuron-density", subject.title("share of positions in which a neuron's output is zero"), 1000.0, 0.0);
+    let mut density = Scene::new("neuron-density", titled(label, "share of positions in which a neuron's output is zero"), 1000.0, 0.0);
     density.heading([0.0, 18.0], density.title.clone());
     for (index, (name, order)) in orders.iter().enumerate() {
         let zero = zero_blocks(matrix, order)?;
@@ -150,13 +150,13 @@ pub fn activations(subject: &Subject<'_>, of: &Activations<'_>) -> Result<Vec<Sc
         Ramp { scheme: Scheme::Viridis, low: 0.0, high: 4.0, absolute: false },
     );
     let mut scenes = vec![scene, density];
-    scenes.extend(of.climb.map(|climb| gain_picture(subject, climb)));
+    scenes.extend(of.climb.map(|climb| gain_picture(label, climb)));
     Ok(scenes)
 }
 
 /// How the share of zero blocks grew, move by move.
-fn gain_picture(subject: &Subject<'_>, climb: &Climb) -> Scene {
-    let title = subject.title("zero blocks during the search");
+fn gain_picture(label: &str, climb: &Climb) -> Scene {
+    let title = titled(label, "zero blocks during the search");
     let mut scene = Scene::new("search-gain", title.clone(), 1000.0, 340.0);
     scene.heading([0.0, 18.0], title);
     let all = || climb.searched.iter().chain(&climb.held_out);
@@ -184,7 +184,6 @@ fn gain_picture(subject: &Subject<'_>, climb: &Climb) -> Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::random_network;
 
     fn matrix() -> ActivationMatrix {
         let rows: Vec<u64> = (0..8 * 32u64).map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ k.wrapping_mul(k) << 9 | k << 40).collect();
@@ -206,11 +205,9 @@ mod tests {
     #[test]
     fn a_map_shows_what_is_zero_and_sums_match() {
         let matrix = matrix();
-        let network = random_network("SFNNv5", 64, 3);
-        let subject = Subject::new("test", &network, None).unwrap();
         let permutation = Permutation::try_from((0..32u32).rev().collect::<Vec<_>>().as_slice()).unwrap();
         let of = Activations { matrix: &matrix, permutation: Some(&permutation), climb: None };
-        let scenes = activations(&subject, &of).unwrap();
+        let scenes = activations("test", &of).unwrap();
         let heats: Vec<&Heat> = scenes[0].heats().map(|(_, heat)| heat).collect();
         for (heat, order) in heats.iter().zip([Permutation::identity(32).unwrap(), permutation.clone()]) {
             assert_eq!([heat.width(), heat.height()], [8, 256]);

@@ -1,11 +1,14 @@
 //! Networks of floats: how the numbers of layers are distributed, and tiles of them as heat maps. Knows no network.
 
+use super::Limits;
 use super::charts::Plot;
 use crate::draw::scene::{BLANK, grouped, short};
-use crate::draw::{Anchor, Area, Heat, Ink, Labels, Ramp, Scene};
+use crate::draw::{Anchor, Area, Heat, Ink, Labels, Scene};
 
 /// Bins of a histogram.
 const BINS: usize = 200;
+/// Up to here a float holds every integer.
+const WHOLE: f32 = 16_777_216.0;
 
 /// How floats are distributed: between which ends, and how many are in each bin.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,13 +99,15 @@ pub struct Tiles<'a> {
     pub labels: Labels,
     /// Pixels of a cell.
     pub zoom: f32,
+    /// Which numbers have which colours.
+    pub limits: Limits,
 }
 
 impl Tiles<'_> {
     /// The picture; `value` gives the number in a tile's column and row.
     pub fn picture(self, value: impl Fn(usize, [usize; 2]) -> f32) -> Scene {
         const LEFT: f32 = 10.0;
-        let Self { name, title, tile: [columns, rows], across, names, labels, zoom } = self;
+        let Self { name, title, tile: [columns, rows], across, names, labels, zoom, limits } = self;
         let across = across.clamp(1, names.len().max(1));
         let (wide, high) = (columns * across, rows * names.len().div_ceil(across));
         let mut floats = vec![f32::NAN; wide * high];
@@ -114,15 +119,14 @@ impl Tiles<'_> {
                 }
             }
         }
-        let mut sizes: Vec<f32> = floats.iter().copied().filter(|float| float.is_finite()).map(f32::abs).collect();
-        sizes.sort_unstable_by(f32::total_cmp);
-        let greatest = sizes.last().copied().unwrap_or(0.0);
-        // Nearly all values can be told apart.
-        let limit = sizes.get(sizes.len() * 98 / 100).or(sizes.last()).copied().filter(|limit| *limit > 0.0).unwrap_or(greatest.max(1e-9));
-        let one = f64::from(i16::MAX) / f64::from(greatest.max(1e-9));
+        let finite = || floats.iter().copied().filter(|float| float.is_finite());
+        let greatest = finite().map(f32::abs).fold(0.0, f32::max);
+        // Integers are shown as they are.
+        let is_whole = greatest <= WHOLE && finite().all(|float| float.fract() == 0.0);
+        let one = if is_whole { 1.0 } else { f64::from(i16::MAX) / f64::from(greatest.max(1e-9)) };
         let number = |float: &f32| if float.is_finite() { (f64::from(*float) * one).round() as i32 } else { BLANK };
-        let ramp = Ramp::around_zero(f64::from(limit));
-        let numbers = floats.iter().map(number).collect();
+        let numbers: Vec<i32> = floats.iter().map(number).collect();
+        let ramp = limits.ramp(numbers.iter().copied(), one);
         let heat = Heat { tile: [columns, rows], across, names, labels, numbers, divisor: 1, one, ramp };
         let area = Area::new(LEFT, 36.0, wide as f32 * zoom, high as f32 * zoom);
         let mut scene = Scene::new(name, title.clone(), (area.width + LEFT + 90.0).max(600.0), area.height.max(50.0) + 60.0);
@@ -154,7 +158,16 @@ mod tests {
     #[test]
     fn tiles_stand_beside_and_below_each_other() {
         let names = (0..3).map(|tile| tile.to_string()).collect();
-        let tiles = Tiles { name: "t", title: "t".into(), tile: [2, 1], across: 2, names, labels: Labels::default(), zoom: 1.0 };
+        let tiles = Tiles {
+            name: "t",
+            title: "t".into(),
+            tile: [2, 1],
+            across: 2,
+            names,
+            labels: Labels::default(),
+            zoom: 1.0,
+            limits: Limits::default(),
+        };
         let scene = tiles.picture(|tile, [column, _]| tile as f32 + column as f32 / 2.0);
         let (_, heat) = scene.heats().next().unwrap();
         assert_eq!((heat.width(), heat.height()), (4, 2));

@@ -15,13 +15,13 @@ use crate::words::NeuronOrder;
 const SAMPLE: usize = 1 << 18;
 
 /// Which rows of a block the cells of a tile show.
-pub(super) struct Layout {
+pub struct Arrangement {
     /// Columns and rows of cells.
-    pub(super) tile: [usize; 2],
+    pub tile: [usize; 2],
     /// Row and cell. A cell of several rows shows their mean.
-    pub(super) shown: Vec<(u32, u32)>,
+    pub shown: Vec<(u32, u32)>,
     /// What the cells are.
-    pub(super) labels: Labels,
+    pub labels: Labels,
 }
 
 /// Names of the pieces as a perspective sees them: own, then the other side's.
@@ -57,7 +57,7 @@ fn pawns_of(row: usize) -> (usize, usize) {
     (row - high * (high - 1) / 2, high)
 }
 
-impl Layout {
+impl Arrangement {
     /// Every weight of a block in a cell of its own.
     pub(super) fn whole(block: Block, order: NeuronOrder) -> Self {
         match block {
@@ -86,7 +86,7 @@ impl Layout {
     }
 
     /// The means that fit a small tile; `shrink` × `shrink` cells of piece squares become one.
-    pub(super) fn overview(block: Block, order: NeuronOrder, shrink: usize) -> Self {
+    pub fn overview(block: Block, order: NeuronOrder, shrink: usize) -> Self {
         match block {
             Block::FullThreats(table) => {
                 let shown = threat_features(table).into_iter().map(|one| (one.row, 12 * one.attacker + one.victim));
@@ -288,7 +288,7 @@ pub fn input_pictures(subject: &Subject<'_>, inputs: &Inputs<'_>, options: &Opti
             across * width <= options.size[0] && down * height <= options.size[1]
         };
         let shrink = [1, 2, 4, 8].into_iter().find(fits).unwrap_or(8);
-        let layout = Layout::overview(matrix.block, options.order, shrink);
+        let layout = Arrangement::overview(matrix.block, options.order, shrink);
         let names = inputs.order.iter().map(|neuron| format!("neuron {neuron}")).collect();
         let heat = layout.heat(matrix, &inputs.order, names, across, options.input);
         let mut details = Vec::new();
@@ -315,8 +315,8 @@ pub fn input_pictures(subject: &Subject<'_>, inputs: &Inputs<'_>, options: &Opti
 /// Every weight of all PSQT buckets.
 fn psqt_picture(subject: &Subject<'_>, psqt: &Matrix<'_>, name: &str, options: &Options) -> Scene {
     let layout = match psqt.block {
-        Block::FullThreats(_) => Layout::overview(psqt.block, options.order, 1),
-        _ => Layout::whole(psqt.block, options.order),
+        Block::FullThreats(_) => Arrangement::overview(psqt.block, options.order, 1),
+        _ => Arrangement::whole(psqt.block, options.order),
     };
     let columns: Vec<usize> = (0..psqt.columns).collect();
     let names = columns.iter().map(|bucket| format!("PSQT bucket {bucket}")).collect();
@@ -432,7 +432,7 @@ mod tests {
         let inputs = Inputs::of(&subject, &Options::default());
         for (matrix, psqt) in &inputs.matrices {
             for matrix in [Some(matrix), psqt.as_ref()].into_iter().flatten() {
-                let layout = Layout::overview(matrix.block, NeuronOrder::default(), 8);
+                let layout = Arrangement::overview(matrix.block, NeuronOrder::default(), 8);
                 let columns: Vec<usize> = (0..matrix.columns).rev().collect();
                 let names = columns.iter().map(ToString::to_string).collect();
                 let heat = layout.heat(matrix, &columns, names, 4, Limits::default());

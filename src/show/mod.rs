@@ -31,7 +31,7 @@ pub use blocks::{Activations, Climb, activations};
 pub use dense::{bias_picture, dense_pictures};
 pub use floats::{Spread, Tiles};
 pub use histogram::{Distribution, dense_distributions, histogram, input_distributions, overlaid};
-pub use input::{Inputs, common_ramp, input_pictures, mean_boards, norms_picture, order_of_neurons};
+pub use input::{Arrangement, Inputs, common_ramp, input_pictures, mean_boards, norms_picture, order_of_neurons};
 pub use matrix::{Matrix, matrices};
 pub use page::{Body, Cell, Detail, Page, Section, Table};
 pub use placement::{PieceSquares, WIDTH, place};
@@ -86,10 +86,14 @@ impl<'a> Subject<'a> {
         Ok(Self { label, network, reference })
     }
 
-    /// `what [label]`, as the trainer's titles are.
     fn title(&self, what: &str) -> String {
-        format!("{what} [{}]", self.label)
+        titled(self.label, what)
     }
+}
+
+/// `what [label]`, as the trainer's titles are.
+fn titled(label: &str, what: &str) -> String {
+    format!("{what} [{label}]")
 }
 
 /// Which numbers have which colours.

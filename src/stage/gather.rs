@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::members;
-use crate::positions::{Filters, SELECTION_RULE, filter_members, held_out};
+use crate::positions::{Filters, SELECTION_RULE, filter_members, filters_of, held_out};
 
 /// Parameters of `gather`.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,13 @@ pub struct Overflow {
     pub high: i64,
 }
 
+impl Overflow {
+    /// What a user should know of it.
+    pub fn warning(&self) -> String {
+        format!("{self}: engines wrap them around there and compute something else than was trained")
+    }
+}
+
 impl fmt::Display for Overflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { positions, neurons, neuron, low, high } = self;
@@ -73,6 +80,13 @@ impl Gather {
             ("held_out", Some(json!(held_out(self.positions)))),
             ("filters", (!filters.is_empty()).then_some(Value::Object(filters))),
         ])
+    }
+
+    /// What has these [`Self::params`], or members that are none.
+    pub(super) fn of_params(params: &Map<String, Value>) -> Option<Self> {
+        let number = |name: &str| params.get(name)?.as_u64();
+        let filters = params.get("filters").map_or(Some(Filters::default()), |members| filters_of(members.as_object()?))?;
+        Some(Self { positions: number("positions")?, seed: number("seed")?, filters })
     }
 }
 

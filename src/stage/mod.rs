@@ -115,6 +115,29 @@ impl Action {
         }
     }
 
+    /// The action of the trainer's networks that has exactly these parameters, of the stages that may run elsewhere: [`Self::runs_anywhere`].
+    pub fn of_params(stage: Stage, params: &Map<String, Value>) -> Option<Self> {
+        let action = match stage {
+            Stage::Gather => Self::Gather(Box::new(Gather::of_params(params)?)),
+            Stage::Search => Self::Search(Search::of_params(params)?),
+            Stage::Load | Stage::Blend | Stage::Heads | Stage::Fold | Stage::Encode | Stage::Coalesce => return None,
+            Stage::Quantize | Stage::Permute | Stage::Write | Stage::Prove | Stage::Engine => return None,
+        };
+        // Nothing is left out, and nothing is there that would mean something else to whoever wrote it.
+        (action.params() == *params).then_some(action)
+    }
+
+    /// Whether its parameters and inputs are all that it needs to run on another machine, and its result small enough to come back.
+    pub const fn runs_anywhere(&self) -> bool {
+        match self {
+            Self::Gather(_) | Self::Search(_) => true,
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Prove(_) | Self::Engine(_) => false,
+            Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => false,
+            // What they do stands in an architecture file, of which a key has only what decides the result.
+            Self::Described(_) => false,
+        }
+    }
+
     /// Whether its result is stored.
     pub const fn is_stored(&self) -> bool {
         self.stored().is_some()
@@ -198,6 +221,38 @@ mod tests {
             assert_eq!(serde_json::to_value(stage).unwrap(), stage.name());
         }
         assert_eq!(Stage::named("load "), None);
+    }
+
+    #[test]
+    fn what_runs_anywhere_is_known_by_its_parameters_alone() {
+        let filters = crate::positions::Filters { filtered: true, pc_y1: Some(0.5), ..Default::default() };
+        let gather = |filters| Action::Gather(Box::new(Gather { positions: 9, seed: 3, filters }));
+        let search = |algorithm, seed, budget| Action::Search(Search { algorithm, seed, budget });
+        let actions = [
+            gather(filters),
+            gather(Default::default()),
+            search(crate::words::Algorithm::Greedy, 0, None),
+            search(crate::words::Algorithm::Anneal, 4, None),
+            search(crate::words::Algorithm::Anneal, 4, Some(1)),
+            search(crate::words::Algorithm::Assign, 5, Some(0)),
+        ];
+        for action in actions {
+            let read = Action::of_params(action.stage(), &action.params()).unwrap();
+            assert_eq!((format!("{read:?}"), read.runs_anywhere()), (format!("{action:?}"), true));
+            let with = |name: &str, value: Value| {
+                let mut params = action.params();
+                params.insert(name.to_owned(), value);
+                Action::of_params(action.stage(), &params)
+            };
+            assert!(with("rule", json!(1)).is_none() && with("selection", json!(99)).is_none(), "{action:?}");
+            for name in action.params().keys().filter(|name| *name != "filters" && *name != "moves" && *name != "effort") {
+                let mut params = action.params();
+                params.shift_remove(name);
+                assert!(Action::of_params(action.stage(), &params).is_none(), "{action:?} without {name}");
+                assert!(with(name, json!("x")).is_none(), "{action:?} with another {name}");
+            }
+        }
+        assert!(Action::of_params(Stage::Coalesce, &Map::new()).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::members;
-use crate::words::Algorithm;
+use crate::words::{Algorithm, Word};
 
 /// Parameters of `search`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +56,14 @@ impl Search {
             }
         }
         params
+    }
+
+    /// What has these [`Self::params`], or members that are none.
+    pub(super) fn of_params(params: &Map<String, Value>) -> Option<Self> {
+        let algorithm = Algorithm::named(params.get("algorithm")?.as_str()?)?;
+        let number = |name: &str| params.get(name).map_or(Some(None), |value| value.as_u64().map(Some));
+        let budget = algorithm.budget().map_or(Some(None), number)?;
+        Some(Self { algorithm, seed: number("seed")?.unwrap_or(0), budget })
     }
 }
 

@@ -6,7 +6,8 @@
  *   FAULT_ONLY   names of the operations that are counted, between commas; without it all of `names` below
  *   FAULT_PATH   part of the path of those that are counted; without it all
  *   FAULT_HOW    number of the error; `short`: half of the bytes; `kill`: SIGKILL instead of it; `cut`: SIGKILL after half of the bytes;
- *                `wait`: it makes the file FAULT_WAIT and goes on as usual once that is gone
+ *                `wait`: it writes into the file FAULT_WAIT and goes on as usual once that is gone; the file is made at the start, since
+ *                a process may give up the right to make any
  *   FAULT_STAYS  set: all counted operations after it go wrong, too
  *
  * Only what goes through the C library is seen. Reads of mapped files are not: a failing one of those is a signal. */
@@ -32,7 +33,7 @@
 
 static const char *root, *only, *part, *how, *held;
 static long at, error;
-static int stays, log_fd = -1;
+static int stays, log_fd = -1, held_fd = -1;
 static long count;
 
 /* The system call itself, whatever stands in between below. */
@@ -57,6 +58,7 @@ __attribute__((constructor)) static void begin(void) {
     stays = getenv("FAULT_STAYS") != NULL;
     error = how ? atol(how) : 0;
     const char *log = getenv("FAULT_LOG");
+    if (held && how && strcmp(how, "wait") == 0) held_fd = raw(SYS_openat, AT_FDCWD, held, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (log) log_fd = raw(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
@@ -128,9 +130,10 @@ static int fate(const char *name, int folder, const char *given) {
     if (!wrong || !how) return 0;
     if (strcmp(how, "kill") == 0) end();
     if (strcmp(how, "wait") == 0) {
-        if (!held) return 0;
-        raw(SYS_close, raw(SYS_openat, AT_FDCWD, held, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-        while (raw(SYS_faccessat, AT_FDCWD, held, F_OK) == 0) usleep(500);
+        if (held_fd < 0) return 0;
+        raw(SYS_write, held_fd, "!", 1);
+        struct stat seen;
+        while (raw(SYS_fstat, held_fd, &seen) == 0 && seen.st_nlink > 0) usleep(500);
         errno = before;
         return 0;
     }

@@ -236,7 +236,7 @@ fn no_command_reads_a_pipe_or_a_device() {
             &["diff", file, "run.nnue"],
             &["diff", "run.nnue", file],
             &["eval", "run.nnue", "--data", file],
-            &["eval", file, "--startpos"],
+            &["eval", file, "--fen", project::START],
             &["build", "-f", file],
             &["status", "-f", file],
             &["explain", "big", "--against", file],

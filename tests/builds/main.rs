@@ -11,6 +11,8 @@ mod common;
 mod project;
 
 mod concurrency;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod confined;
 mod damage;
 mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -22,7 +24,11 @@ mod net_sources;
 mod no_locks;
 mod prove;
 mod provenance;
+mod remote;
 mod robustness;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod signals;
+mod stage_run;
 mod staleness;
 mod unchanged;
 mod wrong_nets;

@@ -1,12 +1,13 @@
 //! Builds that are killed at random moments, on full and read-only disks, and over files that change: the bytes are the same, or nothing is
 //! published. Calls that fail one by one are in `faults.rs`, neighbours in `concurrency.rs`.
 
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::cli_support::{names, nnue, write_net};
+use crate::cli_support::{self, names, nnue, write_net};
 use crate::common;
 use crate::project::{
     self, MANIFEST, allowed, assert_ok, assert_published, assert_whole, command, forget, make, other_manifest, published, start, temporary,
@@ -141,6 +142,44 @@ fn a_full_disk_under_an_output_is_an_error_that_leaves_nothing() {
     disk.grow(50);
     assert_ok(&start(&path, &["build"]).wait_with_output().unwrap());
     assert_eq!(published(&path), expected);
+}
+
+/// Packed positions are unpacked into the temporary folder so long as that leaves something to everybody else, and never to more than a
+/// hundred times what they are.
+#[test]
+fn packed_positions_fill_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("project");
+    make(&path);
+    let gzip = |name: &str, text: &[u8], times: usize, how| {
+        let file = std::fs::File::create(path.join(name)).unwrap();
+        let mut out = flate2::write::GzEncoder::new(file, how);
+        (0..times).for_each(|_| out.write_all(text).unwrap());
+        std::fs::metadata(out.finish().map(|_| path.join(name)).unwrap()).unwrap().len()
+    };
+    let fens: Vec<String> = nnue::internals::positions::generate(7, 20_000).iter().map(|position| position.to_fen() + "\n").collect();
+    let text = fens.concat();
+    // 150 MB of games in some ten, and a bomb of a hundred and fifty in less than one.
+    let honest = gzip("games.fen.gz", text.as_bytes(), 150_000_000 / text.len(), flate2::Compression::fast());
+    let bomb = gzip("bomb.fen.gz", &fens[0].repeat(1_000_000 / fens[0].len()).into_bytes(), 150, flate2::Compression::best());
+    assert!(honest > 5_000_000 && bomb < 1_400_000, "{honest} {bomb}");
+    let eval = |file: &str, temporary: &Path| {
+        let args = ["eval", "run.nnue", "--quantization", "ft127", "--data", file, "--count", "3"];
+        cli_support::Ran::of(command(&path, &args).env("TMPDIR", temporary).output().unwrap())
+    };
+    eval("bomb.fen.gz", folder.path()).fails(1, &["bomb.fen.gz", "it becomes more than"]);
+    assert_eq!(names(folder.path()), ["project"]);
+    let place = folder.path().join("temporary");
+    // Room for the first 64 MiB that leave memory, and not for all; room for all, but then for nothing else.
+    for mib in [100, 148] {
+        let Some(disk) = SmallDisk::mount(&place, mib << 10) else { return };
+        eval("games.fen.gz", &place).fails(1, &["games.fen.gz", "bytes left, of which", "set TMPDIR to a folder with space"]);
+        assert_eq!(names(&place), Vec::<String>::new(), "{mib} MiB");
+        drop(disk);
+    }
+    let Some(_disk) = SmallDisk::mount(&place, 300 << 10) else { return };
+    eval("games.fen.gz", &place).ok();
+    assert_eq!(names(&place), Vec::<String>::new());
 }
 
 #[test]

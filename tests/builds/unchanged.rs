@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::cli_support::{self, nnue, write_fens, write_net};
@@ -45,6 +46,14 @@ fn settle(project: &Project) {
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("files do not get old here");
+}
+
+/// Damages a file by putting another in its place.
+fn replace_by_damaged(path: &Path) {
+    let whole = path.with_extension("whole");
+    fs::copy(path, &whole).unwrap();
+    flip(&whole);
+    fs::rename(&whole, path).unwrap();
 }
 
 fn flip(path: &Path) {
@@ -110,8 +119,8 @@ fn every_change_is_seen() {
         ("a file for the sweep", Box::new(|| copy("runs/two.nnue")), "night-two: built"),
         ("a folder for the sweep", Box::new(|| fs::create_dir(path("runs/b")).unwrap()), "up to date"),
         ("a file in it", Box::new(|| copy("runs/b/three.nnue")), "night-three: built"),
-        ("a record is damaged", Box::new(|| flip(&any_file(&path(".nnue/cache/v1/actions")))), "warning"),
-        ("a blob is damaged", Box::new(|| flip(&any_file(&path(".nnue/cache/v1/cas")))), "warning"),
+        ("a record is damaged", Box::new(|| replace_by_damaged(&any_file(&path(".nnue/cache/v1/actions")))), "warning"),
+        ("a blob is damaged", Box::new(|| replace_by_damaged(&any_file(&path(".nnue/cache/v1/cas")))), "warning"),
         ("the cache is gone", Box::new(|| fs::remove_dir_all(path(".nnue/cache")).unwrap()), "big: built"),
         ("the manifest", Box::new(|| swap("nnue.toml", MANIFEST.replace("100", "90").as_bytes())), "`positions` changed: 100 → 90"),
         ("a mistake in it", Box::new(|| swap("nnue.toml", MANIFEST.replace("100", "ninety").as_bytes())), "ninety"),
@@ -220,4 +229,68 @@ fn other_questions_are_not_answered_by_it() {
     settle(&project);
     flip(&proof(&project));
     assert_eq!(ran(&["build"]).matches("up to date").count(), 2);
+}
+
+/// System calls of a build, where they can be counted.
+fn calls(project: &Project) -> Option<u64> {
+    let report = tempfile::NamedTempFile::new().unwrap();
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-c", "-o"]).arg(report.path()).arg(env!("CARGO_BIN_EXE_nnue")).arg("build").current_dir(&project.path);
+    let output = traced.output().ok()?;
+    let report = fs::read_to_string(report.path()).unwrap();
+    // Share, seconds, mean, calls, perhaps errors; none where a process may not be traced.
+    let total = report.lines().find(|line| line.ends_with(" total"))?.split_whitespace().nth(3)?.parse().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(total)
+}
+
+#[test]
+fn nets_that_are_as_they_were_take_few_calls_beside_one_that_changed() {
+    let manifest = "version = 1\n[data.fens]\npath = \"positions.fen\"\n[net.\"{stem}\"]\noutputs = [\"dist/{stem}.nnue\"]\n\
+                    source = { glob = \"runs/*.nnue\", quantization = \"ft127\" }\noptimize = { data = \"fens\", positions = 50 }\n";
+    let counts = [10, 30].map(|nets| {
+        let project = Project::empty().with_fens("positions.fen", 9, 200).with_manifest(manifest);
+        fs::create_dir(project.at("runs")).unwrap();
+        for net in 0..nets {
+            write_net(&project.at(&format!("runs/{net:02}.nnue")), "small", 16, net);
+        }
+        project.nnue(&["build"]).ok();
+        settle(&project);
+        let same = calls(&project)?;
+        write_net(&project.at("runs/05.nnue"), "small", 16, 1000);
+        let changed = calls(&project)?;
+        assert_eq!(project.nnue(&["status"]).ok().out.matches(": fresh\n").count(), nets as usize);
+        Some([same, changed])
+    });
+    let [Some(few), Some(many)] = counts else { return println!("skipped: system calls cannot be counted here") };
+    let of_each = [0, 1].map(|which| (many[which] - few[which]) as f64 / 20.0);
+    println!("system calls of one net more: {:.1} where nothing changed, {:.1} beside one that did", of_each[0], of_each[1]);
+    assert!(of_each[0] <= 9.0 && of_each[1] <= 10.0, "{few:?} {many:?}");
+}
+
+#[test]
+fn beside_a_net_that_changed_all_others_are_told_as_they_are() {
+    let project = settled();
+    let full = project.nnue(&["status", "--json", "--paranoid"]).ok().json();
+    // Of the other net nothing is known but by the proof.
+    fs::remove_dir_all(project.at(".nnue/state/nets")).unwrap();
+    fs::copy(project.at("run.nnue"), project.at("runs/a/one.nnue")).unwrap();
+    let nets = |report: &serde_json::Value| report["nets"].as_array().unwrap().clone();
+    for command in ["status", "build"] {
+        let report = nets(&project.nnue(&[command, "--json"]).ok().json());
+        assert_eq!(report[0], nets(&full)[0], "{command}");
+        assert_eq!(report[1]["net"], "night-one");
+        assert_ne!(report[1]["status"], "fresh", "{command}");
+    }
+    assert!(!project.at(".nnue/state/nets/big.json").exists());
+    // The lock has the blocks of both; what is taken from it comes back.
+    let lock = fs::read_to_string(project.at("nnue.lock")).unwrap();
+    assert!(lock.contains("big") && lock.contains("night-one"), "{lock}");
+    // Once without the proof, so that there is something to compare with again.
+    fs::remove_file(proof(&project)).unwrap();
+    project.nnue(&["build"]).ok();
+    settle(&project);
+    fs::remove_file(project.at("nnue.lock")).unwrap();
+    project.nnue(&["build"]).ok();
+    assert_eq!(fs::read_to_string(project.at("nnue.lock")).unwrap(), lock);
 }

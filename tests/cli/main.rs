@@ -16,6 +16,7 @@ mod clean;
 mod commands;
 mod completions;
 mod data_files;
+mod dependencies;
 mod docs;
 mod eval;
 mod explain;

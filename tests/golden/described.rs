@@ -299,6 +299,32 @@ fn features_are_numbered_as_the_engines_number_them() {
 }
 
 #[test]
+fn every_source_has_a_page() {
+    let Some(engines) = engines() else { return };
+    for (engine, outputs) in OUTPUTS {
+        let folder = unpacked(&engines, engine);
+        let mut sources: Vec<(&str, &str)> = outputs.iter().map(|(source, from, _, _)| (*source, *from)).collect();
+        sources.dedup();
+        for (source, from) in sources.into_iter().filter(|(source, _)| folder.path().join(source).exists()) {
+            let options = ["show", source, "--architecture", "net.toml", "--from", from, "--out", "page.html"];
+            let shown = nnue(folder.path(), &options);
+            assert!(shown.status.success(), "{engine}, {source}: {}", String::from_utf8_lossy(&shown.stderr));
+            let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
+            // These nets have fewer rows than the blocks of their engines: what they are of is not known.
+            for id in ["summary", "layers", "histograms"] {
+                assert!(page.contains(&format!("id=\"{id}\"")), "{engine}, {source}: no {id}");
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("net.nnue"), read_maybe_xz(&engines.join("foreign/nn-61e7af4bb97d.nnue"))).unwrap();
+    assert!(nnue(folder.path(), &["show", "net.nnue", "--format", "png", "--out", "pictures"]).status.success());
+    assert!(std::fs::read_dir(folder.path().join("pictures")).unwrap().count() > 3);
+    let refused = nnue(folder.path(), &["show", "net.nnue", "--ref", "net.nnue", "--out", "x.html"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+}
+
+#[test]
 fn foreign_networks_are_said_to_be_foreign() {
     let Some(engines) = engines() else { return };
     let folder = tempfile::tempdir().unwrap();

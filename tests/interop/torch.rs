@@ -15,7 +15,9 @@ use nnue::internals::format::{
     safetensors,
     tensor::{DType, Source, TensorOut, TensorView},
     torch::{PickleValue, TorchFile, write_archive, write_state_dict},
+    zip,
 };
+use nnue::internals::random::SplitMix;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -163,4 +165,99 @@ fn what_is_written_is_read_by_torch_equal() {
     write_archive(&mut create("module.pt"), &module, &weights).unwrap();
 
     print!("{}", run(&python, "torch_reads.py", folder.path()));
+}
+
+/// The archive with another pickle, and checksums that are right for it.
+fn with_pickle(archive: &[u8], pickle: &[u8]) -> Vec<u8> {
+    let mut out = zip::Writer::new(Vec::new());
+    for entry in zip::read(archive).unwrap() {
+        let content = if entry.name.ends_with("/data.pkl") { pickle } else { &archive[entry.range.clone()] };
+        let mut write =
+            |out: &mut dyn std::io::Write| out.write_all(content).map_err(|error| nnue::internals::error::Error::new(error.to_string()));
+        out.entry(&entry.name, content.len() as u64, 64, &mut write).unwrap();
+    }
+    out.finish().unwrap()
+}
+
+/// Damaged files, of which real PyTorch and this program each say what is in them: a tensor that is read here is the one that PyTorch reads.
+#[test]
+fn of_damaged_files_nothing_else_is_read_than_by_torch() {
+    let Some(python) = python() else { return };
+    let mutants = if std::env::var_os("NNUE_TEST_ALL").is_some() { 20_000 } else { 2_000 };
+    let (seeds, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected: Json = serde_json::from_str(&run(&python, "torch_writes.py", seeds.path())).unwrap();
+    let names: Vec<&String> = expected.as_object().unwrap().keys().filter(|name| name.ends_with(".pt")).collect();
+    let seeds: Vec<Vec<u8>> =
+        names.iter().map(|name| fs::read(seeds.path().join(name)).unwrap()).filter(|bytes| bytes.len() < 64 << 10).collect();
+    assert!(seeds.len() > 5, "{}", seeds.len());
+    let mut random = SplitMix::new(13);
+    let mut below = move |n: usize| (random.next_u64() % n.max(1) as u64) as usize;
+    let mut damage = |bytes: &mut Vec<u8>| {
+        for _ in 0..=below(3) {
+            let at = below(bytes.len());
+            match below(7) {
+                _ if bytes.is_empty() => {}
+                0 | 1 => bytes[at] ^= 1 << below(8),
+                2 => bytes[at] = below(256) as u8,
+                3 => bytes[at] = b"\x80.0()}]tRQbuehqrjXKMJN\x88\x8a\x94"[below(25)],
+                // Numbers of one and two bytes: sizes, strides, offsets, places of the memo.
+                4 => {
+                    let digit =
+                        bytes.iter().enumerate().filter(|(_, byte)| [b'K', b'M'].contains(byte)).map(|(at, _)| at + 1).collect::<Vec<_>>();
+                    if let Some(at) = digit.get(below(digit.len())).filter(|at| **at < bytes.len()) {
+                        bytes[*at] = [0, 1, 2, 3, 5, 8, 0xFF][below(7)];
+                    }
+                }
+                5 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, below(256) as u8),
+            }
+        }
+    };
+    for number in 0..mutants {
+        let seed = &seeds[number % seeds.len()];
+        // Three of four are damaged in the pickle alone: PyTorch does not look at checksums, and this program does.
+        let pickle = zip::read(seed).ok().and_then(|entries| entries.into_iter().find(|entry| entry.name.ends_with("/data.pkl")));
+        let mutant = match pickle.filter(|_| number % 4 != 0) {
+            Some(entry) => {
+                let mut pickle = seed[entry.range].to_vec();
+                damage(&mut pickle);
+                with_pickle(seed, &pickle)
+            }
+            None => {
+                let mut bytes = seed.clone();
+                damage(&mut bytes);
+                bytes
+            }
+        };
+        fs::write(folder.path().join(format!("{number:05}.pt")), mutant).unwrap();
+    }
+    let said: Json = serde_json::from_str(&run(&python, "torch_mutants.py", folder.path())).unwrap();
+    let (mut files, mut tensors, mut refused, mut only_here) = (0, 0, 0, 0);
+    for (name, theirs) in said.as_object().unwrap() {
+        let ours = TorchFile::open_path(&folder.path().join(name)).and_then(|file| file.state_dict());
+        match (ours, theirs.as_object()) {
+            (Ok(ours), Some(theirs)) => {
+                files += 1;
+                for (key, tensor) in ours {
+                    let Ok(bytes) = tensor.contiguous_le_bytes() else { continue };
+                    let theirs = theirs
+                        .get(&key)
+                        .and_then(Json::as_array)
+                        .unwrap_or_else(|| panic!("{name}: `{key}` is none of PyTorch's: {theirs:?}"));
+                    let ours = json!([tensor.dtype().name(), tensor.shape(), hex(&Sha256::digest(bytes))]);
+                    assert!(
+                        theirs.iter().any(|tensor| tensor.is_null() || *tensor == ours),
+                        "{name}: `{key}` is {ours}, PyTorch reads {theirs:?}"
+                    );
+                    tensors += 1;
+                }
+            }
+            (Ok(_), None) => only_here += 1,
+            (Err(_), _) => refused += 1,
+        }
+    }
+    println!(
+        "damaged files: {mutants}, read here and by PyTorch {files} with {tensors} equal tensors, refused here {refused}, by PyTorch alone {only_here}"
+    );
+    assert!(files > mutants / 20 && refused > mutants / 20, "{files} {refused}");
 }

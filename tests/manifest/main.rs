@@ -92,6 +92,11 @@ fn nets(text: &str) -> String {
     format!("version = 1\n{text}{}{}{}", net("a"), net("b"), net("c"))
 }
 
+/// A manifest with this `[remote]`.
+fn cluster(keys: &str) -> String {
+    head(&format!("[remote]\n{keys}\n"))
+}
+
 fn remote(lines: &str) -> String {
     format!("version = 1\n[cache.remote]\n{lines}\n")
 }

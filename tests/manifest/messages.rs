@@ -67,6 +67,12 @@ refused! {
 
     // The remote cache.
     remote_without_url: remote("mode = \"write\"");
+    cluster_url_without_scheme: cluster("url = \"rbe.example.org:8980\"");
+    cluster_url_of_a_cache: cluster("url = \"https://cache.example.org\"\ncas = \"grpcs://\"");
+    cluster_url_with_a_secret: cluster("url = \"grpcs://anna:geheim@rbe.example.org\"");
+    cluster_times: cluster("timeout = \"30\"\nqueue-timeout = \"0s\"");
+    cluster_values: cluster("stages = [\"gather\", \"serch\"]\njobs = 0\nmin-seconds = -1\nfallback = \"yes\"\nproperties = { OSFamily = 1 }\ntool = \"\"");
+    cluster_of_other_types: cluster("stages = []\nproperties = \"Linux\"\nqueue_timeout = \"1m\"");
     remote_url_without_scheme: remote("url = \"cache.example.org/nnue\"");
     remote_url_of_an_unknown_scheme: remote("url = \"ftp://cache.example.org/nnue\"");
     remote_url_without_bucket: remote("url = \"s3:///nnue\"");

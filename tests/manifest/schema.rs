@@ -11,7 +11,7 @@ fn the_schema_is_current() {
 /// The parser says of an unknown key which ones it knows: the same as the schema.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
-    let text = "version = 1\nzzz = 0\nwatch = { zzz = 0 }\ncache = { zzz = 0, remote = { zzz = 0 } }\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } }, blend = { zzz = 0 }, heads = { zzz = 0 }, metadata = { zzz = 0 }, prove = { zzz = 0 }, engine = { zzz = 0 } }\n";
+    let text = "version = 1\nzzz = 0\nwatch = { zzz = 0 }\ncache = { zzz = 0, remote = { zzz = 0 } }\nremote = { zzz = 0 }\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } }, blend = { zzz = 0 }, heads = { zzz = 0 }, metadata = { zzz = 0 }, prove = { zzz = 0 }, engine = { zzz = 0 } }\n";
     let error = parse(text).unwrap_err();
     let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in error.report().unwrap().related().unwrap() {
@@ -22,6 +22,7 @@ fn the_schema_has_the_keys_of_the_parser() {
             "in `watch`" => "watch",
             "in `cache`" => "cache",
             "in `cache.remote`" => "remote",
+            "in `remote`" => "cluster",
             "in `source.a`" => "source",
             "in `data.a`" => "data",
             "in `defaults`" => "defaults",
@@ -59,6 +60,7 @@ fn the_schema_has_the_words_of_the_parser() {
         ("Algorithm", "algorithm"),
         ("Publish", "publish"),
         ("RemoteMode", "mode"),
+        ("RemoteStage", "stages"),
         ("Decode", "decode"),
         ("LayerEncoding", "encoding"),
         ("View", "view"),
@@ -67,6 +69,7 @@ fn the_schema_has_the_words_of_the_parser() {
     for (name, key) in keys {
         let text = |word: &str| match name {
             "RemoteMode" => remote(&format!("url = \"https://cache.example.org\"\n{key} = \"{word}\"")),
+            "RemoteStage" => cluster(&format!("{key} = \"{word}\"")),
             "Compression" | "LayerEncoding" | "View" | "OnnxType" => head(&format!("{key} = \"{word}\"\n")),
             "Publish" => head(&format!("license = \"CC0-1.0\"\n{key} = \"{word}\"\n")),
             "Algorithm" => optimize(&format!("data = \"fishpack\"\n{key} = \"{word}\"")),

@@ -183,9 +183,16 @@ fn defaults_are_those_of_the_documentation() {
 
 #[test]
 fn remote_addresses() {
-    for url in
-        ["http://localhost", "http://[::1]:8080/a/b/", "https://cache.example.org/a%20b", "s3://bucket/x", "gs://b", "az://container/y/z"]
-    {
+    for url in [
+        "http://localhost",
+        "http://[::1]:8080/a/b/",
+        "https://cache.example.org/a%20b",
+        "s3://bucket/x",
+        "gs://b",
+        "az://container/y/z",
+        "grpc://[::1]:8980",
+        "grpcs://rbe.example.org/main",
+    ] {
         let cache = parse(&remote(&format!("url = \"{url}\""))).unwrap().remote_cache.unwrap();
         assert_eq!((cache.url.value.as_str(), cache.mode.value), (url, RemoteMode::Read));
     }

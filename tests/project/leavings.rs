@@ -24,6 +24,9 @@ outputs = ["plain/plain.nnue"]
 "#
 );
 
+/// Where every game begins.
+pub const START: &str = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1";
+
 /// The same nets with other bytes.
 pub fn other_manifest() -> String {
     MANIFEST

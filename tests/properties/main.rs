@@ -12,3 +12,4 @@ mod mutations;
 mod mutations_lc0;
 mod mutations_nnue;
 mod permutations;
+mod second_reader;

@@ -7,7 +7,7 @@ use nnue::internals::net::{
 use nnue::internals::random::SplitMix;
 
 /// The smallest nets there are: pawn pairs only, L1 = 2.
-fn seeds() -> Vec<Vec<u8>> {
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let generation = generation("SFNNv16").unwrap();
     let features = FeatureSet::of_blocks(&[Block::Pp3Wide], true).unwrap();
     let (l1, l2, l3) = (2, 2, 2);

@@ -1,4 +1,5 @@
-//! The remote cache as users have it: the real binary against a real nginx, a real S3 server, and a server that does everything wrong.
+//! The remote cache as users have it: the real binary against real servers (nginx, S3, two of the Remote Execution API) and
+//! against two that do everything wrong; and clusters, which are the same servers.
 #![allow(missing_docs)]
 
 #[path = "../cli_support/mod.rs"]
@@ -9,9 +10,17 @@ mod common;
 mod project;
 mod servers;
 
+#[cfg(feature = "remote")]
+mod cluster;
 mod credentials;
 mod damage;
+#[cfg(feature = "remote")]
+mod execution;
+#[cfg(feature = "remote")]
+mod grpc;
 mod interrupts;
+#[cfg(feature = "remote")]
+mod liar;
 mod real_servers;
 mod requests;
 mod uploads;

@@ -3,7 +3,7 @@
 use crate::*;
 
 /// The same for every kind of server: one machine fills it, others take from it.
-fn is_shared(url: &str, environment: &[(&'static str, &str)]) {
+pub fn is_shared(url: &str, environment: &[(&'static str, &str)]) {
     let project = |mode: &str| {
         let project = client(url, mode);
         environment.iter().fold(project, |project, (name, value)| project.with_env(name, value))
@@ -85,7 +85,7 @@ fn https_is_spoken_with_servers_that_can_be_trusted() {
 }
 
 /// Blobs of all sizes around the pieces in which they go over the network.
-fn moves_blobs(url: &str) {
+pub fn moves_blobs(url: &str) {
     for size in [0, 1, (8 << 20) - 1, 8 << 20, (20 << 20) + 123] {
         let bytes: Vec<u8> = (0..size).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let folder = tempfile::tempdir().unwrap();
@@ -161,6 +161,18 @@ fn s3_serves_it() {
     assert_stages(&stages, "ran", "ran");
     assert_warned_once(&ran, "disabling the remote cache");
     assert_eq!(gone.output(), expected());
+}
+
+#[cfg(not(feature = "remote"))]
+#[test]
+fn grpc_needs_the_feature_and_only_for_a_build() {
+    let project = client("grpcs://cache.example.org/main", "read");
+    for args in [&["status"][..], &["graph"], &["explain", "big"], &["build", "--dry-run"]] {
+        project.nnue(args).ok();
+    }
+    let ran =
+        project.nnue(&["build"]).fails(2, &["grpcs://cache.example.org/main", "cargo feature `remote`", "--features remote", "nnue.toml"]);
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
 }
 
 #[cfg(not(feature = "cloud"))]

@@ -227,6 +227,12 @@ pub fn nginx() -> Option<Running> {
 
 /// The same behind TLS, with a certificate of an authority in `authority.pem`.
 pub fn nginx_with_tls(folder: &Path) -> Option<Running> {
+    let settings = certificates(folder)?;
+    nginx_with(&settings, |port| format!("https://127.0.0.1:{port}/some/cache"))
+}
+
+/// Makes `cert.pem` with `key.pem`, of an authority in `authority.pem`; gives what nginx must be told of them.
+pub fn certificates(folder: &Path) -> Option<String> {
     let openssl = |args: &str| Command::new("openssl").current_dir(folder).args(args.split(' ')).stderr(Stdio::null()).status();
     let key = "req -x509 -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     let Ok(made) = openssl(&format!("{key} -keyout authority.key -out authority.pem -subj /CN=authority")) else {
@@ -239,8 +245,7 @@ pub fn nginx_with_tls(folder: &Path) -> Option<Running> {
     let leaf = openssl(&format!("{key} -keyout key.pem -out cert.pem -subj /CN=here -CA authority.pem -CAkey authority.key {extensions}"));
     assert!(leaf.unwrap().success());
     let folder = folder.display();
-    let settings = format!("ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;");
-    nginx_with(&settings, |port| format!("https://127.0.0.1:{port}/some/cache"))
+    Some(format!("ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;"))
 }
 
 fn nginx_with(tls: &str, url: impl Fn(u16) -> String) -> Option<Running> {
@@ -353,4 +358,69 @@ pub fn bytes_of(message: &[(u64, Field)], number: u64) -> Vec<u8> {
         [Field::Bytes(bytes)] => bytes.clone(),
         other => panic!("field {number}: {other:?}"),
     }
+}
+
+/// The program that a variable names. `None` where it is not installed; in CI that is a failure.
+fn program(variable: &str, what: &str) -> Option<PathBuf> {
+    let program = std::env::var_os(variable).map(PathBuf::from).filter(|program| program.exists());
+    if program.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{variable} does not name `{what}`, and CI must not skip this");
+        println!("skipped: {variable} does not name `{what}` (`.ci/tools` installs it)");
+    }
+    program
+}
+
+/// buildbox-casd: a cache and a cluster of this machine, whose programs see an empty file system. It knows no instances.
+pub fn casd() -> Option<Running> {
+    let program = program("NNUE_TEST_CASD", "buildbox-casd")?;
+    let command = |port: u16, folder: &Path| {
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let mut command = Command::new(&program);
+        command.arg(format!("--bind=127.0.0.1:{port}"));
+        command.arg(format!("--buildbox-run={}", program.with_file_name("buildbox-run").display()));
+        command.args(["--quota-high=2G", "--reserved=1M", "--jobs=2"]).arg(folder.join("store"));
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        command
+    };
+    Some(start(command, |port| format!("grpc://127.0.0.1:{port}")))
+}
+
+/// justbuild: a cluster of this machine without a sandbox, of version 2.0 of the API. It takes any instance but none.
+pub fn justbuild() -> Option<Running> {
+    let program = program("NNUE_TEST_JUSTBUILD", "justbuild")?;
+    let command = |port: u16, folder: &Path| {
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let mut command = Command::new(&program);
+        command.args(["execute", "--compatible", "-p", &port.to_string(), "--local-build-root"]).arg(folder.join("root"));
+        command.arg("--info-file").arg(folder.join("info")).arg("--pid-file").arg(folder.join("pid"));
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        command
+    };
+    Some(start(command, |port| format!("grpc://127.0.0.1:{port}/main")))
+}
+
+/// nginx before a server of gRPC: `settings` stand in its `server`, `inside` in its `location`.
+pub fn nginx_before(url: &str, scheme: &str, settings: &str, inside: &str) -> Option<Running> {
+    let target = url.split("://").nth(1).unwrap().to_owned();
+    let (host, instance) = target.split_once('/').map_or((target.as_str(), ""), |(host, instance)| (host, instance));
+    let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    let Some(program) = program else {
+        assert!(std::env::var_os("CI").is_none(), "Debian's package `nginx-light` is missing, and CI must not skip this");
+        println!("skipped: no nginx (`apt-get install nginx-light`)");
+        return None;
+    };
+    let listen = if scheme == "grpcs" { " ssl" } else { "" };
+    let command = |port: u16, folder: &Path| {
+        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path tmp_{name};")).join(" ");
+        let configuration = format!(
+            "daemon off; master_process off; pid nginx.pid;\nevents {{}}\nhttp {{ access_log access.log; {paths} client_max_body_size 0;\n\
+             server {{ listen 127.0.0.1:{port} http2{listen}; {settings} location / {{ {inside} grpc_pass grpc://{host}; }} }} }}\n"
+        );
+        std::fs::write(folder.join("nginx.conf"), configuration).unwrap();
+        let mut command = Command::new(&program);
+        command.args(["-p", &format!("{}/", folder.display()), "-e", "error.log", "-c", "nginx.conf"]);
+        command.stderr(Stdio::null());
+        command
+    };
+    Some(start(command, |port| format!("{scheme}://127.0.0.1:{port}/{instance}").trim_end_matches('/').to_owned()))
 }

@@ -1,14 +1,14 @@
 //! What stands under `ac/`: a record as an `ActionResult` of the Remote Execution API v2, so that caches which look into values take it.
 //!
-//! The messages are those of `build.bazel.remote.execution.v2`, cut down to the fields that are used here; others are skipped on
-//! reading. The record itself, sealed as in the local cache, is the one piece of `auxiliary_metadata`: the place for what
+//! Fields that are not used here are skipped on reading. The record itself, sealed as in the local cache, is the one piece of `auxiliary_metadata`: the place for what
 //! the protocol does not know. Bytes only: nothing here asks a network or looks into a blob.
 
 use prost::Message;
 
+use super::messages::{ActionResult, Any, Digest, ExecutedActionMetadata, OutputFile};
 use crate::cache::record::{ActionRecord, Preimage};
 use crate::error::{Error, Result};
-use crate::files::digest::{Sha256, unhex};
+use crate::files::Sha256;
 
 /// The name of the artifact among an action's outputs.
 const ARTIFACT: &str = "artifact";
@@ -56,11 +56,11 @@ pub(super) fn encode(entry: &Entry, key: Option<&MacKey>) -> Result<Vec<u8>> {
     let digest = Some(Digest { hash: entry.blob.to_string(), size_bytes });
     let message = ActionResult {
         output_files: vec![OutputFile { path: ARTIFACT.into(), digest, is_executable: false }],
-        exit_code: 0,
         execution_metadata: Some(ExecutedActionMetadata {
             worker: WORKER.into(),
             auxiliary_metadata: std::iter::once(record).chain(mac).collect(),
         }),
+        ..ActionResult::default()
     };
     Ok(message.encode_to_vec())
 }
@@ -79,8 +79,7 @@ pub(super) fn decode(bytes: &[u8], preimage: &Preimage, key: Option<&MacKey>) ->
     if path != ARTIFACT || message.exit_code != 0 {
         return Err("it is the result of another program's action".into());
     }
-    let lower = digest.hash.bytes().all(|byte| !byte.is_ascii_uppercase());
-    let blob = unhex(&digest.hash).filter(|_| lower).map(Sha256).ok_or("its output's digest is not a SHA-256")?;
+    let blob = digest.blob().ok_or("its output's digest is not a SHA-256")?;
     let metadata = message.execution_metadata.unwrap_or_default().auxiliary_metadata;
     let piece = |name: &str| metadata.iter().find(|piece| piece.type_url == name).map(|piece| piece.value.as_slice());
     let sealed = piece(RECORD).ok_or("it has no action record of nnue")?;
@@ -95,55 +94,10 @@ pub(super) fn decode(bytes: &[u8], preimage: &Preimage, key: Option<&MacKey>) ->
     if record.preimage != *preimage {
         return Err("its action record is for another action".into());
     }
-    if !record.result.stored || u64::try_from(digest.size_bytes) != Ok(record.result.bytes) {
+    if !record.result.stored || blob.bytes != record.result.bytes {
         return Err("its action record and its output differ".into());
     }
-    Ok(Entry { record, blob })
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ActionResult {
-    #[prost(message, repeated, tag = "2")]
-    output_files: Vec<OutputFile>,
-    #[prost(int32, tag = "4")]
-    exit_code: i32,
-    #[prost(message, optional, tag = "9")]
-    execution_metadata: Option<ExecutedActionMetadata>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct OutputFile {
-    #[prost(string, tag = "1")]
-    path: String,
-    #[prost(message, optional, tag = "2")]
-    digest: Option<Digest>,
-    #[prost(bool, tag = "4")]
-    is_executable: bool,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Digest {
-    #[prost(string, tag = "1")]
-    hash: String,
-    #[prost(int64, tag = "2")]
-    size_bytes: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ExecutedActionMetadata {
-    #[prost(string, tag = "1")]
-    worker: String,
-    #[prost(message, repeated, tag = "11")]
-    auxiliary_metadata: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
+    Ok(Entry { record, blob: blob.sha256 })
 }
 
 #[cfg(test)]

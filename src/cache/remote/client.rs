@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::transport::{Body, Failure, Moved, Transport, shown};
+use super::transport::{Body, Failure, Moved, Place, Transport, shown};
 use crate::ctx::Ctx;
 
 /// A transfer earns a second of patience with each of this many bytes: one that only trickles ends, a large one does not.
@@ -52,60 +52,60 @@ impl Client {
     }
 
     /// Asks for a small value.
-    pub(super) fn get(&self, name: &str, limit: u64) -> Result<Vec<u8>, Failure> {
+    pub(super) fn get(&self, place: &Place, limit: u64) -> Result<Vec<u8>, Failure> {
         self.twice(|| {
-            let name = name.to_owned();
-            self.attempt(|_| {}, move |transport, moved| transport.get(&name, limit, moved))
+            let place = place.clone();
+            self.attempt(|_| {}, move |transport, moved| transport.get(&place, limit, moved))
         })
     }
 
     /// Asks for a value of `size` bytes, with progress under the name `task`.
-    pub(super) fn download(&self, name: &str, size: u64, task: &str) -> Result<Vec<u8>, Failure> {
+    pub(super) fn download(&self, place: &Place, size: u64, task: &str) -> Result<Vec<u8>, Failure> {
         self.twice(|| {
-            let name = name.to_owned();
+            let place = place.clone();
             let mut shown = 0;
             self.ctx.progress().start(task, Some(size), "bytes");
             let advance = |moved: u64| {
                 self.ctx.progress().advance(task, moved - shown);
                 shown = moved;
             };
-            let bytes = self.attempt(advance, move |transport, moved| transport.get(&name, size, moved));
+            let bytes = self.attempt(advance, move |transport, moved| transport.get(&place, size, moved));
             self.ctx.progress().finish(task);
             bytes
         })
     }
 
     /// The length of a value, where the server says it.
-    pub(super) fn length(&self, name: &str) -> Result<Option<u64>, Failure> {
+    pub(super) fn length(&self, place: &Place) -> Result<Option<u64>, Failure> {
         self.patiently(|| {
-            let name = name.to_owned();
-            self.attempt(|_| {}, move |transport, _| transport.length(&name))
+            let place = place.clone();
+            self.attempt(|_| {}, move |transport, _| transport.length(&place))
         })
     }
 
     /// Uploads a value.
-    pub(super) fn put(&self, name: &str, body: &Body) -> Result<(), Failure> {
+    pub(super) fn put(&self, place: &Place, body: &Body) -> Result<(), Failure> {
         self.patiently(|| {
-            let (name, body) = (name.to_owned(), body.clone());
-            self.attempt(|_| {}, move |transport, moved| transport.put(&name, body, moved))
+            let (place, body) = (place.clone(), body.clone());
+            self.attempt(|_| {}, move |transport, moved| transport.put(&place, body, moved))
         })
     }
 
     /// Says what was wrong with a look-up, and that the remote is given up: each once a build. Nothing is said of what is merely not there.
-    pub(super) fn report(&self, name: &str, failure: Failure) {
+    pub(super) fn report(&self, place: &Place, failure: Failure) {
         let url = &self.url;
         match failure {
             Failure::Absent | Failure::Interrupted => {}
             Failure::Refused(why) => self.warn_once(&self.said_refused, || {
                 format!(
-                    "`{url}/{name}` in the remote cache cannot be used: {}; running its stage here (further cases are not reported)",
+                    "`{url}/{place}` in the remote cache cannot be used: {}; running its stage here (further cases are not reported)",
                     shown(&why)
                 )
             }),
             Failure::Unavailable(why) | Failure::TimedOut(why) => {
                 self.switch_off();
                 self.warn_once(&self.said_off, || {
-                    format!("disabling the remote cache `{url}` for this run: {} (at `{name}`)", shown(&why))
+                    format!("disabling the remote cache `{url}` for this run: {} (at `{place}`)", shown(&why))
                 });
             }
         }
@@ -193,7 +193,7 @@ mod tests {
     struct Scripted<F>(F, Mutex<u32>);
 
     impl<F: Fn(u32, &Moved) -> Result<Vec<u8>, Failure> + Send + Sync> Transport for Scripted<F> {
-        fn get(&self, _: &str, _: u64, moved: &Moved) -> Result<Vec<u8>, Failure> {
+        fn get(&self, _: &Place, _: u64, moved: &Moved) -> Result<Vec<u8>, Failure> {
             let number = {
                 let mut number = self.1.lock().unwrap();
                 *number += 1;
@@ -202,17 +202,22 @@ mod tests {
             (self.0)(number, moved)
         }
 
-        fn length(&self, name: &str) -> Result<Option<u64>, Failure> {
-            self.get(name, 0, &Moved::default()).map(|bytes| Some(bytes.len() as u64))
+        fn length(&self, place: &Place) -> Result<Option<u64>, Failure> {
+            self.get(place, 0, &Moved::default()).map(|bytes| Some(bytes.len() as u64))
         }
 
-        fn put(&self, name: &str, _: Body, moved: &Moved) -> Result<(), Failure> {
-            self.get(name, 0, moved).map(drop)
+        fn put(&self, place: &Place, _: Body, moved: &Moved) -> Result<(), Failure> {
+            self.get(place, 0, moved).map(drop)
         }
     }
 
     fn client(answer: impl Fn(u32, &Moved) -> Result<Vec<u8>, Failure> + Send + Sync + 'static, ctx: &Ctx) -> Client {
         Client::new("http://a/", Box::new(Scripted(answer, Mutex::new(0))), Duration::from_millis(200), ctx)
+    }
+
+    /// Some place.
+    fn x() -> Place {
+        Place::entry("x")
     }
 
     fn broken() -> Failure {
@@ -223,14 +228,14 @@ mod tests {
     fn downloads_try_twice_and_uploads_three_times_where_it_may_help() {
         let fails_until = |good: u32| move |number: u32, _: &Moved| if number < good { Err(broken()) } else { Ok(vec![1, 2]) };
         let ctx = Ctx::silent();
-        assert_eq!(client(fails_until(2), &ctx).get("x", 9), Ok(vec![1, 2]));
-        assert_eq!(client(fails_until(3), &ctx).get("x", 9), Err(broken()));
-        assert_eq!(client(fails_until(3), &ctx).length("x"), Ok(Some(2)));
+        assert_eq!(client(fails_until(2), &ctx).get(&x(), 9), Ok(vec![1, 2]));
+        assert_eq!(client(fails_until(3), &ctx).get(&x(), 9), Err(broken()));
+        assert_eq!(client(fails_until(3), &ctx).length(&x()), Ok(Some(2)));
         let body: Body = Arc::new(Vec::new());
-        assert_eq!(client(fails_until(3), &ctx).put("x", &body), Ok(()));
+        assert_eq!(client(fails_until(3), &ctx).put(&x(), &body), Ok(()));
         let refused = |number: u32, _: &Moved| if number == 1 { Err(Failure::Refused("no".to_owned())) } else { Ok(Vec::new()) };
-        assert_eq!(client(refused, &ctx).put("x", &body), Err(Failure::Refused("no".to_owned())));
-        assert_eq!(client(|_, _| Err(Failure::Absent), &ctx).length("x"), Err(Failure::Absent));
+        assert_eq!(client(refused, &ctx).put(&x(), &body), Err(Failure::Refused("no".to_owned())));
+        assert_eq!(client(|_, _| Err(Failure::Absent), &ctx).length(&x()), Err(Failure::Absent));
     }
 
     #[test]
@@ -243,7 +248,7 @@ mod tests {
             },
             &ctx,
         );
-        assert!(matches!(silent.get("x", 9), Err(Failure::TimedOut(_))));
+        assert!(matches!(silent.get(&x(), 9), Err(Failure::TimedOut(_))));
         // Whoever waits for an upload waits once.
         let asked = Arc::new(AtomicU32::new(0));
         let counted = asked.clone();
@@ -255,8 +260,8 @@ mod tests {
             },
             &ctx,
         );
-        assert!(matches!(swallows.put("x", &(Arc::new(Vec::new()) as Body)), Err(Failure::TimedOut(_))));
-        assert!(matches!(swallows.length("x"), Err(Failure::TimedOut(_))));
+        assert!(matches!(swallows.put(&x(), &(Arc::new(Vec::new()) as Body)), Err(Failure::TimedOut(_))));
+        assert!(matches!(swallows.length(&x()), Err(Failure::TimedOut(_))));
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         let moving = client(
             |_, moved| {
@@ -266,7 +271,7 @@ mod tests {
             },
             &ctx,
         );
-        assert_eq!(moving.get("x", 9), Ok(vec![7]));
+        assert_eq!(moving.get(&x(), 9), Ok(vec![7]));
     }
 
     #[test]
@@ -285,26 +290,26 @@ mod tests {
             Duration::from_secs(60),
             &ctx,
         );
-        assert_eq!(client.get("x", 9), Err(Failure::Interrupted));
+        assert_eq!(client.get(&x(), 9), Err(Failure::Interrupted));
     }
 
     #[test]
     fn each_kind_of_warning_is_said_once_and_a_broken_remote_is_left_alone() {
         let listener = Listener::new();
         let client = client(|_, _| Err(Failure::Absent), &listener.ctx());
-        client.report("ac/1", Failure::Absent);
+        client.report(&Place::entry("1"), Failure::Absent);
         assert!(listener.warnings().is_empty() && !client.is_off());
-        client.report("ac/1", Failure::Refused("the server answered 403 Forbidden".to_owned()));
-        client.report("ac/2", Failure::Refused("another".to_owned()));
+        client.report(&Place::entry("1"), Failure::Refused("the server answered 403 Forbidden".to_owned()));
+        client.report(&Place::entry("2"), Failure::Refused("another".to_owned()));
         assert!(!client.is_off());
-        client.report("ac/3", broken());
+        client.report(&Place::entry("3"), broken());
         assert!(client.is_off());
         let said = listener.warnings();
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].contains("`http://a/ac/1`") && said[0].contains("403"), "{said:?}");
-        assert!(said[1].contains("disabling the remote cache") && said[1].contains("ac/3"), "{said:?}");
-        client.report("ac/4", broken());
-        client.report("ac/5", Failure::Refused("another".to_owned()));
+        assert!(said[0].contains(&format!("`http://a/{}`", Place::entry("1"))) && said[0].contains("403"), "{said:?}");
+        assert!(said[1].contains("disabling the remote cache") && said[1].contains(&Place::entry("3").to_string()), "{said:?}");
+        client.report(&Place::entry("4"), broken());
+        client.report(&Place::entry("5"), Failure::Refused("another".to_owned()));
         assert!(listener.warnings().is_empty());
     }
 }

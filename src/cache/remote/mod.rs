@@ -13,13 +13,19 @@
 //! preimage and is whole, the blob has the record's BLAKE3, its own SHA-256 and size. That somebody *computed* the blob cannot be
 //! proven: whoever may write into the cache is trusted, or shares the secret in [`KEY_VARIABLE`].
 //!
-//! * `action_result`: what stands under `ac/`; `transport`: what a remote can do; `http`, `cloud`: kinds of remotes;
+//! * `action_result`: what stands under `ac/`; `transport`: what a remote can do; `http`, `cloud`, `grpc`: kinds of remotes;
 //!   `client`: one request, bounded in time; `uploads`: the background.
+//!
+//! What speaks gRPC may also run programs: [`execute`] has the words for that, and `grpc` does it.
 
 mod action_result;
 mod client;
 mod cloud;
+mod credentials;
+pub mod execute;
+mod grpc;
 mod http;
+mod messages;
 mod transport;
 mod uploads;
 
@@ -35,7 +41,8 @@ use crate::files::{Blake3, Sha256};
 use crate::stage::{Outcome, Stage};
 use action_result::{Entry, MacKey};
 use client::Client;
-use transport::Failure;
+use execute::Blob;
+use transport::{Failure, Place};
 use uploads::Uploads;
 
 /// Environment variable with a secret that all who share a cache know: with it, only records that were sealed with it are taken.
@@ -95,18 +102,15 @@ impl Remote {
     /// When this program cannot use the URL, or a variable of the environment is not usable.
     pub fn open(url: &str, options: RemoteOptions, cache: &Arc<Cache>, ctx: &Ctx) -> Result<Self> {
         let key = variable(KEY_VARIABLE)?.map(|secret| MacKey::of_secret(&secret));
-        let patience = match variable(TIMEOUT_VARIABLE)? {
-            None => PATIENCE_S,
-            Some(seconds) => seconds.trim().parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(|| {
-                Error::usage(format!("`{TIMEOUT_VARIABLE}` is not a number of seconds")).help("write a whole number from 1 to 86400")
-            })?,
+        let (transport, warning) = match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+            "http" | "https" => http::open(url)?,
+            "grpc" | "grpcs" => grpc::open(url)?,
+            _ => (cloud::open(url)?, None),
         };
-        let (transport, warning) =
-            if url.starts_with("http://") || url.starts_with("https://") { http::open(url)? } else { (cloud::open(url)?, None) };
         if let Some(warning) = warning {
             ctx.warn(warning);
         }
-        let client = Arc::new(Client::new(url, transport, Duration::from_secs(patience), ctx));
+        let client = Arc::new(Client::new(url, transport, patience()?, ctx));
         let uploads = Uploads::new(client.clone(), cache.clone(), key.clone());
         Ok(Self { client, key, options, uploads, traffic: Mutex::default(), downloaded: AtomicU64::new(0) })
     }
@@ -116,8 +120,8 @@ impl Remote {
         if !self.options.reads || self.client.is_off() {
             return None;
         }
-        let name = entry_name(preimage);
-        let found = self.client.get(&name, MAX_ENTRY).and_then(|bytes| {
+        let place = Place::entry(preimage.as_str());
+        let found = self.client.get(&place, MAX_ENTRY).and_then(|bytes| {
             let entry = action_result::decode(&bytes, preimage, self.key.as_ref()).map_err(Failure::Refused)?;
             let of = entry.record.result.outcome().map(Outcome::stage);
             match of {
@@ -129,7 +133,7 @@ impl Remote {
         match found {
             Ok(Entry { record, blob }) => Some(Found { record, blob }),
             Err(failure) => {
-                self.miss(&name, failure);
+                self.miss(&place, failure);
                 None
             }
         }
@@ -137,14 +141,14 @@ impl Remote {
 
     /// The blob of a record, of at most `limit` bytes, proven to be the very one.
     pub fn fetch(&self, found: &Found, limit: u64) -> Option<Vec<u8>> {
-        let name = blob_name(found.blob);
         let size = found.record.result.bytes;
+        let place = found.place();
         let fetch = || {
             if size > limit {
                 return Err(Failure::Refused(format!("it should have {size} bytes, and no such result has more than {limit}")));
             }
             let task = format!("{} (remote)", found.record.result.stage_name());
-            let bytes = self.client.download(&name, size, &task)?;
+            let bytes = self.client.download(&place, size, &task)?;
             let wrong = if bytes.len() as u64 != size {
                 Some(format!("it has {} bytes instead of {size}", bytes.len()))
             } else if Sha256::of(&bytes) != found.blob || blake3_of(&bytes) != found.record.result.output_digest {
@@ -166,11 +170,11 @@ impl Remote {
                 Some(bytes)
             }
             Err(Failure::Absent) => {
-                self.miss(&name, Failure::Refused("a record names it, but it is missing".into()));
+                self.miss(&place, Failure::Refused("a record names it, but it is missing".into()));
                 None
             }
             Err(failure) => {
-                self.miss(&name, failure);
+                self.miss(&place, failure);
                 None
             }
         }
@@ -178,7 +182,7 @@ impl Remote {
 
     /// Says that a blob is whole, but not a result of its stage.
     pub fn reject(&self, found: &Found, why: &str) {
-        self.miss(&blob_name(found.blob), Failure::Refused(why.to_owned()));
+        self.miss(&found.place(), Failure::Refused(why.to_owned()));
     }
 
     /// Counts a result that was taken.
@@ -210,9 +214,9 @@ impl Remote {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn miss(&self, name: &str, failure: Failure) {
+    fn miss(&self, place: &Place, failure: Failure) {
         self.traffic().missed += 1;
-        self.client.report(name, failure);
+        self.client.report(place, failure);
     }
 }
 
@@ -221,16 +225,21 @@ impl Found {
     pub fn digest(&self) -> Blake3 {
         self.record.result.output_digest
     }
+
+    fn place(&self) -> Place {
+        Place::Blob(Blob { sha256: self.blob, bytes: self.record.result.bytes })
+    }
 }
 
-/// Where the record of a preimage is.
-fn entry_name(preimage: &Preimage) -> String {
-    format!("ac/{}", Sha256::of(preimage.as_str().as_bytes()))
-}
-
-/// Where a blob is.
-fn blob_name(blob: Sha256) -> String {
-    format!("cas/{blob}")
+/// How long a silence is tolerated.
+fn patience() -> Result<Duration> {
+    let seconds = match variable(TIMEOUT_VARIABLE)? {
+        None => PATIENCE_S,
+        Some(seconds) => seconds.trim().parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(|| {
+            Error::usage(format!("`{TIMEOUT_VARIABLE}` is not a number of seconds")).help("write a whole number from 1 to 86400")
+        })?,
+    };
+    Ok(Duration::from_secs(seconds))
 }
 
 /// A variable of the environment that is set and not empty.

@@ -1,22 +1,57 @@
 //! What every kind of remote can do, and how it fails. Knows nothing of records.
-#![cfg_attr(not(any(feature = "http", feature = "cloud")), allow(dead_code, reason = "a build without remotes has nothing that answers"))]
+#![cfg_attr(
+    not(any(feature = "http", feature = "cloud", feature = "remote")),
+    allow(dead_code, reason = "a build without remotes has nothing that answers")
+)]
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::execute::Blob;
 
 /// Bytes to upload.
 pub(super) type Body = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
-/// Where values are kept: bytes under names such as `cas/0123…`. Calls block; whoever cannot wait calls on another thread.
+/// What a value is: shown as its name, `ac/0123…` or `cas/0123…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// What came of an action, by the action's name: of the bytes that say what was asked.
+    Entry {
+        action: Blob,
+        /// Those bytes.
+        asked: Arc<str>,
+    },
+    /// Bytes by their own name.
+    Blob(Blob),
+}
+
+impl Place {
+    /// Of what came of the action that `asked` for it.
+    pub(super) fn entry(asked: &str) -> Self {
+        Self::Entry { action: Blob::of(asked.as_bytes()), asked: asked.into() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry { action, .. } => write!(f, "ac/{}", action.sha256),
+            Self::Blob(blob) => write!(f, "cas/{}", blob.sha256),
+        }
+    }
+}
+
+/// Where values are kept. Calls block; whoever cannot wait calls on another thread.
 pub(super) trait Transport: Send + Sync {
-    /// The value under `name`, of at most `limit` bytes. What a server says of the length is not believed.
-    fn get(&self, name: &str, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure>;
+    /// The value at `place`, of at most `limit` bytes. What a server says of the length is not believed.
+    fn get(&self, place: &Place, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure>;
 
-    /// The length of the value under `name`; `None` where the server does not say it.
-    fn length(&self, name: &str) -> Result<Option<u64>, Failure>;
+    /// The length of the value at `place`; `None` where the server does not say it.
+    fn length(&self, place: &Place) -> Result<Option<u64>, Failure>;
 
-    /// Puts a value under `name`.
-    fn put(&self, name: &str, body: Body, moved: &Moved) -> Result<(), Failure>;
+    /// Puts a value at `place`.
+    fn put(&self, place: &Place, body: Body, moved: &Moved) -> Result<(), Failure>;
 }
 
 /// Why there is no answer, or no useful one.

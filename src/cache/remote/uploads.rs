@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::action_result::{self, Entry, MacKey};
 use super::client::Client;
-use super::transport::{Body, Failure, shown};
-use super::{blob_name, entry_name};
+use super::execute::Blob;
+use super::transport::{Body, Failure, Place, shown};
 use crate::cache::record::ActionRecord;
 use crate::cache::store::Cache;
 use crate::error::{Error, Result};
@@ -179,19 +179,18 @@ impl Shared {
     fn upload(&self, record: ActionRecord) -> Result<(), Failure> {
         let blob = self.cache.has_blob(record.result.output_digest).then(|| self.cache.get_blob(record.result.output_digest)).flatten();
         let blob = blob.ok_or_else(|| Failure::Refused("the local cache lost it meanwhile".to_owned()))?;
-        let sha256 = Sha256::of(&blob);
-        let name = blob_name(sha256);
-        let bytes = blob.len() as u64;
-        let damaged = self.state().damaged.contains(&sha256);
+        let named = Blob::of(&blob);
+        let place = Place::Blob(named);
+        let damaged = self.state().damaged.contains(&named.sha256);
         // Where the length is not known or cannot be asked for, putting it again does no harm.
-        if damaged || self.client.length(&name).or_else(unknown).map_err(|failure| at(&name, failure))? != Some(bytes) {
+        if damaged || self.client.length(&place).or_else(unknown).map_err(|failure| at(&place, failure))? != Some(named.bytes) {
             let body: Body = Arc::new(blob);
-            self.client.put(&name, &body).map_err(|failure| at(&name, failure))?;
+            self.client.put(&place, &body).map_err(|failure| at(&place, failure))?;
         }
-        let name = entry_name(&record.preimage);
-        let entry = action_result::encode(&Entry { record, blob: sha256 }, self.key.as_ref());
+        let place = Place::entry(record.preimage.as_str());
+        let entry = action_result::encode(&Entry { record, blob: named.sha256 }, self.key.as_ref());
         let body: Body = Arc::new(entry.map_err(|error| Failure::Refused(error.to_string()))?);
-        self.client.put(&name, &body).map_err(|failure| at(&name, failure))
+        self.client.put(&place, &body).map_err(|failure| at(&place, failure))
     }
 }
 
@@ -204,8 +203,8 @@ fn unknown(failure: Failure) -> Result<Option<u64>, Failure> {
 }
 
 /// The failure with the name of the value.
-fn at(name: &str, failure: Failure) -> Failure {
-    let named = |why: String| format!("{} (at `{name}`)", shown(&why));
+fn at(place: &Place, failure: Failure) -> Failure {
+    let named = |why: String| format!("{} (at `{place}`)", shown(&why));
     match failure {
         Failure::Refused(why) => Failure::Refused(named(why)),
         Failure::Unavailable(why) => Failure::Unavailable(named(why)),
@@ -230,15 +229,15 @@ mod tests {
     struct Nowhere;
 
     impl Transport for Nowhere {
-        fn get(&self, _: &str, _: u64, _: &Moved) -> Result<Vec<u8>, Failure> {
+        fn get(&self, _: &Place, _: u64, _: &Moved) -> Result<Vec<u8>, Failure> {
             Err(Failure::Absent)
         }
 
-        fn length(&self, _: &str) -> Result<Option<u64>, Failure> {
+        fn length(&self, _: &Place) -> Result<Option<u64>, Failure> {
             Ok(None)
         }
 
-        fn put(&self, _: &str, _: Body, _: &Moved) -> Result<(), Failure> {
+        fn put(&self, _: &Place, _: Body, _: &Moved) -> Result<(), Failure> {
             Ok(())
         }
     }

@@ -8,6 +8,7 @@ mod options;
 mod request;
 mod summary;
 
+use super::confined::Needs;
 use super::network::warn_of_name;
 use super::output::{Place, write_file};
 use super::{Exit, Global, described, lc0};
@@ -32,6 +33,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     args.layouts.refuse(args.to.as_deref(), args.allow.is_some())?;
     args.trainer.note(&ctx);
     let Request { place, job } = Request::of(&args, &ctx)?;
+    confine(&args, &place, global);
     // The source stays mapped while it is read. A target of the same name is replaced by renaming, which leaves the mapped file as it is.
     let (product, named) = rayon::join(|| pipeline::run(&job, &ctx), || warn_of_name(&args.source, &ctx));
     let product = product.map_err(|error| options::spoken(described::with_hint(error, &args.source)))?;
@@ -51,4 +53,16 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         global.print_summary(&summary::text(&written, &product))?;
     }
     Ok(Exit::Done)
+}
+
+/// From here on the process reads the source, and writes in the folder of the target. A search reads training data, which may be unpacked
+/// into temporary files, and loads what computes on graphics cards: not with one.
+fn confine(args: &Args, place: &Place<'_>, global: &Global) {
+    if let Some(needs) = Needs::network(&args.source).filter(|_| !args.optimize) {
+        match place {
+            Place::File(path) => needs.writing(path),
+            Place::Folder(folder) => needs.writing_in(folder),
+        }
+        .confine(global);
+    }
 }

@@ -10,10 +10,14 @@ use crate::files::Bytes;
 
 /// A file that is to be of the architecture `name`.
 pub(super) fn network(name: &str, layouts: &LayoutArgs, bytes: &Bytes) -> Result<Inspected> {
-    let architecture = Architecture::load(name, &layouts.set)?;
+    Ok(of(&Architecture::load(name, &layouts.set)?, layouts.from.as_deref(), bytes))
+}
+
+/// A file that is to be of this architecture.
+pub(super) fn of(architecture: &Architecture, from: Option<&str>, bytes: &Bytes) -> Inspected {
     let mut report = Report::named("described");
     report.architecture = Some(architecture.name().to_owned());
-    Ok(filled(report, &architecture, layouts.from.as_deref(), bytes))
+    filled(report, architecture, from, bytes)
 }
 
 /// What no table knows, as the described architecture that it is of.

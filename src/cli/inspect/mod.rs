@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::confined::Needs;
 use super::described::LayoutArgs;
 use super::lc0::FindArgs;
 use super::network::refuse_foreign;
@@ -28,7 +29,7 @@ use crate::format::sources::{Holds, identify, unpacked, whole};
 use crate::net::Architecture;
 use histogram::Histogram;
 
-pub(super) use page::tables;
+pub(super) use page::{summary_of_described, tables};
 pub(super) use tensors::readings;
 
 /// Show what a file is: format, architecture, sizes, hashes, tensors
@@ -173,6 +174,7 @@ pub(super) fn run(mut args: Args, global: &Global) -> Result<Exit> {
     if args.bounds {
         refuse_foreign("`nnue inspect --bounds`", &args.file, args.architecture.as_deref())?;
     }
+    confine(&args, global);
     let bytes = whole(&args.file)?;
     if let Some(exit) = super::lc0::inspect(&args.file, &bytes, &args.lc0, args.json, global)? {
         return Ok(exit);
@@ -215,6 +217,13 @@ pub(super) fn run(mut args: Args, global: &Global) -> Result<Exit> {
     match fault {
         None => Ok(Exit::Done),
         Some(fault) => Err(fault.context(format!("`{}` is not what it should be", args.file.display()))),
+    }
+}
+
+/// From here on the process reads the file, and what describes it. Positions may be unpacked into temporary files: not with them.
+fn confine(args: &Args, global: &Global) {
+    if let Some(needs) = Needs::network(&args.file).filter(|_| args.data.is_empty()) {
+        args.architecture.iter().fold(needs, |needs, name| needs.and(Path::new(name))).confine(global);
     }
 }
 

@@ -8,8 +8,9 @@ use super::Report;
 use crate::ctx::Ctx;
 use crate::draw::scene::{grouped, short};
 use crate::error::Result;
+use crate::family::described::Architecture;
 use crate::files::{Bytes, hash_bytes_sha256};
-use crate::show::{Cell, Table};
+use crate::show::{Cell, Section, Table};
 
 /// Facts of a file, and its tensors.
 ///
@@ -23,6 +24,22 @@ pub(in crate::cli) fn tables(path: &Path, ctx: &Ctx) -> Result<(Table, Table)> {
     report.bytes = bytes.len() as u64;
     report.sha256 = sha256?.to_string();
     Ok((facts(&shown, &report), tensors(&report)))
+}
+
+/// The section of a network that is read as a described architecture.
+///
+/// # Errors
+/// When the file cannot be read, or is not of the architecture; on cancellation.
+pub(in crate::cli) fn summary_of_described(path: &Path, architecture: &Architecture, from: Option<&str>, ctx: &Ctx) -> Result<Section> {
+    let bytes = Bytes::map(path)?;
+    let shown = path.file_name().unwrap_or_default().to_string_lossy();
+    let super::Inspected { mut report, fault } = super::described::of(architecture, from, &bytes);
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    report.bytes = bytes.len() as u64;
+    report.sha256 = hash_bytes_sha256(&bytes, &shown, ctx)?.to_string();
+    Ok(Section::new("summary", "Summary").table(facts(&shown, &report)).table(tensors(&report)))
 }
 
 fn facts(file: &str, report: &Report) -> Table {

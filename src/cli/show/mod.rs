@@ -2,6 +2,7 @@
 //!
 //! What was typed (`options`) → the networks and what is known of their activations (`subject`) → sections of pictures (`views`) → files.
 
+mod described;
 mod options;
 mod subject;
 mod views;
@@ -29,8 +30,11 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             args.refuse_for_lc0()?;
             page
         }
-        None if args.files.len() == 1 => single(&args, &ctx)?,
-        None => views::overlay(&args, &ctx)?,
+        None => match described::page(&args, &ctx)? {
+            Some(page) => page,
+            None if args.files.len() == 1 => single(&args, &ctx)?,
+            None => views::overlay(&args, &ctx)?,
+        },
     };
     let written = match args.format {
         Format::Html => vec![write_page(&target, &page, &ctx)?],

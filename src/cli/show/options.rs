@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::network::{ArchitectureName, SourceArgs};
+use crate::cli::described::LayoutArgs;
+use crate::cli::network::SourceArgs;
 use crate::cli::output::check_folder_of;
 use crate::cli::word::word;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ pub(super) enum Format {
 /// One HTML file that any browser opens, or single pictures. With several networks: their histograms over each other.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The network: .nnue, checkpoint, file of tensors, engine, weight file of lc0; several to compare their histograms
+    /// The network: .nnue, checkpoint, file of tensors, engine, weight file of lc0, file of a described architecture; several to compare their histograms
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Show the difference to this network
@@ -111,6 +112,8 @@ pub(crate) struct Args {
     default_height: usize,
     #[command(flatten)]
     pub(super) source_is: SourceArgs,
+    #[command(flatten)]
+    pub(super) layouts: LayoutArgs,
 }
 
 fn number(text: &str) -> Result<f64, String> {
@@ -127,11 +130,6 @@ fn size(text: &str) -> Result<usize, String> {
 impl Args {
     /// Refuses what cannot be carried out together.
     pub(super) fn check(&self) -> Result<()> {
-        if let Some(ArchitectureName::Described(name)) = &self.source_is.architecture {
-            return Err(Error::usage(format!("`{name}` is a described architecture, of which there are no pictures"))
-                .because("the arrangement of the pictures is that of Stockfish's feature sets")
-                .help("`nnue inspect FILE --architecture NAME` shows its tensors"));
-        }
         if self.files.len() > 1 {
             let single = [
                 ("--ref", self.reference.is_some()),
@@ -174,6 +172,21 @@ impl Args {
             ("--data", !self.data.is_empty()),
             ("--activations", self.activations.is_some()),
             ("--neurons", self.neurons.is_some()),
+            ("--sort-input-neurons", self.sort_input_neurons),
+            ("--input-weights-order", self.input_weights_order != NeuronOrder::default()),
+            ("--no-input-weights", self.no_input_weights),
+            ("--no-fc-weights", self.no_fc_weights),
+            ("--no-biases", self.no_biases),
+            ("--no-hist", self.no_hist),
+            ("--architecture", self.source_is.architecture.is_some()),
+            ("--set", !self.layouts.set.is_empty()),
+            ("--from", self.layouts.from.is_some()),
+            ("--input-weights-vmin", self.input_weights_vmin.is_some()),
+            ("--input-weights-vmax", self.input_weights_vmax.is_some()),
+            ("--input-weights-auto-scale", self.input_weights_auto_scale),
+            ("--fc-weights-vmin", self.fc_weights_vmin.is_some()),
+            ("--fc-weights-vmax", self.fc_weights_vmax.is_some()),
+            ("--fc-weights-auto-scale", self.fc_weights_auto_scale),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             None => Ok(()),

@@ -112,7 +112,8 @@ impl Seen {
 }
 
 impl Zeros {
-    fn of(matrix: ActivationMatrix, held_out: Option<&ActivationMatrix>, args: &Args, ctx: &Ctx) -> Result<Self> {
+    /// With the order that was given, or the one that the greedy search finds.
+    pub(super) fn of(matrix: ActivationMatrix, held_out: Option<&ActivationMatrix>, args: &Args, ctx: &Ctx) -> Result<Self> {
         if let Some(path) = &args.perm {
             return Ok(Self { matrix, permutation: load_permutation(path)?, climb: None });
         }

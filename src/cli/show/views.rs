@@ -1,7 +1,7 @@
 //! Which pictures a page has, section by section, in which words.
 
 use super::options::Args;
-use super::subject::{Loaded, Seen, Zeros, name_of, network};
+use super::subject::{Loaded, Zeros, name_of, network};
 use crate::cli::inspect;
 use crate::ctx::Ctx;
 use crate::draw::scene::{grouped, short};
@@ -69,7 +69,7 @@ pub(super) fn page(args: &Args, loaded: &Loaded, ctx: &Ctx) -> Result<Page> {
             sections.push(histograms(words, &groups, std::slice::from_ref(&loaded.label)));
         }
     }
-    sections.extend(zero_blocks(&subject, &loaded.seen)?);
+    sections.extend(loaded.seen.activations.as_ref().map(|zeros| zero_blocks(&loaded.label, zeros)).transpose()?);
     if let Some(bounds) = &loaded.bounds {
         let seen = loaded.seen.sums.as_ref().map(|(sums, positions)| (sums.as_slice(), *positions));
         let words = "What any legal position can make of each neuron's sum (a sound bound, not the tightest), beside the 16 bits that an engine adds in.";
@@ -144,14 +144,15 @@ fn histograms(words: &str, groups: &[Vec<Distribution>], labels: &[String]) -> S
     section
 }
 
-fn zero_blocks(subject: &Subject<'_>, seen: &Seen) -> Result<Option<Section>> {
-    let Some(Zeros { matrix, permutation, climb }) = &seen.activations else { return Ok(None) };
+/// Which outputs are zero, in the network's order and in another one.
+pub(super) fn zero_blocks(label: &str, zeros: &Zeros) -> Result<Section> {
+    let Zeros { matrix, permutation, climb } = zeros;
     let of = Activations { matrix, permutation: Some(permutation), climb: climb.as_ref() };
     let words = "Engines skip blocks of four outputs that are all zero. A row is a position as one side sees it, a column a block of neurons in their \
                  order; the colour is the number of zero outputs.";
     let mut section = Section::new("zero-blocks", "Zero blocks").text(words);
-    section.body.extend(activations(subject, &of)?.into_iter().map(Body::Picture));
-    Ok(Some(section))
+    section.body.extend(activations(label, &of)?.into_iter().map(Body::Picture));
+    Ok(section)
 }
 
 fn error_table(errors: &[show::TensorError]) -> Table {

@@ -11,6 +11,7 @@
 //! | `graph`, `key`, `execute` | a net of a manifest → its actions; what decides their results; an action → what is done |
 //! | `compare` | how two files differ |
 //! | `bound` | whether sums of products can wrap on CPUs without VNNI |
+//! | `pictures` | a network in pictures |
 //! | [`foreign`] | networks in Stockfish's format that no table knows |
 //!
 //! Apart from `graph`, knows nothing of the manifest; nothing of the command line and the cache.
@@ -27,6 +28,7 @@ mod key;
 mod model;
 mod pack;
 mod parse;
+mod pictures;
 mod plan;
 mod quantize;
 mod read;
@@ -46,13 +48,14 @@ pub use crate::net::shipped;
 pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
+pub use pictures::{Opened, Wanted};
 pub use read::is_bullet_checkpoint;
 
 use super::nnue::Nnue;
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::Bytes;
+use crate::files::{Blake3, Bytes};
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
 use crate::net::{Description, Permutation};
@@ -104,6 +107,18 @@ impl Stages for Described {
 
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
         Nnue.check_fits(action, result, network)
+    }
+
+    fn core_seconds(&self, action: &Action, network: &AnyValue, matrix: u64) -> Result<f64> {
+        Nnue.core_seconds(action, network, matrix)
+    }
+
+    fn packed(&self, network: &AnyValue) -> Option<Vec<u8>> {
+        Nnue.packed(network)
+    }
+
+    fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<AnyValue> {
+        Nnue.unpacked(bytes, digest)
     }
 
     fn check_source(&self, action: &Action, _: &Path, _: &Ctx, input: Bytes) -> Result<()> {

@@ -182,6 +182,23 @@ impl Tensor {
         }
     }
 
+    /// How many values it has.
+    pub fn count(&self) -> usize {
+        self.bytes.len() / self.dtype.size()
+    }
+
+    /// The value at an index, as a float: those of i32 beyond 2^24 are rounded. 0 behind the end.
+    pub fn value(&self, index: usize) -> f32 {
+        let bytes = &*self.bytes;
+        match self.dtype {
+            DType::F32 => bytes.as_chunks().0.get(index).map_or(0.0, |value| f32::from_le_bytes(*value)),
+            DType::I8 => bytes.get(index).map_or(0.0, |value| f32::from(value.cast_signed())),
+            DType::U8 => bytes.get(index).map_or(0.0, |value| f32::from(*value)),
+            DType::I16 => bytes.as_chunks().0.get(index).map_or(0.0, |value| f32::from(i16::from_le_bytes(*value))),
+            DType::I32 => bytes.as_chunks().0.get(index).map_or(0.0, |value| i32::from_le_bytes(*value) as f32),
+        }
+    }
+
     /// Index of the first value that is no number.
     pub fn first_nan(&self) -> Option<usize> {
         let values: &[[u8; 4]] = if self.dtype == DType::F32 { self.bytes.as_chunks().0 } else { &[] };

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use super::model::{Architecture, DType};
 use super::read::{Contents, Kept};
 use super::tensor::{Storage, Tensor};
-use super::{Neurons, gather, plan, read, write};
+use super::{Neurons, Wanted, gather, plan, read, write};
 use crate::ctx::Ctx;
 use crate::files::Bytes;
 use crate::net::Permutation;
 use crate::positions::{Color, generate};
+use crate::show::{Body, Limits};
 
 /// Numbers from a seed.
 struct Random(u64);
@@ -225,6 +226,63 @@ fn are_those_of_plain_sums(kind: &str, shift: u32) {
             }
         }
     }
+}
+
+#[test]
+fn every_number_of_a_picture_is_the_weight_that_it_is_said_to_be() {
+    let architecture = Architecture::parse("small", SMALL, &[]).unwrap();
+    let contents = random_contents(&architecture, &mut Random(11));
+    let mut file = Vec::new();
+    write::write(&architecture, architecture.readable("file").unwrap(), &contents, &mut file).unwrap();
+    let file = Bytes::from_vec(file);
+    let net = architecture.open(&file, None).unwrap();
+    let wanted = |neurons| Wanted {
+        inputs: true,
+        others: true,
+        histograms: true,
+        neurons,
+        input_limits: Limits::default(),
+        other_limits: Limits::default(),
+    };
+    let sections = net.sections("net", &wanted(None), &Ctx::silent()).unwrap();
+    let picture = |name: &str| {
+        let found = sections.iter().flat_map(|section| &section.body).find_map(|body| match body {
+            Body::Picture(scene) if scene.name == name => scene.heats().next().map(|(_, heat)| heat.clone()),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("no {name}"))
+    };
+    let value = |tensor: usize, index: usize| contents.tensors[tensor].as_ref().unwrap().value(index);
+    let heat = picture("input-weights-ft-psq");
+    let tile = |neuron: usize| heat.names.iter().position(|name| *name == format!("neuron {neuron}")).unwrap();
+    assert_eq!(heat.names.len(), 8);
+    // The other side's knight on c6, in both buckets: 384 + 64 + 42.
+    for neuron in 0..8 {
+        let mean = (value(0, 490 * 8 + neuron) + value(0, (768 + 490) * 8 + neuron)) / 2.0;
+        let (x, y) = (16 * tile(neuron) + 8 + 2, 8 + 2);
+        let shown = heat.value(heat.number(x, y)).unwrap();
+        assert!((shown - f64::from(mean)).abs() < 1.0, "neuron {neuron}: {shown}, {mean}");
+        let hover = heat.hover(x, y).unwrap();
+        assert!(hover.starts_with(&format!("neuron {neuron}, other's knight on c6, mean over king buckets: ")), "{hover}");
+    }
+    // The largest ones first.
+    let size = |neuron: usize| -> f64 {
+        (0..1536).map(|row| f64::from(value(0, row * 8 + neuron).abs())).sum::<f64>()
+            + (0..4560).map(|row| f64::from(value(1, row * 8 + neuron).abs())).sum::<f64>()
+    };
+    assert!(heat.names.windows(2).all(|pair| {
+        let [a, b] = [&pair[0], &pair[1]].map(|name| size(name.trim_start_matches("neuron ").parse().unwrap()));
+        a >= b
+    }));
+    let layer = picture("tensor-l1-w");
+    for (output, input) in [(0, 0), (1, 7), (1, 3)] {
+        let number = layer.number(input, output);
+        assert_eq!(layer.value(number), Some(f64::from(value(3, output * 8 + input))));
+        assert_eq!(layer.hover(input, output).unwrap(), format!("out {output}, in {input}: {number}"));
+    }
+    let few = net.sections("net", &wanted(Some(3)), &Ctx::silent()).unwrap();
+    let Body::Picture(scene) = &few[0].body[1] else { panic!("no picture") };
+    assert_eq!(scene.heats().next().unwrap().1.names, heat.names[..3]);
 }
 
 #[test]

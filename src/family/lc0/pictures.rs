@@ -12,7 +12,7 @@ use super::{
 use crate::ctx::Ctx;
 use crate::draw::Labels;
 use crate::error::Result;
-use crate::show::{Body, Section, Spread, Tiles};
+use crate::show::{Body, Limits, Section, Spread, Tiles};
 
 /// Outputs, channels and maps that a picture has at most: more would be a picture that nobody opens.
 const MOST: [usize; 3] = [128, 256, 64];
@@ -106,6 +106,7 @@ fn filters(kernel: &Tensor<'_>, label: &str) -> Result<crate::draw::Scene> {
         names,
         labels: Labels::numbered("row {r0}, column {c0}", 3, 3),
         zoom: 3.0,
+        limits: Limits::default(),
     };
     // Ranks go up.
     Ok(tiles.picture(|tile, [column, row]| values.get(tile * 9 + (2 - row) * 3 + column).copied().unwrap_or(f32::NAN)))
@@ -123,7 +124,16 @@ fn boards(gate: &Tensor<'_>, name: &str, title: &str, label: &str) -> Result<cra
     let names = (0..channels).map(|channel| format!("channel {channel}")).collect();
     let title = format!("{title}, {channels} of {all} channels [{label}]");
     let name = name.replace('_', "-");
-    let tiles = Tiles { name: &name, title, tile: [8, 8], across: 16, names, labels: board_labels("{c0}{r0}"), zoom: 6.0 };
+    let tiles = Tiles {
+        name: &name,
+        title,
+        tile: [8, 8],
+        across: 16,
+        names,
+        labels: board_labels("{c0}{r0}"),
+        zoom: 6.0,
+        limits: Limits::default(),
+    };
     Ok(tiles.picture(|channel, [file, row]| values.get(channel * SQUARES + (7 - row) * 8 + file).copied().unwrap_or(f32::NAN)))
 }
 
@@ -136,7 +146,8 @@ fn attention(maps: &Tensor<'_>, label: &str) -> Result<crate::draw::Scene> {
     let labels = Labels { template: "{r0} to {c0}".to_owned(), rows: squares.clone(), columns: squares };
     let names = (0..shown).map(|map| format!("number {map}")).collect();
     let title = format!("Smolgen's maps, {shown} of {all} [{label}]");
-    let tiles = Tiles { name: "attention", title, tile: [SQUARES, SQUARES], across: 8, names, labels, zoom: 2.0 };
+    let tiles =
+        Tiles { name: "attention", title, tile: [SQUARES, SQUARES], across: 8, names, labels, zoom: 2.0, limits: Limits::default() };
     // Row-major `[query·64 + key, number]`.
     Ok(tiles.picture(|map, [key, query]| values.get((query * SQUARES + key) * all + map).copied().unwrap_or(f32::NAN)))
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value};
-use crate::files::Bytes;
+use crate::files::{Blake3, Bytes};
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
 use crate::stage::{Action, Role};
@@ -71,6 +71,18 @@ impl Stages for Lc0 {
 
     fn check_fits(&self, action: &Action, _: &Value, _: &Value) -> Result<()> {
         Err(not_stored(action))
+    }
+
+    fn core_seconds(&self, action: &Action, _: &Value, _: u64) -> Result<f64> {
+        Err(not_stored(action))
+    }
+
+    fn packed(&self, _: &Value) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn unpacked(&self, _: &[u8], _: Blake3) -> Result<Value> {
+        Err(Error::new("no stage on a network of lc0 runs elsewhere: this is a bug in nnue, please report it"))
     }
 
     fn check_source(&self, action: &Action, path: &Path, ctx: &Ctx, input: Bytes) -> Result<()> {

@@ -29,7 +29,7 @@ use std::path::Path;
 use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Result};
-use crate::files::Bytes;
+use crate::files::{Blake3, Bytes};
 use crate::format::nnue;
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
@@ -88,6 +88,19 @@ impl Stages for Nnue {
     fn check_fits(&self, action: &Action, result: &AnyValue, network: &AnyValue) -> Result<()> {
         let AnyValue::Nnue(result) = result else { return Err(Error::new(format!("it is not a result of {}", action.stage()))) };
         value::check_fits(action, result, network.half()?)
+    }
+
+    fn core_seconds(&self, action: &Action, network: &AnyValue, matrix: u64) -> Result<f64> {
+        Ok(value::core_seconds(action, network.half()?, matrix))
+    }
+
+    fn packed(&self, network: &AnyValue) -> Option<Vec<u8>> {
+        let AnyValue::Nnue(value::Value::Quantized(network)) = network else { return None };
+        value::packed(network)
+    }
+
+    fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<AnyValue> {
+        value::unpacked(bytes, digest).map(AnyValue::Nnue)
     }
 
     fn check_source(&self, action: &Action, path: &Path, _: &Ctx, input: Bytes) -> Result<()> {

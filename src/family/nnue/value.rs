@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use super::stages::load::read_permutation;
 use crate::error::{Error, Result};
-use crate::files::{CountingWriter, Reader};
-use crate::net::{Coalesced, Factorized, Network, Permutation, QuantizedNetwork};
+use crate::files::{Blake3, CountingWriter, Reader};
+use crate::format::nnue;
+use crate::net::{Coalesced, Expectation, Factorized, GENERATIONS, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix};
 use crate::positions::held_out;
 use crate::stage::{Action, Role, Stored};
+use crate::words::{Algorithm, Compression};
 
 /// Room for the headers of a stored artifact, bytes.
 const HEADERS: u64 = 64 << 10;
@@ -90,13 +92,14 @@ pub(in crate::family) fn read_stored(action: &Action, bytes: &[u8]) -> Result<Va
     }
 }
 
-/// Reads a file of the user's that stands where a result could.
+/// Reads a file that stands where a result could: of the user's, or one that came to a worker.
 ///
 /// # Errors
 /// When it is damaged, or files are not read in this role.
 pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
     match role {
         Role::Permutation => read_permutation(bytes).map(|permutation| Value::Permutation(Arc::new(permutation))),
+        Role::Matrix => Gathered::read(bytes).map(|gathered| Value::Gathered(Arc::new(gathered))),
         Role::Source
         | Role::Part(_)
         | Role::Network
@@ -105,10 +108,81 @@ pub(in crate::family) fn read_file(role: Role, bytes: &[u8]) -> Result<Value> {
         | Role::Published
         | Role::Engine
         | Role::Data(_)
-        | Role::Matrix
         | Role::Proof
         | Role::Program => Err(Error::new(format!("a file cannot stand for the input `{role}`: this is a bug in nnue, please report it"))),
     }
+}
+
+/// As [`Stages::core_seconds`](crate::family::Stages::core_seconds), for a network of `half` pairs of neurons: what `docs/speed.md` has measured,
+/// as formulas. Right within a factor of two or three, which is all that a place to run is chosen by.
+pub(in crate::family) fn core_seconds(action: &Action, half: usize, matrix: u64) -> f64 {
+    /// Gather: seconds for a neuron of a position, and for the position itself.
+    const NEURON_S: f64 = 2e-9;
+    const POSITION_S: f64 = 1e-7;
+    /// Words of columns that a core compares in a second, and how often greedy comes to look at each pair.
+    const WORDS_PER_S: f64 = 14.5e9;
+    const ROUNDS: f64 = 15.0;
+    /// Annealing looks here and there: words a second, and how many it looks at unless told otherwise.
+    const SCATTERED_PER_S: f64 = 4.5e8;
+    const ANNEALED: f64 = 1.2e10;
+    /// Assignments: words a second, how many by default, and what a step costs besides.
+    const ASSIGNED_PER_S: f64 = 1e10;
+    const ASSIGNED: f64 = 6.9e10;
+    const ENTRY: f64 = 64.0;
+    if let Some(Stored::Matrices(gather)) = action.stored() {
+        let positions = gather.positions.saturating_add(held_out(gather.positions)) as f64;
+        return positions * (NEURON_S * 2.0 * half as f64 + POSITION_S);
+    }
+    let Some(search) = action.search() else { return 0.0 };
+    let half = half as f64;
+    // Half of the matrices are those that are only judged on.
+    let words = matrix as f64 / 16.0 / half.max(1.0);
+    let greedy = ROUNDS * half * half * words / WORDS_PER_S;
+    let budget = search.budget.map(|budget| budget as f64);
+    greedy
+        + match search.algorithm {
+            Algorithm::Greedy => 0.0,
+            Algorithm::Anneal => budget.map_or(ANNEALED, |moves| moves * words) / SCATTERED_PER_S,
+            Algorithm::Assign => budget.map_or(ASSIGNED, |steps| steps * (half / 4.0).powi(2) * (words + ENTRY)) / ASSIGNED_PER_S,
+        }
+}
+
+/// A network for another machine: a `.nnue` file as it is read the fastest.
+pub(in crate::family) fn packed(network: &QuantizedNetwork) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(network.weight_bytes() + (64 << 10));
+    nnue::write(&mut bytes, network, Compression::None).ok()?;
+    Some(bytes)
+}
+
+/// The network of this digest in a `.nnue` file. The file does not say its scales, and may be of several generations: the digest tells.
+pub(in crate::family) fn unpacked(bytes: &[u8], digest: Blake3) -> Result<Value> {
+    let parsed = nnue::read(bytes, &Expectation::default());
+    let candidates = parsed.as_ref().map_or_else(|_| Vec::new(), |parsed| parsed.candidates.clone());
+    let read = |expected: &Expectation| nnue::read(bytes, expected).map(|parsed| parsed.network);
+    // The likeliest, then other readings that account for all bytes, then those that somebody insisted on.
+    let likely = parsed.map(|parsed| parsed.network);
+    let first = likely.as_ref().ok().map(|network| network.architecture.clone());
+    let others = candidates.into_iter().filter(|other| first.as_ref() != Some(other)).map(|architecture| {
+        read(&Expectation {
+            architecture: Some(architecture.generation),
+            features: Some(architecture.features.name()),
+            l1: Some(architecture.l1),
+            l2: Some(architecture.l2),
+            l3: Some(architecture.l3),
+            ..Expectation::default()
+        })
+    });
+    let insisted = GENERATIONS.iter().map(|generation| read(&Expectation { architecture: Some(generation), ..Expectation::default() }));
+    for network in std::iter::once(likely).chain(others).chain(insisted).flatten() {
+        let mut network = network;
+        for scales in network.architecture.generation.quantizations {
+            network.architecture.quantization = scales;
+            if network.digest().as_bytes() == &digest.0 {
+                return Ok(Value::Quantized(Arc::new(network)));
+            }
+        }
+    }
+    Err(Error::usage("the network is not the one of the request").because(format!("no reading of it has the digest {digest}")))
 }
 
 /// As [`Stages::most_bytes`](crate::family::Stages::most_bytes), for a network of `half` pairs of neurons.

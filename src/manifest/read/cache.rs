@@ -13,7 +13,7 @@ use crate::words::RemoteMode;
 /// A cache that machines share. How results are kept is part of no key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteCache {
-    /// `http://`, `https://`, `s3://`, `gs://` or `az://` with a host or a bucket; without credentials.
+    /// `http://`, `https://`, `s3://`, `gs://`, `az://`, `grpc://` or `grpcs://` with a host or a bucket; without credentials.
     pub url: Located<String>,
     /// What may be done with it.
     pub mode: Located<RemoteMode>,
@@ -56,7 +56,7 @@ impl Reader<'_> {
         } else if !REMOTE_SCHEMES.contains(&scheme) {
             ("this address", format!("`{scheme}://` is not known"), format!("start it with one of {known}"))
         } else if host.is_empty() {
-            let what = if scheme.starts_with("http") { "host" } else { "bucket" };
+            let what = if scheme.starts_with("http") || scheme.starts_with("grpc") { "host" } else { "bucket" };
             ("this address", format!("it has no {what}"), "write it as `https://host/folder` or `s3://bucket/folder`".to_owned())
         } else if url.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
             ("this address", "it has characters that are not allowed in a URL".to_owned(), "percent-encode them".to_owned())

@@ -4,7 +4,7 @@ use super::{
     super::{
         identity::FilePath,
         keys,
-        text::{Located, Problem, Span},
+        text::{Located, Problem, Span, hashed_without_place},
         tree::{Entry, Item, display_path},
     },
     reader::Reader,
@@ -22,6 +22,8 @@ pub struct Data {
     /// Pins: none, or one per path; 64 lower-case hexadecimal digits each.
     pub sha256: Vec<Located<String>>,
 }
+
+hashed_without_place!(Data { name, paths, sha256 });
 
 impl Reader<'_> {
     /// The name of a `[data.NAME]` table, as another table gives it.

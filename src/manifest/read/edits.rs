@@ -1,5 +1,7 @@
 //! What is done to a network of lc0: `blend`, `heads`, `fold`, `encoding`, `view`, `onnx`, `into` and `metadata` of `[net.NAME]`.
 
+use std::hash::{Hash, Hasher};
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -17,7 +19,7 @@ use super::{
 use crate::words::{LayerEncoding, OnnxType, View};
 
 /// What is done to a network of lc0. Sources are as written, or, in [`ResolvedNet`](super::super::ResolvedNet), looked up.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Edits<S> {
     /// Networks that it is made of.
     pub blend: Option<Located<Blend<S>>>,
@@ -48,8 +50,16 @@ pub struct Blend<S> {
     pub graft: Vec<(Located<String>, S)>,
 }
 
+impl<S: Hash> Hash for Blend<S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { with, shares, graft } = self;
+        (with, graft).hash(state);
+        shares.iter().map(|share| share.to_bits()).collect::<Vec<_>>().hash(state);
+    }
+}
+
 /// Heads that are kept; `None` for all of a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Heads {
     /// Policy heads.
     pub policy: Option<Vec<String>>,
@@ -58,7 +68,7 @@ pub struct Heads {
 }
 
 /// Changes of a header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HeaderEdits {
     /// The text of the license: `Some(None)` removes it, `None` keeps it.
     pub license: Option<Option<String>>,

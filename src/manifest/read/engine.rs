@@ -6,7 +6,7 @@ use super::{
     super::{
         identity::FilePath,
         keys,
-        text::{Located, Problem, Span},
+        text::{Located, Problem, Span, hashed_without_place},
         tree::Item,
     },
     reader::Reader,
@@ -39,6 +39,8 @@ pub struct Engine<P> {
     /// Seconds that each answer may take.
     pub timeout: u64,
 }
+
+hashed_without_place!(Engine<P> { path, option, options, bench, export, speed, timeout });
 
 impl Engine<String> {
     /// The same with its program looked up.

@@ -12,6 +12,7 @@ mod net;
 mod optimize;
 mod prove;
 mod reader;
+mod remote;
 mod source;
 mod values;
 mod watch;
@@ -30,6 +31,7 @@ pub use net::{NET_PREFIX, Net, NetSource};
 pub use optimize::Optimize;
 pub use prove::{Prove, Proving};
 use reader::{Names, Reader};
+pub use remote::{Cluster, check_cluster_url};
 pub use source::{Claims, Described, Source};
 use values::Fields;
 pub use watch::Hook;
@@ -51,6 +53,7 @@ pub(super) struct Content {
     /// Names of all `[net.NAME]` tables, also of those with mistakes.
     pub net_names: Vec<String>,
     pub remote_cache: Option<RemoteCache>,
+    pub cluster: Option<Cluster>,
     pub report: Option<Located<FilePath>>,
     pub hook: Option<Hook>,
     /// `[architecture.NAME]` tables.
@@ -107,6 +110,7 @@ impl Reader<'_> {
         }
         content.report = fields.get("report").and_then(|item| self.file("report", item));
         content.hook = fields.get("watch").and_then(|item| self.watch(item));
+        content.cluster = fields.get("remote").and_then(|item| self.cluster(item));
         content.remote_cache = fields.get("cache").and_then(|item| self.cache(item));
         self.finish(fields);
         if nets.is_empty() {

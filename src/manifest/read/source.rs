@@ -6,7 +6,7 @@ use super::{
     super::{
         identity::FilePath,
         keys,
-        text::{Located, Problem, Span, listed, suggestion},
+        text::{Located, Problem, Span, hashed_without_place, listed, suggestion},
         tree::{Entry, Item, display_path},
     },
     net::NET_PREFIX,
@@ -43,8 +43,10 @@ pub struct Source {
     pub sha256: Option<Located<String>>,
 }
 
+hashed_without_place!(Source { name, path, parts, net, embedded, engine, claims, sha256 });
+
 /// What a manifest says of a source's content: assertions, which also settle what the file leaves open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claims {
     /// Feature set, such as `Full_Threats+HalfKAv2_hm^`; each block is one of [`Block::NAMES`].
     pub features: Option<Located<String>>,
@@ -71,7 +73,7 @@ pub struct Claims {
 }
 
 /// What describes an architecture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Described {
     /// One that comes with the program.
     Shipped(&'static str),

@@ -7,15 +7,13 @@ use crate::{
     ctx::Ctx,
     error::Result,
     permutation::{
-        kernel::{Kernel, LANE},
+        kernel::{Kernel, LANE, common},
         matrix::{ActivationMatrix, zeroed},
     },
 };
 
-/// Words of a column that are worked on at once: rows and columns of one kernel call then fit the first-level cache.
-const CHUNK: usize = 256;
-/// Blocks of one tile: their places' masks (16 × 4 × 256 words = 128 KiB) stay in the second-level cache.
-const TILE_BLOCKS: usize = 16;
+/// Places of one tile: their masks (64 × 256 or 512 words, 128 or 256 KiB) stay in the second-level cache.
+const TILE_PLACES: usize = 64;
 /// Least number of neurons of one tile, so that making the masks stays a small part of the work.
 const LEAST_NEURONS: usize = 64;
 
@@ -68,75 +66,85 @@ struct Counter<'a> {
 
 impl OverlapCounter for Counter<'_> {
     fn overlap_counts(&mut self, blocks: &[[u32; 4]], counts: &mut [u32], ctx: &Ctx) -> Result<()> {
+        self.overlap_counts_but(blocks, &vec![None; blocks.len()], counts, ctx)
+    }
+
+    fn overlap_counts_but(&mut self, blocks: &[[u32; 4]], known: &[Option<usize>], counts: &mut [u32], ctx: &Ctx) -> Result<()> {
         let half = self.matrix.half();
-        let groups = blocks.len().div_ceil(TILE_BLOCKS);
+        let places: Vec<Place> = blocks
+            .iter()
+            .zip(known)
+            .enumerate()
+            .flat_map(|(block, (neurons, known))| {
+                (0..4).filter(|place| *known != Some(*place)).map(move |place| {
+                    let others = std::array::from_fn(|k| neurons[if k < place { k } else { k + 1 }]);
+                    Place { row: 4 * block + place, others }
+                })
+            })
+            .collect();
+        let groups = places.len().div_ceil(TILE_PLACES);
         // Enough tiles for all threads, but no narrower than needed: every tile reads its blocks' columns again.
         let wanted = (4 * rayon::current_num_threads()).div_ceil(groups.max(1));
         let width = half.div_ceil(wanted).next_multiple_of(4).max(LEAST_NEURONS);
-        let tiles: Vec<(usize, usize)> = (0..groups).flat_map(|group| (0..half).step_by(width).map(move |left| (group, left))).collect();
+        let tiles: Vec<(&[Place], usize)> =
+            places.chunks(TILE_PLACES).flat_map(|places| (0..half).step_by(width).map(move |left| (places, left))).collect();
         let this = &*self;
         let tile_counts = tiles
             .par_iter()
-            .map(|&(group, left)| {
-                let blocks = &blocks[group * TILE_BLOCKS..blocks.len().min((group + 1) * TILE_BLOCKS)];
-                this.count_tile(blocks, left..half.min(left + width), ctx)
-            })
+            .map(|&(places, left)| this.count_tile(places, left..half.min(left + width), ctx))
             .collect::<Result<Vec<_>>>()?;
-        for ((group, left), tile) in tiles.into_iter().zip(tile_counts) {
+        for ((places, left), tile) in tiles.into_iter().zip(tile_counts) {
             let width = width.min(half - left);
-            let rows = counts[group * TILE_BLOCKS * 4 * half..].chunks_exact_mut(half);
-            for (row, line) in rows.zip(tile.chunks_exact(width)) {
-                row[left..left + width].copy_from_slice(line);
+            for (place, line) in places.iter().zip(tile.chunks_exact(width)) {
+                counts[place.row * half + left..][..width].copy_from_slice(line);
             }
         }
         Ok(())
     }
 }
 
+/// A place by the neurons that stand with it in its block, and the row of its counts.
+struct Place {
+    row: usize,
+    others: [u32; 3],
+}
+
 impl Counter<'_> {
-    /// The counts of a few blocks with a range of neurons (a multiple of 4 of them), place by place.
-    fn count_tile(&self, blocks: &[[u32; 4]], neurons: std::ops::Range<usize>, ctx: &Ctx) -> Result<Vec<u32>> {
+    /// The counts of a few places with a range of neurons (a multiple of 4 of them), place by place.
+    fn count_tile(&self, places: &[Place], neurons: std::ops::Range<usize>, ctx: &Ctx) -> Result<Vec<u32>> {
         let width = neurons.len();
         let stride = self.matrix.words_per_column();
-        let mut counts = vec![0u32; 4 * blocks.len() * width];
-        let mut masks = zeroed(4 * blocks.len() * CHUNK.min(stride));
+        // Rows and columns of one kernel call fit the first-level cache.
+        let at_once = self.kernel.words_at_once();
+        // The kernel takes four places at a time: the last ones are filled up with masks that have no bit.
+        let rows = places.len().next_multiple_of(4);
+        let mut counts = vec![0u32; rows * width];
+        let mut masks = zeroed(rows * at_once.min(stride));
         let masks: &mut [u64] = bytemuck::cast_slice_mut(&mut masks);
-        for first in (0..stride).step_by(CHUNK) {
+        for first in (0..stride).step_by(at_once) {
             ctx.check()?;
-            let length = CHUNK.min(stride - first);
+            let length = at_once.min(stride - first);
             debug_assert!(length.is_multiple_of(LANE));
             let chunk = |neuron: usize| &self.matrix.column(neuron)[first..first + length];
-            for (block, masks) in blocks.iter().zip(masks.chunks_exact_mut(4 * length)) {
-                mask_places(block.map(|neuron| chunk(neuron as usize)), masks);
+            let (filled, rest) = masks.split_at_mut(places.len() * length);
+            rest.fill(0);
+            for (place, mask) in places.iter().zip(filled.chunks_exact_mut(length)) {
+                common(mask, &place.others.map(|neuron| chunk(neuron as usize)));
             }
             for column in (0..width).step_by(4) {
                 let columns = std::array::from_fn(|k| chunk(neurons.start + column + k));
-                for (block, masks) in masks.chunks_exact(4 * length).take(blocks.len()).enumerate() {
+                for (four, masks) in masks.chunks_exact(4 * length).take(rows / 4).enumerate() {
                     let rows = std::array::from_fn(|s| &masks[s * length..][..length]);
                     let tile = self.kernel.count_shared(rows, columns);
                     for (s, line) in tile.iter().enumerate() {
-                        let counts = &mut counts[(4 * block + s) * width + column..][..4];
+                        let counts = &mut counts[(4 * four + s) * width + column..][..4];
                         // A count is at most the number of samples, which fits.
                         counts.iter_mut().zip(line).for_each(|(count, &more)| *count += more as u32);
                     }
                 }
             }
         }
+        counts.truncate(places.len() * width);
         Ok(counts)
-    }
-}
-
-/// For each place of a block, the samples in which the three other neurons are zero; one place after the other.
-fn mask_places([a, b, c, d]: [&[u64]; 4], masks: &mut [u64]) {
-    let length = a.len();
-    let (first, rest) = masks.split_at_mut(length);
-    let (second, rest) = rest.split_at_mut(length);
-    let (third, fourth) = rest.split_at_mut(length);
-    for w in 0..length {
-        let (ab, cd) = (a[w] & b[w], c[w] & d[w]);
-        first[w] = b[w] & cd;
-        second[w] = a[w] & cd;
-        third[w] = ab & d[w];
-        fourth[w] = ab & c[w];
     }
 }

@@ -41,6 +41,15 @@ pub trait OverlapCounter {
     /// # Errors
     /// When the work is cancelled, or the device fails.
     fn overlap_counts(&mut self, blocks: &[[u32; 4]], counts: &mut [u32], ctx: &Ctx) -> Result<()>;
+
+    /// The same where of each block the counts of the place `known` are not asked for: the row may be left as it is.
+    ///
+    /// # Errors
+    /// As [`overlap_counts`](Self::overlap_counts).
+    fn overlap_counts_but(&mut self, blocks: &[[u32; 4]], known: &[Option<usize>], counts: &mut [u32], ctx: &Ctx) -> Result<()> {
+        debug_assert_eq!(blocks.len(), known.len());
+        self.overlap_counts(blocks, counts, ctx)
+    }
 }
 
 /// Least work of one full count, in words, for which `auto` looks for an accelerator: below it the processor needs less than half a second,

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Tile, portable};
+use super::{Square, Tile, portable};
 use crate::cpu::Feature;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,26 @@ impl Special {
     pub(super) fn count_common(self, columns: [&[u64]; 4]) -> u64 {
         portable::count_common(columns)
     }
+
+    pub(super) fn words_at_once(self) -> usize {
+        portable::WORDS_AT_ONCE
+    }
+
+    // Every processor of the target has these instructions, so that the compiler uses them in the plain loops.
+    #[inline]
+    pub(super) fn best_rotation(self, ab: &Square, bc: &Square, ca: &Square, least: i32) -> Option<(i32, [usize; 3])> {
+        portable::best_rotation(ab, bc, ca, least)
+    }
+
+    #[inline]
+    pub(super) fn above(self, a: &[i32], b: &[i32], least: i32) -> u64 {
+        portable::above(a, b, least)
+    }
 }
+
+/// There is no stable way to ask for a line ahead.
+#[inline]
+pub(super) fn prefetch(_: &Square) {}
 
 /// A byte's sum grows by at most 8 a step and is widened before it can pass 255.
 #[target_feature(enable = "neon")]

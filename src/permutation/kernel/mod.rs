@@ -23,6 +23,12 @@ pub const LANE: usize = 8;
 /// Sixteen counts: of row `i` and column `j` at `[i][j]`.
 pub type Tile = [[u64; 4]; 4];
 
+/// Sixteen gains in rows of four: entry `4 * i + j` of neuron `i` of one block at place `j` of another.
+pub(super) type Square = [i32; 16];
+
+/// So many sums are compared at once by [`Kernel::above`].
+pub(super) const ABOVE: usize = 64;
+
 /// A form of the inner loop that this processor can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kernel(Form);
@@ -58,6 +64,14 @@ impl Kernel {
         }
     }
 
+    /// So many words of each slice are best given at once; a multiple of [`LANE`].
+    pub(super) fn words_at_once(self) -> usize {
+        match self.0 {
+            Form::Portable => portable::WORDS_AT_ONCE,
+            Form::Special(special) => special.words_at_once(),
+        }
+    }
+
     /// Counts the bits that each of four rows shares with each of four columns.
     ///
     /// # Panics
@@ -83,6 +97,35 @@ impl Kernel {
             Form::Portable => portable::count_common(columns),
             Form::Special(special) => special.count_common(columns),
         }
+    }
+
+    /// The largest of the sums `ab[4 * i + j] + bc[4 * j + k] + ca[4 * k + i]`, which fit 32 bits, where it is more than `least`; and the
+    /// first `[i, j, k]` that reaches it.
+    #[inline]
+    pub(super) fn best_rotation(self, ab: &Square, bc: &Square, ca: &Square, least: i32) -> Option<(i32, [usize; 3])> {
+        match self.0 {
+            Form::Portable => portable::best_rotation(ab, bc, ca, least),
+            Form::Special(special) => special.best_rotation(ab, bc, ca, least),
+        }
+    }
+
+    /// Of which `k`, as bits, `a[k] + b[k]` is more than `least`. The sums fit 32 bits.
+    ///
+    /// # Panics
+    /// When the slices differ in length, or have more than [`ABOVE`] entries.
+    #[inline]
+    pub(super) fn above(self, a: &[i32], b: &[i32], least: i32) -> u64 {
+        assert!(a.len() == b.len() && a.len() <= ABOVE, "as many sums as there are bits");
+        match self.0 {
+            Form::Portable => portable::above(a, b, least),
+            Form::Special(special) => special.above(a, b, least),
+        }
+    }
+
+    /// Asks the processor for what is read soon.
+    #[inline]
+    pub(super) fn prefetch(self, what: &Square) {
+        arch::prefetch(what);
     }
 }
 
@@ -135,6 +178,38 @@ mod tests {
             }
         }
         println!("compared: {:?}", Kernel::available().iter().map(|kernel| kernel.name()).collect::<Vec<_>>());
+    }
+
+    /// Small numbers, so that sums are often equal: the first of them counts.
+    #[test]
+    fn every_form_finds_the_same_rotation_and_the_same_sums() {
+        let numbers = |seed: u64, range: i32| -> Vec<i32> {
+            slices(2 * ABOVE, seed, false).iter().flatten().map(|word| (*word >> 33) as i32 % (2 * range) - range).collect()
+        };
+        for seed in 0..200 {
+            let range = [2, 5, 1000, 500_000_000][seed as usize % 4];
+            let numbers = numbers(seed, range);
+            let square = |at: usize| -> &Square { numbers[at..].first_chunk().unwrap() };
+            let (ab, bc, ca) = (square(0), square(16), square(32));
+            let sum = |[i, j, k]: [usize; 3]| ab[4 * i + j] + bc[4 * j + k] + ca[4 * k + i];
+            let all = (0..64).map(|n| [n / 16, n / 4 % 4, n % 4]);
+            let best = all.clone().map(sum).max().unwrap();
+            let first = all.clone().find(|places| sum(*places) == best).unwrap();
+            for kernel in Kernel::available() {
+                for least in [i32::MIN, best - 1] {
+                    assert_eq!(kernel.best_rotation(ab, bc, ca, least), Some((best, first)), "{} {seed}", kernel.name());
+                }
+                for least in [best, i32::MAX] {
+                    assert_eq!(kernel.best_rotation(ab, bc, ca, least), None, "{} {seed}", kernel.name());
+                }
+                for length in [0, 1, 15, 16, 17, 63, 64] {
+                    let (a, b) = (&numbers[100..][..length], &numbers[200..][..length]);
+                    let least = numbers[300];
+                    let expected = (0..length).filter(|k| a[*k] + b[*k] > least).fold(0, |bits, k| bits | 1 << k);
+                    assert_eq!(kernel.above(a, b, least), expected, "{} {seed} {length}", kernel.name());
+                }
+            }
+        }
     }
 
     #[test]

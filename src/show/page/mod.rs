@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::input::Layout;
+use super::input::Arrangement;
 use super::{Inputs, Options, Subject, order_of_neurons};
 use crate::draw::svg::{element, escaped, style};
 use crate::draw::{Heat, Labels, Ramp, Scene};
@@ -129,7 +129,7 @@ impl Detail {
         let blocks = inputs.matrices.iter().map(|(matrix, _)| {
             let name = matrix.block.name();
             let layout = |order: NeuronOrder| {
-                let layout = Layout::whole(matrix.block, order);
+                let layout = Arrangement::whole(matrix.block, order);
                 let mut rows = vec![crate::draw::scene::BLANK; layout.tile[0] * layout.tile[1]];
                 layout.shown.iter().for_each(|(row, cell)| rows[*cell as usize] = *row as i32);
                 json!({"key": order.name(), "tile": layout.tile, "cells": packed(&rows), "labels": labels(&layout.labels)})

@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
 use tokio::runtime::Runtime;
 
-use super::super::transport::{Body, Failure, Moved, Transport, shown, too_long};
+use super::super::transport::{Body, Failure, Moved, Place, Transport, shown, too_long};
 use crate::error::{Error, Result};
 
 /// How long to wait for a connection, as `object_store` reads it.
@@ -71,20 +71,20 @@ pub(in super::super) fn open(url: &str) -> Result<Box<dyn Transport>> {
 }
 
 impl Cloud {
-    fn place(&self, name: &str) -> Path {
-        let mut place = self.folder.clone();
-        for part in name.split('/') {
-            place = place.join(part);
+    fn path(&self, place: &Place) -> Path {
+        let mut path = self.folder.clone();
+        for part in place.to_string().split('/') {
+            path = path.join(part);
         }
-        place
+        path
     }
 }
 
 impl Transport for Cloud {
-    fn get(&self, name: &str, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure> {
-        let place = self.place(name);
+    fn get(&self, place: &Place, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure> {
+        let path = self.path(place);
         self.runtime.block_on(async {
-            let mut pieces = self.store.get(&place).await.map_err(failure)?.into_stream();
+            let mut pieces = self.store.get(&path).await.map_err(failure)?.into_stream();
             let mut bytes = Vec::new();
             while let Some(piece) = pieces.next().await {
                 let piece = piece.map_err(failure)?;
@@ -98,21 +98,21 @@ impl Transport for Cloud {
         })
     }
 
-    fn length(&self, name: &str) -> Result<Option<u64>, Failure> {
-        let place = self.place(name);
-        self.runtime.block_on(self.store.head(&place)).map(|found| Some(found.size)).map_err(failure)
+    fn length(&self, place: &Place) -> Result<Option<u64>, Failure> {
+        let path = self.path(place);
+        self.runtime.block_on(self.store.head(&path)).map(|found| Some(found.size)).map_err(failure)
     }
 
-    fn put(&self, name: &str, body: Body, moved: &Moved) -> Result<(), Failure> {
-        let place = self.place(name);
+    fn put(&self, place: &Place, body: Body, moved: &Moved) -> Result<(), Failure> {
+        let path = self.path(place);
         let bytes: &[u8] = (*body).as_ref();
         self.runtime.block_on(async {
             if bytes.len() <= PART {
-                self.store.put(&place, PutPayload::from(bytes.to_vec())).await.map_err(failure)?;
+                self.store.put(&path, PutPayload::from(bytes.to_vec())).await.map_err(failure)?;
                 moved.add(bytes.len());
                 return Ok(());
             }
-            let mut upload = self.store.put_multipart(&place).await.map_err(failure)?;
+            let mut upload = self.store.put_multipart(&path).await.map_err(failure)?;
             let mut sent = Ok(());
             for part in bytes.chunks(PART) {
                 sent = upload.put_part(PutPayload::from(part.to_vec())).await;

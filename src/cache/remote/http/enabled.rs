@@ -7,13 +7,13 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use ureq::Agent;
 use ureq::SendBody;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::super::transport::{Body, Failure, Moved, Transport, too_long};
+use super::super::credentials::{AUTHORITIES, authorization, in_the_open};
+use super::super::transport::{Body, Failure, Moved, Place, Transport, too_long};
 use super::super::variable;
 use crate::error::{Error, Kind, Result};
 
@@ -23,13 +23,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REDIRECTS: u32 = 4;
 /// Bytes that are read or sent at once.
 const PIECE: usize = 64 << 10;
-
-const TOKEN: &str = "NNUE_REMOTE_CACHE_TOKEN";
-const USER: &str = "NNUE_REMOTE_CACHE_USER";
-const PASSWORD: &str = "NNUE_REMOTE_CACHE_PASSWORD";
-
-/// A PEM file of the authorities that are trusted instead of Mozilla's, under the name that OpenSSL gave it.
-const CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// A cache behind a URL.
 struct Http {
@@ -48,7 +41,7 @@ struct Http {
 /// When the variables of the credentials or of the certificates are not usable.
 pub(in super::super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<String>)> {
     let authorization = authorization()?;
-    let certificates = match variable(CERTIFICATES)?.filter(|_| url.starts_with("https://")) {
+    let certificates = match variable(AUTHORITIES)?.filter(|_| url.starts_with("https://")) {
         Some(path) => RootCerts::new_with_certs(&certificates(Path::new(&path))?),
         None => RootCerts::WebPki,
     };
@@ -60,16 +53,14 @@ pub(in super::super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<St
         .redirect_auth_headers(ureq::config::RedirectAuthHeaders::Never)
         .user_agent(concat!("nnue/", env!("CARGO_PKG_VERSION")))
         .build();
-    let in_the_open = authorization.is_some() && url.starts_with("http://") && !is_loopback(url);
-    let warning =
-        in_the_open.then(|| format!("the credentials of the remote cache are sent without encryption: `{url}` is not `https://`"));
+    let warning = if authorization.is_some() { in_the_open(url, "remote cache") } else { None };
     let url = url.trim_end_matches('/').to_owned();
     Ok((Box::new(Http { agent: config.new_agent(), url, authorization }), warning))
 }
 
 /// The certificates of a PEM file.
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
-    let named = |error: Error| error.kind_is(Kind::Usage).help(format!("`{CERTIFICATES}` names this file"));
+    let named = |error: Error| error.kind_is(Kind::Usage).help(format!("`{AUTHORITIES}` names this file"));
     let bytes = std::fs::read(path).map_err(|error| named(Error::io("cannot read the certificates", path, error)))?;
     let found: Vec<_> =
         parse_pem(&bytes).filter_map(|item| if let Ok(PemItem::Certificate(found)) = item { Some(found) } else { None }).collect();
@@ -79,47 +70,15 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
     Ok(found)
 }
 
-/// `Bearer …` or `Basic …`, by the environment.
-fn authorization() -> Result<Option<String>> {
-    if let Some(token) = variable(TOKEN)? {
-        return printable(&token, TOKEN).map(|token| Some(format!("Bearer {token}")));
-    }
-    match (variable(USER)?, variable(PASSWORD)?) {
-        (Some(user), password) => Ok(Some(format!("Basic {}", BASE64.encode(format!("{user}:{}", password.unwrap_or_default()))))),
-        (None, Some(_)) => Err(Error::usage(format!("`{PASSWORD}` is set without `{USER}`")).help(format!("set `{USER}` as well"))),
-        (None, None) => Ok(None),
-    }
-}
-
-/// A token that may stand in a header. It is not shown if it may not: it is a secret.
-fn printable<'t>(token: &'t str, name: &str) -> Result<&'t str> {
-    // Files that secrets come from often end with a newline.
-    let token = token.trim();
-    if token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(token);
-    }
-    Err(Error::usage(format!("`{name}` is not a token")).because("it holds blanks, control characters or letters beyond ASCII"))
-}
-
-fn is_loopback(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or(url);
-    let host = host.split('/').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(address) => address.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 impl Http {
-    fn address(&self, name: &str) -> String {
-        format!("{}/{name}", self.url)
+    fn address(&self, place: &Place) -> String {
+        format!("{}/{place}", self.url)
     }
 }
 
 impl Transport for Http {
-    fn get(&self, name: &str, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure> {
-        let mut request = self.agent.get(self.address(name));
+    fn get(&self, place: &Place, limit: u64, moved: &Moved) -> Result<Vec<u8>, Failure> {
+        let mut request = self.agent.get(self.address(place));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
@@ -142,8 +101,8 @@ impl Transport for Http {
         }
     }
 
-    fn length(&self, name: &str) -> Result<Option<u64>, Failure> {
-        let mut request = self.agent.head(self.address(name));
+    fn length(&self, place: &Place) -> Result<Option<u64>, Failure> {
+        let mut request = self.agent.head(self.address(place));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
@@ -152,9 +111,9 @@ impl Transport for Http {
         Ok(length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok()))
     }
 
-    fn put(&self, name: &str, body: Body, moved: &Moved) -> Result<(), Failure> {
+    fn put(&self, place: &Place, body: Body, moved: &Moved) -> Result<(), Failure> {
         let bytes: &[u8] = (*body).as_ref();
-        let request = self.agent.put(self.address(name)).config().max_redirects(0).build();
+        let request = self.agent.put(self.address(place)).config().max_redirects(0).build();
         // Some caches take nothing of unknown length.
         let mut request = request.header("content-type", "application/octet-stream").header("content-length", bytes.len().to_string());
         if let Some(authorization) = &self.authorization {
@@ -203,29 +162,5 @@ impl Read for Counted<'_> {
         let read = self.bytes.read(out)?;
         self.moved.add(read);
         Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_told_from_other_hosts() {
-        for url in
-            ["http://localhost/a", "http://localhost:8080", "http://127.0.0.1:1/x", "http://127.1.2.3", "http://[::1]:80/x", "http://[::1]"]
-        {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in ["http://localhost.example.org/", "http://10.0.0.1:80", "http://[fe80::1]:80/", "http://127.0.0.1.example.org"] {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_token_with_a_newline_inside_is_refused_and_not_shown() {
-        assert_eq!(printable("abc\n", TOKEN).unwrap(), "abc");
-        let error = printable("geheim\r\nx: y", TOKEN).unwrap_err().to_string();
-        assert!(error.contains(TOKEN) && !error.contains("geheim"), "{error}");
     }
 }

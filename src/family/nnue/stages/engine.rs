@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::files::note_unfinished;
 use crate::format::nnue;
 use crate::net::{Expectation, QuantizedNetwork};
 use crate::shown;
@@ -53,6 +54,7 @@ pub fn engine(trial: &Trial<'_>, ctx: &Ctx) -> Result<Played> {
     let scratch = tempfile::Builder::new().prefix("nnue-engine-").tempdir();
     let scratch =
         scratch.map_err(|error| Error::new("cannot make a folder for the engine").because(error).help("set `TMPDIR` to another place"))?;
+    note_unfinished(scratch.path());
     let desk = Desk { trial, folder: scratch.path(), ctx };
     // One engine at a time: they would disturb each other's times.
     let _alone = desk.wait_for_others()?;

@@ -72,7 +72,7 @@ pub fn overflow(network: &QuantizedNetwork, positions: &[Position], ctx: &Ctx) -
 
 /// Warns of sums that overflow.
 pub fn note_overflow(overflow: &Overflow, ctx: &Ctx) {
-    ctx.warn(format!("{overflow}: engines wrap them around there and compute something else than was trained"));
+    ctx.warn(overflow.warning());
 }
 
 fn gather_with(

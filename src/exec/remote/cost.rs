@@ -1,0 +1,184 @@
+//! Whether an action is done sooner on the cluster: what its computing, its files and the queue cost there and here. Decides no byte.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What asking, queueing and answering take, seconds.
+const OVERHEAD_S: f64 = 0.3;
+/// Bytes a second that go over a network nobody has measured yet.
+const UNKNOWN_RATE: f64 = 10e6;
+/// Cores of a worker, until one has answered.
+const WORKER_CORES: f64 = 4.0;
+/// How much the last answer counts for what is believed of workers.
+const NEWS: f64 = 0.25;
+
+/// What an action costs, wherever it runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Work {
+    /// Seconds that one core would compute.
+    pub(crate) core_s: f64,
+    /// Bytes that the cluster lacks.
+    pub(crate) up: u64,
+    /// Bytes of the result that are wanted here.
+    pub(crate) down: u64,
+}
+
+/// What is known of both places.
+pub(super) struct Model {
+    /// Cores here.
+    cores: f64,
+    /// Actions under way there.
+    jobs: usize,
+    /// What is done here in less is not sent; 0: everything is.
+    min_seconds: f64,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Of what runs here, seconds of a core.
+    here_core_s: f64,
+    /// Under way there.
+    there: usize,
+    /// Seconds that an action is away, as was seen.
+    away_s: Option<f64>,
+    /// Cores of a worker, as its answers tell.
+    worker_cores: f64,
+}
+
+impl Model {
+    pub(super) fn new(cores: usize, jobs: usize, min_seconds: f64) -> Self {
+        let state = State { here_core_s: 0.0, there: 0, away_s: None, worker_cores: WORKER_CORES };
+        Self { cores: cores.max(1) as f64, jobs: jobs.max(1), min_seconds, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody wants everything there, whatever it costs.
+    fn sends_all(&self) -> bool {
+        self.min_seconds == 0.0
+    }
+
+    /// When it would be done here: behind what runs already.
+    fn here_s(&self, state: &State, core_s: f64) -> f64 {
+        (state.here_core_s + core_s) / self.cores
+    }
+
+    /// Whether it may be worth while, whatever has to be sent: asked before that is known.
+    pub(super) fn may_be_worth(&self, core_s: f64) -> bool {
+        let state = self.state();
+        let here_s = self.here_s(&state, core_s);
+        self.sends_all() || here_s > self.min_seconds && OVERHEAD_S + core_s / state.worker_cores < here_s
+    }
+
+    /// A place there, if it is done sooner there; the rates are bytes a second up and down, as far as they are known.
+    pub(super) fn admit(&self, work: Work, up: Option<f64>, down: Option<f64>) -> Option<There<'_>> {
+        let mut state = self.state();
+        let here_s = self.here_s(&state, work.core_s);
+        let rate = |rate: Option<f64>| rate.unwrap_or(UNKNOWN_RATE).max(1.0);
+        let run_s = OVERHEAD_S + work.core_s / state.worker_cores;
+        let moved_s = work.up as f64 / rate(up) + work.down as f64 / rate(down);
+        // Who comes when all places are taken waits for a share of what is under way.
+        let before = (state.there + 1).saturating_sub(self.jobs) as f64;
+        let queue_s = before * state.away_s.unwrap_or(run_s) / self.jobs as f64;
+        let is_worth = self.sends_all() || here_s > self.min_seconds && run_s + moved_s + queue_s < here_s;
+        // All of it is decided at once: others ask at the same time.
+        (is_worth && state.there < self.jobs).then(|| {
+            state.there += 1;
+            There(self)
+        })
+    }
+
+    /// What is computed here from now on until the value goes.
+    pub(super) fn here(&self, core_s: f64) -> Here<'_> {
+        self.state().here_core_s += core_s;
+        Here { model: self, core_s }
+    }
+
+    /// An action ran there for so long.
+    pub(super) fn seen(&self, core_s: f64, seconds: f64) {
+        let mut state = self.state();
+        state.away_s = Some(state.away_s.map_or(seconds, |known| known + NEWS * (seconds - known)));
+        // Of what takes no time nothing is learned.
+        if core_s > 1.0 {
+            let cores = (core_s / (seconds - OVERHEAD_S).max(0.1)).clamp(0.25, 256.0);
+            state.worker_cores += NEWS * (cores - state.worker_cores);
+        }
+    }
+}
+
+/// A place among those that are under way there.
+pub(crate) struct There<'a>(&'a Model);
+
+impl Drop for There<'_> {
+    fn drop(&mut self) {
+        self.0.state().there -= 1;
+    }
+}
+
+/// Something that is computed here.
+#[must_use]
+pub(crate) struct Here<'a> {
+    model: &'a Model,
+    core_s: f64,
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.model.state().here_core_s -= self.core_s;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(core_s: f64, up: u64) -> Work {
+        Work { core_s, up, down: 0 }
+    }
+
+    /// Rows of the study that this follows: who has it sooner.
+    #[test]
+    fn what_is_cheaper_here_stays_here() {
+        let few = Model::new(2, 64, 5.0);
+        assert!(few.admit(work(1.0, 50_000_000), None, None).is_none(), "L1 = 1024, greedy: half a second here");
+        assert!(few.admit(work(72.0, 140_000_000), Some(125e6), None).is_some(), "L1 = 3072, a million positions, on the LAN");
+        let many = Model::new(16, 64, 1.0);
+        assert!(many.admit(work(72.0, 140_000_000), Some(12.5e6), None).is_none(), "the same with 16 cores behind 100 Mbit/s");
+        assert!(!many.may_be_worth(0.5) && few.may_be_worth(72.0));
+    }
+
+    #[test]
+    fn places_there_are_counted_and_what_runs_here_makes_here_slower() {
+        let model = Model::new(4, 2, 1.0);
+        let first = model.admit(work(100.0, 0), None, None);
+        assert!(first.is_none(), "an idle machine like a worker does it itself");
+        let here = model.here(100.0);
+        let places = [model.admit(work(100.0, 0), None, None), model.admit(work(100.0, 0), None, None)];
+        assert!(places.iter().all(Option::is_some));
+        assert!(model.admit(work(100.0, 0), None, None).is_none(), "there is no third place");
+        drop(places);
+        assert!(model.admit(work(100.0, 0), None, None).is_some());
+        drop(here);
+        assert!(model.admit(work(100.0, 0), None, None).is_none());
+    }
+
+    #[test]
+    fn all_is_sent_to_whom_wants_it_as_far_as_there_is_room() {
+        let model = Model::new(64, 1, 0.0);
+        assert!(model.may_be_worth(0.0));
+        let place = model.admit(work(0.0, u64::MAX), Some(1.0), Some(1.0));
+        assert!(place.is_some() && model.admit(work(0.0, 0), None, None).is_none());
+    }
+
+    #[test]
+    fn workers_are_believed_by_their_answers() {
+        let model = Model::new(4, 8, 1.0);
+        (0..20).for_each(|_| model.seen(100.0, 100.3 / 32.0));
+        assert!(model.admit(work(100.0, 0), None, None).is_some(), "they have more cores than was thought");
+        (0..20).for_each(|_| model.seen(100.0, 100.3));
+        assert!(model.admit(work(100.0, 0), None, None).is_none(), "they have one core");
+        (0..20).for_each(|_| model.seen(0.1, 1e-9));
+        assert!(model.admit(work(100.0, 0), None, None).is_none(), "what takes no time tells nothing");
+    }
+}
