@@ -13,5 +13,5 @@ python3 -m venv "$work/empty"
 "$work/empty/bin/pip" install -q --disable-pip-version-check numpy
 "$work/empty/bin/pip" install -q --disable-pip-version-check --no-index "$packages"/nnue_python-*.whl
 "$work/empty/bin/python" -m unittest discover -s python/tests
-"$work/empty/bin/python" python/example.py
+"$work/empty/bin/python" python/examples/example.py
 ls -l "$packages"/nnue_python-*.whl

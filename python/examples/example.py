@@ -1,4 +1,4 @@
-"""What can be asked of a net from Python; each block is a cell of a notebook. Run from the repository's root: `python python/example.py`."""
+"""What can be asked of a net from Python; each block is a cell of a notebook. Run from the repository's root: `python python/examples/example.py`."""
 
 # %% Open a net: nothing in the file is executed.
 import pathlib
@@ -8,7 +8,7 @@ import numpy as np
 
 import nnue
 
-example = pathlib.Path(__file__).resolve().parents[1] / "examples" / "quickstart"
+example = pathlib.Path(__file__).resolve().parents[2] / "examples" / "quickstart"
 net = nnue.open(example / "random.nnue")
 print(net, net.description)
 
