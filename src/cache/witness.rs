@@ -12,7 +12,7 @@
 //! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     ops::Range,
     os::fd::OwnedFd,
     path::PathBuf,
@@ -141,15 +141,9 @@ pub fn save(path: &OwnPath, context: Blake3, common: Option<&[Signed]>, parts: &
     }
     // What came to a folder since, or left it, would have moved its times: so what was found in it is there still.
     let folders = Folders::open(cache);
-    let shards: BTreeMap<Shard, Option<Signature>> = settled
-        .iter()
-        .flat_map(|part| &part.files)
-        .filter_map(|(file, _)| file.shard())
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .map(|shard| (shard, folders.signature_of(shard).filter(|signature| signature.is_settled(began))))
-        .collect();
-    let shards: Vec<(Shard, Signature)> = shards.into_iter().filter_map(|(shard, signature)| Some((shard, signature?))).collect();
+    let signature = |shard: Shard| folders.signature_of(shard).filter(|signature| signature.is_settled(began));
+    let shards: BTreeSet<Shard> = settled.iter().flat_map(|part| &part.files).filter_map(|(file, _)| file.shard()).collect();
+    let shards: Vec<(Shard, Signature)> = shards.into_iter().filter_map(|shard| Some((shard, signature(shard)?))).collect();
     path.write_bytes(Durability::Fast, &encode(context, common, &shards, &settled)).is_ok() && common.is_some()
 }
 

@@ -40,6 +40,8 @@ impl FilePath {
 
 /// Which paths are one file.
 pub(super) struct Disk {
+    /// The process's folder, asked for once: sweeps have thousands of paths.
+    here: Option<PathBuf>,
     /// The manifest's folder: as written, without `.` and `..`.
     lexical: Option<PathBuf>,
     /// The same with all links followed.
@@ -50,10 +52,19 @@ pub(super) struct Disk {
     targets: HashMap<PathBuf, PathBuf>,
 }
 
+/// [`std::path::absolute`] by a folder that is known.
+fn absolute(here: Option<&Path>, path: &Path) -> std::io::Result<PathBuf> {
+    match here {
+        Some(here) if !path.as_os_str().is_empty() => std::path::absolute(here.join(path)),
+        _ => std::path::absolute(path),
+    }
+}
+
 impl Disk {
     pub fn new(folder: &Path) -> Self {
-        let lexical = std::path::absolute(folder).ok().map(|folder| normalise(&folder));
-        Self { lexical, real: folder.canonicalize().ok(), folders: HashMap::new(), targets: HashMap::new() }
+        let here = std::env::current_dir().ok();
+        let lexical = absolute(here.as_deref(), folder).ok().map(|folder| normalise(&folder));
+        Self { here, lexical, real: folder.canonicalize().ok(), folders: HashMap::new(), targets: HashMap::new() }
     }
 
     /// Equal for paths that are, or on some file system would be, one file.
@@ -63,7 +74,7 @@ impl Disk {
 
     /// The path with the links of all that exists followed.
     fn real_path(&mut self, path: &Path) -> PathBuf {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let absolute = absolute(self.here.as_deref(), path).unwrap_or_else(|_| path.to_owned());
         let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
             return absolute.canonicalize().unwrap_or_else(|_| normalise(&absolute));
         };
@@ -86,7 +97,7 @@ impl Disk {
         // A link in the output's own place leads out as one on the way does.
         let is_link = output.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
         let target = if is_folder || is_link { Some(output) } else { output.parent() }?;
-        let absolute = normalise(&std::path::absolute(named(target)).ok()?);
+        let absolute = normalise(&absolute(self.here.as_deref(), named(target)).ok()?);
         if !absolute.starts_with(self.lexical.as_ref()?) {
             return None;
         }
@@ -96,7 +107,7 @@ impl Disk {
 
     /// A folder with the links of all that exists followed.
     pub fn real_place(&mut self, folder: &Path) -> PathBuf {
-        let absolute = normalise(&std::path::absolute(named(folder)).unwrap_or_else(|_| folder.to_owned()));
+        let absolute = normalise(&absolute(self.here.as_deref(), named(folder)).unwrap_or_else(|_| folder.to_owned()));
         self.target(absolute)
     }
 

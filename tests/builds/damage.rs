@@ -56,6 +56,7 @@ fn a_flipped_bit_in_an_artifact_or_a_record_is_evicted_and_made_again() {
                 let context = format!("bit {bit} of {}", path.display());
                 let good = std::fs::read(&path).unwrap();
                 flip_bit(&path, bit);
+                project::look_again(folder);
                 // A locked build that writes nothing goes around it and leaves it where it is.
                 if flips % 4 == 0 {
                     let damaged = std::fs::read(&path).unwrap();
@@ -97,7 +98,7 @@ fn a_flipped_bit_in_what_is_remembered_costs_a_warning() {
             let bit = bit(path, &mut random, number);
             let context = format!("bit {bit} of {}", path.display());
             flip_bit(path, bit);
-            project::touch_manifest(folder);
+            project::look_again(folder);
             let (report, done) = build(folder, &expected, &context);
             assert!(done.err.contains("cannot use"), "{context}: {}", done.err);
             assert!(ran(&report).is_empty(), "{context}");
@@ -121,7 +122,7 @@ fn a_flipped_bit_in_the_notes_of_the_cache_is_noticed_by_what_reads_them() {
         flip_bit(&root, bit);
         let collected = nnue(folder, ["cache", "gc", "--unreachable", "--grace", "1h"]).ok();
         assert!(collected.err.contains("corrupt") && !root.exists(), "{context}: {}", collected.err);
-        project::touch_manifest(folder);
+        project::look_again(folder);
         let (report, done) = build(folder, &expected, &context);
         assert!(ran(&report).is_empty() && root.exists(), "{context}: {}", done.err);
         // Noted again, the needs keep everything.
@@ -132,7 +133,7 @@ fn a_flipped_bit_in_the_notes_of_the_cache_is_noticed_by_what_reads_them() {
     let usage = folder.join(".nnue/cache/v1/usage.json");
     for number in 0..12 {
         flip_bit(&usage, bit(&usage, &mut random, number));
-        project::touch_manifest(folder);
+        project::look_again(folder);
         build(folder, &expected, "usage");
         let hits = nnue(folder, ["cache", "stats", "--json"]).ok().json()["usage"]["hits"].as_u64().unwrap();
         assert!((1..100).contains(&hits), "the totals start again: {hits}");

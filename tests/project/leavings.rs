@@ -72,11 +72,9 @@ pub fn build(folder: &Path) -> Published {
     published(folder)
 }
 
-/// Makes the next build look at everything: a manifest that was just written is not what it was.
-pub fn touch_manifest(folder: &Path) {
-    let path = folder.join("nnue.toml");
-    let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(path, bytes).unwrap();
+/// Makes the next build look at everything: what tells it that nothing changed is gone.
+pub fn look_again(folder: &Path) {
+    let _ = std::fs::remove_file(folder.join(".nnue/state/unchanged.bin"));
 }
 
 /// Waits for all of them; a hang is a failure that says so.
