@@ -96,7 +96,7 @@ impl<'a> Workspace<'a> {
             url: url.clone(),
             cas: table.and_then(|table| table.cas.as_ref()).map(|cas| cas.value.clone()),
             instance: table.and_then(|table| table.instance.clone()),
-            keepalive: None,
+            keepalive: table.and_then(|table| table.keepalive),
         };
         let opened =
             open(&settings, ctx).and_then(|execute| Ok(Cluster::new(execute, cluster_options(self.manifest, options, &url)?, ctx)));

@@ -598,6 +598,8 @@ pub(super) static CLUSTER: Table = Table::new(
         Key::new("jobs", integer(1, 1000), "Actions that are under way there, beside those of `-j` here").default("64"),
         Key::new("timeout", Kind::Duration, "How long an action may run there").default("`30m`"),
         Key::new("queue-timeout", Kind::Duration, "How long an action may wait for a worker").default("`10m`"),
+        Key::new("keepalive", Kind::Duration, "How often a silent connection is pinged; some servers hang up on whoever pings")
+            .default("never"),
         Key::new(
             "min-seconds",
             Kind::Limit(1e6),

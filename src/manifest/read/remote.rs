@@ -34,6 +34,8 @@ pub struct Cluster {
     pub timeout: Duration,
     /// How long one may wait for a worker.
     pub queue_timeout: Duration,
+    /// How often a silent connection is pinged; `None`: never.
+    pub keepalive: Option<Duration>,
     /// What takes less time here is not sent, seconds; 0: everything is.
     pub min_seconds: f64,
     /// What the cluster cannot do is done here.
@@ -53,6 +55,7 @@ impl Default for Cluster {
             jobs: DEFAULT_JOBS,
             timeout: Duration::from_secs(30 * 60),
             queue_timeout: Duration::from_secs(10 * 60),
+            keepalive: None,
             min_seconds: 5.0,
             fallback: true,
             tool: None,
@@ -151,6 +154,7 @@ impl Reader<'_> {
             jobs: self.integer(&fields, "jobs").map_or(usual.jobs, |jobs| jobs.value),
             timeout: self.duration(&fields, "timeout").unwrap_or(usual.timeout),
             queue_timeout: self.duration(&fields, "queue-timeout").unwrap_or(usual.queue_timeout),
+            keepalive: self.duration(&fields, "keepalive"),
             min_seconds: self.number(&fields, "min-seconds").unwrap_or(usual.min_seconds),
             fallback: self.boolean(&fields, "fallback").unwrap_or(usual.fallback),
             tool: fields.get("tool").and_then(|item| self.file("remote.tool", item)),
