@@ -37,6 +37,6 @@ doc:
 example:
     cargo run --locked --release -- -C examples/quickstart build
 
-# Packages, each tried in an empty place: `just package static-linux` (or debian, wheel)
+# Packages, each tried in an empty place: `just package static-linux` (or debian, wheel, python)
 package what:
     packaging/{{ what }}.sh

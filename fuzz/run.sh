@@ -39,6 +39,6 @@ for target in $targets; do
     fi
     rm -f "$output"
     cargo +nightly fuzz cmin "$target" "$corpus" -- -max_len=65536 > /dev/null 2>&1 || true
-    echo "| $(date -u +%Y-%m-%d) | $target | $((seconds / 60)) | ${executions:-0} | $found |" | tee -a fuzz/LOG.md
+    echo "| $(date -u +%Y-%m-%d) | $target | $((seconds / 60)).$((seconds % 60 / 6)) | ${executions:-0} | $found |" | tee -a fuzz/LOG.md
 done
 exit $failed

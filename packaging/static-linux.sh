@@ -4,7 +4,7 @@
 triple=$(uname -m)-unknown-linux-gnu
 # Only the last step is another than that of a usual build: it links the C library into the program. So the crates are compiled once for all.
 # Addresses that are filled in at the start take one bit each instead of 24 bytes (the C library must be glibc 2.36 or newer).
-cargo rustc --locked --profile "$profile" --no-default-features --features cli --bin nnue -- \
+cargo rustc --locked --profile "$profile" --no-default-features --features cli,remote --bin nnue -- \
     -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 program=$target/$built/nnue
 

@@ -3,8 +3,12 @@
 //! A [`Net`] is a network in integers, as an engine holds it. It is opened from any file that the command line reads, and everything that
 //! is done with it goes the way that `nnue build` goes, to the same bytes. The rooms behind it are not part of the interface.
 
+mod tensors;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use tensors::{Tensor, Values, read_tensors};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};

@@ -80,7 +80,7 @@ mod stage;
 mod uci;
 mod words;
 
-pub use api::{Evaluation, Found, Net, OpenOptions, Written, read_permutation, write_permutation};
+pub use api::{Evaluation, Found, Net, OpenOptions, Tensor, Values, Written, read_permutation, read_tensors, write_permutation};
 pub use error::{Error, Kind, Result};
 pub use net::Permutation;
 pub use words::{Algorithm, Compression, FileFormat, Overflow};

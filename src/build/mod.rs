@@ -62,12 +62,14 @@ pub use clean::{CleanOptions, Cleaned, KeptFile, RemovedFile, clean};
 pub use explain::{Explanation, StageExplanation};
 pub use page::PageOptions;
 pub use report::refused;
-pub use report::{NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+pub use report::{
+    NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport,
+};
 pub use shard::Shard;
 pub use there::{ClusterChoice, RECHECK_VARIABLE};
 pub use unchanged::{began, unchanged};
-pub use worker::{ARTIFACT, RECORD, run_stage};
 pub use verify::{Checked, CheckedClaim, CheckedFile, Rebuilt, RebuiltFile, locked_nets, rebuild};
+pub use worker::{ARTIFACT, RECORD, run_stage};
 
 use petgraph::graph::NodeIndex;
 
@@ -123,6 +125,8 @@ pub struct Options {
     pub cluster: ClusterChoice,
     /// Whether what fails there is done here; `None`: as the manifest says.
     pub cluster_fallback: Option<bool>,
+    /// The share of its results that is made again here and compared, from 0 to 1; `None`: as [`RECHECK_VARIABLE`] says.
+    pub cluster_recheck: Option<f64>,
     /// How long to wait for other processes; `None`: as long as it takes.
     pub lock_timeout: Option<Duration>,
     /// The moment before the manifest was read ([`began`]), so that the times of files alone may decide the next build; without it

@@ -237,7 +237,7 @@ impl Build<'_> {
         }
         let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
         let settled = match self.run_there(&runner, node, preimage, reason, states, slot)? {
-            Place::Ran(settled) => settled,
+            Place::Ran(settled) => *settled,
             Place::Here(here) => {
                 let settled = self.perform(&runner, node, preimage, reason, outputs)?;
                 drop(here);

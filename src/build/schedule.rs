@@ -61,7 +61,8 @@ impl Tasks {
     pub(super) fn run(&self, limits: Limits, ctx: &Ctx, work: &impl Work) {
         let ready: Vec<usize> = (0..self.inputs.len()).rev().filter(|task| self.inputs[*task] == 0).collect();
         let queue = Queue { waiting: self.inputs.clone(), ready, left: self.inputs.len(), stop: false, computing: 0, returning: 0 };
-        let shared = Shared { queue: Mutex::new(queue), changed: Condvar::new(), workers: limits.workers.max(1), has_away: limits.away > 0 };
+        let shared =
+            Shared { queue: Mutex::new(queue), changed: Condvar::new(), workers: limits.workers.max(1), has_away: limits.away > 0 };
         std::thread::scope(|scope| {
             for _ in 0..limits.workers.saturating_add(limits.away).clamp(1, self.inputs.len().max(1)) {
                 scope.spawn(|| self.work(&shared, limits, ctx, work));

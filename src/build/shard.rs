@@ -110,7 +110,8 @@ mod tests {
         let mut text = "version = 1\n[data.d]\npath = [\"a.fen\"]\n".to_owned();
         for seed in 0..7 {
             for copy in ["x", "y"] {
-                write!(text, "[net.{copy}{seed}]\nsource = \"a.nnue\"\noutputs = [\"{copy}{seed}.nnue\"]\ndescription = \"{copy}\"\n").unwrap();
+                write!(text, "[net.{copy}{seed}]\nsource = \"a.nnue\"\noutputs = [\"{copy}{seed}.nnue\"]\ndescription = \"{copy}\"\n")
+                    .unwrap();
                 let search = "data = \"d\"\npositions = 1\nalgorithm = \"anneal\"";
                 writeln!(text, "[net.{copy}{seed}.optimize]\n{search}\nseed = {seed}").unwrap();
             }

@@ -8,7 +8,9 @@ use petgraph::graph::NodeIndex;
 
 use super::execute::{Build, place, recorded};
 use super::release::{self, Known, Released};
-use super::report::{NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport};
+use super::report::{
+    NetReport, NetStatus, OutputReport, RemoteReport, Report, SCHEMA, ShareReport, StageReport, StageStatus, ZeroBlocksReport,
+};
 use super::state::State;
 use crate::cache::record::ActionResult;
 use crate::cache::witness::Signed;
@@ -70,16 +72,15 @@ impl Build<'_> {
         let mut error = None;
         for &node in &net.actions {
             let stage = self.graph.action(node).map_or(Stage::Load, Action::stage);
-            let mut report = StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None, remote: None };
+            let mut report =
+                StageReport { stage, status: StageStatus::Stale, seconds: None, key: None, digest: None, reason: None, remote: None };
             match states(node) {
                 State::Settled(settled) => {
                     let missing = released.and_then(|released| released.missing.iter().find(|(write, _, _)| *write == node));
                     report.key = Some(settled.preimage.key().to_string());
                     report.digest = Some(settled.result.output_digest.to_string());
-                    report.remote = settled
-                        .elsewhere
-                        .as_ref()
-                        .map(|there| RemoteReport { worker: there.worker.clone(), from_cache: there.from_cache });
+                    report.remote =
+                        settled.elsewhere.as_ref().map(|there| RemoteReport { worker: there.worker.clone(), from_cache: there.from_cache });
                     report.status = match (&settled.ran, missing) {
                         (Some((seconds, reason)), _) => {
                             report.seconds = Some(*seconds);

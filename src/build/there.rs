@@ -14,7 +14,7 @@ use super::run::{Runner, changed};
 use super::schedule::Slot;
 use super::state::{Elsewhere, Settled, States};
 use crate::cache::record::{ActionResult, Said};
-use crate::cache::remote::execute::{Blob, Execute, Input, Settings, Source, open};
+use crate::cache::remote::execute::{Blob, Execute, Failure, Input, Settings, Source, open};
 use crate::cache::{ActionRecord, Preimage};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -46,9 +46,23 @@ pub enum ClusterChoice {
 /// Where an action is to run.
 pub(super) enum Place<'a> {
     /// It ran there.
-    Ran(Settled),
+    Ran(Box<Settled>),
     /// Here, which a cluster should know of.
     Here(Option<Here<'a>>),
+}
+
+/// An action on its way to the cluster.
+#[derive(Clone, Copy)]
+struct Trip<'t> {
+    cluster: &'t Cluster,
+    runner: &'t Runner<'t>,
+    node: NodeIndex,
+    action: &'t Action,
+    /// The net that it is for.
+    net: &'t str,
+    slot: &'t Slot<'t>,
+    /// Seconds that one core takes for it.
+    core_s: f64,
 }
 
 impl<'a> Workspace<'a> {
@@ -84,7 +98,8 @@ impl<'a> Workspace<'a> {
             instance: table.and_then(|table| table.instance.clone()),
             keepalive: None,
         };
-        let opened = open(&settings, ctx).and_then(|execute| Ok(Cluster::new(execute, cluster_options(self.manifest, options, &url)?, ctx)));
+        let opened =
+            open(&settings, ctx).and_then(|execute| Ok(Cluster::new(execute, cluster_options(self.manifest, options, &url)?, ctx)));
         opened.map(Some).map_err(|error| match span {
             Some(span) => {
                 let help = error.help_text().unwrap_or("use another cluster, or none: `--remote off`");
@@ -115,8 +130,9 @@ fn cluster_options(manifest: &Manifest, options: &super::Options, url: &str) -> 
         timeout,
         queue_timeout,
         fallback: options.cluster_fallback.unwrap_or(fallback),
-        skip_cache: options.force || std::env::var_os(SECRET_VARIABLE).is_some_and(|secret| !secret.is_empty()),
-        recheck: recheck()?,
+        forgets: options.force,
+        distrusts: std::env::var_os(SECRET_VARIABLE).is_some_and(|secret| !secret.is_empty()),
+        recheck: options.cluster_recheck.map_or_else(recheck, Ok)?,
         tool: tool(named.as_ref().map(|path| path.value.resolved.as_path()))?,
     })
 }
@@ -171,21 +187,20 @@ impl Build<'_> {
         let inputs = runner.files_for(cluster, node, &network)?;
         let most = stages.most_bytes(action, &network)?;
         let stays = self.stays(cluster, node, &network, most)?;
-        let Some(up) = slot.away(|| cluster.missing(&inputs)) else { return here() };
+        let Some(up) = slot.away(|| cluster.missing(&inputs, action.stage()))? else { return here() };
         let Some(place) = cluster.admit(Work { core_s, up, down: if stays { 0 } else { most } }) else { return here() };
 
         let net = self.users.get(&node).and_then(|users| self.graph.nets.get(*users.first()?)).map_or("", |net| &net.name);
         let running = runner.ctx.running();
-        let mut tried = slot.away(|| {
-            let job = |again| Job { preimage, stage: action.stage(), net, inputs: inputs.clone(), again };
-            cluster.run(job(false), core_s, runner.ctx)
-        })?;
+        let trip = Trip { cluster, runner, node, action, net, slot, core_s };
+        let job = Job { preimage, stage: action.stage(), net, inputs, again: false };
+        let mut tried = slot.away(|| cluster.run(job, core_s, runner.ctx))?;
         if matches!(tried, Tried::Evicted) {
-            tried = self.again_there(cluster, runner, node, net, preimage, core_s, slot)?;
+            tried = self.again_there(trip, preimage)?;
         }
         drop(place);
         let Tried::Ran(ran) = tried else { return here() };
-        let taken = self.take(cluster, runner, node, *ran, (&network, most), stays, slot)?;
+        let taken = self.take(trip, *ran, &network, !stays)?;
         drop((running, network));
         let Some((result, elsewhere)) = taken else { return here() };
         if cluster.rechecks(preimage) {
@@ -198,26 +213,18 @@ impl Build<'_> {
         }
         let seconds = record.result.duration_s;
         let (preimage, result) = (record.preimage, record.result);
-        Ok(Place::Ran(Settled { preimage, result, ran: Some((seconds, reason.clone())), elsewhere: Some(elsewhere) }))
+        Ok(Place::Ran(Box::new(Settled { preimage, result, ran: Some((seconds, reason.clone())), elsewhere: Some(elsewhere) })))
     }
 
     /// Once more, after the cluster lost what an earlier action left there: that one runs again first, whatever the cluster remembers.
-    fn again_there(
-        &self,
-        cluster: &Cluster,
-        runner: &Runner<'_>,
-        node: NodeIndex,
-        net: &str,
-        preimage: &Preimage,
-        core_s: f64,
-        slot: &Slot<'_>,
-    ) -> Result<Tried> {
-        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
-        let Some(before) = self.graph.input(node, Role::Matrix) else { return Ok(Tried::Here) };
+    fn again_there(&self, trip: Trip<'_>, preimage: &Preimage) -> Result<Tried> {
+        let Trip { cluster, runner, node, action, net, slot, core_s } = trip;
+        let lost = || cluster.failed(action.stage(), Failure::Refused("it lost files that it had, again and again".to_owned()));
+        let Some(before) = self.graph.input(node, Role::Matrix) else { return lost() };
         let (Some(made_by), Some(asked)) = (self.graph.action(before), self.graph.preimage(before, runner.digest)?) else {
-            return Ok(Tried::Here);
+            return lost();
         };
-        let Some(digest) = (runner.digest)(before).filter(|_| cluster.offers(made_by)) else { return Ok(Tried::Here) };
+        let Some(digest) = (runner.digest)(before).filter(|_| cluster.offers(made_by)) else { return lost() };
         let network = runner.network_of(before)?;
         // Another search over it may be at the same.
         let place = self.in_flight(asked.key());
@@ -227,41 +234,39 @@ impl Build<'_> {
             let inputs = runner.files_for(cluster, before, &network)?;
             let job = Job { preimage: &asked, stage: made_by.stage(), net, inputs, again: true };
             let made = slot.away(|| cluster.run(job, core_s, runner.ctx))?;
-            if !matches!(made, Tried::Ran(ran) if ran.record.result.output_digest == digest) {
-                return Ok(Tried::Here);
+            match made {
+                Tried::Ran(ran) if ran.record.result.output_digest == digest => {}
+                // Why was said.
+                Tried::Here => return Ok(Tried::Here),
+                Tried::Ran(_) | Tried::Evicted => return lost(),
             }
         }
         drop(held);
         let inputs = runner.files_for(cluster, node, &network)?;
         let tried = slot.away(|| cluster.run(Job { preimage, stage: action.stage(), net, inputs, again: false }, core_s, runner.ctx))?;
-        Ok(if matches!(tried, Tried::Evicted) { Tried::Here } else { tried })
+        if matches!(tried, Tried::Evicted) { lost() } else { Ok(tried) }
     }
 
-    /// Fetches a result, unless it is to stay there, and checks that it fits.
-    fn take(
-        &self,
-        cluster: &Cluster,
-        runner: &Runner<'_>,
-        node: NodeIndex,
-        ran: Ran,
-        (network, most): (&Value, u64),
-        stays: bool,
-        slot: &Slot<'_>,
-    ) -> Result<Option<(ActionResult, Elsewhere)>> {
-        let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
+    /// Fetches a result, if it `is_wanted`, and checks that it fits.
+    fn take(&self, trip: Trip<'_>, ran: Ran, network: &Value, is_wanted: bool) -> Result<Option<(ActionResult, Elsewhere)>> {
+        let Trip { cluster, runner, node, action, slot, .. } = trip;
         let stage = action.stage();
+        let most = family::stages(action).most_bytes(action, network)?;
         if ran.artifact.bytes > most {
             let why = format!("its artifact has {} bytes, and no such result has more than {most}", ran.artifact.bytes);
             cluster.reject(&ran, stage, &why)?;
             return Ok(None);
         }
         let mut stored = false;
-        if !stays {
+        if is_wanted {
             let digest = ran.record.result.output_digest;
             let fetched = slot.away(|| cluster.fetch(digest, ran.artifact, most))?;
-            let Some(bytes) = fetched else {
-                cluster.reject(&ran, stage, "its artifact cannot be fetched")?;
-                return Ok(None);
+            let bytes = match fetched {
+                Ok(bytes) => bytes,
+                Err(failure) => {
+                    cluster.failed(stage, failure)?;
+                    return Ok(None);
+                }
             };
             let stages = family::stages(action);
             let value = stages.read_stored(action, &bytes).and_then(|value| stages.check_fits(action, &value, network).map(|()| value));
@@ -348,7 +353,10 @@ impl Runner<'_> {
                 }
                 Node::Action(_) if role == Role::Network => {
                     let packed = family::stages(action).packed(network);
-                    Input::memory(&path, packed.ok_or_else(|| Error::new("a network cannot be sent: this is a bug in nnue, please report it"))?)
+                    Input::memory(
+                        &path,
+                        packed.ok_or_else(|| Error::new("a network cannot be sent: this is a bug in nnue, please report it"))?,
+                    )
                 }
                 Node::Action(_) => {
                     let digest = self.input_digest(node, role)?;
@@ -382,7 +390,14 @@ impl Runner<'_> {
         let (Some(cluster), Some(action)) = (&self.workspace.cluster, self.graph.action(input)) else { return Ok(None) };
         let Some(blob) = cluster.known(digest) else { return Ok(None) };
         // It was held against the most that it may have when it was made.
-        let Some(bytes) = cluster.fetch(digest, blob, blob.bytes)? else { return Ok(None) };
+        let bytes = match cluster.fetch(digest, blob, blob.bytes)? {
+            Ok(bytes) => bytes,
+            Err(failure) => {
+                // Its stage runs again here: that is said by whoever does it.
+                cluster.say(failure);
+                return Ok(None);
+            }
+        };
         let Ok(value) = family::stages(action).read_stored(action, &bytes) else { return Ok(None) };
         self.workspace.cache.put_bytes(&bytes);
         self.values.put(input, &value);

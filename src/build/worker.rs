@@ -94,12 +94,12 @@ impl Request {
         if preimage.as_object().is_none_or(|members| members.len() != 5) {
             return Err(Error::usage("it is not the preimage of a key"));
         }
-        if *member("key_schema") != Json::from(KEY_SCHEMA) {
+        if member("key_schema").as_u64() != Some(KEY_SCHEMA.into()) {
             return Err(other_version(format!("its key schema is {}, and that of this nnue is {KEY_SCHEMA}", member("key_schema"))));
         }
         let name = member("stage").as_str().unwrap_or_default();
         let stage = Stage::named(name).ok_or_else(|| other_version(format!("there is no stage `{name}`")))?;
-        if *member("stage_version") != Json::from(stage.version()) {
+        if member("stage_version").as_u64() != Some(stage.version().into()) {
             let (asked, own) = (member("stage_version"), stage.version());
             return Err(other_version(format!("it asks for version {asked} of {stage}, and this nnue has version {own}")));
         }
@@ -140,7 +140,8 @@ struct Laid {
 impl Laid {
     /// Proves that the files are those of the request, of which only the positions are left in their files.
     fn new(action: &Action, digests: BTreeMap<Role, Blake3>, folder: &Path, ctx: &Ctx) -> Result<Self> {
-        let mut laid = Self { digests, folder: folder.to_owned(), signatures: Vec::new(), stages: family::stages(action), ctx: ctx.clone() };
+        let mut laid =
+            Self { digests, folder: folder.to_owned(), signatures: Vec::new(), stages: family::stages(action), ctx: ctx.clone() };
         for (role, path) in laid.files() {
             let before = laid.signature(&path)?;
             let (found, _) = hash_file_blake3(&path, ctx)?;

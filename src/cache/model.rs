@@ -209,6 +209,6 @@ fn the_store_does_what_its_model_does() {
             assert_eq!((record, blob), model, "item {number} after step {step}, {what}");
         }
     }
-    println!("{done:?}");
+    println!("steps of the cache and its model: {steps}, {done:?}");
     assert!(done.len() == 11 && done.values().all(|count| *count > 10), "{done:?}");
 }

@@ -11,7 +11,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::terminal::{Style, Verbosity};
 use super::word::word;
 use super::{Exit, Global};
-use crate::build::{self, ClusterChoice, ClusterTraffic, NetReport, NetStatus, Options, PageOptions, Report, Shard, StageReport, StageStatus, Workspace, select_nets};
+use crate::build::{
+    self, ClusterChoice, ClusterTraffic, NetReport, NetStatus, Options, PageOptions, Report, Shard, StageReport, StageStatus, Workspace,
+    select_nets,
+};
 use crate::cache::remote::Traffic;
 use crate::ctx::{Backend, Ctx};
 use crate::error::{Error, Kind, Result};
@@ -222,6 +225,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         with_times: args.with_times,
         cluster: args.remote.cluster()?,
         cluster_fallback: args.remote.fallback(),
+        cluster_recheck: None,
         lock_timeout: args.manifest.lock_timeout,
         began,
     };

@@ -498,7 +498,8 @@ mod tests {
         assert!(shown::columns(&task.bar_line(50, now)) <= 50, "{}", task.bar_line(50, now));
         let style = |format| Style { terminal: false, color: false, format };
         assert_eq!(task.state_line(style(LogFormat::Text), now), "big gather: running on worker-3");
-        let expected = r#"{"schema":1,"event":"state","net":"big","stage":"gather","task":"gather","state":"running on worker-3","seconds":41.0}"#;
+        let expected =
+            r#"{"schema":1,"event":"state","net":"big","stage":"gather","task":"gather","state":"running on worker-3","seconds":41.0}"#;
         assert_eq!(task.state_line(style(LogFormat::Json), now), expected);
     }
 

@@ -2,14 +2,18 @@
 //! form, on all cores. Exact against the reference.
 //!
 //! A batch is worked off in two steps: the transformer's outputs of all samples (a sample is a position as one side sees it) in the order
-//! of their kings, so that rows are shared; then the dense layers, position by position.
+//! of their kings, so that rows are shared; then the dense layers, stack by stack, so that a stack's weights stay in the cache while the
+//! positions of a task pass. Two networks of the same features go together: what changes from sample to sample is found once.
+
+use std::array::from_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::Raw;
-use super::dense::{DenseKernel, Packed, padded};
-use super::reference::{clip, finish};
-use crate::accumulator::{Clipped, EngineWeights, Follower, Kernel, Order, Products, piece_square_sums};
+use super::dense::{DenseKernel, Fours, Packed, padded, with_room};
+use super::reference::finish;
+use crate::accumulator::{Clipped, EngineWeights, Follower, Kernel, Order, Products, Script, piece_square_sums};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::net::{ACTIVATION_MAX, Architecture, QuantizedNetwork};
@@ -17,10 +21,10 @@ use crate::positions::Position;
 
 /// Samples that one task adds up: see the stage `gather`.
 const SAMPLES_A_TASK: usize = 1024;
-/// Positions of which one task runs the dense layers.
-const POSITIONS_A_TASK: usize = 256;
+/// Positions of which one task runs the dense layers: their inputs stay in the cache beside a stack's weights.
+const POSITIONS_A_TASK: usize = 64;
 /// Transformer outputs that are kept between the two steps, in bytes.
-const BYTES_A_BATCH: usize = 16 << 20;
+const BYTES_A_BATCH: usize = if cfg!(test) { 1 << 14 } else { 16 << 20 };
 
 /// What the engine takes of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,21 +44,45 @@ pub struct Evaluator<'a> {
     dense: DenseKernel,
 }
 
-/// What a thread needs to run the dense layers.
-struct Scratch {
-    /// The transformer's outputs of both sides, padded.
-    transformed: Vec<u8>,
-    /// Inputs of the second layer, padded.
-    hidden: Vec<u8>,
-    /// Inputs of the output layer, padded.
-    last: Vec<u8>,
-    /// Sums of each layer.
-    sums: [Vec<i32>; 3],
+/// Which stacks are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// That which the engine takes.
+    Own,
+    All,
 }
 
-/// What the first step left of a position.
-struct Sums<'a> {
-    psqt: [&'a [i32]; 2],
+/// What the first step leaves of a batch: one network's outputs and piece-square sums of all samples, in the order's places.
+#[derive(Default)]
+struct Transformed {
+    /// `[samples][outputs]`.
+    outputs: Vec<u8>,
+    /// `[samples][buckets]`.
+    psqt: Vec<i32>,
+}
+
+/// What a thread needs to run the dense layers of a task's positions.
+struct Scratch {
+    /// The transformer's outputs of both sides, padded.
+    inputs: Vec<u8>,
+    fours: Vec<Fours>,
+    /// What one stack makes of them: the sums of each layer.
+    sums: Vec<i32>,
+    raws: Vec<Raw>,
+    /// Inputs of the second layer, padded, with room behind.
+    hidden: Vec<u8>,
+    /// Inputs of the output layer, padded, with room behind.
+    last: Vec<u8>,
+    /// All fours of these two.
+    all: [Fours; 2],
+}
+
+/// Sums of the dense layers of a position in one stack, and what comes of them.
+#[derive(PartialEq, Eq)]
+struct Layers<'a> {
+    first: &'a [i32],
+    second: &'a [i32],
+    raw: Raw,
 }
 
 impl<'a> Evaluator<'a> {
@@ -83,10 +111,7 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// On cancellation.
     pub fn evaluate(&self, positions: &[Position], ctx: &Ctx) -> Result<Vec<Evaluation>> {
-        self.for_each(positions, 1, ctx, |position, sums, scratch, out: &mut [Evaluation]| {
-            let bucket = self.network.architecture.bucket(position.piece_count());
-            out[0] = Evaluation { bucket, raw: self.propagate(bucket, sums, scratch) };
-        })
+        run([self], positions, Asked::Own, ctx, |_, bucket, [layers]| Evaluation { bucket, raw: layers.raw })
     }
 
     /// Every bucket of each position: `[positions][stacks]`.
@@ -94,127 +119,204 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// On cancellation.
     pub fn evaluate_buckets(&self, positions: &[Position], ctx: &Ctx) -> Result<Vec<Raw>> {
-        self.for_each(positions, self.stacks.len(), ctx, |_, sums, scratch, out: &mut [Raw]| {
-            out.iter_mut().enumerate().for_each(|(bucket, out)| *out = self.propagate(bucket, sums, scratch));
-        })
+        run([self], positions, Asked::All, ctx, |_, _, [layers]| layers.raw)
     }
 
-    /// How many integers [`Self::sums`] gives of each bucket.
-    pub(super) fn sums_a_bucket(&self) -> usize {
-        let [(first, _), (second, _), _] = self.network.architecture.dense_shapes();
-        2 + first + second
-    }
-
-    /// All sums of each bucket of each position, in the order piece squares, first layer, second layer, positional:
-    /// `[positions][stacks][sums]`.
-    pub(super) fn sums(&self, positions: &[Position], ctx: &Ctx) -> Result<Vec<i32>> {
-        let width = self.sums_a_bucket();
-        self.for_each(positions, self.stacks.len() * width, ctx, |_, sums, scratch, out: &mut [i32]| {
-            for (bucket, out) in out.chunks_exact_mut(width).enumerate() {
-                let raw = self.propagate(bucket, sums, scratch);
-                let [first, second, _] = &self.stacks[bucket];
-                let (l1, rest) = out[1..].split_at_mut(first.outputs());
-                let (l2, _) = rest.split_at_mut(second.outputs());
-                l1.copy_from_slice(&scratch.sums[0][..first.outputs()]);
-                l2.copy_from_slice(&scratch.sums[1][..second.outputs()]);
-                (out[0], out[width - 1]) = (raw.psqt, raw.positional);
-            }
-        })
-    }
-
-    /// Runs `work` for each position, with the inputs of the first layer in the scratch and `width` values to fill.
-    fn for_each<T: Clone + Default + Send>(
-        &self,
-        positions: &[Position],
-        width: usize,
-        ctx: &Ctx,
-        work: impl Fn(&Position, &Sums<'_>, &mut Scratch, &mut [T]) + Sync,
-    ) -> Result<Vec<T>> {
+    /// The first step for a task's samples.
+    fn transform(&self, script: &Script, outputs: &mut [u8], psqt: &mut [i32]) {
         let architecture = &self.network.architecture;
-        let (outputs, buckets) = (architecture.ft_outputs(), architecture.generation.psqt_buckets);
-        let mut results = vec![T::default(); positions.len() * width];
-        let positions_a_batch = (BYTES_A_BATCH / (2 * outputs).max(1)).max(POSITIONS_A_TASK);
-        // Reused from batch to batch.
-        let (mut order, mut transformed, mut psqt) = (Order::default(), Vec::new(), Vec::new());
-        ctx.progress().start("evaluate", Some(positions.len() as u64), "positions");
-        for (batch, results) in positions.chunks(positions_a_batch).zip(results.chunks_mut((positions_a_batch * width).max(1))) {
-            order.arrange(batch);
-            transformed.resize(2 * batch.len() * outputs, 0u8);
-            psqt.resize(2 * batch.len() * buckets.max(1), 0i32);
-            self.accumulate(batch, &order, &mut transformed, &mut psqt, ctx)?;
-            let tasks = batch.par_chunks(POSITIONS_A_TASK).zip(results.par_chunks_mut((POSITIONS_A_TASK * width).max(1))).enumerate();
-            tasks.try_for_each_init(
-                || self.scratch(),
-                |scratch, (task, (positions, results))| {
-                    ctx.check()?;
-                    let places = order.places()[2 * task * POSITIONS_A_TASK..].as_chunks::<2>().0;
-                    for ((position, places), result) in positions.iter().zip(places).zip(results.chunks_mut(width.max(1))) {
-                        let [own, other] = places.map(|place| place as usize);
-                        scratch.transformed[..outputs].copy_from_slice(&transformed[own * outputs..][..outputs]);
-                        scratch.transformed[outputs..2 * outputs].copy_from_slice(&transformed[other * outputs..][..outputs]);
-                        let psqt = [own, other].map(|place| &psqt[place * buckets..][..buckets]);
-                        work(position, &Sums { psqt }, scratch, result);
-                    }
-                    ctx.progress().advance("evaluate", positions.len() as u64);
-                    Ok::<_, Error>(())
-                },
-            )?;
-        }
-        ctx.progress().finish("evaluate");
-        Ok(results)
-    }
-
-    /// The first step: outputs and piece-square sums of all samples, in the order's places.
-    fn accumulate(&self, batch: &[Position], order: &Order, transformed: &mut [u8], psqt: &mut [i32], ctx: &Ctx) -> Result<()> {
-        let architecture = &self.network.architecture;
-        let (outputs, buckets) = (architecture.ft_outputs(), architecture.generation.psqt_buckets);
-        let scales = architecture.quantization;
+        let (scales, buckets) = (architecture.quantization, architecture.generation.psqt_buckets);
         let blocks = self.held.blocks();
-        let (features, weights) = (self.held.features(), self.held.weights(&blocks));
-        let piece_squares: Vec<&[i32]> = self.network.blocks.iter().map(|block| block.psqt.as_slice()).collect();
-        let out = transformed.par_chunks_mut(SAMPLES_A_TASK * outputs).zip(psqt.par_chunks_mut(SAMPLES_A_TASK * buckets.max(1)));
-        order.samples().par_chunks(SAMPLES_A_TASK).zip(out).try_for_each_init(
-            || Follower::new(&features),
-            |follower, (samples, (transformed, psqt))| {
-                ctx.check()?;
-                let script = follower.follow(batch, samples);
-                if architecture.generation.wiring.pairwise {
-                    self.kernel.run(script, weights, &mut Products::new(scales.zero_rule.clamp, scales.product_shift, transformed));
-                } else {
-                    self.kernel.run(script, weights, &mut Clipped::new(scales.zero_rule.clamp, transformed));
-                }
-                if buckets > 0 {
-                    piece_square_sums(script, &piece_squares, buckets, psqt);
-                }
-                Ok(())
-            },
-        )
+        let weights = self.held.weights(&blocks);
+        if architecture.generation.wiring.pairwise {
+            self.kernel.run(script, weights, &mut Products::new(scales.zero_rule.clamp, scales.product_shift, outputs));
+        } else {
+            self.kernel.run(script, weights, &mut Clipped::new(scales.zero_rule.clamp, outputs));
+        }
+        if buckets > 0 {
+            let piece_squares: Vec<&[i32]> = self.network.blocks.iter().map(|block| block.psqt.as_slice()).collect();
+            piece_square_sums(script, &piece_squares, buckets, psqt);
+        }
     }
 
     fn scratch(&self) -> Scratch {
-        let shapes = self.network.architecture.dense_shapes();
-        let [transformed, hidden, last] = shapes.map(|(_, inputs)| vec![0u8; padded(inputs)]);
-        let rows = |layer: usize| self.stacks.first().map_or(0, |stack| stack[layer].rows());
-        Scratch { transformed, hidden, last, sums: [0, 1, 2].map(|layer| vec![0i32; rows(layer)]) }
+        let [first, second, output] = self.network.architecture.dense_shapes().map(|(_, inputs)| padded(inputs));
+        Scratch {
+            inputs: vec![0; POSITIONS_A_TASK * first],
+            fours: (0..POSITIONS_A_TASK).map(|_| Fours::default()).collect(),
+            sums: vec![0; POSITIONS_A_TASK * self.rows().iter().sum::<usize>()],
+            raws: vec![Raw::default(); POSITIONS_A_TASK],
+            hidden: vec![0; with_room(second)],
+            last: vec![0; with_room(output)],
+            all: [second, output].map(Fours::all),
+        }
     }
 
-    /// The dense layers of one stack.
-    fn propagate(&self, bucket: usize, sums: &Sums<'_>, scratch: &mut Scratch) -> Raw {
+    /// The sums that a stack's layers give, those that only fill a register among them.
+    fn rows(&self) -> [usize; 3] {
+        from_fn(|layer| self.stacks.first().map_or(0, |stack| stack[layer].rows()))
+    }
+
+    /// Takes the inputs of a position, the `index`th of its task, to the scratch.
+    fn take(&self, index: usize, sides: [&[u8]; 2], scratch: &mut Scratch) {
+        let outputs = sides[0].len();
+        let stride = padded(2 * outputs);
+        let inputs = &mut scratch.inputs[index * stride..][..stride];
+        inputs[..outputs].copy_from_slice(sides[0]);
+        inputs[outputs..2 * outputs].copy_from_slice(sides[1]);
+        self.dense.find(inputs, &mut scratch.fours[index]);
+    }
+
+    /// The dense layers of one stack for a position, the `index`th of its task.
+    fn propagate(&self, index: usize, bucket: usize, psqt: [&[i32]; 2], scratch: &mut Scratch) {
         let architecture = &self.network.architecture;
         let wiring = &architecture.generation.wiring;
         let [first_shift, second_shift] = architecture.quantization.hidden_shifts;
         let [first, second, output] = &self.stacks[bucket];
-        let Scratch { transformed, hidden, last, sums: [l1, l2, out] } = scratch;
-        self.dense.affine(first, transformed, l1);
-        let size = activate(&l1[..architecture.l2], wiring.squared, first_shift, hidden);
-        self.dense.affine(second, hidden, l2);
+        let Scratch { inputs, fours, sums, raws, hidden, last, all: [all_hidden, all_last] } = scratch;
+        let inputs = &inputs[index * first.inputs()..][..first.inputs()];
+        let rows = self.rows();
+        let (l1, rest) = sums[index * rows.iter().sum::<usize>()..].split_at_mut(rows[0]);
+        let (l2, rest) = rest.split_at_mut(rows[1]);
+        let out = &mut rest[..rows[2]];
+        self.dense.affine(first, inputs, &fours[index], l1);
+        let size = if wiring.squared { 2 } else { 1 } * architecture.l2;
+        self.dense.activate(l1, architecture.l2, wiring.squared, first_shift, hidden);
+        self.dense.affine(second, &hidden[..second.inputs()], all_hidden, l2);
         let skip = if wiring.dense_output { size } else { 0 };
         last[..skip].copy_from_slice(&hidden[..skip]);
-        activate(&l2[..architecture.l3], wiring.dense_output, second_shift, &mut last[skip..]);
-        self.dense.affine(output, last, out);
-        let [own, other] = sums.psqt.map(|psqt| psqt.get(bucket).copied().unwrap_or(0));
-        Raw { psqt: own.wrapping_sub(other) / 2, positional: finish(architecture, &l1[..first.outputs()], out[0]) }
+        self.dense.activate(l2, architecture.l3, wiring.dense_output, second_shift, &mut last[skip..]);
+        self.dense.affine(output, &last[..output.inputs()], all_last, out);
+        let [own, other] = psqt.map(|psqt| psqt.get(bucket).copied().unwrap_or(0));
+        let positional = finish(architecture, &l1[..first.outputs()], out[0]);
+        raws[index] = Raw { psqt: own.wrapping_sub(other) / 2, positional };
     }
+
+    /// What [`Self::propagate`] found for a position.
+    fn layers<'b>(&self, index: usize, scratch: &'b Scratch) -> Layers<'b> {
+        let rows = self.rows();
+        let (first, rest) = scratch.sums[index * rows.iter().sum::<usize>()..].split_at(rows[0]);
+        Layers { first, second: &rest[..rows[1]], raw: scratch.raws[index] }
+    }
+}
+
+/// What two networks make of the same positions.
+pub(super) enum Both {
+    /// All sums of each bucket of each position are the same; `psqt` and `positional` of these: `[positions][stacks]`.
+    Equal(Vec<[i32; 2]>),
+    /// Not those of this position, the first.
+    Differ(usize),
+}
+
+/// Evaluates every bucket of each position with two networks that have the same features, dense layers of the same sizes, and as many
+/// stacks; compares the piece-square sums, the sums of the hidden layers and the outputs.
+///
+/// # Errors
+/// On cancellation.
+pub(super) fn both(networks: [&Evaluator<'_>; 2], positions: &[Position], ctx: &Ctx) -> Result<Both> {
+    let first = AtomicUsize::new(usize::MAX);
+    let raws = run(networks, positions, Asked::All, ctx, |position, _, [a, b]| {
+        if a != b {
+            first.fetch_min(position, Ordering::Relaxed);
+        }
+        [a.raw.psqt, a.raw.positional]
+    })?;
+    Ok(match first.into_inner() {
+        usize::MAX => Both::Equal(raws),
+        position => Both::Differ(position),
+    })
+}
+
+/// Gives what `work` makes of each position, by its number, and each stack that is asked: `[positions]` or `[positions][stacks]`. The
+/// networks have the same features, and stacks of the same sizes.
+fn run<const N: usize, T: Clone + Default + Send>(
+    networks: [&Evaluator<'_>; N],
+    positions: &[Position],
+    asked: Asked,
+    ctx: &Ctx,
+    work: impl Fn(usize, usize, [Layers<'_>; N]) -> T + Sync,
+) -> Result<Vec<T>> {
+    let architecture = &networks[0].network.architecture;
+    let (outputs, buckets, stacks) = (architecture.ft_outputs(), architecture.generation.psqt_buckets, networks[0].stacks.len());
+    let width = if asked == Asked::All { stacks } else { 1 };
+    let mut results = vec![T::default(); positions.len() * width];
+    let positions_a_batch = (BYTES_A_BATCH / (2 * N * outputs).max(1)).max(POSITIONS_A_TASK);
+    // Reused from batch to batch.
+    let (mut order, mut transformed) = (Order::default(), networks.map(|_| Transformed::default()));
+    ctx.progress().start("evaluate", Some(positions.len() as u64), "positions");
+    let batches = positions.chunks(positions_a_batch).zip(results.chunks_mut((positions_a_batch * width).max(1)));
+    for (number, (batch, results)) in batches.enumerate() {
+        order.arrange(batch);
+        accumulate(networks, batch, &order, &mut transformed, ctx)?;
+        let tasks = batch.par_chunks(POSITIONS_A_TASK).zip(results.par_chunks_mut((POSITIONS_A_TASK * width).max(1))).enumerate();
+        tasks.try_for_each_init(
+            || networks.map(Evaluator::scratch),
+            |scratch, (task, (positions, results))| {
+                ctx.check()?;
+                let first = task * POSITIONS_A_TASK;
+                let places = &order.places()[2 * first..].as_chunks::<2>().0[..positions.len()];
+                for (index, places) in places.iter().enumerate() {
+                    for ((network, transformed), scratch) in networks.iter().zip(&transformed).zip(&mut *scratch) {
+                        let sides = places.map(|place| &transformed.outputs[place as usize * outputs..][..outputs]);
+                        network.take(index, sides, scratch);
+                    }
+                }
+                let own: Vec<usize> = positions.iter().map(|position| architecture.bucket(position.piece_count())).collect();
+                for bucket in 0..stacks {
+                    let indices = || (0..positions.len()).filter(|index| asked == Asked::All || own[*index] == bucket);
+                    for ((network, transformed), scratch) in networks.iter().zip(&transformed).zip(&mut *scratch) {
+                        for index in indices() {
+                            let psqt = places[index].map(|place| &transformed.psqt[place as usize * buckets..][..buckets]);
+                            network.propagate(index, bucket, psqt, scratch);
+                        }
+                    }
+                    for index in indices() {
+                        let result = &mut results[if asked == Asked::All { index * stacks + bucket } else { index }];
+                        let layers = from_fn(|which| networks[which].layers(index, &scratch[which]));
+                        *result = work(number * positions_a_batch + first + index, bucket, layers);
+                    }
+                }
+                ctx.progress().advance("evaluate", positions.len() as u64);
+                Ok::<_, Error>(())
+            },
+        )?;
+    }
+    ctx.progress().finish("evaluate");
+    Ok(results)
+}
+
+/// The first step: outputs and piece-square sums of all samples of each network, in the order's places.
+fn accumulate<const N: usize>(
+    networks: [&Evaluator<'_>; N],
+    batch: &[Position],
+    order: &Order,
+    transformed: &mut [Transformed; N],
+    ctx: &Ctx,
+) -> Result<()> {
+    let architecture = &networks[0].network.architecture;
+    let (outputs, buckets) = (architecture.ft_outputs(), architecture.generation.psqt_buckets);
+    let samples = order.samples();
+    for Transformed { outputs: values, psqt } in &mut *transformed {
+        values.resize(samples.len() * outputs, 0);
+        psqt.resize(samples.len() * buckets.max(1), 0);
+    }
+    let mut parts = transformed.each_mut().map(|Transformed { outputs: values, psqt }| {
+        values.chunks_mut(SAMPLES_A_TASK * outputs).zip(psqt.chunks_mut(SAMPLES_A_TASK * buckets.max(1)))
+    });
+    let mut part = || from_fn(|which| parts[which].next().expect("as many as there are tasks"));
+    let tasks: Vec<(&[u32], [(&mut [u8], &mut [i32]); N])> = samples.chunks(SAMPLES_A_TASK).map(|samples| (samples, part())).collect();
+    let features = networks[0].held.features();
+    tasks.into_par_iter().try_for_each_init(
+        || Follower::new(&features),
+        |follower, (samples, parts)| {
+            ctx.check()?;
+            let script = follower.follow(batch, samples);
+            for (network, (values, psqt)) in networks.iter().zip(parts) {
+                network.transform(script, values, psqt);
+            }
+            Ok(())
+        },
+    )
 }
 
 /// The largest input that the first layer can get.
@@ -223,44 +325,14 @@ fn largest_output(architecture: &Architecture) -> i32 {
     if architecture.generation.wiring.pairwise { (clamp * clamp) >> shift } else { clamp }
 }
 
-/// Writes the squares of the sums, where they are wanted, then the clipped sums; returns how many values these are.
-fn activate(sums: &[i32], squared: bool, shift: u32, out: &mut [u8]) -> usize {
-    let mut clipped = out;
-    if squared {
-        let squares;
-        (squares, clipped) = clipped.split_at_mut(sums.len());
-        squares.iter_mut().zip(sums).for_each(|(out, sum)| *out = square(*sum, shift));
-    }
-    clipped.iter_mut().zip(sums).for_each(|(out, sum)| *out = clip(*sum, shift));
-    sums.len() * if squared { 2 } else { 1 }
-}
-
-/// As the reference's square, in 32 bits: what is cut off would be clipped to 127 anyway.
-fn square(sum: i32, shift: u32) -> u8 {
-    let size = sum.unsigned_abs().min(128 << shift);
-    ((size * size) >> (2 * shift + 7)).min(ACTIVATION_MAX as u32) as u8
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{reference, trace};
+    use super::super::trace;
     use super::*;
     use crate::net::{Permutation, generation_names, random_network};
     use crate::positions::generate;
-
-    #[test]
-    fn squares_in_32_bits_are_those_in_64() {
-        let mut random = crate::random::SplitMix::new(4);
-        let sums = (0..100_000).map(|_| random.next_u64() as i32 >> (random.next_u64() % 32)).chain([i32::MIN, i32::MAX, 0]);
-        let near = (-20_000..20_000).chain(sums);
-        for sum in near {
-            for shift in [6, 7] {
-                assert_eq!(square(sum, shift), reference::square(sum, shift), "{sum} {shift}");
-            }
-        }
-    }
 
     fn expected(network: &QuantizedNetwork, positions: &[Position]) -> Vec<Raw> {
         positions.iter().flat_map(|position| trace(network, position).buckets).map(|bucket| bucket.raw).collect()
@@ -312,7 +384,9 @@ mod tests {
                     order.swap(at, (random.next_u64() % (at as u64 + 1)) as usize);
                 }
                 let order = Permutation::try_from(order.as_slice()).unwrap();
+                let copy = network.permuted(order.as_slice());
                 network.permute(order.as_slice());
+                prop_assert!(copy == network);
                 prop_assert_eq!(&Evaluator::new(&network).unwrap().evaluate_buckets(&positions, &Ctx::silent()).unwrap(), &before);
             }
         }

@@ -7,8 +7,8 @@ use crate::{
     net::{Generation, Quantization},
     positions::{DEFAULT_POSITIONS, FILTERS, Filter, FilterKind, Filters},
     words::{
-        Algorithm, Allow, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode, RemoteStage,
-        View, Word,
+        Algorithm, Allow, CompressionChoice, Decode, FilterSet, LayerEncoding, OnnxType, Overflow, PieceWeights, Publish, RemoteMode,
+        RemoteStage, View, Word,
     },
 };
 
@@ -598,7 +598,12 @@ pub(super) static CLUSTER: Table = Table::new(
         Key::new("jobs", integer(1, 1000), "Actions that are under way there, beside those of `-j` here").default("64"),
         Key::new("timeout", Kind::Duration, "How long an action may run there").default("`30m`"),
         Key::new("queue-timeout", Kind::Duration, "How long an action may wait for a worker").default("`10m`"),
-        Key::new("min-seconds", Kind::Limit(1e6), "What is done here in less time, or sooner than there, is not sent; 0: everything is sent").default("5"),
+        Key::new(
+            "min-seconds",
+            Kind::Limit(1e6),
+            "What is done here in less time, or sooner than there, is not sent; 0: everything is sent",
+        )
+        .default("5"),
         Key::new("fallback", Kind::Boolean, "What the cluster cannot do is done here; otherwise its net fails").default("`true`"),
         Key::new("tool", Kind::Path, "The program that is sent: a static `nnue` of this version").default("this one, if it is static"),
     ]],

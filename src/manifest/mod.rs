@@ -50,8 +50,8 @@ pub use self::{
     output::{Output, OutputKind, PROVENANCE_SUFFIX, TypedOutput, provenance_path},
     publish::{FISHTEST_LICENSE, Release, is_public_name},
     read::{
-        Blend, Claims, Cluster, Data, Described, Edits, Engine, HeaderEdits, Heads, Hook, NET_PREFIX, Net, NetSource, Optimize, Prove, Proving,
-        RemoteCache, Source, check_cluster_url,
+        Blend, Claims, Cluster, Data, Described, Edits, Engine, HeaderEdits, Heads, Hook, NET_PREFIX, Net, NetSource, Optimize, Prove,
+        Proving, RemoteCache, Source, check_cluster_url,
     },
     reference::reference,
     resolved::{ResolvedNet, ResolvedOptimize, ResolvedProve},

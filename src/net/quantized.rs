@@ -152,41 +152,89 @@ impl QuantizedNetwork {
     /// # Panics
     /// When the permutation is not of L1/2 neurons, or the architecture has no pairs; the stage `permute` checks both.
     pub fn permute(&mut self, permutation: &[u32]) {
+        let order = self.order(permutation);
         let l1 = self.architecture.l1;
-        let half = l1 / 2;
-        assert!(self.architecture.generation.wiring.pairwise && permutation.len() == half, "checked by the permute stage");
-        let order: Vec<u32> = permutation.iter().copied().chain(permutation.iter().map(|&from| from + half as u32)).collect();
-        reorder_rows(&mut self.ft_bias, l1, &order);
         for block in &mut self.blocks {
             match &mut block.weights {
                 BlockWeights::I8(weights) => reorder_rows(weights, l1, &order),
                 BlockWeights::I16(weights) => reorder_rows(weights, l1, &order),
             }
         }
+        self.permute_beside_blocks(&order);
+    }
+
+    /// As [`Self::permute`], without a change to `self`: each weight is copied once, to where it belongs.
+    ///
+    /// # Panics
+    /// As [`Self::permute`].
+    #[must_use]
+    pub fn permuted(&self, permutation: &[u32]) -> Self {
+        let order = self.order(permutation);
+        let l1 = self.architecture.l1;
+        let weights = |weights: &BlockWeights| match weights {
+            BlockWeights::I8(weights) => BlockWeights::I8(reordered_rows(weights, l1, &order)),
+            BlockWeights::I16(weights) => BlockWeights::I16(reordered_rows(weights, l1, &order)),
+        };
+        let block = |block: &FtBlock| FtBlock { block: block.block, weights: weights(&block.weights), psqt: block.psqt.clone() };
+        let mut permuted = Self {
+            architecture: self.architecture.clone(),
+            description: self.description.clone(),
+            ft_bias: self.ft_bias.clone(),
+            blocks: self.blocks.iter().map(block).collect(),
+            stacks: self.stacks.clone(),
+        };
+        permuted.permute_beside_blocks(&order);
+        permuted
+    }
+
+    /// The order of all L1 neurons that one of their pairs means.
+    fn order(&self, permutation: &[u32]) -> Vec<u32> {
+        let half = self.architecture.l1 / 2;
+        assert!(self.architecture.generation.wiring.pairwise && permutation.len() == half, "checked by the permute stage");
+        permutation.iter().copied().chain(permutation.iter().map(|&from| from + half as u32)).collect()
+    }
+
+    fn permute_beside_blocks(&mut self, order: &[u32]) {
+        let l1 = self.architecture.l1;
+        reorder_rows(&mut self.ft_bias, l1, order);
         for stack in &mut self.stacks {
             let first = &mut stack.layers[0];
             for row in first.weights.chunks_exact_mut(padded(first.inputs).max(1)) {
-                reorder_rows(&mut row[..l1], l1, &order);
+                reorder_rows(&mut row[..l1], l1, order);
             }
             stack.layers.iter_mut().for_each(Dense::clear_padding);
         }
     }
 }
 
+/// Rows that one task reorders.
+const ROWS_A_TASK: usize = 64;
+
 /// Applies `row[j] = old[order[j]]` to every row of `columns` values.
 fn reorder_rows<T: Copy + Send + Sync + Default>(values: &mut [T], columns: usize, order: &[u32]) {
-    const ROWS_A_TASK: usize = 64;
     values.par_chunks_mut(columns * ROWS_A_TASK).for_each_init(
         || vec![T::default(); columns],
         |old, rows| {
             for row in rows.chunks_exact_mut(columns) {
                 old.copy_from_slice(row);
-                for (new, &from) in row.iter_mut().zip(order) {
-                    *new = old[from as usize];
-                }
+                reorder(old, row, order);
             }
         },
     );
+}
+
+/// As [`reorder_rows`], into new memory.
+fn reordered_rows<T: Copy + Send + Sync + Default>(values: &[T], columns: usize, order: &[u32]) -> Vec<T> {
+    let mut reordered = vec![T::default(); values.len()];
+    let tasks = reordered.par_chunks_mut(columns * ROWS_A_TASK).zip(values.par_chunks(columns * ROWS_A_TASK));
+    tasks.for_each(|(new, old)| {
+        new.chunks_exact_mut(columns).zip(old.chunks_exact(columns)).for_each(|(new, old)| reorder(old, new, order));
+    });
+    reordered
+}
+
+fn reorder<T: Copy>(old: &[T], new: &mut [T], order: &[u32]) {
+    new.iter_mut().zip(order).for_each(|(new, &from)| *new = old[from as usize]);
 }
 
 /// Integers as the little-endian bytes of a file.

@@ -25,8 +25,8 @@ mod threats;
 
 pub use entry::{Entry, Facts};
 pub use features::{Features, active_features, active_features_both, orientation, orientations};
-pub(crate) use filters::{filter_members, filters_of};
 pub use filters::{FILTERS, Filter, FilterKind, Filters, Setting};
+pub(crate) use filters::{filter_members, filters_of};
 pub use generate::generate;
 pub use position::{Boards, Color, Fault, PieceType, Position};
 pub use select::{DEFAULT_POSITIONS, SELECTION_RULE, Sampled, Selection, Stats, held_out, select};

@@ -290,6 +290,30 @@ fn what_a_killed_build_left_is_removed_although_nothing_is_to_be_built() {
     assert_eq!(crate::cli_support::names(&begun), [""; 0]);
 }
 
+/// Two names of one file, of which one is an output: a new file takes that name, and the source keeps its bytes.
+#[test]
+fn an_output_that_is_a_hard_link_to_a_source_leaves_the_source_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    project::make(path);
+    let source = std::fs::read(path.join("run.nnue")).unwrap();
+    std::fs::hard_link(path.join("run.nnue"), path.join("latest.nnue")).unwrap();
+    std::fs::create_dir(path.join("plain")).unwrap();
+    std::fs::hard_link(path.join("run.nnue"), path.join("plain/plain.nnue")).unwrap();
+    // What the source loses is a name, which its times tell: a build says that it changed, until none is left to lose.
+    let is_built = || {
+        let ran = Ran::of(command(path, &["build"]).output().unwrap());
+        assert!(ran.code == 0 || ran.err.contains("`run.nnue` changed"), "{}", ran.transcript());
+        ran.code == 0
+    };
+    assert!((0..4).any(|_| is_built()));
+    assert!(std::fs::read(path.join("run.nnue")).unwrap() == source);
+    for output in ["latest.nnue", "plain/plain.nnue"] {
+        assert!(std::fs::read(path.join(output)).unwrap() != source, "{output}");
+    }
+    Ran::of(command(path, &["build", "--locked"]).output().unwrap()).ok();
+}
+
 #[test]
 fn a_file_that_may_not_become_so_large_is_an_error_that_says_so() {
     let folder = tempfile::tempdir().unwrap();

@@ -109,12 +109,15 @@ impl Cluster {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             if input.executable {
                 // The program itself: starting a copy costs what copying it does.
-                fs::hard_link(env!("CARGO_BIN_EXE_nnue"), &path).or_else(|_| fs::copy(env!("CARGO_BIN_EXE_nnue"), &path).map(drop)).unwrap();
+                fs::hard_link(env!("CARGO_BIN_EXE_nnue"), &path)
+                    .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_nnue"), &path).map(drop))
+                    .unwrap();
             } else {
                 fs::write(path, self.get(input.blob).unwrap()).unwrap();
             }
         }
-        let ran = Command::new(&request.arguments[0]).args(&request.arguments[1..]).current_dir(folder.path()).env_clear().output().unwrap();
+        let ran =
+            Command::new(&request.arguments[0]).args(&request.arguments[1..]).current_dir(folder.path()).env_clear().output().unwrap();
         if !ran.status.success() {
             let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
             return Err(Failure::Failed { exit_code: ran.status.code().unwrap(), stderr, worker: Some("worker-3".to_owned()) });
@@ -125,8 +128,7 @@ impl Cluster {
             lie(&request.stage, &mut outputs);
         }
         let outputs = outputs.iter().map(|(path, bytes)| (path.clone(), self.put(bytes))).collect();
-        let finished =
-            Finished { outputs, from_cache: false, worker: Some("worker-3".to_owned()), uploaded: sent, seconds: 0.5 };
+        let finished = Finished { outputs, from_cache: false, worker: Some("worker-3".to_owned()), uploaded: sent, seconds: 0.5 };
         self.cache.lock().unwrap().insert(name(request), finished.clone());
         self.log.lock().unwrap().push(format!("{} ran", request.stage));
         if self.loses == Some(&*request.stage) && !request.skip_cache {
@@ -300,7 +302,10 @@ fn stages_run_there_the_matrix_stays_there_and_the_bytes_are_those_of_a_build_he
     assert_eq!(again.remote("other"), ["gather cache", "search cache"]);
     same(&project);
     // A third search over the same positions: the matrix is still there.
-    project.manifest(&(project.text("nnue.toml") + "[net.third]\nsource = \"run\"\noutputs = \"third.nnue\"\n[net.third.optimize]\nalgorithm = \"anneal\"\nmoves = 4000\n"));
+    project.manifest(
+        &(project.text("nnue.toml")
+            + "[net.third]\nsource = \"run\"\noutputs = \"third.nnue\"\n[net.third.optimize]\nalgorithm = \"anneal\"\nmoves = 4000\n"),
+    );
     let third = build(&project, &cluster);
     assert_eq!(cluster.log()[6..], ["gather remembered", "search ran"]);
     assert!(third.warnings().is_empty(), "{:?}", third.warnings());
@@ -349,12 +354,24 @@ fn whatever_fails_there_is_done_here_with_one_warning() {
     type Case = (Arc<Cluster>, &'static [&'static str], &'static str);
     let cases: [Case; 5] = [
         // Given up: the searches are not sent.
-        (failing(move |_, _| Some(nobody())), &["gather failed"], "disabling the cluster `a cluster` for this run: nobody listens; what is left runs here"),
-        (failing(move |_, _| Some(refused())), &["gather failed", "search failed", "search failed"], "did not run on the cluster `a cluster`: it waited for a worker"),
+        (
+            failing(move |_, _| Some(nobody())),
+            &["gather failed"],
+            "disabling the cluster `a cluster` for this run: nobody listens; what is left runs here",
+        ),
+        (
+            failing(move |_, _| Some(refused())),
+            &["gather failed", "search failed", "search failed"],
+            "did not run on the cluster `a cluster`: it waited for a worker",
+        ),
         (failing(|_, _| Some(failed(137))), &["gather failed", "search failed"], "on worker-3 ended with 137: no room\\u{1b}[31m"),
         // One of three: that it works again counts.
         (failing(|number, _| (number != 2).then(|| failed(1))), &["gather failed", "search ran", "search failed"], "ended with 1"),
-        (failing(|number, _| (number == 2).then(|| failed(0))), &["gather ran", "search failed", "search ran"], "a result on worker-3 cannot be used: no room"),
+        (
+            failing(|number, _| (number == 2).then(|| failed(0))),
+            &["gather ran", "search failed", "search ran"],
+            "a result on worker-3 cannot be used: no room",
+        ),
     ];
     for (cluster, log, warning) in cases {
         let project = project("");
@@ -381,7 +398,11 @@ fn without_fallback_what_fails_there_fails_its_net() {
     let options = Options { jobs: Some(1), keep_going: true, ..Options::default() };
     let built = build_with(&project, &cluster, &options, Arc::default()).unwrap();
     assert_eq!(built.errors.len(), 1, "{:?}", built.errors);
-    assert!(built.errors[0].contains("other: search did not run on the cluster") && built.errors[0].contains("the queue is full"), "{:?}", built.errors);
+    assert!(
+        built.errors[0].contains("other: search did not run on the cluster") && built.errors[0].contains("the queue is full"),
+        "{:?}",
+        built.errors
+    );
     assert!(project.at("big.nnue").exists() && !project.at("other.nnue").exists());
     // What the command line says comes first.
     let options = Options { cluster_fallback: Some(true), ..options };
@@ -461,6 +482,52 @@ fn no_damage_and_no_record_of_something_else_is_taken() {
     }
 }
 
+/// A worker that says that the order of neurons is as good as it can be.
+#[test]
+fn what_a_worker_did_not_compute_is_found_by_whom_looks() {
+    let liar = || {
+        lying(|stage, outputs| {
+            if stage == "search" {
+                let record = outputs["out/record"].clone();
+                let mut record = ActionRecord::decode(key_of(&String::from_utf8_lossy(&record)), &record).unwrap();
+                let mut artifact = Vec::new();
+                let order: Vec<u32> = (0..32).collect();
+                let lazy = nnue::internals::net::Permutation::try_from(order.as_slice()).unwrap();
+                nnue::internals::permutation::write_permutation(&lazy, &mut artifact).unwrap();
+                record.result.output_digest = nnue::internals::files::Blake3::of(&artifact);
+                record.result.bytes = artifact.len() as u64;
+                outputs.insert("out/record".to_owned(), record.encode().unwrap());
+                outputs.insert("out/artifact".to_owned(), artifact);
+            }
+        })
+    };
+    // Whole, fitting, and wrong: nothing but computing it again can tell.
+    let project = project("");
+    build(&project, &liar());
+    assert!(project.bytes("big.nnue") != expected()[0]);
+    let wary = Project::new(&project.text("nnue.toml"));
+    let options = Options { jobs: Some(1), keep_going: true, cluster_recheck: Some(1.0), ..Options::default() };
+    let built = build_with(&wary, &liar(), &options, Arc::default()).unwrap();
+    assert_eq!(built.errors.len(), 2, "{:?}", built.errors);
+    assert!(built.errors.iter().all(|error| error.contains("search gave another result on worker-3 than here")), "{:?}", built.errors);
+    assert!(!wary.at("big.nnue").exists() && !wary.at("other.nnue").exists());
+    // Whom it finds honest it leaves alone.
+    let honest = build_with(&wary, &Arc::new(Cluster::default()), &options, Arc::default()).unwrap();
+    assert!(honest.errors.is_empty(), "{:?}", honest.errors);
+    same(&wary);
+}
+
+#[test]
+fn without_fallback_a_cluster_that_was_given_up_fails_what_is_left() {
+    let project = project("fallback = false\njobs = 1\n");
+    let cluster = failing(|_, _| Some(Failure::Off("nobody listens".to_owned())));
+    let options = Options { jobs: Some(1), keep_going: true, ..Options::default() };
+    let built = build_with(&project, &cluster, &options, Arc::default()).unwrap();
+    assert_eq!(cluster.log(), ["gather failed"]);
+    assert!(!built.errors.is_empty() && built.errors[0].contains("gather did not run on the cluster"), "{:?}", built.errors);
+    assert!(!project.at("big.nnue").exists() && !project.at("other.nnue").exists());
+}
+
 /// The key of the preimage in a record.
 fn key_of(record: &str) -> nnue::internals::cache::Key {
     let record: serde_json::Value = serde_json::from_str(record).unwrap();
@@ -480,7 +547,13 @@ fn so_many_are_under_way_there_as_the_manifest_says_and_here_goes_on() {
     assert!(built.errors.is_empty(), "{:?}", built.errors);
     assert_eq!(cluster.most_under_way.load(Ordering::SeqCst), 3);
     let there = cluster.log().iter().filter(|line| *line == "search ran").count();
-    let here = built.report.nets.iter().flat_map(|net| &net.stages).filter(|stage| stage.stage.name() == "search" && stage.remote.is_none()).count();
+    let here = built
+        .report
+        .nets
+        .iter()
+        .flat_map(|net| &net.stages)
+        .filter(|stage| stage.stage.name() == "search" && stage.remote.is_none())
+        .count();
     assert_eq!(there + here, 10);
     assert!(there >= 3, "{there}");
     let local = Project::new(&text);
@@ -537,4 +610,3 @@ fn what_is_typed_and_what_the_environment_says_is_checked() {
     project.nnue(&["build", "--remote", "off"]).ok();
     project.nnue(&["build", "--remote-fallback", "perhaps"]).fails(2, &["yes", "no"]);
 }
-

@@ -16,10 +16,10 @@ fn is_output(path: &str) -> bool {
     path.starts_with("dist") || path.starts_with("plain") || path == "latest.nnue"
 }
 
-/// Whether a process that was not waited for has ended.
+/// Whether a process has ended, waited for or not.
 fn is_over(process: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with('Z'))
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
 
 /// One SIGTERM while the build stands in a call: at every one in the nightly run, at each kind and a seeded part of the others in CI. Of
@@ -99,6 +99,53 @@ fn the_first_word_ends_a_build_wherever_it_is() {
 #[ignore = "every call of the test above: cargo test --test builds signals:: -- --ignored --nocapture"]
 fn the_first_word_ends_a_build_at_every_call() {
     terminate(None);
+}
+
+/// Commands that read: one word while a file is opened, read or mapped that never comes. None leaves a file or prints a result.
+#[test]
+fn the_first_word_ends_every_command_that_reads() {
+    let Some(setup) = Setup::new() else { return };
+    let state = setup.folder.path().join("read");
+    copy(&setup.folder.path().join("first"), &state);
+    write_net(&state.join("large.nnue"), "small", 128, 5);
+    let before = names(&state);
+    let place = setup.folder.path().join("told");
+    let mut told = 0;
+    for (file, args) in [
+        ("large.nnue", &["inspect", "large.nnue"][..]),
+        ("large.nnue", &["convert", "large.nnue", "new.nnue"]),
+        ("large.nnue", &["convert", "large.nnue", "new.npz", "--quantization", "ft127"]),
+        ("large.nnue", &["diff", "large.nnue", "run.nnue"]),
+        ("large.nnue", &["eval", "large.nnue", "--quantization", "ft127", "--data", "positions.fen"]),
+        ("positions.fen", &["eval", "run.nnue", "--quantization", "ft127", "--data", "positions.fen"]),
+        ("weights.safetensors", &["inspect", "weights.safetensors"]),
+        ("new.n", &["convert", "large.nnue", "new.nnue"]),
+        (".nnue-tmp-", &["convert", "large.nnue", "new.nnue"]),
+    ] {
+        let is_output = file.contains("new") || file.contains("tmp");
+        let operations: &[&str] = if is_output { &["create", "write", "sync", "rename"] } else { &["open", "read", "map"] };
+        for operation in operations {
+            let fault = Fault { state: "read", operation: (*operation).into(), at: 1, how: "wait".into(), stays: false, path: file };
+            let outcome = setup.run_with(&place, "read", args, Some(&fault), |process| {
+                let _ = Command::new("kill").args(["-INT", &process.to_string()]).stderr(std::process::Stdio::null()).status().unwrap();
+                let begin = Instant::now();
+                while !is_over(process) && begin.elapsed() < Duration::from_secs(120) {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+            if outcome.hits.is_empty() {
+                continue;
+            }
+            let context = format!("{args:?} {fault:?} {:?} {:?}\n{}", outcome.hits, outcome.code, outcome.err);
+            told += 1;
+            // Before there is work that could be stopped it ends as any process does.
+            assert!(outcome.code == Some(130) || (outcome.code.is_none() && !is_output), "{context}");
+            assert!(outcome.code.is_none() || outcome.err.contains("interrupted"), "{context}");
+            assert_eq!(names(&place), before, "{context}");
+        }
+    }
+    println!("commands told to end in a call that never returns: {told}");
+    assert!(told > 12, "{told}");
 }
 
 /// Where memory ends, the process does: with `RUST_BACKTRACE` set, too, which asks for memory once more. The next build finds no lock held

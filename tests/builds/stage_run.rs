@@ -40,7 +40,8 @@ impl Built {
         fs::copy(self.project.at("run.nnue"), folder.path().join("in/network")).unwrap();
         fs::copy(self.project.at("positions.fen"), folder.path().join("in/data.0")).unwrap();
         let matrix = self.records[0].result.output_digest.to_string();
-        fs::copy(self.project.at(&format!(".nnue/cache/v1/cas/{}/{}", &matrix[..2], &matrix[2..])), folder.path().join("in/matrix")).unwrap();
+        fs::copy(self.project.at(&format!(".nnue/cache/v1/cas/{}/{}", &matrix[..2], &matrix[2..])), folder.path().join("in/matrix"))
+            .unwrap();
         fs::write(folder.path().join("request.json"), request).unwrap();
         folder
     }
@@ -154,7 +155,9 @@ fn a_static_program_runs_in_an_empty_file_system() {
         fs::copy(&tool, folder.path().join("nnue")).unwrap();
         let mut unshared = std::process::Command::new("unshare");
         unshared.args(["--user", "--map-root-user", "--net", "chroot"]).arg(folder.path()).args(["/nnue", "stage", "run", "request.json"]);
-        let ran = Ran::of(unshared.args(["--in", "in", "--out", "out"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap());
+        let ran = Ran::of(
+            unshared.args(["--in", "in", "--out", "out"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap(),
+        );
         ran.ok();
         assert_eq!(Blake3::of(&fs::read(folder.path().join("out/artifact")).unwrap()), record.result.output_digest);
     }

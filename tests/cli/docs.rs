@@ -19,7 +19,7 @@ fn read(path: &Path) -> String {
 
 /// All pages that people read in the repository.
 fn pages() -> Vec<PathBuf> {
-    let folders = ["", "docs", "tests", "packaging", ".github", ".github/ISSUE_TEMPLATE"];
+    let folders = ["", "docs", "tests", "packaging", "python", ".github", ".github/ISSUE_TEMPLATE"];
     let files = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap()).map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect()
 }

@@ -229,8 +229,15 @@ fn the_workflows_of_this_repository_may_do_no_more_than_they_need() {
 #[test]
 fn the_scripts_of_packages_are_well_formed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let scripts =
-        ["packaging/common.sh", "packaging/debian.sh", "packaging/static-linux.sh", "packaging/wheel.sh", ".ci/packages", ".ci/run"];
+    let scripts = [
+        "packaging/common.sh",
+        "packaging/debian.sh",
+        "packaging/python.sh",
+        "packaging/static-linux.sh",
+        "packaging/wheel.sh",
+        ".ci/packages",
+        ".ci/run",
+    ];
     for script in scripts {
         let output = Command::new("bash").arg("-n").arg(root.join(script)).output().unwrap();
         assert!(output.status.success(), "{script}: {output:?}");

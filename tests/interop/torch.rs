@@ -240,9 +240,15 @@ fn of_damaged_files_nothing_else_is_read_than_by_torch() {
                 files += 1;
                 for (key, tensor) in ours {
                     let Ok(bytes) = tensor.contiguous_le_bytes() else { continue };
-                    let theirs = theirs.get(&key).unwrap_or_else(|| panic!("{name}: `{key}` is none of PyTorch's"));
+                    let theirs = theirs
+                        .get(&key)
+                        .and_then(Json::as_array)
+                        .unwrap_or_else(|| panic!("{name}: `{key}` is none of PyTorch's: {theirs:?}"));
                     let ours = json!([tensor.dtype().name(), tensor.shape(), hex(&Sha256::digest(bytes))]);
-                    assert!(theirs.is_null() || *theirs == ours, "{name}: `{key}` is {ours}, PyTorch reads {theirs}");
+                    assert!(
+                        theirs.iter().any(|tensor| tensor.is_null() || *tensor == ours),
+                        "{name}: `{key}` is {ours}, PyTorch reads {theirs:?}"
+                    );
                     tensors += 1;
                 }
             }

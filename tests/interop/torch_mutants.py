@@ -27,13 +27,24 @@ def describe(tensor):
     return [str(tensor.dtype).removeprefix("torch."), list(tensor.shape), hashlib.sha256(raw).hexdigest()]
 
 
+def collect(value, path, tensors, depth=0):
+    """Every tensor by its own key and by all keys that lead to it: a state_dict may lie anywhere in a checkpoint."""
+    if isinstance(value, torch.Tensor) and path:
+        for start in range(len(path)):
+            tensors.setdefault(".".join(path[start:]), []).append(describe(value))
+    elif isinstance(value, (dict, collections.OrderedDict)) and depth < 8:
+        for key, member in list(value.items()):
+            collect(member, [*path, str(key)], tensors, depth + 1)
+    elif isinstance(value, (list, tuple)) and depth < 8:
+        for index, member in enumerate(value):
+            collect(member, [*path, str(index)], tensors, depth + 1)
+
+
 for name in sorted(os.listdir(folder)):
     try:
         value = torch.load(os.path.join(folder, name), weights_only=True, map_location="cpu")
-        if not isinstance(value, (dict, collections.OrderedDict)):
-            found[name] = "not a dict"
-            continue
-        found[name] = {key: describe(tensor) for key, tensor in value.items() if isinstance(tensor, torch.Tensor) and isinstance(key, str)}
+        found[name] = {}
+        collect(value, [], found[name])
     except Exception as error:
         found[name] = type(error).__name__
 print(json.dumps(found))

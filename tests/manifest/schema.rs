@@ -11,7 +11,7 @@ fn the_schema_is_current() {
 /// The parser says of an unknown key which ones it knows: the same as the schema.
 #[test]
 fn the_schema_has_the_keys_of_the_parser() {
-    let text = "version = 1\nzzz = 0\nwatch = { zzz = 0 }\ncache = { zzz = 0, remote = { zzz = 0 } }\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } }, blend = { zzz = 0 }, heads = { zzz = 0 }, metadata = { zzz = 0 }, prove = { zzz = 0 }, engine = { zzz = 0 } }\n";
+    let text = "version = 1\nzzz = 0\nwatch = { zzz = 0 }\ncache = { zzz = 0, remote = { zzz = 0 } }\nremote = { zzz = 0 }\nsource.a = { zzz = 0 }\ndata.a = { zzz = 0 }\ndefaults = { zzz = 0 }\nnet.a = { zzz = 0, source = { zzz = 0 }, optimize = { zzz = 0, filters = { zzz = 0 } }, blend = { zzz = 0 }, heads = { zzz = 0 }, metadata = { zzz = 0 }, prove = { zzz = 0 }, engine = { zzz = 0 } }\n";
     let error = parse(text).unwrap_err();
     let mut of_parser: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in error.report().unwrap().related().unwrap() {

@@ -1,6 +1,7 @@
 //! Programs on clusters: two real ones, and one that lies. What becomes of the program of `worker.c` there, and what of the connection.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -203,6 +204,59 @@ fn a_program_is_waited_for_again_where_a_proxy_hangs_up() {
     }
 }
 
+/// Hands bytes on to the server at `url`, and counts the pings of HTTP/2 that go there.
+fn counting_pings(url: &str) -> (String, Arc<AtomicU32>) {
+    let target = url.strip_prefix("grpc://").unwrap().split('/').next().unwrap().to_owned();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (url, pings) = (url.replace(&target, &listener.local_addr().unwrap().to_string()), Arc::new(AtomicU32::new(0)));
+    let counted = pings.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut server) = (client.unwrap(), std::net::TcpStream::connect(&target).unwrap());
+            let (mut up, mut down, pings) = (client.try_clone().unwrap(), server.try_clone().unwrap(), counted.clone());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut server, &mut client);
+                let _ = client.shutdown(std::net::Shutdown::Both);
+            });
+            std::thread::spawn(move || {
+                // The preface, then frames: a length of three bytes, a type, flags, the stream.
+                let mut frame = vec![0; 24];
+                while up.read_exact(&mut frame).is_ok() && down.write_all(&frame).is_ok() {
+                    let mut head = [0; 9];
+                    if up.read_exact(&mut head).is_err() {
+                        break;
+                    }
+                    let is_ping = head[3] == 6 && head[4] & 1 == 0;
+                    pings.fetch_add(u32::from(is_ping), Ordering::Relaxed);
+                    frame = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+                    if down.write_all(&head).is_err() {
+                        break;
+                    }
+                }
+                let _ = down.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    (url, pings)
+}
+
+/// Servers that do not like pings hang up; whoever needs them says so.
+#[test]
+fn pings_go_to_whom_wants_them() {
+    for server in [servers::casd, servers::justbuild] {
+        let Some(server) = server() else { return };
+        for keepalive in [None, Some(Duration::from_secs(1))] {
+            let (url, pings) = counting_pings(&server.url);
+            let settings = Settings { url, cas: None, instance: None, keepalive };
+            let cluster = execute::open(&settings, &Ctx::silent()).unwrap();
+            let data = fresh();
+            let finished = run(&*cluster, &request(&["sleep", "5"], &data)).unwrap();
+            assert_eq!(finished.outputs["out/artifact"], Blob::of(&data));
+            assert_eq!(pings.load(Ordering::Relaxed) > 0, keepalive.is_some(), "{}", pings.load(Ordering::Relaxed));
+        }
+    }
+}
+
 #[test]
 fn a_cluster_that_dies_is_given_up() {
     let Some(casd) = servers::casd() else { return };
@@ -260,8 +314,11 @@ fn response(data: &[u8], cached: bool) -> Vec<u8> {
     [field(1, result), number(2, u64::from(cached))].concat()
 }
 
+/// Answers, each made for the data of a request.
+type Script = Vec<fn(&[u8]) -> Say>;
+
 /// What Execute and WaitExecution of a liar say, one after the other; the last one again and again.
-fn scripted(liar: &Liar, script: Vec<fn(&[u8]) -> Say>, data: &[u8]) {
+fn scripted(liar: &Liar, script: Script, data: &[u8]) {
     let (next, data) = (AtomicU32::new(0), data.to_vec());
     liar.answer(move |call| match call.method.as_str() {
         "Execute" | "WaitExecution" => {
@@ -325,7 +382,7 @@ fn what_is_sent_for_a_program_is_what_the_protocol_asks_for() {
 #[test]
 fn breaks_while_it_runs_lose_nothing() {
     let data = fresh();
-    let cases: [(&str, Vec<fn(&[u8]) -> Say>, &[&str]); 6] = [
+    let cases: [(&str, Script, &[&str]); 6] = [
         (
             "the stream ends",
             vec![|_| Say::Messages(vec![operation("op/1", 3, None)], End::Status(0, "")), good],
@@ -489,6 +546,7 @@ fn overhead_of_a_program() {
         let data = fresh();
         let known = request(&["copy"], &data);
         run(&*cluster, &known).unwrap();
+        // Where a cluster does not let itself be told to run it all the same, this is its kept result.
         let again = median(Box::new(|| drop(run(&*cluster, &Request { skip_cache: true, ..known.clone() }).unwrap())));
         let hit = median(Box::new(|| assert!(run(&*cluster, &known).unwrap().from_cache)));
         let fetched = median(Box::new(|| drop(cluster.fetch(Blob::of(&data), 1000).unwrap())));

@@ -137,8 +137,8 @@ fn lies_and_breaks_are_misses_with_one_warning() {
         ("", || Say::Messages(vec![vec![0xff; 100]], End::Status(0, ""))),
         ("too large", || Say::Messages(vec![vec![0; 16 << 20]], End::Status(0, ""))),
     ];
-    for method in ["GetCapabilities", "GetActionResult", "Read"] {
-        for (said, say) in cases {
+    for (method, cases) in [("GetCapabilities", &cases[..5]), ("GetActionResult", &cases), ("Read", &cases)] {
+        for &(said, say) in cases {
             liar.answer(reply(method, say));
             let (stages, ran) = project.build_anew();
             assert_eq!(stages["search"], "ran", "{method}: {said}");

@@ -10,6 +10,8 @@ mod common;
 mod project;
 mod servers;
 
+#[cfg(feature = "remote")]
+mod cluster;
 mod credentials;
 mod damage;
 #[cfg(feature = "remote")]

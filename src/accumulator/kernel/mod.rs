@@ -104,15 +104,16 @@ fn run_portable<S: Sink>(script: &Script, weights: Weights<'_>, sink: &mut S) {
 #[inline(always)]
 unsafe fn run<L: Lanes, S: Sink, const K: usize>(script: &Script, weights: Weights<'_>, sink: &mut S) {
     let half = weights.half();
+    let mut together = Together::of(script, weights);
     let mut column = 0;
     while column + 32 * K <= half {
         // SAFETY: as the caller promised.
-        unsafe { tile::<L, S, K>(script, weights, column, sink) };
+        unsafe { tile::<L, S, K>(script, weights, &mut together, column, sink) };
         column += 32 * K;
     }
     while column + 64 <= half {
         // SAFETY: as the caller promised.
-        unsafe { tile::<L, S, 2>(script, weights, column, sink) };
+        unsafe { tile::<L, S, 2>(script, weights, &mut together, column, sink) };
         column += 64;
     }
     if column < half {
@@ -120,25 +121,152 @@ unsafe fn run<L: Lanes, S: Sink, const K: usize>(script: &Script, weights: Weigh
     }
 }
 
+/// Rows that a script uses many times, brought together tile by tile. Where they stand in a net they are a power of two apart: the tiles of
+/// all rows meet in a few sets of the cache, which hold an eighth of what the whole cache does.
+struct Together {
+    /// For each block, where it is worth it, the rows that are used, and room for a tile of each.
+    blocks: Vec<Option<(Vec<u32>, Tile)>>,
+    /// As the script's rows; of blocks that are brought together, which of the used rows it is.
+    rows: Vec<u32>,
+}
+
+/// Weights of a tile: `[rows][2][32 * K]`.
+enum Tile {
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+}
+
+impl Together {
+    /// Fewer uses of a row are not worth a copy.
+    const LEAST_USES: usize = 3;
+    /// More rows would not stay in the cache.
+    const MOST_ROWS: usize = 2048;
+
+    fn of(script: &Script, weights: Weights<'_>) -> Self {
+        let l1 = weights.bias.len().max(1);
+        let mut numbers: Vec<Vec<u32>> = weights.blocks.iter().map(|block| vec![u32::MAX; block.len() / l1]).collect();
+        let (mut used, mut uses) = (vec![Vec::new(); numbers.len()], vec![0; numbers.len()]);
+        for_each_block(script, numbers.len(), |block, rows| {
+            uses[block] += rows.len();
+            for &row in &script.rows[rows] {
+                let number = &mut numbers[block][row as usize];
+                if *number == u32::MAX {
+                    *number = used[block].len() as u32;
+                    used[block].push(row);
+                }
+            }
+        });
+        let is_worth_it = |block: usize| used[block].len() <= Self::MOST_ROWS && uses[block] >= Self::LEAST_USES * used[block].len();
+        let worth_it: Vec<bool> = (0..numbers.len()).map(is_worth_it).collect();
+        let mut rows = Vec::with_capacity(script.rows.len());
+        for_each_block(script, numbers.len(), |block, range| {
+            let these = &script.rows[range];
+            if worth_it[block] {
+                rows.extend(these.iter().map(|row| numbers[block][*row as usize]));
+            } else {
+                rows.extend_from_slice(these);
+            }
+        });
+        let blocks = used.into_iter().zip(worth_it).zip(weights.blocks).map(|((used, is_worth_it), block)| {
+            let tile = match block {
+                BlockWeights::I8(_) => Tile::I8(Vec::new()),
+                BlockWeights::I16(_) => Tile::I16(Vec::new()),
+            };
+            is_worth_it.then_some((used, tile))
+        });
+        Self { blocks: blocks.collect(), rows }
+    }
+
+    /// Copies the tile's part of each used row.
+    fn bring<const K: usize>(&mut self, weights: Weights<'_>, column: usize) {
+        for (block, brought) in weights.blocks.iter().zip(&mut self.blocks) {
+            match (block, brought) {
+                (BlockWeights::I8(block), Some((used, Tile::I8(tile)))) => bring::<_, K>(block, weights, used, column, tile),
+                (BlockWeights::I16(block), Some((used, Tile::I16(tile)))) => bring::<_, K>(block, weights, used, column, tile),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where the tile's rows of each block are.
+    fn stored<'a, const K: usize>(&'a self, weights: Weights<'a>, column: usize) -> Vec<Stored<'a>> {
+        let (there, here) = ([weights.bias.len(), column, column + weights.half()], [64 * K, 0, 32 * K]);
+        let of = |(block, brought): (&&'a BlockWeights, &'a Option<(Vec<u32>, Tile)>)| match (block, brought) {
+            (_, Some((_, Tile::I8(tile)))) => Stored::I8(Rows { values: tile, places: here }),
+            (_, Some((_, Tile::I16(tile)))) => Stored::I16(Rows { values: tile, places: here }),
+            (BlockWeights::I8(block), None) => Stored::I8(Rows { values: block, places: there }),
+            (BlockWeights::I16(block), None) => Stored::I16(Rows { values: block, places: there }),
+        };
+        weights.blocks.iter().zip(&self.blocks).map(of).collect()
+    }
+}
+
+fn bring<W: Weight, const K: usize>(block: &[W], weights: Weights<'_>, used: &[u32], column: usize, tile: &mut Vec<W>) {
+    /// Rows that are called before they are copied: memory takes longer than a copy.
+    const AHEAD: usize = 12;
+    let stored = Rows { values: block, places: [weights.bias.len(), column, column + weights.half()] };
+    tile.clear();
+    tile.reserve(used.len() * 64 * K);
+    prefetch::<_, K>(stored, &used[..used.len().min(AHEAD)]);
+    for (at, row) in used.iter().map(|row| *row as usize * weights.bias.len() + column).enumerate() {
+        prefetch::<_, K>(stored, used.get(at + AHEAD).map(std::slice::from_ref).unwrap_or_default());
+        tile.extend_from_slice(&block[row..][..32 * K]);
+        tile.extend_from_slice(&block[row + weights.half()..][..32 * K]);
+    }
+}
+
+/// Hands out the rows of each step and block, as a range of the script's.
+fn for_each_block(script: &Script, blocks: usize, mut work: impl FnMut(usize, std::ops::Range<usize>)) {
+    let mut start = 0;
+    for (&[added, removed], block) in script.counts.iter().zip((0..blocks).cycle()) {
+        let end = start + usize::from(added) + usize::from(removed);
+        work(block, start..end);
+        start = end;
+    }
+}
+
+/// The rows of a block.
+#[derive(Clone, Copy)]
+struct Rows<'a, W> {
+    values: &'a [W],
+    /// From row to row, and where in a row the tile's first and second neurons are.
+    places: [usize; 3],
+}
+
+#[derive(Clone, Copy)]
+enum Stored<'a> {
+    I8(Rows<'a, i8>),
+    I16(Rows<'a, i16>),
+}
+
 /// All steps for the neurons `column .. column + 32 * K`; `K` is even.
 ///
 /// # Safety
 /// As for `L`.
 #[inline(always)]
-unsafe fn tile<L: Lanes, S: Sink, const K: usize>(script: &Script, weights: Weights<'_>, column: usize, sink: &mut S) {
+unsafe fn tile<L: Lanes, S: Sink, const K: usize>(
+    script: &Script,
+    weights: Weights<'_>,
+    together: &mut Together,
+    column: usize,
+    sink: &mut S,
+) {
     let (half, blocks) = (weights.half(), weights.blocks.len());
+    together.bring::<K>(weights, column);
+    let stored = together.stored::<K>(weights, column);
+    let bias = Rows { values: weights.bias, places: [0, column, column + half] };
     // The first step replaces these.
     let mut sums = Sums([[L::ZERO; K]; 2]);
-    let mut rows = script.rows.as_slice();
+    let mut rows = together.rows.as_slice();
     let mut coming = rows;
     for step in 0..=script.fresh.len() {
         // Rows to subtract were read a moment ago, rows to add long ago or never: the next step's are called while this one's are added.
-        for (block, &[added, removed]) in weights.blocks.iter().zip(script.counts.get(step * blocks..).unwrap_or_default()) {
+        for (block, &[added, removed]) in stored.iter().zip(script.counts.get(step * blocks..).unwrap_or_default()) {
             let (added, rest) = coming.split_at(usize::from(added));
             coming = &rest[usize::from(removed)..];
-            match block {
-                BlockWeights::I16(block) => prefetch::<_, K>(block, weights, added, column),
-                BlockWeights::I8(block) => prefetch::<_, K>(block, weights, added, column),
+            match *block {
+                Stored::I16(block) => prefetch::<_, K>(block, added),
+                Stored::I8(block) => prefetch::<_, K>(block, added),
             }
         }
         let Some(step) = step.checked_sub(1) else { continue };
@@ -146,21 +274,20 @@ unsafe fn tile<L: Lanes, S: Sink, const K: usize>(script: &Script, weights: Weig
         unsafe {
             if script.fresh[step] {
                 sums.0 = [[L::ZERO; K]; 2];
-                sums.change::<_, true>(weights.bias, weights, &[0], column);
+                sums.change::<_, true>(bias, &[0]);
             }
-            for index in 0..blocks {
-                let [added, removed] = script.counts[step * blocks + index];
+            for (block, &[added, removed]) in stored.iter().zip(&script.counts[step * blocks..]) {
                 let (added, rest) = rows.split_at(usize::from(added));
                 let (removed, rest) = rest.split_at(usize::from(removed));
                 rows = rest;
-                match weights.blocks[index] {
-                    BlockWeights::I16(block) => {
-                        sums.change::<_, true>(block, weights, added, column);
-                        sums.change::<_, false>(block, weights, removed, column);
+                match *block {
+                    Stored::I16(block) => {
+                        sums.change::<_, true>(block, added);
+                        sums.change::<_, false>(block, removed);
                     }
-                    BlockWeights::I8(block) => {
-                        sums.change::<_, true>(block, weights, added, column);
-                        sums.change::<_, false>(block, weights, removed, column);
+                    Stored::I8(block) => {
+                        sums.change::<_, true>(block, added);
+                        sums.change::<_, false>(block, removed);
                     }
                 }
             }
@@ -179,11 +306,11 @@ impl<L: Lanes, const K: usize> Sums<L, K> {
     /// As for `L`.
     #[expect(clippy::needless_range_loop, reason = "counted loops are unrolled even where iterators are not inlined")]
     #[inline(always)]
-    unsafe fn change<W: Weight, const ADD: bool>(&mut self, block: &[W], weights: Weights<'_>, rows: &[u32], column: usize) {
+    unsafe fn change<W: Weight, const ADD: bool>(&mut self, block: Rows<'_, W>, rows: &[u32]) {
+        let [stride, places @ ..] = block.places;
         for &row in rows {
-            let start = row as usize * weights.bias.len() + column;
             for part in 0..2 {
-                let row = block[start + part * weights.half()..][..32 * K].as_chunks().0;
+                let row = block.values[row as usize * stride + places[part]..][..32 * K].as_chunks().0;
                 for k in 0..K {
                     let sum = &mut self.0[part][k];
                     // SAFETY: as the caller promised.
@@ -199,11 +326,11 @@ impl<L: Lanes, const K: usize> Sums<L, K> {
 
 /// Asks for the tile's part of `rows`, one cache line after the other, without waiting for it.
 #[inline(always)]
-fn prefetch<W: Weight, const K: usize>(block: &[W], weights: Weights<'_>, rows: &[u32], column: usize) {
+fn prefetch<W: Weight, const K: usize>(block: Rows<'_, W>, rows: &[u32]) {
+    let [stride, places @ ..] = block.places;
     for &row in rows {
-        let start = row as usize * weights.bias.len() + column;
-        for part in 0..2 {
-            for line in block[start + part * weights.half()..][..32 * K].chunks_exact(64 / size_of::<W>()) {
+        for place in places {
+            for line in block.values[row as usize * stride + place..][..32 * K].chunks_exact(64 / size_of::<W>()) {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: a hint; it never faults, and every x86-64 processor has it.
                 unsafe {

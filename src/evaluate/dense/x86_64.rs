@@ -2,75 +2,173 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP, LANE, Packed};
+use super::{FOUR, LANE, Packed, ROWS};
+
+/// The places of the bits of a byte, lowest first.
+static BITS: [[u16; 8]; 256] = {
+    let mut places = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut count) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                places[byte][count] = bit;
+                count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    places
+};
+
+/// As [`super::find`].
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn find(inputs: &[u8], places: &mut [u16]) -> usize {
+    let mut len = 0;
+    for (lane, first) in inputs.as_chunks::<LANE>().0.iter().zip((0..).step_by(LANE / FOUR)) {
+        // SAFETY: the array has the 32 bytes that are read.
+        let fours = unsafe { _mm256_loadu_si256(lane.as_ptr().cast()) };
+        let zeros = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(fours, _mm256_setzero_si256())));
+        let others = !zeros as u8;
+        let found: &mut [u16; 8] = places[len..].first_chunk_mut().expect("room for eight more");
+        // SAFETY: both arrays have 16 bytes.
+        unsafe {
+            let bits = _mm_loadu_si128(BITS[usize::from(others)].as_ptr().cast());
+            _mm_storeu_si128(found.as_mut_ptr().cast(), _mm_add_epi16(bits, _mm_set1_epi16(first)));
+        }
+        len += others.count_ones() as usize;
+    }
+    len
+}
+
+/// As [`super::activate`].
+#[target_feature(enable = "avx2")]
+pub(super) fn activate(sums: &[i32], count: usize, squared: bool, shift: u32, out: &mut [u8]) {
+    super::activate(sums, count, squared, shift, out);
+}
 
 /// Products of neighbours are added up in 16 bits, which hold them since inputs are at most 127, then in 32.
+///
+/// # Safety
+/// All `fours` are below a fourth of the inputs, of which there are as many as the layer has; `out` has a value for each row.
 #[target_feature(enable = "avx2")]
-pub(super) fn avx2(layer: &Packed, inputs: &[u8], out: &mut [i32]) {
+pub(super) unsafe fn avx2(layer: &Packed, inputs: &[u8], fours: &[u16], out: &mut [i32]) {
+    // SAFETY: as the caller promised.
+    unsafe { avx2_from(layer, inputs, fours, out, 0) }
+}
+
+/// As [`avx2`], the rows from `row` on.
+///
+/// # Safety
+/// As for [`avx2`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_from(layer: &Packed, inputs: &[u8], fours: &[u16], out: &mut [i32], mut row: usize) {
+    // SAFETY: as the caller promised; so many rows are left.
+    unsafe {
+        while row + 4 * ROWS <= out.len() {
+            avx2_rows::<4>(layer, inputs, fours, row, out);
+            row += 4 * ROWS;
+        }
+        while row + 2 * ROWS <= out.len() {
+            avx2_rows::<2>(layer, inputs, fours, row, out);
+            row += 2 * ROWS;
+        }
+        if row < out.len() {
+            avx2_rows::<1>(layer, inputs, fours, row, out);
+        }
+    }
+}
+
+/// `N` registers of rows, from `row` on.
+///
+/// # Safety
+/// As for [`avx2`], and the rows are there.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_rows<const N: usize>(layer: &Packed, inputs: &[u8], fours: &[u16], row: usize, out: &mut [i32]) {
     let ones = _mm256_set1_epi16(1);
-    let inputs = inputs.as_chunks::<32>().0;
-    for ((out, bias), rows) in groups(layer, out) {
-        let rows: [&[[i8; 32]]; GROUP] = split(rows, layer.stride);
-        let mut sums = [_mm256_setzero_si256(); GROUP];
-        for (at, input) in inputs.iter().enumerate() {
-            // SAFETY: the array has the 32 bytes that are read.
-            let input = unsafe { _mm256_loadu_si256(input.as_ptr().cast()) };
-            for k in 0..GROUP {
-                // SAFETY: as above.
-                let row = unsafe { _mm256_loadu_si256(rows[k][at].as_ptr().cast()) };
-                sums[k] = _mm256_add_epi32(sums[k], _mm256_madd_epi16(_mm256_maddubs_epi16(input, row), ones));
+    let (rows, weights, inputs) = (layer.rows(), layer.weights.as_ptr(), inputs.as_ptr());
+    let mut sums = [_mm256_setzero_si256(); N];
+    for four in fours.iter().map(|four| usize::from(*four)) {
+        // SAFETY: four inputs and `[rows][4]` weights stand there for each four that the caller may name.
+        unsafe {
+            let input = _mm256_set1_epi32(inputs.add(FOUR * four).cast::<i32>().read_unaligned());
+            let weights = weights.add(FOUR * (four * rows + row));
+            for k in 0..N {
+                let weights = _mm256_loadu_si256(weights.add(k * FOUR * ROWS).cast());
+                sums[k] = _mm256_add_epi32(sums[k], _mm256_madd_epi16(_mm256_maddubs_epi16(input, weights), ones));
             }
         }
-        finish(sums, bias, out);
+    }
+    for (k, sums) in sums.into_iter().enumerate() {
+        let rows = row + k * ROWS..row + (k + 1) * ROWS;
+        // SAFETY: both slices have 8 values.
+        unsafe {
+            let bias = _mm256_loadu_si256(layer.bias[rows.clone()].as_ptr().cast());
+            _mm256_storeu_si256(out[rows].as_mut_ptr().cast(), _mm256_add_epi32(sums, bias));
+        }
     }
 }
 
 /// Four products are added up in 32 bits by one instruction.
+///
+/// # Safety
+/// As for [`avx2`].
 #[target_feature(enable = "avx2,avx512f,avx512vnni")]
-pub(super) fn avx512_vnni(layer: &Packed, inputs: &[u8], out: &mut [i32]) {
-    let inputs = inputs.as_chunks::<LANE>().0;
-    for ((out, bias), rows) in groups(layer, out) {
-        let rows: [&[[i8; LANE]]; GROUP] = split(rows, layer.stride);
-        let mut sums = [_mm512_setzero_si512(); GROUP];
-        for (at, input) in inputs.iter().enumerate() {
-            // SAFETY: the array has the 64 bytes that are read.
-            let input = unsafe { _mm512_loadu_si512(input.as_ptr().cast()) };
-            for k in 0..GROUP {
-                // SAFETY: as above.
-                let row = unsafe { _mm512_loadu_si512(rows[k][at].as_ptr().cast()) };
-                sums[k] = _mm512_dpbusd_epi32(sums[k], input, row);
-            }
+pub(super) unsafe fn avx512_vnni(layer: &Packed, inputs: &[u8], fours: &[u16], out: &mut [i32]) {
+    let mut row = 0;
+    // SAFETY: as the caller promised; so many rows are left.
+    unsafe {
+        while row + 4 * ROWS <= out.len() {
+            avx512_rows::<2>(layer, inputs, fours, row, out);
+            row += 4 * ROWS;
         }
-        let mut narrow = [_mm256_setzero_si256(); GROUP];
-        for k in 0..GROUP {
-            narrow[k] = _mm256_add_epi32(_mm512_castsi512_si256(sums[k]), _mm512_extracti64x4_epi64::<1>(sums[k]));
+        while row + 2 * ROWS <= out.len() {
+            avx512_rows::<1>(layer, inputs, fours, row, out);
+            row += 2 * ROWS;
         }
-        finish(narrow, bias, out);
+        avx2_from(layer, inputs, fours, out, row);
     }
 }
 
-/// Outputs, biases and rows of each group.
-#[inline(always)]
-fn groups<'a>(layer: &'a Packed, out: &'a mut [i32]) -> impl Iterator<Item = ((&'a mut [i32; GROUP], &'a [i32; GROUP]), &'a [i8])> {
-    let (out, bias) = (out.as_chunks_mut::<GROUP>().0, layer.bias.as_chunks::<GROUP>().0);
-    out.iter_mut().zip(bias).zip(layer.weights.chunks_exact((GROUP * layer.stride).max(1)))
-}
-
-/// The rows of a group in pieces of one register.
-#[inline(always)]
-fn split<const N: usize>(rows: &[i8], stride: usize) -> [&[[i8; N]]; GROUP] {
-    std::array::from_fn(|k| rows[k * stride..(k + 1) * stride].as_chunks().0)
-}
-
-/// Adds up the lanes of four registers, and the biases.
+/// `N` registers of 16 rows, from `row` on.
+///
+/// # Safety
+/// As for [`avx2_rows`].
 #[inline]
-#[target_feature(enable = "avx2")]
-fn finish(sums: [__m256i; GROUP], bias: &[i32; GROUP], out: &mut [i32; GROUP]) {
-    let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
-    let sum = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
-    // SAFETY: both arrays have 16 bytes.
-    unsafe {
-        let sum = _mm_add_epi32(sum, _mm_loadu_si128(bias.as_ptr().cast()));
-        _mm_storeu_si128(out.as_mut_ptr().cast(), sum);
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn avx512_rows<const N: usize>(layer: &Packed, inputs: &[u8], fours: &[u16], row: usize, out: &mut [i32]) {
+    const WIDE: usize = 2 * ROWS;
+    let (rows, weights, inputs) = (layer.rows(), layer.weights.as_ptr(), inputs.as_ptr());
+    // Two sums of each register: the instruction is slower to give its result than to take the next operands.
+    let mut sums = [[_mm512_setzero_si512(); N]; 2];
+    let (pairs, last) = fours.as_chunks::<2>();
+    let add = |sums: &mut [__m512i; N], four: u16| {
+        let four = usize::from(four);
+        // SAFETY: four inputs and `[rows][4]` weights stand there for each four that the caller may name.
+        unsafe {
+            let input = _mm512_set1_epi32(inputs.add(FOUR * four).cast::<i32>().read_unaligned());
+            let weights = weights.add(FOUR * (four * rows + row));
+            for k in 0..N {
+                sums[k] = _mm512_dpbusd_epi32(sums[k], input, _mm512_loadu_si512(weights.add(k * FOUR * WIDE).cast()));
+            }
+        }
+    };
+    let [even, odd] = &mut sums;
+    for [first, second] in pairs {
+        add(even, *first);
+        add(odd, *second);
+    }
+    last.iter().for_each(|four| add(even, *four));
+    for k in 0..N {
+        let rows = row + k * WIDE..row + (k + 1) * WIDE;
+        // SAFETY: both slices have 16 values.
+        unsafe {
+            let bias = _mm512_loadu_si512(layer.bias[rows.clone()].as_ptr().cast());
+            let sum = _mm512_add_epi32(_mm512_add_epi32(sums[0][k], sums[1][k]), bias);
+            _mm512_storeu_si512(out[rows].as_mut_ptr().cast(), sum);
+        }
     }
 }

@@ -63,8 +63,10 @@ pub(crate) struct Options {
     pub(crate) queue_timeout: Duration,
     /// What fails there is done here.
     pub(crate) fallback: bool,
-    /// Others may have written what the cluster remembers: it is not asked for earlier results.
-    pub(crate) skip_cache: bool,
+    /// It is not asked for earlier results.
+    pub(crate) forgets: bool,
+    /// Others may have written what it remembers: nor is an earlier result taken that it gives all the same.
+    pub(crate) distrusts: bool,
     /// The share of results that are made again here, from 0 to 1.
     pub(crate) recheck: f64,
     /// The program that is sent.
@@ -173,7 +175,9 @@ impl Cluster {
         let is_wanted = self.options.stages.iter().any(|stage| stage.name() == action.stage().name());
         // Whoever asks for a device means the one of this machine.
         let any_device = matches!(self.ctx.backend, Backend::Auto | Backend::Cpu);
-        is_wanted && any_device && action.runs_anywhere() && !self.off.load(Ordering::Relaxed)
+        // Where nothing is to be done here instead, a cluster that was given up fails what is left.
+        let is_open = !self.off.load(Ordering::Relaxed) || !self.options.fallback;
+        is_wanted && any_device && action.runs_anywhere() && is_open
     }
 
     /// Whether it may be worth while to send work of so many seconds of a core, before it is known what has to be sent.
@@ -192,16 +196,21 @@ impl Cluster {
         self.model.here(core_s)
     }
 
-    /// Bytes of these inputs, and of the program, that it lacks; `None` where it does not answer.
-    pub(crate) fn missing(&self, inputs: &[Input]) -> Option<u64> {
+    /// Bytes of these inputs, and of the program, that it lacks; `None` where a stage is to be done here instead.
+    ///
+    /// # Errors
+    /// When the work was interrupted; where nothing is to be done here instead.
+    pub(crate) fn missing(&self, inputs: &[Input], stage: Stage) -> Result<Option<u64>> {
+        if self.off.load(Ordering::Relaxed) {
+            return self.instead(stage, "it was given up before").map(|_| None);
+        }
         let program = self.program.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let blobs: Vec<Blob> = inputs.iter().chain(&program).map(|input| input.blob).collect();
-        match self.execute.missing(&blobs) {
-            Ok(missing) => Some(missing.iter().map(|blob| blob.bytes).sum()),
-            Err(failure) => {
-                self.say(failure);
-                None
-            }
+        let missing = self.execute.missing(&blobs);
+        self.ctx.check()?;
+        match missing {
+            Ok(missing) => Ok(Some(missing.iter().map(|blob| blob.bytes).sum())),
+            Err(failure) => self.failed(stage, failure).map(|_| None),
         }
     }
 
@@ -252,7 +261,7 @@ impl Cluster {
             timeout: self.options.timeout,
             queue_timeout: self.options.queue_timeout,
             properties: self.options.properties.clone(),
-            skip_cache: self.options.skip_cache || again,
+            skip_cache: self.options.forgets || self.options.distrusts || again,
             net: net.to_owned(),
             stage: stage.name().to_owned(),
         };
@@ -270,32 +279,25 @@ impl Cluster {
                 Ok(Tried::Ran(Box::new(ran)))
             }
             Ok(Err(Failure::Evicted(_))) | Err(Failure::Evicted(_)) => Ok(Tried::Evicted),
-            Ok(Err(failure)) | Err(failure) => {
-                let why = self.say(failure);
-                self.instead(stage, &why)
-            }
+            Ok(Err(failure)) | Err(failure) => self.failed(stage, failure),
         }
     }
 
-    /// The bytes of an artifact of at most `limit` bytes, proven to be the very one; `None`, with a warning, where it is gone or another.
+    /// The bytes of an artifact of at most `limit` bytes, proven to be the very one; else why not.
     ///
     /// # Errors
     /// When the work was interrupted.
-    pub(crate) fn fetch(&self, digest: Blake3, blob: Blob, limit: u64) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn fetch(&self, digest: Blake3, blob: Blob, limit: u64) -> Result<Result<Vec<u8>, Failure>> {
         let fetched = self.execute.fetch(blob, limit);
         self.ctx.check()?;
-        match fetched {
-            Ok(bytes) if Blake3::of(&bytes) == digest => return Ok(Some(bytes)),
-            Ok(_) => {
-                self.say(bad_exit("the artifact does not have the digest of its record".to_owned(), None));
-            }
-            Err(Failure::Evicted(_)) => {}
-            Err(failure) => {
-                self.say(failure);
-            }
-        }
+        let fetched = match fetched {
+            Ok(bytes) if Blake3::of(&bytes) == digest => return Ok(Ok(bytes)),
+            Ok(_) => Err(bad_exit("the artifact does not have the digest of its record".to_owned(), None)),
+            Err(Failure::Evicted(_)) => Err(Failure::Refused("an artifact that it named is gone".to_owned())),
+            Err(failure) => Err(failure),
+        };
         self.forget(digest);
-        Ok(None)
+        Ok(fetched)
     }
 
     /// Says that a result is whole, but not one of its stage for this network; it is made here instead.
@@ -303,7 +305,15 @@ impl Cluster {
     /// # Errors
     /// Where nothing is to be done here instead.
     pub(crate) fn reject(&self, ran: &Ran, stage: Stage, why: &str) -> Result<Tried> {
-        let why = self.say(bad_exit(why.to_owned(), ran.worker.clone()));
+        self.failed(stage, bad_exit(why.to_owned(), ran.worker.clone()))
+    }
+
+    /// Says why a stage did not run there; it runs here instead.
+    ///
+    /// # Errors
+    /// Where nothing is to be done here instead.
+    pub(crate) fn failed(&self, stage: Stage, failure: Failure) -> Result<Tried> {
+        let why = self.say(failure);
         self.instead(stage, &why)
     }
 
@@ -330,6 +340,11 @@ impl Cluster {
         let Finished { outputs, from_cache, worker, seconds, .. } = finished;
         let worker = worker.map(|worker| shown::line(&worker).to_string());
         let bad = |why: String| bad_exit(why, worker.clone());
+        if from_cache && self.options.distrusts {
+            return Err(Failure::Refused(
+                "it gave an earlier result, which others may have written, although it was asked to run the action".to_owned(),
+            ));
+        }
         let output = |name: &str| outputs.get(name).copied().ok_or_else(|| bad(format!("`{name}` is missing")));
         let (artifact, record) = (output(ARTIFACT)?, output(RECORD)?);
         let record = self.execute.fetch(record, MOST_RECORD)?;
@@ -355,7 +370,7 @@ impl Cluster {
     }
 
     /// Warns of a failure, each kind once a build, and gives the cluster up where the next action would fare no better. Returns why.
-    fn say(&self, failure: Failure) -> String {
+    pub(crate) fn say(&self, failure: Failure) -> String {
         let Self { options: Options { url, .. }, .. } = self;
         let instead = if self.options.fallback { "; what is left runs here" } else { "" };
         match failure {
@@ -392,7 +407,10 @@ impl Cluster {
     fn refused(&self, why: &str) {
         if self.options.fallback && !self.said_refused.swap(true, Ordering::Relaxed) {
             let url = &self.options.url;
-            self.ctx.warn(format!("an action did not run on the cluster `{url}`: {}; running it here (further cases are not reported)", shown::line(why)));
+            self.ctx.warn(format!(
+                "an action did not run on the cluster `{url}`: {}; running it here (further cases are not reported)",
+                shown::line(why)
+            ));
         }
     }
 

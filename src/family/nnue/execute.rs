@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::samples;
 use super::stages::engine::{Trial, engine as try_with};
 use super::stages::load::{Loaded, load_noted};
-use super::stages::permute::permute as reorder;
+use super::stages::permute::{permute as reorder, permuted as reordered};
 use super::stages::pipeline::{self, Content, Searched, Target, Weights, note_unreadable};
 use super::stages::prove::prove as prove_file;
 use super::value::{Gathered, Value};
@@ -114,9 +114,14 @@ fn search(params: &Search, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
 fn permute(inputs: &dyn Inputs) -> Result<Product> {
     let Value::Permutation(permutation) = value(inputs, Role::Permutation)? else { return Err(wrong_value("permute")) };
     let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("permute")) };
-    // The last user owns the network; only a shared one is copied.
-    let mut network = Arc::unwrap_or_clone(network);
-    reorder(&mut network, &permutation)?;
+    // The last user owns the network; only a shared one, which a proof still needs, is copied.
+    let network = match Arc::try_unwrap(network) {
+        Ok(mut network) => {
+            reorder(&mut network, &permutation)?;
+            network
+        }
+        Err(shared) => reordered(&shared, &permutation)?,
+    };
     Ok(in_memory(network, Outcome::Permute(Permuted::default())))
 }
 
@@ -181,7 +186,8 @@ fn engine(params: &Engine, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
 fn written(inputs: &dyn Inputs) -> Result<Bytes> {
     let path = inputs.published()?;
     let file = Bytes::map(&path)?;
-    if Blake3::of(&file) != inputs.digest(Role::Published)? {
+    let digest = Blake3(blake3::Hasher::new().update_rayon(&file).finalize().into());
+    if digest != inputs.digest(Role::Published)? {
         return Err(Error::new(format!("`{}` changed while it was looked at", path.display()))
             .help("wait until nothing writes to it, then run the same command again"));
     }

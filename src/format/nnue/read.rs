@@ -279,7 +279,7 @@ fn decode(bytes: &[u8], header: &Header<'_>, layout: &Layout) -> Result<Quantize
         match (tensor.role, tensor.dtype) {
             (Role::Bias, _) => network.ft_bias = values::<i16>(stored, entry, tensor.values())?,
             (Role::Weights, DType::I8) => {
-                network.blocks[tensor.blocks.start].weights = BlockWeights::I8(bytemuck::cast_slice(stored).to_vec());
+                network.blocks[tensor.blocks.start].weights = BlockWeights::I8(raw(stored));
             }
             (Role::Weights, _) => {
                 for (index, part) in split_rows(values::<i16>(stored, entry, tensor.values())?, tensor, set) {
@@ -324,8 +324,11 @@ fn values<T: leb128::Element>(stored: &[u8], entry: &Entry, count: usize) -> Res
 
 /// Little-endian values; the source need not be aligned.
 fn raw<T: bytemuck::Pod>(stored: &[u8]) -> Vec<T> {
+    /// Bytes that one task copies: most of the time goes into pages that are touched for the first time, on every core at once.
+    const BYTES_A_TASK: usize = 1 << 20;
     let mut values: Vec<T> = vec![bytemuck::Zeroable::zeroed(); stored.len() / size_of::<T>()];
-    bytemuck::cast_slice_mut(&mut values).copy_from_slice(stored);
+    let tasks = bytemuck::cast_slice_mut(&mut values).par_chunks_mut(BYTES_A_TASK).zip(stored.par_chunks(BYTES_A_TASK));
+    tasks.for_each(|(values, stored): (&mut [u8], &[u8])| values.copy_from_slice(stored));
     values
 }
 

@@ -39,11 +39,14 @@ pub(super) struct Able {
     pub(super) executes: bool,
 }
 
+/// What a server can do, or why it is of no use.
+type Asked = Result<Arc<Able>, String>;
+
 /// A server.
 #[derive(Clone)]
 pub(super) struct Store {
     pub(super) calls: Calls,
-    able: Arc<Mutex<Option<Result<Arc<Able>, String>>>>,
+    able: Arc<Mutex<Option<Asked>>>,
 }
 
 impl Store {

@@ -8,13 +8,26 @@ use crate::net::{Permutation, QuantizedNetwork};
 /// # Errors
 /// When the architecture has no pairs, or the permutation is of another number of neurons.
 pub fn permute(network: &mut QuantizedNetwork, permutation: &Permutation) -> Result<()> {
+    check(network, permutation)?;
+    network.permute(permutation.as_slice());
+    Ok(())
+}
+
+/// As [`permute`], of a network that others still need.
+///
+/// # Errors
+/// As [`permute`].
+pub fn permuted(network: &QuantizedNetwork, permutation: &Permutation) -> Result<QuantizedNetwork> {
+    check(network, permutation)?;
+    Ok(network.permuted(permutation.as_slice()))
+}
+
+fn check(network: &QuantizedNetwork, permutation: &Permutation) -> Result<()> {
     let architecture = &network.architecture;
     if !architecture.generation.wiring.pairwise {
         return Err(Error::new(format!("{} has no neuron pairs to permute", architecture.generation.name))
             .because("its transformer outputs are not multiplied in pairs")
             .help("build this net without a permutation"));
     }
-    permutation.check_len(architecture.l1 / 2)?;
-    network.permute(permutation.as_slice());
-    Ok(())
+    permutation.check_len(architecture.l1 / 2)
 }
