@@ -285,6 +285,9 @@ fn run<const N: usize, T: Clone + Default + Send>(
     Ok(results)
 }
 
+/// Samples of a task, and for each network where their outputs and piece-square sums go.
+type Task<'a, const N: usize> = (&'a [u32], [(&'a mut [u8], &'a mut [i32]); N]);
+
 /// The first step: outputs and piece-square sums of all samples of each network, in the order's places.
 fn accumulate<const N: usize>(
     networks: [&Evaluator<'_>; N],
@@ -304,7 +307,7 @@ fn accumulate<const N: usize>(
         values.chunks_mut(SAMPLES_A_TASK * outputs).zip(psqt.chunks_mut(SAMPLES_A_TASK * buckets.max(1)))
     });
     let mut part = || from_fn(|which| parts[which].next().expect("as many as there are tasks"));
-    let tasks: Vec<(&[u32], [(&mut [u8], &mut [i32]); N])> = samples.chunks(SAMPLES_A_TASK).map(|samples| (samples, part())).collect();
+    let tasks: Vec<Task<'_, N>> = samples.chunks(SAMPLES_A_TASK).map(|samples| (samples, part())).collect();
     let features = networks[0].held.features();
     tasks.into_par_iter().try_for_each_init(
         || Follower::new(&features),

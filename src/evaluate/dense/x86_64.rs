@@ -85,6 +85,7 @@ unsafe fn avx2_from(layer: &Packed, inputs: &[u8], fours: &[u16], out: &mut [i32
 ///
 /// # Safety
 /// As for [`avx2`], and the rows are there.
+#[expect(clippy::needless_range_loop, reason = "counted loops are unrolled even where iterators are not inlined")]
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn avx2_rows<const N: usize>(layer: &Packed, inputs: &[u8], fours: &[u16], row: usize, out: &mut [i32]) {
@@ -137,6 +138,7 @@ pub(super) unsafe fn avx512_vnni(layer: &Packed, inputs: &[u8], fours: &[u16], o
 ///
 /// # Safety
 /// As for [`avx2_rows`].
+#[expect(clippy::needless_range_loop, reason = "counted loops are unrolled even where iterators are not inlined")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 unsafe fn avx512_rows<const N: usize>(layer: &Packed, inputs: &[u8], fours: &[u16], row: usize, out: &mut [i32]) {
@@ -161,7 +163,9 @@ unsafe fn avx512_rows<const N: usize>(layer: &Packed, inputs: &[u8], fours: &[u1
         add(even, *first);
         add(odd, *second);
     }
-    last.iter().for_each(|four| add(even, *four));
+    for four in last {
+        add(even, *four);
+    }
     for k in 0..N {
         let rows = row + k * WIDE..row + (k + 1) * WIDE;
         // SAFETY: both slices have 16 values.
