@@ -126,7 +126,11 @@ pub(super) fn remember(
         .iter()
         .filter_map(|net| match found.get(net.name.as_str()) {
             Some((report, files)) => {
-                let mut result = digest_of(lock.nets.get(&net.name)).0.to_vec();
+                let locked = lock.nets.get(&net.name);
+                if !locked.is_some_and(|locked| is_as_written(locked, report)) {
+                    return None;
+                }
+                let mut result = digest_of(locked).0.to_vec();
                 serde_json::to_writer(&mut result, report).ok()?;
                 Some(Part::new(identity(manifest, net), files.clone(), result))
             }
@@ -138,6 +142,11 @@ pub(super) fn remember(
     if common.is_some() || parts.len() > known.in_file {
         witness::save(&place(&manifest.path), context, common.as_deref(), &parts, began, &cache_folder(&manifest.folder));
     }
+}
+
+/// Whether a build would write this into the lock again: `--locked` also takes what other versions wrote, and what claims no proof.
+fn is_as_written(locked: &LockedNet, report: &NetReport) -> bool {
+    locked.tool == env!("CARGO_PKG_VERSION") && locked.key_schema == KEY_SCHEMA && locked.proof.is_some() == report.proof.is_some()
 }
 
 /// The digest of what is locked of a net, and the report on it.
