@@ -418,7 +418,9 @@ fn breaks_while_it_runs_lose_nothing() {
 #[test]
 fn what_does_not_help_is_not_tried_for_ever() {
     let data = fresh();
-    let cases: [(&str, fn(&[u8]) -> Say, &str); 7] = [
+    /// A name, what a server says, and what is said of it.
+    type Case = (&'static str, fn(&[u8]) -> Say, &'static str);
+    let cases: [Case; 7] = [
         ("it refuses", |_| Say::Messages(Vec::new(), End::Status(3, "no such property")), "no such property"),
         ("it fails", |_| Say::Messages(Vec::new(), End::Status(13, "oops")), "oops"),
         (
