@@ -589,7 +589,7 @@ fn ctrl_c_ends_a_build_that_waits_for_the_cluster() {
 fn a_cluster_needs_a_program_with_the_feature() {
     let text = |url: &str| project("").text("nnue.toml").replace("[remote]\n", &format!("[remote]\nurl = \"{url}\"\n"));
     let project = Project::new(&text("grpc://127.0.0.1:1"));
-    let parts = &["without the feature `remote`", "--features remote", "--remote off", "nnue.toml:"][..];
+    let parts = &["without the cargo feature `remote`", "--features remote", "--remote off", "nnue.toml:"][..];
     project.nnue(&["build"]).fails(2, parts);
     project.nnue(&["build", "--remote", "grpcs://rbe.example.org"]).fails(2, &parts[..3]);
     for look in [&["status"][..], &["build", "--dry-run"], &["explain", "big"]] {
