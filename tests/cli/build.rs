@@ -51,7 +51,8 @@ fn the_json_has_the_documented_members() {
     let expected = [("load", "ran"), ("gather", "ran"), ("search", "ran"), ("permute", "ran"), ("write", "ran"), ("prove", "ran")];
     assert_eq!(statuses(big), expected);
     for stage in big["stages"].as_array().unwrap() {
-        assert_eq!(keys(stage), ["stage", "status", "seconds", "key", "digest", "reason"]);
+        assert_eq!(keys(stage), ["stage", "status", "seconds", "key", "digest", "reason", "remote"]);
+        assert_eq!(stage["remote"], Value::Null, "there is no cluster");
         assert!(stage["seconds"].as_f64().unwrap() >= 0.0);
         assert_eq!((stage["key"].as_str().unwrap().len(), stage["digest"].as_str().unwrap().len()), (64, 64));
         assert_eq!(keys(&stage["reason"]), ["kind", "name", "old", "new"]);

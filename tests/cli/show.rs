@@ -172,7 +172,9 @@ fn what_cannot_be_shown_is_refused() {
     run(&["a.nnue", "--out", "nowhere/a.html"]).fails(1, &["the folder `nowhere` does not exist"]);
     run(&["a.nnue", "--input-weights-vmin", "1", "--input-weights-vmax", "1"]).fails(2, &["has to be below"]);
     run(&["positions.fen"]).fails(1, &["cannot load `positions.fen`"]);
-    run(&["a.nnue", "--architecture", "viridithas"]).fails(2, &["is a described architecture, of which there are no pictures"]);
+    run(&["a.nnue", "--architecture", "viridithas"]).fails(1, &["cannot show `a.nnue`", "the file fits no layout of `viridithas`"]);
+    run(&["a.nnue", "--architecture", "viridithas", "--no-biases"])
+        .fails(2, &["`--no-biases` cannot be shown of a network of the described"]);
     write_net(&work.path().join("wide.nnue"), "small", 32, 1);
     run(&["a.nnue", "--ref", "wide.nnue"]).fails(2, &["the two networks have no common weights", "L1=16", "L1=32"]);
     let act = ["perm", "gather", "--net", "wide.nnue", "--data", "positions.fen", "--out", "act.npy"];
