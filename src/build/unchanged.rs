@@ -140,7 +140,7 @@ pub(super) fn remember(
     let common = if parts.len() == manifest.nets.len() { around(workspace, page) } else { None };
     // Else the file says as much already.
     if common.is_some() || parts.len() > known.in_file {
-        witness::save(&place(&manifest.path), context, common.as_deref(), &parts, began, &cache_folder(&manifest.folder));
+        witness::save(&place(&manifest.path), context, common.as_deref(), &parts, began);
     }
 }
 

@@ -2,21 +2,14 @@
 //!
 //! Knows nothing of what the results are. A file is a witness only when every edit since the work began must change its signature
 //! ([`Signature::is_settled`]): then "unchanged since" needs no content, no record and no graph. One file of `packed`:
-//! the context (32 bytes), whether these are all results that there are, what all of them together rest on, the cache's folders, the files
-//! of the single results, and the results: a name (32 bytes), when it was found (seconds, i64), its files by their numbers, its bytes.
+//! the context (32 bytes), whether these are all results that there are, what all of them together rest on, the files of the single results,
+//! and the results: a name (32 bytes), when it was found (seconds, i64), its files by their numbers, its bytes.
 //!
-//! Of the cache's own entries the folders are looked at: entries come and go by renaming, which moves the times of their folder, so that
-//! one look stands for many. Only where a folder was touched its entries are looked at one by one. An entry that somebody wrote over in
-//! place is noticed when it is read, as every damage is.
+//! The cache's own entries are among the files: one that was written over in place is damage that a build is to notice.
 //!
 //! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::Range,
-    os::fd::OwnedFd,
-    path::PathBuf,
-};
+use std::{collections::HashMap, ops::Range, os::fd::OwnedFd, path::PathBuf};
 
 use rayon::prelude::*;
 use rustix::fs::AtFlags;
@@ -28,7 +21,7 @@ use super::{
 };
 use crate::files::{self, Blake3, Clock, Durability, OwnPath, Reader, Signature, signature::Timestamp};
 
-const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 3 };
+const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 4 };
 
 /// Older than this a result is not taken: whoever does the work again also notes that the cache's entries are still in use.
 const SERVES_SECONDS: i64 = 12 * 60 * 60;
@@ -75,24 +68,6 @@ impl Part {
     }
 }
 
-impl Witnessed {
-    /// The folder of the cache in which an entry of it is.
-    fn shard(&self) -> Option<Shard> {
-        match self {
-            Self::Record(key) => Some(Shard { of_blobs: false, number: key.0[0] }),
-            Self::Blob(digest) => Some(Shard { of_blobs: true, number: digest.0[0] }),
-            Self::Path(_) | Self::Place(_) => None,
-        }
-    }
-}
-
-/// A folder of records or blobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Shard {
-    of_blobs: bool,
-    number: u8,
-}
-
 /// The cache's folders, opened once: a name below one is found sooner than a whole path.
 struct Folders {
     records: Option<OwnedFd>,
@@ -118,10 +93,6 @@ impl Folders {
         };
         stat.map(|stat| Signature::of_stat(&stat))
     }
-
-    fn signature_of(&self, shard: Shard) -> Option<Signature> {
-        Self::below(if shard.of_blobs { &self.blobs } else { &self.records }, format!("{:02x}", shard.number))
-    }
 }
 
 /// The present moment by the clock of the file system of `folder`; `None` where that cannot be asked. To be called before a work begins.
@@ -132,19 +103,14 @@ pub fn clock(folder: &OwnPath) -> Option<Clock> {
 /// Writes those of `parts` to `path` of which all files were untouched since a moment before `began`, when the work that found the results
 /// began. With `common`, what all of them rest on together, they are all that there are; that is kept only where nothing has to be left
 /// out. `context` is what else the results depend on. Tells whether they are all there.
-pub fn save(path: &OwnPath, context: Blake3, common: Option<&[Signed]>, parts: &[Part], began: Clock, cache: &OwnPath) -> bool {
+pub fn save(path: &OwnPath, context: Blake3, common: Option<&[Signed]>, parts: &[Part], began: Clock) -> bool {
     let is_settled = |files: &[Signed]| files.iter().all(|(_, signature)| signature.is_settled(began));
     let settled: Vec<&Part> = parts.iter().filter(|part| is_settled(&part.files)).collect();
     let common = common.filter(|common| settled.len() == parts.len() && is_settled(common));
     if settled.is_empty() && common.is_none() {
         return false;
     }
-    // What came to a folder since, or left it, would have moved its times: so what was found in it is there still.
-    let folders = Folders::open(cache);
-    let signature = |shard: Shard| folders.signature_of(shard).filter(|signature| signature.is_settled(began));
-    let shards: BTreeSet<Shard> = settled.iter().flat_map(|part| &part.files).filter_map(|(file, _)| file.shard()).collect();
-    let shards: Vec<(Shard, Signature)> = shards.into_iter().filter_map(|shard| Some((shard, signature(shard)?))).collect();
-    path.write_bytes(Durability::Fast, &encode(context, common, &shards, &settled)).is_ok() && common.is_some()
+    path.write_bytes(Durability::Fast, &encode(context, common, &settled)).is_ok() && common.is_some()
 }
 
 /// The results in a file, and what they rest on.
@@ -152,7 +118,6 @@ pub struct Witness {
     bytes: Vec<u8>,
     /// What all results together rest on, where they are all that there are.
     common: Option<Vec<Signed>>,
-    shards: Vec<(Shard, Signature)>,
     files: Vec<Signed>,
     parts: Vec<Numbered>,
 }
@@ -191,8 +156,7 @@ impl Witness {
             return None;
         }
         let folders = Folders::open(cache);
-        let untouched = self.untouched_shards(&folders);
-        let is_untouched = |file: &Signed| is_untouched(file, &folders, &untouched);
+        let is_untouched = |file: &Signed| is_untouched(file, &folders);
         let results = || self.parts.iter().map(|part| read(self.bytes.get(part.result.clone())?)).collect();
         if self.files.len() + common.len() < WORTH_THREADS {
             return if common.iter().chain(&self.files).all(is_untouched) { results() } else { None };
@@ -206,8 +170,7 @@ impl Witness {
     pub fn standing(&self, cache: &OwnPath) -> HashMap<Blake3, Part> {
         let now = Timestamp::now().seconds;
         let folders = Folders::open(cache);
-        let shards = self.untouched_shards(&folders);
-        let untouched: Vec<bool> = self.files.par_iter().with_min_len(128).map(|file| is_untouched(file, &folders, &shards)).collect();
+        let untouched: Vec<bool> = self.files.par_iter().with_min_len(128).map(|file| is_untouched(file, &folders)).collect();
         let stands = |part: &&Numbered| part.serves(now) && part.files.iter().all(|file| untouched.get(*file as usize) == Some(&true));
         let part = |part: &Numbered| {
             let files = part.files.iter().filter_map(|file| self.files.get(*file as usize).cloned()).collect();
@@ -217,17 +180,6 @@ impl Witness {
         self.parts.iter().filter(stands).filter_map(part).collect()
     }
 
-    /// The cache's folders of which no entry came or went.
-    fn untouched_shards(&self, folders: &Folders) -> [[bool; 256]; 2] {
-        let mut untouched = [[false; 256]; 2];
-        for (shard, signature) in &self.shards {
-            if folders.signature_of(*shard) == Some(*signature) {
-                untouched[usize::from(shard.of_blobs)][usize::from(shard.number)] = true;
-            }
-        }
-        untouched
-    }
-
     fn decode(bytes: Vec<u8>, context: Blake3) -> Option<Self> {
         let mut fields = KIND.unseal(&bytes).ok()?;
         if Blake3::unpack(&mut fields).ok()? != context {
@@ -235,7 +187,6 @@ impl Witness {
         }
         let is_whole = fields.u8().ok()?;
         let common: Vec<Signed> = packed::unpack_list(&mut fields).ok()?;
-        let shards = packed::unpack_list(&mut fields).ok()?;
         let files: Vec<Signed> = packed::unpack_list(&mut fields).ok()?;
         let mut parts = Vec::new();
         while !fields.rest().is_empty() {
@@ -247,7 +198,7 @@ impl Witness {
             parts.push(Numbered { name, found, files: numbers, result: begin..begin + length });
         }
         let common = (is_whole == 1).then_some(common);
-        Some(Self { common, shards, files, parts, bytes })
+        Some(Self { common, files, parts, bytes })
     }
 }
 
@@ -257,10 +208,9 @@ impl Numbered {
     }
 }
 
-/// Whether a file is as it was; `shards` are the folders of the cache that are.
-fn is_untouched((file, signature): &Signed, folders: &Folders, shards: &[[bool; 256]; 2]) -> bool {
-    file.shard().is_some_and(|shard| shards[usize::from(shard.of_blobs)][usize::from(shard.number)])
-        || folders.signature(file) == Some(*signature)
+/// Whether a file is as it was.
+fn is_untouched((file, signature): &Signed, folders: &Folders) -> bool {
+    folders.signature(file) == Some(*signature)
 }
 
 impl Packed for Witnessed {
@@ -286,20 +236,7 @@ impl Packed for Witnessed {
     }
 }
 
-impl Packed for Shard {
-    const LEAST: usize = 2;
-
-    fn pack(&self, out: &mut Vec<u8>) {
-        (u8::from(self.of_blobs), self.number).pack(out);
-    }
-
-    fn unpack(fields: &mut Reader<'_>) -> Result<Self, Unusable> {
-        let (of_blobs, number) = <(u8, u8)>::unpack(fields)?;
-        Ok(Self { of_blobs: of_blobs == 1, number })
-    }
-}
-
-fn encode(context: Blake3, common: Option<&[Signed]>, shards: &[(Shard, Signature)], parts: &[&Part]) -> Vec<u8> {
+fn encode(context: Blake3, common: Option<&[Signed]>, parts: &[&Part]) -> Vec<u8> {
     // Many results rest on one file: each is listed once for every state in which it was seen.
     let mut numbers: HashMap<&Signed, u32> = HashMap::new();
     let mut files: Vec<&Signed> = Vec::new();
@@ -312,7 +249,6 @@ fn encode(context: Blake3, common: Option<&[Signed]>, shards: &[(Shard, Signatur
     KIND.seal(|out| {
         (context, u8::from(common.is_some())).pack(out);
         packed::pack_list(common.unwrap_or_default(), out);
-        packed::pack_list(shards, out);
         (files.len() as u64).pack(out);
         files.iter().for_each(|file| file.pack(out));
         for part in parts {
@@ -383,46 +319,19 @@ mod tests {
             fs::create_dir_all(&b).unwrap();
             let files = [Witnessed::Path(a.clone()), Witnessed::Path(b.clone())];
             let parts = [part(1, &files, folder.path()), part(2, &[Witnessed::Path(c.clone())], folder.path())];
-            let (own, cache) = (OwnPath::from(&path), folder.path().into());
-            assert!(save(&own, context, Some(&[]), &parts, later(), &cache));
+            let own = OwnPath::from(&path);
+            assert!(save(&own, context, Some(&[]), &parts, later()));
             assert_eq!(load(&path, context, folder.path()), (Some(vec![vec![1; 3], vec![2; 3]]), vec![1, 2]));
             assert_eq!(load(&path, Blake3::of(b"other"), folder.path()), (None, vec![]), "another context");
             touch();
             assert_eq!(load(&path, context, folder.path()), (None, vec![2]), "{what}");
-            assert!(!save(&own, context, None, &parts, later(), &cache));
+            assert!(!save(&own, context, None, &parts, later()));
             assert_eq!(load(&path, context, folder.path()), (None, vec![2]), "not all that there are");
             let common = signed(&[Witnessed::Path(c.clone())], folder.path());
-            assert!(save(&own, context, Some(&common), &parts[1..], later(), &cache));
+            assert!(save(&own, context, Some(&common), &parts[1..], later()));
             assert_eq!(load(&path, context, folder.path()), (Some(vec![vec![2; 3]]), vec![2]));
             fs::write(&c, "another").unwrap();
             assert_eq!(load(&path, context, folder.path()), (None, vec![]), "what all rest on");
-        }
-    }
-
-    #[test]
-    fn entries_of_the_cache_are_told_by_their_folders() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = OwnPath::from(&folder.path().join("cache"));
-        let layout = Layout::new(&cache);
-        let (keys, blob) = ([Key([7; 32]), Key([8; 32])], Blake3([9; 32]));
-        let paths = [layout.record(keys[0]), layout.record(keys[1]), layout.blob(blob)];
-        let (path, context) = (folder.path().join("w"), Blake3([0; 32]));
-        let files = [Witnessed::Record(keys[0]), Witnessed::Record(keys[1]), Witnessed::Blob(blob)];
-        for gone in 0..paths.len() {
-            for path in &paths {
-                path.folder().create_folder().unwrap();
-                path.write_bytes(Durability::Fast, b"entry").unwrap();
-            }
-            let parts: Vec<Part> =
-                (1u8..).zip(&files).map(|(name, file)| part(name, std::slice::from_ref(file), cache.as_path())).collect();
-            assert!(save(&OwnPath::from(&path), context, Some(&[]), &parts, later(), &cache));
-            assert_eq!(load(&path, context, cache.as_path()).1, [1, 2, 3]);
-            // Something else came to a folder: its entries are looked at themselves.
-            paths[gone].folder().join("other").write_bytes(Durability::Fast, b"").unwrap();
-            assert_eq!(load(&path, context, cache.as_path()).1, [1, 2, 3]);
-            paths[gone].remove().unwrap();
-            let left: Vec<u8> = (1..=3).filter(|name| usize::from(*name) != gone + 1).collect();
-            assert_eq!(load(&path, context, cache.as_path()), (None, left));
         }
     }
 
@@ -434,11 +343,11 @@ mod tests {
         let began = Clock { at: Timestamp::now(), device: None };
         let path = folder.path().join("w");
         let parts = [part(1, &[Witnessed::Path(file)], folder.path())];
-        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &parts, began, &folder.path().into()));
+        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &parts, began));
         assert!(!path.exists());
         // Other results are kept without it, but they are not all.
         let parts = [parts[0].clone(), part(2, &[], folder.path())];
-        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &parts, began, &folder.path().into()));
+        assert!(!save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &parts, began));
         assert_eq!(load(&path, Blake3([0; 32]), folder.path()), (None, vec![2]));
     }
 
@@ -448,7 +357,7 @@ mod tests {
         let path = folder.path().join("w");
         for (age, stands) in [(0, true), (SERVES_SECONDS - 60, true), (SERVES_SECONDS + 60, false), (-60, false)] {
             let part = Part { found: Timestamp::now().seconds - age, ..part(1, &[], folder.path()) };
-            assert!(save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &[part], later(), &folder.path().into()));
+            assert!(save(&OwnPath::from(&path), Blake3([0; 32]), Some(&[]), &[part], later()));
             let (whole, standing) = load(&path, Blake3([0; 32]), folder.path());
             assert_eq!((whole.is_some(), standing.len()), (stands, usize::from(stands)), "{age}");
         }
@@ -462,7 +371,7 @@ mod tests {
         let context = Blake3::of(b"context");
         let files = [Witnessed::Path(file.clone()), Witnessed::Place(file)];
         let common = signed(&files[..1], folder.path());
-        assert!(save(&OwnPath::from(&path), context, Some(&common), &[part(1, &files, folder.path())], later(), &folder.path().into()));
+        assert!(save(&OwnPath::from(&path), context, Some(&common), &[part(1, &files, folder.path())], later()));
         let good = fs::read(&path).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();

@@ -275,9 +275,9 @@ fn nets_that_are_as_they_were_take_few_calls_beside_one_that_changed() {
     let [Some(few), Some(many)] = counts else { return println!("skipped: system calls cannot be counted here") };
     let of_each = [0, 1].map(|which| (many[which] - few[which]) as f64 / 20.0);
     println!("system calls of one net more: {:.1} where nothing changed, {:.1} beside one that did", of_each[0], of_each[1]);
-    // Up to seven are of folders of the cache, looked at once and, beside a net that changed, again: many nets share them. The work on the
-    // net that changed makes some more or fewer in each run; without a note for each net it was 82.
-    assert!(of_each[0] <= 10.0 && of_each[1] <= 20.0, "{few:?} {many:?}");
+    // Seven entries of the cache, three files of its own. The work on the net that changed makes some more or fewer in each run; without a
+    // note for each net it was 82.
+    assert!(of_each[0] <= 14.0 && of_each[1] <= 26.0, "{few:?} {many:?}");
 }
 
 #[test]
