@@ -456,17 +456,7 @@ fn no_damage_and_no_record_of_something_else_is_taken() {
             lying(|stage, outputs| {
                 // A whole record and a whole artifact that are not of this network.
                 if stage == "search" {
-                    let record = outputs["out/record"].clone();
-                    let text = String::from_utf8_lossy(&record).into_owned();
-                    let mut record = ActionRecord::decode(key_of(&text), &record).unwrap();
-                    let mut artifact = Vec::new();
-                    let order: Vec<u32> = (0..16).collect();
-                    let short = nnue::internals::net::Permutation::try_from(order.as_slice()).unwrap();
-                    nnue::internals::permutation::write_permutation(&short, &mut artifact).unwrap();
-                    record.result.output_digest = nnue::internals::files::Blake3::of(&artifact);
-                    record.result.bytes = artifact.len() as u64;
-                    outputs.insert("out/record".to_owned(), record.encode().unwrap());
-                    outputs.insert("out/artifact".to_owned(), artifact);
+                    orders_nothing(outputs, 16);
                 }
             }),
             "16",
@@ -488,16 +478,7 @@ fn what_a_worker_did_not_compute_is_found_by_whom_looks() {
     let liar = || {
         lying(|stage, outputs| {
             if stage == "search" {
-                let record = outputs["out/record"].clone();
-                let mut record = ActionRecord::decode(key_of(&String::from_utf8_lossy(&record)), &record).unwrap();
-                let mut artifact = Vec::new();
-                let order: Vec<u32> = (0..32).collect();
-                let lazy = nnue::internals::net::Permutation::try_from(order.as_slice()).unwrap();
-                nnue::internals::permutation::write_permutation(&lazy, &mut artifact).unwrap();
-                record.result.output_digest = nnue::internals::files::Blake3::of(&artifact);
-                record.result.bytes = artifact.len() as u64;
-                outputs.insert("out/record".to_owned(), record.encode().unwrap());
-                outputs.insert("out/artifact".to_owned(), artifact);
+                orders_nothing(outputs, 32);
             }
         })
     };
@@ -529,6 +510,20 @@ fn without_fallback_a_cluster_that_was_given_up_fails_what_is_left() {
 }
 
 /// The key of the preimage in a record.
+/// Puts the order in which so many neurons are already in the place of a search's result, with a record that says so.
+fn orders_nothing(outputs: &mut BTreeMap<String, Vec<u8>>, neurons: u32) {
+    let record = &outputs["out/record"];
+    let mut record = ActionRecord::decode(key_of(&String::from_utf8_lossy(record)), record).unwrap();
+    let mut artifact = Vec::new();
+    let order: Vec<u32> = (0..neurons).collect();
+    let order = nnue::internals::net::Permutation::try_from(order.as_slice()).unwrap();
+    nnue::internals::permutation::write_permutation(&order, &mut artifact).unwrap();
+    record.result.output_digest = nnue::internals::files::Blake3::of(&artifact);
+    record.result.bytes = artifact.len() as u64;
+    outputs.insert("out/record".to_owned(), record.encode().unwrap());
+    outputs.insert("out/artifact".to_owned(), artifact);
+}
+
 fn key_of(record: &str) -> nnue::internals::cache::Key {
     let record: serde_json::Value = serde_json::from_str(record).unwrap();
     nnue::internals::cache::Key::of(&record["preimage"]).unwrap()

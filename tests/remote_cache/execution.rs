@@ -9,7 +9,8 @@ use std::time::Duration;
 use nnue::internals::cache::remote::execute::{self, Blob, Execute, Failure, Finished, Input, Progress, Request, Settings, Source};
 use nnue::internals::ctx::{Backend, Ctx, Silent};
 
-use crate::liar::{Call, End, Liar, Say, all, digest, field, number, value};
+use crate::liar::{Call, End, Liar, Say, all, value};
+use crate::servers::{digest, field, number};
 use crate::*;
 
 /// The program of `worker.c`, which needs nothing of the file system that it runs in.

@@ -1,7 +1,7 @@
 //! Caches that speak gRPC: two real servers, proxies before them, and a liar.
 
-use crate::liar::{End, Liar, Say, all, digest, field, resource};
-use crate::real_servers::{is_shared, moves_blobs};
+use crate::liar::{End, Liar, Say, all, resource};
+use crate::real_servers::{is_shared, moves_blobs, stored};
 use crate::*;
 
 #[test]
@@ -61,23 +61,6 @@ fn what_a_server_gets_is_what_the_protocol_asks_for() {
     assert!(ran.err.contains("0 missed, 2 uploaded"), "{}", ran.err);
     let batches = liar.calls().into_iter().filter(|call| call.method == "BatchUpdateBlobs").count();
     assert_eq!(batches, 2, "what was asked, with each result");
-}
-
-/// A record in a local cache whose blob has these bytes.
-fn stored(bytes: &[u8], folder: &Path) -> (Arc<Cache>, ActionRecord) {
-    let ctx = nnue::internals::ctx::Ctx::silent();
-    let cache = Arc::new(Cache::open(folder, OpenOptions::default(), &ctx).unwrap());
-    let stored = cache.put_bytes(bytes);
-    let preimage = Preimage::of(&serde_json::json!({"stage": "gather", "size": bytes.len()})).unwrap();
-    let result = ActionResult {
-        said: Said::Known(Outcome::Gather(Sampled::default())),
-        output_digest: stored.digest,
-        stored: true,
-        bytes: stored.bytes,
-        duration_s: 0.5,
-        created_by: "test".to_owned(),
-    };
-    (cache, ActionRecord { preimage, result })
 }
 
 #[test]

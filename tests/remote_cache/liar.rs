@@ -13,7 +13,7 @@ use prost::bytes::Bytes;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 
 use crate::common::sha256;
-use crate::servers::{Field, bytes_of, protobuf};
+use crate::servers::{Field, bytes_of, field, number, protobuf};
 
 /// A call as the server saw it.
 #[derive(Debug, Clone)]
@@ -120,32 +120,6 @@ impl Liar {
     pub fn lose_blob(&self, hash: &str) {
         self.shared.blobs.lock().unwrap().remove(hash).unwrap();
     }
-}
-
-/// Messages by hand.
-pub fn varint(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 128 {
-        bytes.push((value & 127) as u8 | 128);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// A field with a number.
-pub fn number(field: u64, value: u64) -> Vec<u8> {
-    [varint(field << 3), varint(value)].concat()
-}
-
-/// A field with bytes, a text or a message.
-pub fn field(number: u64, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    [varint(number << 3 | 2), varint(bytes.as_ref().len() as u64), bytes.as_ref().to_vec()].concat()
-}
-
-/// A `Digest`.
-pub fn digest(hash: &str, size: usize) -> Vec<u8> {
-    [field(1, hash), number(2, size as u64)].concat()
 }
 
 /// The fields of this number, as bytes.

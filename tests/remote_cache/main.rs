@@ -37,7 +37,7 @@ use nnue::internals::cache::{ActionRecord, Cache, OpenOptions, Preimage, Remote,
 use nnue::internals::stage::{Outcome, Sampled, Stage};
 use project::Project;
 use serde_json::Value;
-use servers::{Field, Reply, Server, bytes_of, files, http, protobuf};
+use servers::{Field, Reply, Server, bytes_of, digest, field, files, http, protobuf};
 
 /// A net to optimize, with a remote cache.
 fn client(url: &str, mode: &str) -> Project {
@@ -180,18 +180,7 @@ fn forged(record: &Value, hash: &str, blob: &[u8]) -> Vec<u8> {
         "{{\"schema\":1,\"checksum\":\"{checksum}\",\"preimage_bytes\":{:<10},\"preimage\":{preimage},\"result\":{result}}}\n",
         preimage.len()
     );
-    fn varint(mut value: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while value >= 128 {
-            bytes.push((value & 127) as u8 | 128);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-        bytes
-    }
-    let field = |number: usize, bytes: &[u8]| [varint(number << 3 | 2), varint(bytes.len()), bytes.to_vec()].concat();
-    let digest = [field(1, hash.as_bytes()), vec![2 << 3], varint(blob.len())].concat();
-    let file = [field(1, b"artifact"), field(2, &digest)].concat();
+    let file = [field(1, b"artifact"), field(2, digest(hash, blob.len()))].concat();
     let any = [field(1, b"nnue/ActionRecord"), field(2, sealed.as_bytes())].concat();
-    [field(2, &file), field(9, &[field(1, b"nnue"), field(11, &any)].concat())].concat()
+    [field(2, &file), field(9, [field(1, b"nnue"), field(11, &any)].concat())].concat()
 }

@@ -84,35 +84,41 @@ fn https_is_spoken_with_servers_that_can_be_trusted() {
     client(&nginx.url, "read").with_env("SSL_CERT_FILE", &here).nnue(&["build"]).fails(2, &["there is no certificate in", "SSL_CERT_FILE"]);
 }
 
+/// A record in a local cache whose blob has these bytes.
+pub fn stored(bytes: &[u8], folder: &Path) -> (Arc<Cache>, ActionRecord) {
+    let ctx = nnue::internals::ctx::Ctx::silent();
+    let cache = Arc::new(Cache::open(folder, OpenOptions::default(), &ctx).unwrap());
+    let stored = cache.put_bytes(bytes);
+    let preimage = Preimage::of(&serde_json::json!({"stage": "gather", "size": bytes.len()})).unwrap();
+    let result = ActionResult {
+        said: Said::Known(Outcome::Gather(Sampled::default())),
+        output_digest: stored.digest,
+        stored: true,
+        bytes: stored.bytes,
+        duration_s: 0.5,
+        created_by: "test".to_owned(),
+    };
+    (cache, ActionRecord { preimage, result })
+}
+
 /// Blobs of all sizes around the pieces in which they go over the network.
 pub fn moves_blobs(url: &str) {
     for size in [0, 1, (8 << 20) - 1, 8 << 20, (20 << 20) + 123] {
         let bytes: Vec<u8> = (0..size).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let folder = tempfile::tempdir().unwrap();
         let ctx = nnue::internals::ctx::Ctx::silent();
-        let cache = Arc::new(Cache::open(folder.path(), OpenOptions::default(), &ctx).unwrap());
-        let stored = cache.put_bytes(&bytes);
-        let preimage = Preimage::of(&serde_json::json!({"stage": "gather", "size": size})).unwrap();
-        let result = ActionResult {
-            said: Said::Known(Outcome::Gather(Sampled::default())),
-            output_digest: stored.digest,
-            stored: true,
-            bytes: stored.bytes,
-            duration_s: 0.5,
-            created_by: "test".to_owned(),
-        };
-        let record = ActionRecord { preimage: preimage.clone(), result };
+        let (cache, record) = stored(&bytes, folder.path());
         let open = || Remote::open(url, RemoteOptions { reads: true, writes: true }, &cache, &ctx).unwrap();
         let writer = open();
         writer.upload(&record);
         writer.finish().unwrap();
         assert_eq!(writer.traffic_so_far().uploaded, 1);
         let reader = open();
-        let found = reader.find(&preimage, Stage::Gather).unwrap();
+        let found = reader.find(&record.preimage, Stage::Gather).unwrap();
         assert_eq!(found.record, record);
         assert!(reader.fetch(&found, u64::from(size)).unwrap() == bytes, "{size}");
         assert!(size == 0 || reader.fetch(&found, u64::from(size) - 1).is_none(), "{size}");
-        assert!(reader.find(&preimage, Stage::Search).is_none());
+        assert!(reader.find(&record.preimage, Stage::Search).is_none());
     }
 }
 

@@ -319,6 +319,32 @@ pub enum Field {
     Bytes(Vec<u8>),
 }
 
+/// A number as messages have it.
+pub fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 128 {
+        bytes.push((value & 127) as u8 | 128);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// A field with a number.
+pub fn number(field: u64, value: u64) -> Vec<u8> {
+    [varint(field << 3), varint(value)].concat()
+}
+
+/// A field with bytes, a text or a message.
+pub fn field(number: u64, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    [varint(number << 3 | 2), varint(bytes.as_ref().len() as u64), bytes.as_ref().to_vec()].concat()
+}
+
+/// A `Digest`.
+pub fn digest(hash: &str, size: usize) -> Vec<u8> {
+    [field(1, hash), number(2, size as u64)].concat()
+}
+
 /// Reads a protobuf message without knowing its type.
 pub fn protobuf(mut bytes: &[u8]) -> Vec<(u64, Field)> {
     fn varint(bytes: &mut &[u8]) -> u64 {
