@@ -14,6 +14,7 @@ use super::run::{Runner, changed};
 use super::schedule::Slot;
 use super::state::{Elsewhere, Settled, States};
 use crate::cache::record::{ActionResult, Said};
+use crate::cache::remote::KEY_VARIABLE;
 use crate::cache::remote::execute::{Blob, Execute, Failure, Input, Settings, Source, open};
 use crate::cache::{ActionRecord, Preimage};
 use crate::ctx::Ctx;
@@ -28,8 +29,6 @@ use crate::stage::{Action, Role, Stored};
 
 /// Environment variable with the share of results of a cluster that are made again here and compared, from 0 to 1.
 pub const RECHECK_VARIABLE: &str = "NNUE_REMOTE_RECHECK";
-/// Environment variable with a secret; see [`crate::cache::remote::KEY_VARIABLE`].
-const SECRET_VARIABLE: &str = crate::cache::remote::KEY_VARIABLE;
 
 /// Which cluster a build may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,7 +130,7 @@ fn cluster_options(manifest: &Manifest, options: &super::Options, url: &str) -> 
         queue_timeout,
         fallback: options.cluster_fallback.unwrap_or(fallback),
         forgets: options.force,
-        distrusts: std::env::var_os(SECRET_VARIABLE).is_some_and(|secret| !secret.is_empty()),
+        distrusts: std::env::var_os(KEY_VARIABLE).is_some_and(|secret| !secret.is_empty()),
         recheck: options.cluster_recheck.map_or_else(recheck, Ok)?,
         tool: tool(named.as_ref().map(|path| path.value.resolved.as_path()))?,
     })

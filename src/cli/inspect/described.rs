@@ -5,19 +5,20 @@ use serde_json::Value;
 use super::{Inspected, Report, Tensor};
 use crate::cli::described::LayoutArgs;
 use crate::error::Result;
-use crate::family::described::{Architecture, foreign, shipped};
+use crate::family::described::{Architecture, Summary, foreign, shipped};
 use crate::files::Bytes;
 
 /// A file that is to be of the architecture `name`.
 pub(super) fn network(name: &str, layouts: &LayoutArgs, bytes: &Bytes) -> Result<Inspected> {
-    Ok(of(&Architecture::load(name, &layouts.set)?, layouts.from.as_deref(), bytes))
+    let architecture = Architecture::load(name, &layouts.set)?;
+    Ok(of(&architecture, architecture.summary(bytes, layouts.from.as_deref())))
 }
 
-/// A file that is to be of this architecture.
-pub(super) fn of(architecture: &Architecture, from: Option<&str>, bytes: &Bytes) -> Inspected {
+/// What was read of a file as one of this architecture.
+pub(super) fn of(architecture: &Architecture, summary: Result<Summary>) -> Inspected {
     let mut report = Report::named("described");
     report.architecture = Some(architecture.name().to_owned());
-    filled(report, architecture, from, bytes)
+    filled(report, summary)
 }
 
 /// What no table knows, as the described architecture that it is of.
@@ -28,7 +29,7 @@ pub(super) fn or_foreign(inspected: Inspected, bytes: &Bytes) -> Inspected {
     match Architecture::load(found.architecture, &found.sets) {
         Ok(architecture) => {
             report.architecture = Some(found.architecture.to_owned());
-            filled(report, &architecture, None, bytes)
+            filled(report, architecture.summary(bytes, None))
         }
         Err(error) => report.bad(error),
     }
@@ -48,14 +49,18 @@ pub(super) fn or_shipped(inspected: Inspected, bytes: &Bytes) -> Inspected {
     }
     report.notes = found.iter().map(|(one, layouts)| format!("it has the length of a file of `{}`: {layouts}", one.name())).collect();
     report.candidates = Some(found.iter().map(|(one, _)| one.name().to_owned()).collect());
-    match &found[..] {
-        [(one, _)] if one.summary(bytes, None).is_ok() => filled(report, one, None, bytes),
-        _ => report.good(),
+    let summary = match &found[..] {
+        [(one, _)] => one.summary(bytes, None).ok(),
+        _ => None,
+    };
+    match summary {
+        Some(summary) => filled(report, Ok(summary)),
+        None => report.good(),
     }
 }
 
-fn filled(mut report: Report, architecture: &Architecture, from: Option<&str>, bytes: &Bytes) -> Inspected {
-    let summary = match architecture.summary(bytes, from) {
+fn filled(mut report: Report, summary: Result<Summary>) -> Inspected {
+    let summary = match summary {
         Ok(summary) => summary,
         Err(error) => return report.bad(error),
     };

@@ -8,7 +8,7 @@ use super::Report;
 use crate::ctx::Ctx;
 use crate::draw::scene::{grouped, short};
 use crate::error::Result;
-use crate::family::described::Architecture;
+use crate::family::described::{Architecture, Summary};
 use crate::files::{Bytes, hash_bytes_sha256};
 use crate::show::{Cell, Section, Table};
 
@@ -26,19 +26,21 @@ pub(in crate::cli) fn tables(path: &Path, ctx: &Ctx) -> Result<(Table, Table)> {
     Ok((facts(&shown, &report), tensors(&report)))
 }
 
-/// The section of a network that is read as a described architecture.
+/// The section of a file that was read as one of a described architecture.
 ///
 /// # Errors
-/// When the file cannot be read, or is not of the architecture; on cancellation.
-pub(in crate::cli) fn summary_of_described(path: &Path, architecture: &Architecture, from: Option<&str>, ctx: &Ctx) -> Result<Section> {
-    let bytes = Bytes::map(path)?;
+/// On cancellation.
+pub(in crate::cli) fn summary_of_described(
+    path: &Path,
+    bytes: &Bytes,
+    architecture: &Architecture,
+    summary: Summary,
+    ctx: &Ctx,
+) -> Result<Section> {
     let shown = path.file_name().unwrap_or_default().to_string_lossy();
-    let super::Inspected { mut report, fault } = super::described::of(architecture, from, &bytes);
-    if let Some(fault) = fault {
-        return Err(fault);
-    }
+    let mut report = super::described::of(architecture, Ok(summary)).report;
     report.bytes = bytes.len() as u64;
-    report.sha256 = hash_bytes_sha256(&bytes, &shown, ctx)?.to_string();
+    report.sha256 = hash_bytes_sha256(bytes, &shown, ctx)?.to_string();
     Ok(Section::new("summary", "Summary").table(facts(&shown, &report)).table(tensors(&report)))
 }
 

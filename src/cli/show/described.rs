@@ -34,7 +34,7 @@ pub(super) fn page(args: &Args, ctx: &Ctx) -> Result<Option<Page>> {
     let about = |error: Error| error.context(format!("cannot show `{}`", path.display()));
     let net = architecture.open(&bytes, args.layouts.from.as_deref()).map_err(about)?;
     let label = args.label.clone().unwrap_or_else(|| name_of(path));
-    let mut sections = vec![inspect::summary_of_described(path, &architecture, args.layouts.from.as_deref(), ctx)?];
+    let mut sections = vec![inspect::summary_of_described(path, &bytes, &architecture, net.summary(), ctx)?];
     let options = args.options();
     let wanted = Wanted {
         inputs: !args.no_input_weights,

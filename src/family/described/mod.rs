@@ -48,7 +48,7 @@ pub use crate::net::shipped;
 pub use compare::{Comparison, TensorDifference};
 pub use features::Input;
 pub use model::{Architecture, DType};
-pub use pictures::{Opened, Wanted};
+pub use pictures::Wanted;
 pub use read::is_bullet_checkpoint;
 
 use super::nnue::Nnue;
@@ -191,8 +191,7 @@ impl Architecture {
             let message = format!("no steps lead from the layout `{}` to `{}`", source.name.text, target.name.text);
             Error::usage(message).because(fault.message).because(fault.why)
         })?;
-        let mut contents = read::read(self, source, file)
-            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", source.name.text, self.name)))?;
+        let mut contents = self.contents(source, file)?;
         let permuted = match neurons {
             Neurons::Kept => steps::run(self, &plan, &mut contents, steps::Neurons::Kept, ctx)?,
             Neurons::Applied(permutation) => steps::run(self, &plan, &mut contents, steps::Neurons::Applied(permutation), ctx)?,
@@ -237,24 +236,26 @@ impl Architecture {
         }
     }
 
+    /// Reads the tensors of a file that is in the layout `from`, or in the only one that it fits.
+    ///
+    /// # Errors
+    /// As [`Self::convert`].
+    pub fn open(&self, file: &Bytes, from: Option<&str>) -> Result<Opened<'_>> {
+        let layout = self.layout_of(file, from)?;
+        Ok(Opened { architecture: self, layout, contents: self.contents(layout, file)? })
+    }
+
     /// What a file holds, tensor by tensor, and which layout it is in.
     ///
     /// # Errors
     /// As [`Self::convert`].
     pub fn summary(&self, file: &Bytes, from: Option<&str>) -> Result<Summary> {
-        let layout = self.layout_of(file, from)?;
-        let contents = read::read(self, layout, file)
-            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", layout.name.text, self.name)))?;
-        let tensors = layout.tensors.iter().filter_map(|stored| {
-            let tensor = contents.tensors[stored.tensor].as_ref()?;
-            let (min, max) = tensor.limits();
-            Some(TensorSummary { role: stored.role.text.clone(), dtype: tensor.dtype, shape: tensor.shape.clone(), min, max })
-        });
-        Ok(Summary {
-            layout: layout.name.text.clone(),
-            tensors: tensors.collect(),
-            largest_sum: bound::largest_sum(self, &contents.tensors),
-        })
+        self.open(file, from).map(|opened| opened.summary())
+    }
+
+    fn contents(&self, layout: &Layout, file: &Bytes) -> Result<Contents> {
+        read::read(self, layout, file)
+            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", layout.name.text, self.name)))
     }
 
     /// Names of the layouts that the file fits.
@@ -353,6 +354,38 @@ pub struct Proposal {
     pub to: String,
     /// Whether the neurons can be put into a better order on the way.
     pub can_optimize: bool,
+}
+
+/// A file whose tensors are known.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    architecture: &'a Architecture,
+    layout: &'a Layout,
+    contents: Contents,
+}
+
+impl Opened<'_> {
+    /// What the file holds, tensor by tensor, and which layout it is in.
+    pub fn summary(&self) -> Summary {
+        let tensors = self.layout.tensors.iter().filter_map(|stored| {
+            let tensor = self.contents.tensors[stored.tensor].as_ref()?;
+            let (min, max) = tensor.limits();
+            Some(TensorSummary { role: stored.role.text.clone(), dtype: tensor.dtype, shape: tensor.shape.clone(), min, max })
+        });
+        Summary {
+            layout: self.layout.name.text.clone(),
+            tensors: tensors.collect(),
+            largest_sum: bound::largest_sum(self.architecture, &self.contents.tensors),
+        }
+    }
+
+    /// Which outputs are zero in these positions.
+    ///
+    /// # Errors
+    /// When the architecture does not say when an output is zero, or the file's inputs are not integers.
+    pub fn activations(&self, positions: &[Position], ctx: &Ctx) -> Result<ActivationMatrix> {
+        gather::gather(self.architecture, &self.contents.tensors, positions, ctx)
+    }
 }
 
 /// What a file holds.

@@ -5,16 +5,12 @@
 
 use rayon::prelude::*;
 
+use super::Opened;
 use super::features::Input;
-use super::model::Architecture;
-use super::read::{self, Contents};
 use super::tensor::Tensor;
 use crate::ctx::Ctx;
 use crate::draw::{Labels, Scene};
 use crate::error::Result;
-use crate::files::Bytes;
-use crate::permutation::ActivationMatrix;
-use crate::positions::Position;
 use crate::show::{Arrangement, Body, Limits, Section, Spread, Tiles};
 use crate::shown::name as shown;
 use crate::words::NeuronOrder;
@@ -51,35 +47,7 @@ pub struct Wanted {
     pub other_limits: Limits,
 }
 
-/// A file whose tensors are known.
-#[derive(Debug)]
-pub struct Opened<'a> {
-    architecture: &'a Architecture,
-    contents: Contents,
-}
-
-impl Architecture {
-    /// Reads the tensors of a file that is in the layout `from`, or in the only one that it fits.
-    ///
-    /// # Errors
-    /// As [`Self::convert`].
-    pub fn open(&self, file: &Bytes, from: Option<&str>) -> Result<Opened<'_>> {
-        let layout = self.layout_of(file, from)?;
-        let contents = read::read(self, layout, file)
-            .map_err(|error| error.context(format!("the file is not in the layout `{}` of `{}`", layout.name.text, self.name)))?;
-        Ok(Opened { architecture: self, contents })
-    }
-}
-
 impl Opened<'_> {
-    /// Which outputs are zero in these positions.
-    ///
-    /// # Errors
-    /// When the architecture does not say when an output is zero, or the file's inputs are not integers.
-    pub fn activations(&self, positions: &[Position], ctx: &Ctx) -> Result<ActivationMatrix> {
-        super::gather::gather(self.architecture, &self.contents.tensors, positions, ctx)
-    }
-
     /// The sections of a page, `label` in titles.
     ///
     /// # Errors
