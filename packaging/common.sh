@@ -32,3 +32,12 @@ try_it() {
     fi
     echo "tried: $*"
 }
+
+# wheel_environments: $work/tools has maturin, which comes from the index; $work/empty has nothing. Sets $work.
+wheel_environments() {
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    python3 -m venv "$work/tools"
+    "$work/tools/bin/pip" install -q --disable-pip-version-check 'maturin>=1.9,<2'
+    python3 -m venv "$work/empty"
+}

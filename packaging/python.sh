@@ -1,15 +1,11 @@
 #!/usr/bin/env bash
 # A wheel of the Python module: target/packages/nnue_python-VERSION-….whl
 . "$(dirname "$0")/common.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/tools"
-"$work/tools/bin/pip" install -q --disable-pip-version-check 'maturin>=1.9,<2'
+wheel_environments
 rm -f "$packages"/nnue_python-*.whl
 PATH=$work/tools/bin:$PATH CARGO_TARGET_DIR=$(realpath -m "$target") \
     maturin build --locked --profile "$profile" --manifest-path python/Cargo.toml --out "$packages"
 
-python3 -m venv "$work/empty"
 "$work/empty/bin/pip" install -q --disable-pip-version-check numpy
 "$work/empty/bin/pip" install -q --disable-pip-version-check --no-index "$packages"/nnue_python-*.whl
 "$work/empty/bin/python" -m unittest discover -s python/tests
