@@ -27,6 +27,7 @@
 
 mod begun;
 mod clean;
+mod earlier;
 mod execute;
 mod explain;
 pub mod lock;

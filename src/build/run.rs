@@ -8,12 +8,13 @@ use std::sync::Arc;
 use petgraph::graph::NodeIndex;
 
 use super::Workspace;
+use super::earlier::Earlier;
 use super::values::Values;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::family::{self, Inputs, Product, Value};
-use crate::files::{Blake3, Signature};
+use crate::files::{Blake3, Bytes, Signature};
 use crate::manifest::{FilePath, Output};
 use crate::plan::{FileNode, Graph, Node};
 use crate::stage::{Outcome, Role, Written};
@@ -52,6 +53,8 @@ pub(super) struct Runner<'a> {
     pub accept: &'a (dyn Fn(&Output, &Candidate<'_>) -> Result<()> + Sync),
     /// Where the file of a write action is.
     pub published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
+    /// What the last build left behind.
+    pub earlier: Earlier<'a>,
 }
 
 /// The inputs of one action of a build.
@@ -165,6 +168,10 @@ impl Runner<'_> {
             }
             self.ctx.warn(format!("the result of {} is missing from the cache; rebuilding it", action.stage().name()));
         }
+        if let Some(value) = self.written_value(input, digest) {
+            self.values.put(input, &value);
+            return Ok(value);
+        }
         let ran = self.run(input, &[])?;
         if ran.digest != digest {
             return Err(Error::new(format!("{} gave a different result from the same inputs", action.stage().name()))
@@ -174,6 +181,13 @@ impl Runner<'_> {
         let value = ran.value.ok_or_else(|| Error::new("a stage gave no result"))?;
         self.values.put(input, &value);
         Ok(value)
+    }
+
+    /// The network that an action gave, read back from a file that was published of it: sooner done than to make it again.
+    fn written_value(&self, node: NodeIndex, digest: Blake3) -> Option<Value> {
+        let action = self.graph.action(node).filter(|action| action.is_read_back())?;
+        let read = |path: PathBuf| family::stages(action).read_back(&Bytes::input(&path, self.ctx).ok()?, digest);
+        self.earlier.files_of(node, digest).find_map(read)
     }
 
     pub(super) fn input_digest(&self, node: NodeIndex, role: Role) -> Result<Blake3> {

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use petgraph::graph::NodeIndex;
 
+use super::earlier::Earlier;
 use super::execute::{Build, place};
 use super::run::{Candidate, Runner};
 use super::state::{Settled, State, States};
@@ -119,8 +120,9 @@ impl Build<'_> {
         accept: &'a (dyn Fn(&Output, &Candidate<'_>) -> Result<()> + Sync),
         published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
     ) -> Runner<'a> {
-        let Self { workspace, graph, .. } = self;
-        Runner { workspace, graph, values, ctx, executor: workspace.executor, digest, accept, published }
+        let Self { workspace, graph, last, users, .. } = self;
+        let earlier = Earlier { workspace, last, users };
+        Runner { workspace, graph, values, ctx, executor: workspace.executor, digest, accept, published, earlier }
     }
 
     /// The error of an action in its own turn. The file that a trial looks at has its name by then.

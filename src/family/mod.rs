@@ -144,6 +144,12 @@ pub(crate) trait Stages: Sync {
     /// When it is another one.
     fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<Value>;
 
+    /// The network of this digest, a result of [`Action::is_read_back`], from a file that was written of it; `None` where it is not told
+    /// from the file.
+    fn read_back(&self, _bytes: &[u8], _digest: Blake3) -> Option<Value> {
+        None
+    }
+
     /// Whether a file that an action loads, the one at `path`, holds a whole network; true of actions that load none.
     ///
     /// # Errors
@@ -250,6 +256,11 @@ pub(crate) mod testing {
     /// The bytes of a small source.
     pub(crate) fn small_source() -> Vec<u8> {
         super::nnue::small_source()
+    }
+
+    /// The bytes of a small checkpoint.
+    pub(crate) fn small_checkpoint() -> Vec<u8> {
+        super::nnue::small_checkpoint()
     }
 }
 

@@ -751,11 +751,17 @@ fn distinct(choices: Vec<(&'static Generation, &'static Quantization)>) -> Vec<(
     kept
 }
 
+/// The description that the trainer's first converter wrote.
+const FIRST: &str = "Features=HalfKP(Friend)[41024->256x2],Network=AffineTransform[1<-32](ClippedReLU[32](AffineTransform[32<-32](\
+                     ClippedReLU[32](AffineTransform[32<-512](InputSlice[512(0:512)])))))";
+/// The one of the trainer at its first address.
+const SECOND: &str = "Network trained with the https://github.com/glinscott/nnue-pytorch trainer.";
+
+/// What a network that is read may have as its description where none was given.
+pub const DEFAULT_DESCRIPTIONS: [&str; 3] = [DEFAULT_DESCRIPTION, SECOND, FIRST];
+
 /// What the trainer of the checkpoint's time wrote as the description, where none was given.
 fn default_description(keys: Names, architecture: &Architecture, hints: &Hints) -> &'static str {
-    const FIRST: &str = "Features=HalfKP(Friend)[41024->256x2],Network=AffineTransform[1<-32](ClippedReLU[32](AffineTransform[32<-32](\
-                         ClippedReLU[32](AffineTransform[32<-512](InputSlice[512(0:512)])))))";
-    const SECOND: &str = "Network trained with the https://github.com/glinscott/nnue-pytorch trainer.";
     /// The first Lightning after which the trainer's own address had changed when it was in use.
     const LIGHTNING: [u32; 3] = [1, 9, 5];
     if keys == Names::Flat {

@@ -138,6 +138,17 @@ impl Action {
         }
     }
 
+    /// Whether its result may be read back from a file that was written of it sooner than it is made again: it takes a checkpoint to
+    /// make it.
+    pub const fn is_read_back(&self) -> bool {
+        match self {
+            Self::Quantize(_) => true,
+            Self::Load(_) | Self::Coalesce | Self::Gather(_) | Self::Search(_) | Self::Permute => false,
+            Self::Write(_) | Self::Prove(_) | Self::Engine(_) | Self::Described(_) => false,
+            Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => false,
+        }
+    }
+
     /// Whether its result is stored.
     pub const fn is_stored(&self) -> bool {
         self.stored().is_some()

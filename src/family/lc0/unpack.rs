@@ -7,6 +7,10 @@
 //! A piece that inflates by itself, from just behind an empty stored block to the end of such a block, gives what it gives in its stream:
 //! its matches reach no farther back than its own beginning, and the next piece begins where a block does. Both are checked, and so is the
 //! checksum of the whole.
+//!
+//! # Limitations
+//! That the next piece begins where a block does is seen by an empty last block, which has to end the piece. A stream that was made to deceive
+//! can hide that end in its own codes and forge the checksum: then zlib reads other bytes than these.
 
 use std::ops::Range;
 

@@ -103,6 +103,10 @@ impl Stages for Nnue {
         value::unpacked(bytes, digest).map(AnyValue::Nnue)
     }
 
+    fn read_back(&self, bytes: &[u8], digest: Blake3) -> Option<AnyValue> {
+        value::read_back(bytes, digest).map(AnyValue::Nnue)
+    }
+
     fn check_source(&self, action: &Action, path: &Path, _: &Ctx, input: Bytes) -> Result<()> {
         action.load().map_or(Ok(()), |load| load_file(input, path, &load.expected).map(drop))
     }
@@ -114,5 +118,20 @@ pub(super) fn small_source() -> Vec<u8> {
     let mut bytes = Vec::new();
     let written = crate::format::nnue::write(&mut bytes, &crate::net::random_network("small", 16, 1), crate::words::Compression::None);
     written.expect("memory takes everything");
+    bytes
+}
+
+/// The bytes of a small checkpoint without a description of its own, for tests.
+#[cfg(test)]
+pub(super) fn small_checkpoint() -> Vec<u8> {
+    use stages::{
+        dequantize::dequantize,
+        write_float::{FloatTarget, write_float},
+    };
+    let mut network = crate::net::random_network("small", 16, 1);
+    network.description = crate::format::nnue::DEFAULT_DESCRIPTION.into();
+    let (mut bytes, ctx) = (Vec::new(), crate::ctx::Ctx::silent());
+    let floats = dequantize(&std::sync::Arc::new(network), &ctx).expect("an architecture of the table");
+    write_float(&mut bytes, &floats, FloatTarget::Safetensors, &ctx).expect("memory takes everything");
     bytes
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::stages::load::read_permutation;
 use crate::error::{Error, Result};
 use crate::files::{Blake3, CountingWriter, Reader};
-use crate::format::nnue;
+use crate::format::{nnue, state_dict::DEFAULT_DESCRIPTIONS};
 use crate::net::{Coalesced, Expectation, Factorized, GENERATIONS, Network, Permutation, QuantizedNetwork};
 use crate::permutation::{self, ActivationMatrix};
 use crate::positions::held_out;
@@ -156,33 +156,56 @@ pub(in crate::family) fn packed(network: &QuantizedNetwork) -> Option<Vec<u8>> {
 
 /// The network of this digest in a `.nnue` file. The file does not say its scales, and may be of several generations: the digest tells.
 pub(in crate::family) fn unpacked(bytes: &[u8], digest: Blake3) -> Result<Value> {
-    let parsed = nnue::read(bytes, &Expectation::default());
-    let candidates = parsed.as_ref().map_or_else(|_| Vec::new(), |parsed| parsed.candidates.clone());
-    let read = |expected: &Expectation| nnue::read(bytes, expected).map(|parsed| parsed.network);
-    // The likeliest, then other readings that account for all bytes, then those that somebody insisted on.
-    let likely = parsed.map(|parsed| parsed.network);
-    let first = likely.as_ref().ok().map(|network| network.architecture.clone());
-    let others = candidates.into_iter().filter(|other| first.as_ref() != Some(other)).map(|architecture| {
-        read(&Expectation {
+    let insisted = GENERATIONS
+        .iter()
+        .filter_map(|generation| nnue::read(bytes, &Expectation { architecture: Some(generation), ..Expectation::default() }).ok());
+    let found = readings(bytes)
+        .chain(insisted.map(|parsed| parsed.network))
+        .find_map(|mut network| has_digest(&mut network, digest).then_some(network));
+    found.map(|network| Value::Quantized(Arc::new(network))).ok_or_else(|| {
+        Error::usage("the network is not the one of the request").because(format!("no reading of it has the digest {digest}"))
+    })
+}
+
+/// The network of this digest that a `.nnue` file was written of; the file may have got another description.
+pub(in crate::family) fn read_back(bytes: &[u8], digest: Blake3) -> Option<Value> {
+    let described = |network: QuantizedNetwork| {
+        let mut network = network;
+        let own = network.description.clone();
+        let is_found = std::iter::once(own).chain(DEFAULT_DESCRIPTIONS.map(Into::into)).any(|description| {
+            network.description = description;
+            has_digest(&mut network, digest)
+        });
+        is_found.then_some(network)
+    };
+    readings(bytes).find_map(described).map(|network| Value::Quantized(Arc::new(network)))
+}
+
+/// What a `.nnue` file may hold: the likeliest, then other readings that account for all bytes.
+fn readings(bytes: &[u8]) -> impl Iterator<Item = QuantizedNetwork> {
+    let likely = nnue::read(bytes, &Expectation::default()).ok();
+    let candidates = likely.as_ref().map_or_else(Vec::new, |parsed| parsed.candidates.clone());
+    let first = likely.as_ref().map(|parsed| parsed.network.architecture.clone());
+    let others = candidates.into_iter().filter(move |other| first.as_ref() != Some(other)).filter_map(|architecture| {
+        let expected = Expectation {
             architecture: Some(architecture.generation),
             features: Some(architecture.features.name()),
             l1: Some(architecture.l1),
             l2: Some(architecture.l2),
             l3: Some(architecture.l3),
             ..Expectation::default()
-        })
+        };
+        nnue::read(bytes, &expected).ok()
     });
-    let insisted = GENERATIONS.iter().map(|generation| read(&Expectation { architecture: Some(generation), ..Expectation::default() }));
-    for network in std::iter::once(likely).chain(others).chain(insisted).flatten() {
-        let mut network = network;
-        for scales in network.architecture.generation.quantizations {
-            network.architecture.quantization = scales;
-            if network.digest().as_bytes() == &digest.0 {
-                return Ok(Value::Quantized(Arc::new(network)));
-            }
-        }
-    }
-    Err(Error::usage("the network is not the one of the request").because(format!("no reading of it has the digest {digest}")))
+    likely.into_iter().chain(others).map(|parsed| parsed.network)
+}
+
+/// Whether the network has this digest with one of its generation's scales, which it has from then on.
+fn has_digest(network: &mut QuantizedNetwork, digest: Blake3) -> bool {
+    network.architecture.generation.quantizations.iter().any(|scales| {
+        network.architecture.quantization = scales;
+        network.digest().as_bytes() == &digest.0
+    })
 }
 
 /// As [`Stages::most_bytes`](crate::family::Stages::most_bytes), for a network of `half` pairs of neurons.
