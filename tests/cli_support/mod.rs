@@ -2,8 +2,18 @@
 #![allow(dead_code, missing_docs)]
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// A program that checks what is here, named by the variable `variable`; without it the test is skipped, which is a failure in CI.
+pub fn tool(variable: &str, what: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.exists());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{variable} does not name {what}, and CI must not skip this");
+        println!("skipped: {variable} does not name {what}");
+    }
+    found
+}
 
 /// What one run of the binary did.
 pub struct Ran {
