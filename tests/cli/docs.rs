@@ -211,13 +211,31 @@ fn sources() -> String {
     text
 }
 
+/// Each kind of error, with its exit code, stands at the head of the catalogue; and every row there has a cause and a remedy.
+#[test]
+fn the_catalogue_has_every_kind_of_error() {
+    let page = read(&root().join("docs/errors.md"));
+    let declared = read(&root().join("src/error.rs"));
+    let declared = declared.split_once("pub enum Kind {").unwrap().1.split_once('}').unwrap().0;
+    let kinds: Vec<String> = declared.lines().filter_map(|line| Some(line.trim().strip_suffix(',')?.to_lowercase())).collect();
+    let codes = declared.split("exit code ").skip(1).map(|rest| rest.split(')').next().unwrap());
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    for (kind, code) in kinds.iter().zip(codes) {
+        assert!(page.contains(&format!("\n| {code} | `{kind}` | ")), "{code} `{kind}`");
+    }
+    for row in page.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        assert!(cells.len() == 3 && cells.iter().all(|cell| cell.len() > 2 || cell.parse::<u8>().is_ok()), "{row}");
+    }
+}
+
 #[test]
 fn quoted_messages_are_those_of_the_program() {
     let (page, sources) = (read(&root().join("docs/errors.md")), sources());
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     // The table of exit codes and kinds begins with numbers.
     let messages: Vec<&str> = rows.map(|(message, _)| message).collect();
-    assert!(messages.len() > 35, "{messages:?}");
+    assert!(messages.len() > 60, "{messages:?}");
     for message in messages {
         for part in message.split('…').map(str::trim) {
             assert!(sources.contains(part), "no message of the program has `{part}`");
