@@ -15,6 +15,17 @@ pub fn tool(variable: &str, what: &str) -> Option<PathBuf> {
     found
 }
 
+/// A program of the Debian package of its name; without it the test is skipped, which is a failure in CI.
+pub fn debian(name: &str) -> Option<PathBuf> {
+    let path = Path::new("/usr/bin").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "Debian's package `{name}` is missing, and CI must not skip this");
+    println!("skipped: no {name} (`apt-get install {name}`)");
+    None
+}
+
 /// What one run of the binary did.
 pub struct Ran {
     pub code: i32,
