@@ -25,9 +25,9 @@ generate:
     UPDATE=1 cargo test --locked --test manifest keys::
     python3 docs/demo.py
 
-# The documentation as a book, in target/book (needs mdbook)
+# The documentation as a book, in target/book (needs mdbook and python3)
 book:
-    mdbook build docs
+    cd docs && mdbook build
 
 # The crate's documentation
 doc:

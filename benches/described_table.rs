@@ -2,7 +2,7 @@
 //! beside what reading the floats takes by itself.
 //!
 //! Run with `cargo bench --bench described_table`; `-- --count N` searches over other than 100,000 positions. The network has random
-//! numbers. Positions: `../shared/golden/small.binpack`, else random games. Times are wall-clock, the best of three; memory is the greatest
+//! numbers. Positions: `$NNUE_TEST_DATA/golden/small.binpack`, else random games. Times are wall-clock, the best of three; memory is the greatest
 //! resident size of the process (Linux), in which mapped files count. With the engine's own tool named by `NNUE_BENCH_PROCESS_NET` (its
 //! `process_net`), a row says how long that takes: it quantizes, and neither searches nor packs.
 
@@ -88,7 +88,7 @@ fn write_floats(path: &Path) {
 
 /// The golden positions, or random games.
 fn positions(folder: &Path, count: usize) -> PathBuf {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden/small.binpack");
+    let golden = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     if let Ok(path) = golden.canonicalize() {
         return path;
     }

@@ -1,7 +1,7 @@
 //! Evaluating: positions a second of the bucket that the engine takes and of all buckets, beside gathering, which shares the accumulators.
 //!
 //! Run with `cargo bench --bench evaluate`; threads are rayon's (`RAYON_NUM_THREADS`). Positions are samples of
-//! `../shared/golden/small.binpack` or, where that is not there, of random games. Weights are random unless `NNUE_BENCH_NET` names a
+//! `$NNUE_TEST_DATA/golden/small.binpack` or, where that is not there, of random games. Weights are random unless `NNUE_BENCH_NET` names a
 //! `.nnue` file or an engine for the groups of HalfKAv2_hm; random weights take as long as trained ones.
 
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ fn half_ka_network() -> QuantizedNetwork {
 }
 
 fn positions(count: u64) -> Vec<Position> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+    let path = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     if !path.exists() {
         return generate(1, count as usize);
     }

@@ -2,7 +2,7 @@
 //!
 //! Run with `cargo bench --bench evaluate_table` on a machine that does nothing else; threads are rayon's (`RAYON_NUM_THREADS`). Times are
 //! medians of 7 runs. `NNUE_BENCH_NET` names the network, an engine with one inside by default: `/usr/games/stockfish`. Positions are those
-//! of `../shared/golden/small.binpack`.
+//! of `$NNUE_TEST_DATA/golden/small.binpack`.
 //!
 //! The engine is compared by the time for which it keeps one thread: its `bench` takes so long for each node that it searches, of which
 //! about one has one evaluation. That holds making moves, hash tables and all else that a search does, but also its accumulators are
@@ -32,7 +32,7 @@ const RUNS: usize = 7;
 const ENGINE: &str = "/usr/games/stockfish";
 
 fn main() {
-    let data = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+    let data = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     let net = std::env::var_os("NNUE_BENCH_NET").map_or_else(|| PathBuf::from(ENGINE), PathBuf::from);
     if !data.exists() || !net.exists() {
         println!("`{}` or `{}` is missing", data.display(), net.display());

@@ -1,7 +1,7 @@
 //! Gathering: positions a second, without and with the decoding of their file.
 //!
 //! Run with `cargo bench --bench gather`, or `cargo bench --bench gather -- threats` for a part; threads are rayon's
-//! (`RAYON_NUM_THREADS`). Positions are samples of `../shared/golden/small.binpack` (434,921 entries, one chunk, so it is decoded by one
+//! (`RAYON_NUM_THREADS`). Positions are samples of `$NNUE_TEST_DATA/golden/small.binpack` (434,921 entries, one chunk, so it is decoded by one
 //! thread) and, where that is not there, of random games, which have no decoding. Weights are random unless `NNUE_BENCH_NET` names a
 //! `.nnue` file for the first group; random weights take as long as trained ones.
 
@@ -64,7 +64,7 @@ fn half_ka_network() -> QuantizedNetwork {
 }
 
 fn file() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+    let path = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     path.exists().then_some(path)
 }
 

@@ -1,7 +1,7 @@
 //! Prints a Markdown table: what gathering takes by L1 and number of positions, and what the machine's caches and memory give.
 //!
 //! Run with `cargo bench --bench gather_table`; threads are rayon's (`RAYON_NUM_THREADS`). Times are medians of 7 runs, decoding not
-//! included. Positions are samples of `../shared/golden/small.binpack` and, where that is not there, of random games; weights are random.
+//! included. Positions are samples of `$NNUE_TEST_DATA/golden/small.binpack` and, where that is not there, of random games; weights are random.
 
 use std::{
     hint::black_box,
@@ -41,7 +41,7 @@ fn main() {
 }
 
 fn positions(count: usize) -> Vec<Position> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+    let path = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     if !path.exists() {
         return generate(1, count);
     }

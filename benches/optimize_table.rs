@@ -2,7 +2,7 @@
 //!
 //! Run with `cargo bench --bench optimize_table`; `-- --large` adds a million positions. Each row is a process of its own, so that its
 //! peak memory is its own. Times are of one run each: quote ratios. Nets: `NNUE_BENCH_NET` names a real one for its L1 (for example
-//! the 47 MB net of Debian's Stockfish 15.1), the others are random. Positions: `../shared/golden/small.binpack`, and random games beyond
+//! the 47 MB net of Debian's Stockfish 15.1), the others are random. Positions: `$NNUE_TEST_DATA/golden/small.binpack`, and random games beyond
 //! its 406,343.
 
 use std::path::PathBuf;
@@ -91,7 +91,7 @@ fn network(l1: usize) -> QuantizedNetwork {
 fn positions(count: usize, ctx: &Ctx) -> (Vec<Position>, Vec<Position>) {
     const HELD_OUT: usize = 10_000;
     const IN_FILE: usize = 390_000;
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+    let path = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     if !path.exists() {
         let mut all = generate(1, count + HELD_OUT);
         let held_out = all.split_off(count);

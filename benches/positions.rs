@@ -1,6 +1,6 @@
 //! Positions: feature indices of each block, and a seeded sample of training data, decoding included.
 //!
-//! Numbers are a position unless said otherwise. The sample reads `../shared/golden/small.binpack` (434,921 entries in one chunk)
+//! Numbers are a position unless said otherwise. The sample reads `$NNUE_TEST_DATA/golden/small.binpack` (434,921 entries in one chunk)
 //! and is skipped where that is not there.
 
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ fn indices(bencher: Bencher, block: Block) {
 /// Entries read for a sample of this many positions.
 #[divan::bench(args = [10_000, 100_000])]
 fn sample(bencher: Bencher, count: u64) {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/small.binpack"));
+    let path = PathBuf::from(std::env::var_os("NNUE_TEST_DATA").unwrap_or_default()).join("golden/small.binpack");
     if !path.exists() {
         return;
     }

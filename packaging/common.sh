@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts of this folder share. Sourced, with the repository's root as the current folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,6 +8,12 @@ target=${CARGO_TARGET_DIR:-target}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 packages=target/packages
 mkdir -p "$packages"
+# Archives have the same bytes whoever packs them, and when: the first day that a zip can name.
+export SOURCE_DATE_EPOCH=315532800
+# No folder of this machine is named in what is released, so that a build in another one gives the same bytes.
+if [ "$profile" = release ]; then
+    export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/nnue"
+fi
 
 # extras PROGRAM FOLDER: manual pages and completions, where packages expect them below FOLDER.
 extras() {
@@ -33,11 +40,14 @@ try_it() {
     echo "tried: $*"
 }
 
-# wheel_environments: $work/tools has maturin, which comes from the index; $work/empty has nothing. Sets $work.
+# wheel_environments: an environment with nothing in $work/empty. Without a maturin on the path, one comes from the index. Sets $work.
 wheel_environments() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    python3 -m venv "$work/tools"
-    "$work/tools/bin/pip" install -q --disable-pip-version-check 'maturin>=1.9,<2'
     python3 -m venv "$work/empty"
+    if ! command -v maturin >/dev/null; then
+        python3 -m venv "$work/tools"
+        "$work/tools/bin/pip" install -q --disable-pip-version-check 'maturin>=1.9,<2'
+        PATH=$work/tools/bin:$PATH
+    fi
 }

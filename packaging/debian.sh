@@ -50,8 +50,7 @@ Description: exact and reproducible builds of chess NNUE networks
  checkpoint is ever executed.
 CONTROL
 package=$packages/nnue_${version}_$architecture.deb
-# The same bytes whoever packs it, and when.
-SOURCE_DATE_EPOCH=0 dpkg-deb --root-owner-group --build "$tree" "$package" >/dev/null
+dpkg-deb --root-owner-group --build "$tree" "$package" >/dev/null
 
 dpkg-deb --extract "$package" "$work/empty"
 try_it "$work/empty/usr/bin/nnue"

@@ -3,8 +3,7 @@
 . "$(dirname "$0")/common.sh"
 wheel_environments
 rm -f "$packages"/nnue_python-*.whl
-PATH=$work/tools/bin:$PATH CARGO_TARGET_DIR=$(realpath -m "$target") \
-    maturin build --locked --profile "$profile" --manifest-path python/Cargo.toml --out "$packages"
+CARGO_TARGET_DIR=$(realpath -m "$target") maturin build --locked --profile "$profile" --manifest-path python/Cargo.toml --out "$packages"
 
 "$work/empty/bin/pip" install -q --disable-pip-version-check numpy
 "$work/empty/bin/pip" install -q --disable-pip-version-check --no-index "$packages"/nnue_python-*.whl

@@ -21,8 +21,7 @@ install -D "$program" "$work/$name/bin/nnue"
 strip "$work/$name/bin/nnue"
 extras "$program" "$work/$name"
 cp README.md CHANGELOG.md LICENSE "$work/$name/"
-# The same bytes whoever packs it, and when.
-tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$work" -c "$name" | gzip -n9 > "$packages/$name.tar.gz"
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$work" -c "$name" | gzip -n9 > "$packages/$name.tar.gz"
 
 mkdir "$work/empty"
 tar -xf "$packages/$name.tar.gz" -C "$work/empty"

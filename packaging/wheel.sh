@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 wheel_environments
 rm -f "$packages"/nnue-*.whl
-PATH=$work/tools/bin:$PATH maturin build --locked --profile "$profile" --out "$packages"
+CARGO_TARGET_DIR=$(realpath -m "$target") maturin build --locked --profile "$profile" --out "$packages"
 
 "$work/empty/bin/pip" install -q --disable-pip-version-check --no-index "$packages"/nnue-*.whl
 try_it "$work/empty/bin/nnue"

@@ -3,6 +3,7 @@
 #
 # usage: tests/figures.sh [--all]        (--all: for the night; every fault of every call, every call at which a build is told to end, ten times
 #                                         the damaged files: some hours on two cores)
+# NNUE_TEST_DATA names the golden data, as tests/README.md says: what needs it counts nothing without.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 more=

@@ -1,5 +1,5 @@
 //! What the program is made of besides its own safe code: the modules that have `unsafe`, and the crates that do. Both are lists that a
-//! change has to touch, so that it is seen.
+//! change has to touch, so that it is seen. And what these crates ask of the compiler, and how large the package is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,38 @@ use crate::common::files_below;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cargo(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).current_dir(root()).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Clippy holds our own code to it (`incompatible_msrv`).
+#[test]
+fn no_crate_needs_a_newer_rust_than_the_package_asks_for() {
+    let platform = ["--offline", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"];
+    let metadata: serde_json::Value =
+        serde_json::from_str(&cargo(&[&["metadata", "--format-version", "1", "--features", "cloud,remote"][..], &platform].concat()))
+            .unwrap();
+    let version = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    let asked = version(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = metadata["packages"].as_array().unwrap();
+    let newer = packages.iter().filter(|package| package["rust_version"].as_str().is_some_and(|text| version(text)[..2] > asked[..2]));
+    assert_eq!(newer.map(|package| package["id"].to_string()).collect::<Vec<_>>(), Vec::<String>::new());
+    assert!(packages.iter().filter(|package| package["rust_version"].is_string()).count() > 100);
+}
+
+/// What `cargo publish` would send: all that a build needs, and little else.
+#[test]
+fn the_package_is_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().to_str().unwrap();
+    cargo(&["package", "--offline", "--locked", "--no-verify", "--allow-dirty", "--quiet", "--target-dir", target]);
+    let package = folder.path().join(concat!("package/nnue-", env!("CARGO_PKG_VERSION"), ".crate"));
+    let size = package.metadata().unwrap().len();
+    assert!(size < 1_200_000, "{size} bytes");
 }
 
 /// Lines of Rust in which the word stands, outside of comments.
@@ -63,11 +95,6 @@ fn only_the_named_modules_have_unsafe_code() {
 /// for. `UPDATE=1` writes the figures anew and keeps the words.
 #[test]
 fn crates_with_unsafe_code_are_listed() {
-    let cargo = |args: &[&str]| {
-        let output = Command::new(env!("CARGO")).current_dir(root()).args(args).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
     let platform = ["--offline", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"];
     let metadata: serde_json::Value =
         serde_json::from_str(&cargo(&[&["metadata", "--format-version", "1"][..], &platform].concat())).unwrap();

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::cli_support;
+use crate::{cli_support, common};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -126,6 +127,60 @@ fn the_book_has_every_page_once() {
     assert_eq!(listed, pages);
 }
 
+/// The values of an attribute in a page of HTML.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    html.split(&format!(" {name}=\"")).skip(1).map(|rest| rest.split_once('"').unwrap().0).collect()
+}
+
+/// What is wrong with the links of a folder of rendered pages, and how many were looked at.
+fn faults_of_the_book(book: &Path) -> (Vec<String>, usize) {
+    let files = common::files_below(book).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "html"));
+    let pages: BTreeMap<PathBuf, String> = files.map(|path| (path.clone(), read(&path))).collect();
+    let (mut faults, mut seen) = (Vec::new(), 0);
+    // The page for printers has all others once more, under anchors of its own.
+    for (page, html) in pages.iter().filter(|(path, _)| !path.ends_with("print.html") && !path.ends_with("404.html")) {
+        let links = [attributes(html, "href"), attributes(html, "src")].concat();
+        let inner = links.iter().filter(|link| !["https://", "http://", "mailto:", "data:"].iter().any(|start| link.starts_with(start)));
+        // Debian's mdBook comes without these two.
+        for link in inner.filter(|link| !link.ends_with("fonts/fonts.css") && !link.ends_with("book.js")) {
+            seen += 1;
+            let (path, anchor) = link.split_once('#').map_or((*link, None), |(path, anchor)| (path, Some(anchor)));
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            let fault = match (target.canonicalize(), anchor) {
+                (Err(_), _) => "no file",
+                (Ok(target), _) if !target.starts_with(book) => "leads out of the book",
+                (Ok(target), Some(anchor)) if pages.get(&target).is_none_or(|html| !attributes(html, "id").contains(&anchor)) => {
+                    "no anchor"
+                }
+                _ => continue,
+            };
+            faults.push(format!("{}: `{link}`: {fault}", page.display()));
+        }
+    }
+    (faults, seen)
+}
+
+#[test]
+fn the_book_is_made_and_its_links_lead_somewhere() {
+    let Some(mdbook) = cli_support::tool("NNUE_TEST_MDBOOK", "mdbook") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().canonicalize().unwrap().join("book");
+    let output = Command::new(mdbook).args(["build", "-d"]).arg(&book).current_dir(root().join("docs")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    // What goes wrong in a preprocessor is a mere warning, or a line of its own.
+    assert!(output.status.success() && said.lines().all(|line| line.contains(" [INFO] ")), "{said}");
+    let (faults, seen) = faults_of_the_book(&book);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(seen > 1000, "{seen} links");
+
+    // A page that is not there, and one without its headings, are noticed.
+    fs::remove_file(book.join("limits.html")).unwrap();
+    let errors = book.join("errors.html");
+    fs::write(&errors, read(&errors).replace(" id=\"", " class=\"")).unwrap();
+    let (faults, _) = faults_of_the_book(&book);
+    assert!(faults.iter().any(|fault| fault.ends_with("no file")) && faults.iter().any(|fault| fault.ends_with("no anchor")), "{faults:?}");
+}
+
 #[test]
 fn the_page_of_commands_is_current() {
     let path = root().join("docs/commands.md");
@@ -156,13 +211,31 @@ fn sources() -> String {
     text
 }
 
+/// Each kind of error, with its exit code, stands at the head of the catalogue; and every row there has a cause and a remedy.
+#[test]
+fn the_catalogue_has_every_kind_of_error() {
+    let page = read(&root().join("docs/errors.md"));
+    let declared = read(&root().join("src/error.rs"));
+    let declared = declared.split_once("pub enum Kind {").unwrap().1.split_once('}').unwrap().0;
+    let kinds: Vec<String> = declared.lines().filter_map(|line| Some(line.trim().strip_suffix(',')?.to_lowercase())).collect();
+    let codes = declared.split("exit code ").skip(1).map(|rest| rest.split(')').next().unwrap());
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    for (kind, code) in kinds.iter().zip(codes) {
+        assert!(page.contains(&format!("\n| {code} | `{kind}` | ")), "{code} `{kind}`");
+    }
+    for row in page.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        assert!(cells.len() == 3 && cells.iter().all(|cell| cell.len() > 2 || cell.parse::<u8>().is_ok()), "{row}");
+    }
+}
+
 #[test]
 fn quoted_messages_are_those_of_the_program() {
     let (page, sources) = (read(&root().join("docs/errors.md")), sources());
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     // The table of exit codes and kinds begins with numbers.
     let messages: Vec<&str> = rows.map(|(message, _)| message).collect();
-    assert!(messages.len() > 35, "{messages:?}");
+    assert!(messages.len() > 60, "{messages:?}");
     for message in messages {
         for part in message.split('…').map(str::trim) {
             assert!(sources.contains(part), "no message of the program has `{part}`");

@@ -29,6 +29,7 @@ mod lc0;
 mod lc0_builds;
 #[path = "../common/lc0_net.rs"]
 mod lc0_net;
+mod lints;
 mod log;
 mod many;
 mod net_names;

@@ -225,25 +225,6 @@ fn the_workflows_of_this_repository_may_do_no_more_than_they_need() {
     }
 }
 
-/// `bash` understands them; what they do is tried by `.ci/packages`.
-#[test]
-fn the_scripts_of_packages_are_well_formed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let scripts = [
-        "packaging/common.sh",
-        "packaging/debian.sh",
-        "packaging/python.sh",
-        "packaging/static-linux.sh",
-        "packaging/wheel.sh",
-        ".ci/packages",
-        ".ci/run",
-    ];
-    for script in scripts {
-        let output = Command::new("bash").arg("-n").arg(root.join(script)).output().unwrap();
-        assert!(output.status.success(), "{script}: {output:?}");
-    }
-}
-
 #[test]
 fn the_hooks_of_pre_commit_do_what_they_say() {
     let hooks = yaml(".pre-commit-hooks.yaml");

@@ -2,8 +2,29 @@
 #![allow(dead_code, missing_docs)]
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// A program that checks what is here, named by the variable `variable`; without it the test is skipped, which is a failure in CI.
+pub fn tool(variable: &str, what: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.exists());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{variable} does not name {what}, and CI must not skip this");
+        println!("skipped: {variable} does not name {what}");
+    }
+    found
+}
+
+/// A program of the Debian package of its name; without it the test is skipped, which is a failure in CI.
+pub fn debian(name: &str) -> Option<PathBuf> {
+    let path = Path::new("/usr/bin").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "Debian's package `{name}` is missing, and CI must not skip this");
+    println!("skipped: no {name} (`apt-get install {name}`)");
+    None
+}
 
 /// What one run of the binary did.
 pub struct Ran {

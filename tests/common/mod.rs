@@ -3,15 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folder of golden files beside the checkout. Absent outside the team's machines: then the caller skips, but CI fails.
+/// A folder of the golden data, which `NNUE_TEST_DATA` names: more than fits into the repository. Without it the caller skips, but CI fails.
+pub fn data(name: &str) -> Option<PathBuf> {
+    let Some(data) = std::env::var_os("NNUE_TEST_DATA") else {
+        assert!(std::env::var_os("CI").is_none(), "NNUE_TEST_DATA is not set, and CI must not skip this");
+        println!("skipped: NNUE_TEST_DATA does not name the golden data");
+        return None;
+    };
+    let path = Path::new(&data).join(name);
+    assert!(path.is_dir(), "`{}` is missing", path.display());
+    Some(path)
+}
+
+/// What the trainer's tools and engines wrote.
 pub fn golden() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "golden data is missing at `{}`, and CI must not skip it", path.display());
-    println!("skipped: no golden data at `{}`", path.display());
-    None
+    data("golden")
 }
 
 /// Reads `path`, or decompresses `path.xz`.
@@ -69,11 +75,9 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The golden lc0 weight files beside the checkout; as [`golden`].
+/// lc0's weight files of every kind, and what lc0 makes of them.
 pub fn golden_lc0() -> Option<PathBuf> {
-    let path = golden()?.with_file_name("golden_lc0");
-    assert!(path.is_dir(), "`{}` is missing", path.display());
-    Some(path)
+    data("golden_lc0")
 }
 
 /// A JSON file that may be packed.

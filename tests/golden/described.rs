@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::common::{golden, json, read_maybe_xz, sha256};
+use crate::common::{data, json, read_maybe_xz, sha256};
 
 /// Source file, its layout, the layout to write, the tool's file.
 pub(crate) type Made = (&'static str, &'static str, &'static str, &'static str);
@@ -63,14 +63,7 @@ pub(crate) const OUTPUTS: &[(&str, &[Made])] = &[
 const VIRIDITHAS_MAP: &str = "inputs.2.buckets=[0,0,1,1,0,0,1,1,2,2,2,2,2,2,2,2,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3]";
 
 pub(crate) fn engines() -> Option<PathBuf> {
-    golden()?;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden_engines");
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "golden data is missing at `{}`, and CI must not skip it", path.display());
-    println!("skipped: no golden data at `{}`", path.display());
-    None
+    data("golden_engines")
 }
 
 /// The files of a case, unpacked.

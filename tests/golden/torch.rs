@@ -1,4 +1,4 @@
-//! The PyTorch reader against files that PyTorch wrote, and against damaged and hostile ones: `../shared/golden`.
+//! The PyTorch reader against files that PyTorch wrote, and against damaged and hostile ones.
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,8 @@ use nnue::internals::format::{
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-/// The folder of golden data; `None`, with the reason printed, where it is not there.
 fn golden() -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/public"));
-    if path.is_dir() {
-        return Some(path.into());
-    }
-    assert!(std::env::var_os("CI").is_none(), "the golden data is missing at `{}`", path.display());
-    eprintln!("skipped: there is no golden data at `{}`", path.display());
-    None
+    Some(crate::common::golden()?.join("public"))
 }
 
 fn json(path: &Path) -> Json {
