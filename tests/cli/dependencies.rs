@@ -15,7 +15,7 @@ fn root() -> &'static Path {
 fn unsafe_lines(code: &str) -> usize {
     let is_one = |line: &&str| {
         let code = line.trim_start().split("//").next().unwrap_or_default();
-        code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe")
+        code.split(|c: char| !(c.is_alphanumeric() || "_.".contains(c))).any(|word| word == "unsafe")
     };
     code.lines().filter(is_one).count()
 }
@@ -57,6 +57,71 @@ fn only_the_named_modules_have_unsafe_code() {
     ] {
         assert!(architecture.contains(name), "docs/architecture.md does not name `{name}`");
     }
+}
+
+/// Who opens, makes, replaces or removes files by a path, links included: of files that the user named, or below a folder that the program
+/// made for itself. All else goes through `files::OwnPath` or `ctx::open_file`, and so does what is new.
+#[test]
+fn only_the_named_modules_open_files_by_their_paths() {
+    const WAYS: [&str; 17] = [
+        "File::open(",
+        "File::create",
+        "File::options(",
+        "fs::read(",
+        "fs::read_to_string(",
+        "fs::write(",
+        "fs::copy(",
+        "fs::rename(",
+        "fs::remove_",
+        "fs::hard_link(",
+        "fs::set_permissions(",
+        "fs::create_dir",
+        "write_atomic(",
+        "write_if_different(",
+        "write_if_accepted(",
+        "create_dir_all(",
+        "symlink(",
+    ];
+    let named = [
+        // What the library's user names.
+        ("src/api.rs", "write_atomic("),
+        // The manifest's report and outputs: those that leave its folder through a link were refused with the manifest.
+        ("src/build/page.rs", "create_dir_all( write_if_different("),
+        ("src/build/publish.rs", "create_dir_all( write_if_accepted("),
+        // What the command line names.
+        ("src/cli/convert/mod.rs", "create_dir_all("),
+        // `nnue.toml`, after a look that there is none.
+        ("src/cli/init.rs", "write_atomic("),
+        ("src/cli/lc0.rs", "fs::set_permissions("),
+        ("src/cli/man.rs", "create_dir_all("),
+        ("src/cli/output.rs", "write_atomic("),
+        ("src/cli/perm/mod.rs", "write_atomic("),
+        ("src/cli/show/mod.rs", "create_dir_all("),
+        // In a temporary folder of its own.
+        ("src/family/nnue/stages/engine.rs", "fs::write("),
+        // A temporary file of its own.
+        ("src/positions/content.rs", "File::open("),
+        ("src/ctx.rs", "File::options("),
+    ];
+    let mut found = BTreeSet::new();
+    for path in files_below(&root().join("src")).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "rs")) {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_test = ["tests.rs", "testing.rs", "model.rs", "readings.rs"].iter().any(|ending| name.ends_with(ending));
+        if name.starts_with("src/files/") || (is_test && !text.contains("#[cfg(test)]")) {
+            continue;
+        }
+        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in program.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
+            // `TorchFile::open` and methods of `OwnPath` are none of these.
+            let is_there =
+                |way: &str| line.match_indices(way).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            found.extend(WAYS.iter().filter(|way| is_there(way)).map(|way| (name.clone(), (*way).to_owned())));
+        }
+    }
+    let named: BTreeSet<(String, String)> =
+        named.iter().flat_map(|(file, ways)| ways.split(' ').map(|way| ((*file).to_owned(), way.to_owned()))).collect();
+    assert_eq!(found, named);
 }
 
 /// `audits.txt` has a line for each crate of the default build that has `unsafe` code: name, version, how many lines, and what it is needed
