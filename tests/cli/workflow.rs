@@ -225,9 +225,9 @@ fn the_workflows_of_this_repository_may_do_no_more_than_they_need() {
     }
 }
 
-/// `bash` understands them; what they do is tried by `.ci/packages`.
+/// `bash` understands them; what they do is tried by `.ci/packages`, and by night.
 #[test]
-fn the_scripts_of_packages_are_well_formed() {
+fn the_scripts_are_well_formed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scripts = [
         "packaging/common.sh",
@@ -237,6 +237,7 @@ fn the_scripts_of_packages_are_well_formed() {
         "packaging/wheel.sh",
         ".ci/packages",
         ".ci/run",
+        "tests/figures.sh",
     ];
     for script in scripts {
         let output = Command::new("bash").arg("-n").arg(root.join(script)).output().unwrap();
