@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{
@@ -131,6 +131,17 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is a file of the kernel, not one on a disk"));
     }
     Ok(file)
+}
+
+/// All of a file of the user's, opened as by [`open_file`]; one of more than `most` bytes is an error, and read no further.
+pub(crate) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open_file(path)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(bytes)
 }
 
 fn check_kind(metadata: &fs::Metadata) -> io::Result<()> {

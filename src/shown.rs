@@ -40,12 +40,35 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\n' || c == '\t' || is_harmful(c), |c, out| out.extend(c.escape_default()))
 }
 
-/// As [`clean`] for a JSON document: what stands in its strings is escaped as JSON has it.
+/// As [`clean`] for a JSON document: what stands in its strings is escaped as JSON has it. No line of one begins with a colon, so
+/// that [`without_commands`] has nothing left to do.
 pub(crate) fn clean_json(text: &str) -> Cow<'_, str> {
-    escaped(text, is_harmful, |c, out| {
+    let clean = escaped(text, is_harmful, |c, out| {
         let mut units = [0; 2];
         out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-    })
+    });
+    if clean.contains(OLD_COMMAND) { Cow::Owned(clean.replace(OLD_COMMAND, "#\\u0023[")) } else { clean }
+}
+
+/// What GitHub's runners took for the beginning of a command once, and still do, wherever it stands.
+const OLD_COMMAND: &str = "##[";
+
+/// The text without commands to the machine that GitHub runs workflows on. It obeys lines of `::name …::` in what any program prints,
+/// blanks before them aside: one names an output of the step, another stops all that come after it. So names of nets, files and
+/// tensors must not begin a line as one.
+pub(crate) fn without_commands(text: &str) -> Cow<'_, str> {
+    if !text.contains("::") && !text.contains(OLD_COMMAND) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let rest = line.trim_start();
+        match rest.strip_prefix("::") {
+            Some(behind) => out.extend([&line[..line.len() - rest.len()], "\\u{3a}:", behind]),
+            None => out.push_str(line),
+        }
+    }
+    Cow::Owned(out.replace(OLD_COMMAND, "#\\u{23}["))
 }
 
 /// As [`clean`], but colours stay as this program's own messages have them: `ESC [ digits m`.
@@ -187,6 +210,21 @@ mod tests {
         assert_eq!(serde_json::from_str::<String>(&clean_json("\"\u{e0041}\"")).unwrap(), "\u{e0041}");
         assert_eq!(same_length(HOSTILE).len(), HOSTILE.len());
         assert!(!same_length(HOSTILE).chars().any(is_harmful));
+    }
+
+    #[test]
+    fn no_line_is_a_command_to_a_runner() {
+        for text in ["a::b\n  std::x", "", "a: :b", "# #["] {
+            assert!(matches!(without_commands(text), Cow::Borrowed(_)) || without_commands(text) == text);
+        }
+        assert_eq!(
+            without_commands("::set-output name=a::b\n \u{a0}::x::\nc ::d"),
+            "\\u{3a}:set-output name=a::b\n \u{a0}\\u{3a}:x::\nc ::d"
+        );
+        assert_eq!(without_commands("a ##[add-mask]b"), "a #\\u{23}[add-mask]b");
+        let json = clean_json(r###"{"a":"##[b"}"###);
+        assert!(!json.contains("##["));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["a"], "##[b");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::draw::scene::{Scene, grouped};
 use crate::draw::{raster, svg};
 use crate::error::{Error, Result};
 use crate::family;
-use crate::files::{Durability, create_dir_all, write_atomic, write_if_different};
+use crate::files::{Durability, OwnPath, create_dir_all, write_if_different};
 use crate::manifest::OutputKind;
 use crate::plan::{self, Graph, Node};
 use crate::show::{Body, Cell, Page, Section, Table};
@@ -82,7 +82,7 @@ impl Workspace<'_> {
                     };
                     // Named by the content: what is there already is of these bytes.
                     let name = format!("{stem}{PICTURES}/{}", short(&shown.sha256));
-                    pictures_in(&path, &folder.join(&name))?.into_iter().map(|file| (format!("{name}/{file}"), file)).collect()
+                    pictures_in(&path, &OwnPath::new(folder, &name))?.into_iter().map(|file| (format!("{name}/{file}"), file)).collect()
                 }
                 _ => Vec::new(),
             });
@@ -121,11 +121,10 @@ impl Workspace<'_> {
     }
 }
 
-/// The pictures of the file at `path`, made if the folder is not there; their names.
-fn pictures_in(path: &Path, folder: &Path) -> Result<Vec<String>> {
-    let names = |folder: &Path| -> Option<Vec<String>> {
-        let mut names: Vec<String> =
-            std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+/// The pictures of the file at `path`, made if the folder is not there; their names. Nobody typed that folder: no link leads it elsewhere.
+fn pictures_in(path: &Path, folder: &OwnPath) -> Result<Vec<String>> {
+    let names = |folder: &OwnPath| -> Option<Vec<String>> {
+        let mut names: Vec<String> = folder.names().ok()?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
         names.retain(|name| [".png", ".svg"].iter().any(|ending| name.ends_with(ending)));
         names.sort();
         Some(names)
@@ -138,23 +137,18 @@ fn pictures_in(path: &Path, folder: &Path) -> Result<Vec<String>> {
         return Ok(names);
     }
     let scenes = family::pictures(path)?;
-    create_dir_all(folder)?;
+    folder.create_folder()?;
     for scene in &scenes {
         let (bytes, ending) = content(scene);
-        let path = folder.join(format!("{}.{ending}", scene.name));
-        write(&path, &bytes)?;
+        folder.join(format!("{}.{ending}", scene.name)).write_bytes(Durability::Fast, &bytes)?;
     }
-    write(&mark, b"")?;
+    mark.write_bytes(Durability::Fast, b"")?;
     Ok(names(folder).unwrap_or_default())
 }
 
 /// Heat maps in pixels, charts as drawings.
 fn content(scene: &Scene) -> (Vec<u8>, &'static str) {
     if scene.heats().next().is_some() { (raster::png(scene, 1), "png") } else { (svg::document(scene).into_bytes(), "svg") }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomic(path, Durability::Fast, |out| out.write_all(bytes).map_err(|error| Error::io("cannot write", path, error)))
 }
 
 fn short(digest: &str) -> String {

@@ -10,7 +10,7 @@ use petgraph::graph::NodeIndex;
 use super::Workspace;
 use super::earlier::Earlier;
 use super::values::Values;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, read_file};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::family::{self, Inputs, Product, Value};
@@ -236,7 +236,7 @@ impl Runner<'_> {
     fn read_file(&self, node: NodeIndex, role: Role, file: &FileNode) -> Result<Value> {
         let path = &file.path.resolved;
         let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
-        let bytes = std::fs::read(path).map_err(|error| Error::io(&format!("cannot read the {role}"), path, error))?;
+        let bytes = read_file(path, u64::MAX).map_err(|error| Error::io(&format!("cannot read the {role}"), path, error))?;
         if Blake3::of(&bytes) != self.input_digest(node, role)? {
             return Err(changed(file));
         }

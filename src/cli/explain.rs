@@ -1,7 +1,7 @@
 //! `nnue explain`: what the key of each stage is made of, and what of it changed. Changes nothing.
 
 use std::fmt::Write;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::build::{ManifestArgs, load_manifest};
 use super::{Exit, Global};
 use crate::build::{Explanation, Options, StageExplanation, StageStatus, Workspace, select_nets};
-use crate::ctx::{Backend, open_file};
+use crate::ctx::{Backend, read_file};
 use crate::error::{Error, Kind, Result};
 use crate::shown;
 
@@ -61,12 +61,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
 /// The text of a record; a file without end is none.
 fn read_record(path: &Path) -> io::Result<String> {
     const MOST: u64 = 64 << 20;
-    let mut text = String::new();
-    open_file(path)?.take(MOST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MOST {
-        return Err(io::Error::other(format!("it has more than {MOST} bytes")));
-    }
-    Ok(text)
+    let bytes = read_file(path, MOST)?;
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 fn text(explanation: &Explanation, against: bool) -> String {

@@ -113,7 +113,7 @@ impl Global {
 
     /// Prints an error on stderr, for commands that go on after one.
     pub(crate) fn print_error(&self, error: &Error) {
-        self.reporter.line(&super::report::text(error, self.style));
+        self.reporter.above(|| super::report::print(error, self.style));
     }
 
     /// Says on stderr what goes on, unless `-q` was given.

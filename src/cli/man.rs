@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, Global};
 use crate::error::{Error, Result};
-use crate::files::{Durability, create_dir_all, write_atomic};
+use crate::files::{Durability, OwnPath, create_dir_all};
 use crate::manifest;
 
 /// Write the manual pages
@@ -55,7 +55,7 @@ fn write_pages(command: &clap::Command, name: &str, folder: &Path) -> Result<usi
 }
 
 fn write_page(path: &Path, page: &[u8]) -> Result<()> {
-    write_atomic(path, Durability::Fast, |out| out.write_all(page).map_err(|error| Error::io("cannot write", path, error)))
+    OwnPath::from(path).write_bytes(Durability::Fast, page)
 }
 
 fn page(command: &clap::Command) -> Result<Vec<u8>> {

@@ -196,7 +196,7 @@ fn refuse(error: &clap::Error, format: LogFormat, color: ColorChoice) -> ExitCod
     } else {
         terminal::clap_message(error, color);
         if error.use_stderr() && format == LogFormat::Github {
-            terminal::to_stderr(&log::github::usage(&error.render().to_string()));
+            terminal::annotations_to_stderr(&[log::github::usage(&error.render().to_string())]);
         }
     }
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::files::{Durability, HashingWriter, Sha256, folder_of, write_atomic, write_atomic_named};
+use crate::files::{Durability, HashingWriter, OwnPath, Sha256, folder_of, write_atomic, write_atomic_named};
 use crate::format::content_name::{misnamed, net_name};
 
 /// A file that was written.
@@ -17,11 +17,13 @@ pub(crate) struct Written {
     pub(crate) bytes: u64,
 }
 
-/// Where a network goes.
+/// Where a file goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place<'a> {
-    /// This file.
+    /// This file, as the user has it: a link of that name is followed.
     File(&'a Path),
+    /// This file, whose name the program made: a link of that name is replaced.
+    Own(&'a OwnPath),
     /// A file in this folder, named by its SHA-256.
     Folder(&'a Path),
 }
@@ -46,6 +48,10 @@ pub(crate) fn write_file(place: Place<'_>, ctx: &Ctx, write: impl FnOnce(&mut dy
                 ctx.warn(error.to_string());
             }
             Ok(Written { path: path.to_owned(), sha256, bytes })
+        }
+        Place::Own(path) => {
+            let (sha256, bytes) = path.write(Durability::Durable, write)?;
+            Ok(Written { path: path.as_path().to_owned(), sha256, bytes })
         }
         Place::Folder(folder) => {
             let named = write_atomic_named(folder, write, |(sha256, _)| net_name(sha256))?;

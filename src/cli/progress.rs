@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::log::{self, LogFormat};
-use super::terminal::{Style, Verbosity, to_stderr, width_of_stderr};
+use super::terminal::{Style, Verbosity, annotations_to_stderr, to_stderr, width_of_stderr};
 use super::units::{clock, figures};
 use crate::build::NetReport;
 use crate::ctx::{self, Progress, Scope};
@@ -373,11 +373,11 @@ impl Progress for Reporter {
             warnings.push(message.to_owned());
         }
         if self.verbosity != Verbosity::Quiet {
-            self.line(&match self.style.format {
-                LogFormat::Json => log::message("warning", message),
-                LogFormat::Text => format!("{} {}", self.style.paint("warning:", "1;33"), shown::clean(message)),
-                LogFormat::Github => log::github::message("warning", message),
-            });
+            match self.style.format {
+                LogFormat::Json => self.line(&log::message("warning", message)),
+                LogFormat::Text => self.line(&format!("{} {}", self.style.paint("warning:", "1;33"), shown::clean(message))),
+                LogFormat::Github => self.above(|| annotations_to_stderr(&[log::github::message("warning", message)])),
+            }
         }
     }
 }

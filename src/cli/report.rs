@@ -5,7 +5,7 @@ use std::fmt;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, MietteHandlerOpts, ReportHandler};
 
 use super::log::LogFormat;
-use super::terminal::{Style, to_stderr};
+use super::terminal::{Style, annotations_to_stderr, to_stderr};
 use crate::error::Error;
 
 /// Columns of a diagnostic with source text that goes into a file or a pipe.
@@ -13,15 +13,12 @@ const PLAIN_WIDTH: usize = 120;
 
 /// Prints an error on stderr.
 pub(super) fn print(error: &Error, style: Style) {
-    to_stderr(&text(error, style));
-}
-
-/// An error as stderr shows it.
-pub(super) fn text(error: &Error, style: Style) -> String {
     match style.format {
-        LogFormat::Json => super::log::error(error).join("\n"),
-        LogFormat::Text => render(error, style).trim_end().to_owned(),
-        LogFormat::Github => format!("{}\n{}", render(error, style).trim_end(), super::log::github::error(error).join("\n")),
+        LogFormat::Json => to_stderr(&super::log::error(error).join("\n")),
+        LogFormat::Text | LogFormat::Github => to_stderr(render(error, style).trim_end()),
+    }
+    if style.format == LogFormat::Github {
+        annotations_to_stderr(&super::log::github::error(error));
     }
 }
 
@@ -76,14 +73,16 @@ impl Plain {
 
     /// One line each for message, causes and help.
     fn lines(&self, style: Style) -> String {
-        let mut text = format!("{} {}\n", style.paint("error:", "1;31"), self.message);
+        // What goes on in a further line, as a name in a file may, must not look like a message of its own.
+        let one = |text: &str| text.replace('\n', "\n    ");
+        let mut text = format!("{} {}\n", style.paint("error:", "1;31"), one(&self.message));
         let mut cause = self.cause.as_deref();
         while let Some(Cause { message, next }) = cause {
-            text += &format!("  because: {message}\n");
+            text += &format!("  because: {}\n", one(message));
             cause = next.as_deref();
         }
         if let Some(help) = &self.help {
-            text += &format!("  {} {help}\n", style.paint("help:", "1;36"));
+            text += &format!("  {} {}\n", style.paint("help:", "1;36"), one(help));
         }
         text
     }

@@ -100,14 +100,25 @@ impl Style {
     }
 }
 
-/// Writes a line to stderr; where that fails there is nobody left to tell. Of what a terminal obeys only colours come through.
+/// Writes a line to stderr; where that fails there is nobody left to tell. Of what a terminal obeys only colours come through, and
+/// nothing that GitHub's runners obey.
 pub(super) fn to_stderr(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown::clean_coloured(text));
+    let _ = writeln!(io::stderr().lock(), "{}", shown::without_commands(&shown::clean_coloured(text)));
 }
 
-/// Writes text for people to stdout: nothing in it does anything to a terminal, but for colours where they are wanted.
+/// Writes commands to GitHub's runners, each of which is a line.
+pub(super) fn annotations_to_stderr(lines: &[String]) {
+    let mut out = io::stderr().lock();
+    for line in lines {
+        let _ = writeln!(out, "{}", shown::line(line));
+    }
+}
+
+/// Writes text for people to stdout: nothing in it does anything to a terminal, but for colours where they are wanted, nor to GitHub's
+/// runners.
 pub(super) fn to_stdout(text: &str, colours: bool) -> io::Result<()> {
-    bytes_to_stdout(if colours { shown::clean_coloured(text) } else { shown::clean(text) }.as_bytes())
+    let text = if colours { shown::clean_coloured(text) } else { shown::clean(text) };
+    bytes_to_stdout(shown::without_commands(&text).as_bytes())
 }
 
 /// Writes a JSON document to stdout, likewise.

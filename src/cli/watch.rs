@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::build::{ManifestArgs, RemoteArgs, Teller, WorkArgs, finish_uploads, manifest_path, print_net_error, read_manifest};
 use super::{Exit, Global, hook};
 use crate::build::{ClusterChoice, NetReport, NetStatus, Options, Report, StageReport, StageStatus, Workspace, is_meant, select_nets};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Kind, Result};
 use crate::family;
 use crate::files::{Bytes, Signature, lost};
@@ -114,7 +113,7 @@ fn look(path: &Path, careful: bool) -> Look {
         Err(_) => Look::Missing,
         Ok(metadata) if !metadata.is_file() => Look::NoFile,
         Ok(metadata) => {
-            let opened = careful.then(|| File::open(path).and_then(|file| file.metadata()).ok()).flatten();
+            let opened = careful.then(|| open_file(path).and_then(|file| file.metadata()).ok()).flatten();
             Look::File(Signature::of(&opened.unwrap_or(metadata)))
         }
     }

@@ -9,6 +9,7 @@ use super::color::{Ink, hex};
 use super::png;
 use super::raster::heat_pixels;
 use super::scene::{Anchor, Item, Scene};
+use crate::shown::is_harmful;
 
 /// A file of its own.
 pub fn document(scene: &Scene) -> String {
@@ -127,7 +128,8 @@ fn number(value: f32) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Text that means nothing to a reader of XML or HTML. Control characters, which XML forbids, become spaces.
+/// Text that means nothing to a reader of XML or HTML. Control characters, which XML forbids, become spaces; marks of direction, which
+/// turn around what is beside them, the character that stands for what cannot be shown.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -139,6 +141,7 @@ pub fn escaped(text: &str) -> String {
             '\'' => out.push_str("&#39;"),
             '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c if c.is_control() => out.push(' '),
+            c if is_harmful(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -149,6 +152,11 @@ pub fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::draw::{Area, Heat, Labels, Ramp};
+
+    #[test]
+    fn text_of_others_does_nothing_in_a_page() {
+        assert_eq!(escaped("a\u{202e}b\u{7}\u{9b}<i>\n"), "a\u{fffd}b  &lt;i&gt; ");
+    }
 
     #[test]
     fn a_scene_becomes_elements() {

@@ -307,9 +307,9 @@ impl<'a> Target<'a> {
     fn checked(shown: &'a Path, path: PathBuf, old: Option<Metadata>) -> Result<Self> {
         // Renaming onto `/dev/null` would replace the device by a file.
         match &old {
-            Some(old) if old.is_dir() => Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is a folder")),
             Some(old) if !old.is_file() => {
-                Err(Error::new(format!("cannot write `{}`", shown.display())).because("it is not a regular file"))
+                let what = if old.is_dir() { "it is a folder" } else { "it is not a regular file" };
+                Err(Error::new(format!("cannot write `{}`", shown.display())).because(what).help("move it away, or name another file"))
             }
             _ => Ok(Self { shown, path, old }),
         }

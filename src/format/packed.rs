@@ -93,14 +93,31 @@ pub fn reader<'a>(packing: Packing, source: impl BufRead + 'a, budget: u64) -> B
 /// When the data is damaged, cut off, or becomes more than [`budget`] allows.
 pub fn unpack(packed: &[u8], packing: Packing) -> Result<Vec<u8>> {
     let budget = budget(packed.len() as u64).min(MAX_IN_MEMORY);
-    let mut content = Vec::new();
-    let read = reader(packing, packed, budget).read_to_end(&mut content);
-    read.map_err(|error| {
+    read_within(reader(packing, packed, budget), budget).map_err(|error| {
         Error::new(format!("the {}-compressed data cannot be unpacked", packing.name()))
             .because(error)
             .help("the file may be cut off or damaged: copy or download it again")
-    })?;
-    Ok(content)
+    })
+}
+
+/// All of what is read, which is at most `budget` bytes: never is there room for more.
+fn read_within(mut reader: impl BufRead, budget: u64) -> io::Result<Vec<u8>> {
+    let most = usize::try_from(budget).unwrap_or(usize::MAX);
+    let mut content: Vec<u8> = Vec::new();
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(content);
+        }
+        if content.capacity() - content.len() < bytes.len() {
+            // Doubling, as far as that goes.
+            let more = content.len().min(most.saturating_sub(content.len())).max(bytes.len());
+            content.try_reserve_exact(more)?;
+        }
+        content.extend_from_slice(bytes);
+        let read = bytes.len();
+        reader.consume(read);
+    }
 }
 
 /// Up to `length` bytes of what the beginning of a file unpacks to; none where it is damaged.
@@ -248,5 +265,10 @@ pub(crate) mod tests {
         assert!((bomb.len() as u64) < SMALL / RATIO);
         let error = unpack(&bomb, Packing::Gzip).unwrap_err();
         assert!(error.to_string().contains("it becomes more than 67108864 bytes"), "{error}");
+        // Room is made for what may come, and no more.
+        for length in [0, 1, 3_000_001] {
+            let all = read_within(BufReader::with_capacity(BUFFER, io::repeat(7).take(length)), length).unwrap();
+            assert!(all.len() as u64 == length && all.capacity() <= all.len(), "{length}: {}", all.capacity());
+        }
     }
 }

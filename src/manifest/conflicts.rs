@@ -51,6 +51,7 @@ pub(super) fn check(content: &Content, folder: &Path, nets: &[ResolvedNet], disk
     let inputs = inputs(content, nets, disk);
     outputs(nets, &inputs, disk, problems);
     provenance(nets, &inputs, disk, problems);
+    report(content, disk, problems);
     swallowed(content, folder, nets, disk, problems);
 }
 
@@ -168,6 +169,21 @@ fn provenance(nets: &[ResolvedNet], inputs: &Inputs, disk: &mut Disk, problems: 
         let cause = "with `provenance = true` a file of that name is written beside the output";
         let problem = Problem::new(message, span, "the provenance of this output", cause, "write one of them to another path");
         problems.report(problem.and(place, label), place);
+    }
+}
+
+/// The page about builds is written, too.
+fn report(content: &Content, disk: &mut Disk, problems: &mut Once<'_>) {
+    let Some(page) = &content.report else { return };
+    if let Some((link, target)) = disk.escape(&page.value.resolved, false) {
+        let problem = Problem::new(
+            format!("the report `{}` leaves the manifest's folder through a symbolic link", page.value.typed),
+            page.span,
+            "this page",
+            format!("`{}` leads to `{}`", link.display(), target.display()),
+            "if that is the place you mean, write its real path; otherwise remove the link",
+        );
+        problems.report(problem, page.span);
     }
 }
 

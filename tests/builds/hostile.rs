@@ -23,12 +23,14 @@ positions = 150
 );
 
 /// All that looks at what a build left, or changes it.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 11] = [
     &["status"],
     &["build", "--locked"],
     &["build"],
     &["build", "--force"],
     &["verify"],
+    &["explain", "big"],
+    &["clean"],
     &["cache", "stats"],
     &["cache", "verify"],
     &["cache", "gc", "--unreachable", "--max-size", "0", "--grace", "0s"],
@@ -40,7 +42,7 @@ fn built() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("built");
     project::make(&path);
-    std::fs::write(path.join("nnue.toml"), MANIFEST).unwrap();
+    std::fs::write(path.join("nnue.toml"), MANIFEST.replacen('\n', "\nreport = \"report.html\"\n", 1)).unwrap();
     for _ in 0..3 {
         project::build(&path);
         std::thread::sleep(Duration::from_millis(150));
@@ -125,10 +127,13 @@ fn no_link_leads_a_build_out_of_the_project() {
         ".nnue/cache/v1/usage.lock",
         "nnue.lock",
         "latest.nnue.provenance.json",
+        "report.html",
+        "report-pictures",
     ] {
         assert!(places.iter().any(|place| place == Path::new(needed)), "{needed} is not among {places:?}");
     }
     assert!(places.iter().filter(|place| place.starts_with(".nnue/cache/v1")).count() > 15, "{places:?}");
+    assert!(places.iter().filter(|place| place.starts_with("report-pictures")).count() > 5, "{places:?}");
     let mut runs = 0;
     for place in &places {
         for dangling in [false, true] {
@@ -155,8 +160,10 @@ fn no_link_leads_a_build_out_of_the_project() {
                 file.set_modified(old).unwrap();
             }
             let before = snapshot(&victims);
-            // Outputs and their provenance that lead out of the project are refused with the manifest.
-            let is_output = place.starts_with("dist") || place.to_str().unwrap().starts_with("latest.nnue");
+            // Outputs, their provenance and the page that lead out of the project are refused with the manifest, folders of pictures
+            // when the page is written.
+            let is_output = ["dist", "latest.nnue", "report"].iter().any(|start| place.to_str().unwrap().starts_with(start));
+            let is_refused = !dangling && (place == Path::new("report.html") || place == Path::new("latest.nnue"));
             for args in COMMANDS {
                 let context = format!("{} leads {}", place.display(), if dangling { "nowhere" } else { "outside" });
                 let ran = run(&project, args, &context);
@@ -165,6 +172,9 @@ fn no_link_leads_a_build_out_of_the_project() {
                 assert!(!ran.err.contains("a bug in nnue"), "{context}: {args:?}\n{}", ran.transcript());
                 if place == Path::new("nnue.lock") && args[0] == "build" && !args.contains(&"--dry-run") && ran.code != 0 {
                     assert!(ran.err.contains("symbolic link") && ran.err.contains("help:"), "{context}\n{}", ran.transcript());
+                } else if args == ["build"] && is_refused {
+                    assert_eq!(ran.code, 2, "{context}\n{}", ran.transcript());
+                    assert!(ran.err.contains("leaves the manifest's folder through a symbolic link"), "{context}\n{}", ran.transcript());
                 } else if args == ["build"] && !is_output && place != Path::new("nnue.lock") {
                     assert_eq!(ran.code, 0, "{context}\n{}", ran.transcript());
                     assert_published(&project, &expected, &context);
@@ -173,6 +183,58 @@ fn no_link_leads_a_build_out_of_the_project() {
         }
     }
     println!("links planted: {}, commands run: {runs}", places.len() * 2);
+}
+
+/// Files that a command writes under a name, or in a folder, that nobody typed: a link there is replaced, or refused where it is a folder.
+#[test]
+fn no_link_leads_what_a_command_writes_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (victim, other) = (folder.path().join("victim"), folder.path().join("other"));
+    let page = ["show", "run.nnue", "--quantization", "ft127"];
+    let pictures = |out: &'static [&str]| [&page[..], &["--format", "svg"], out].concat();
+    let mut planted = 0;
+    for (args, link, is_folder) in [
+        (page.to_vec(), "run.html", false),
+        (pictures(&[]), "run", true),
+        (pictures(&[]), "run/biases.svg", false),
+        (pictures(&["--out", "typed"]), "typed/biases.svg", false),
+        (vec!["convert", "run.nnue", "--out-sha", "typed"], "typed/NET", false),
+        (vec!["man", "typed"], "typed/nnue-build.1", false),
+        (vec!["init", "."], "nnue.toml", false),
+    ] {
+        let project = folder.path().join("project");
+        for dangling in [false, true] {
+            let _ = (std::fs::remove_dir_all(&project), std::fs::remove_dir_all(&other));
+            project::make(&project);
+            std::fs::create_dir(&other).unwrap();
+            std::fs::write(&victim, "untouched").unwrap();
+            std::fs::remove_file(project.join("nnue.toml")).unwrap();
+            std::fs::create_dir(project.join("typed")).unwrap();
+            let net = std::fs::read(project.join("run.nnue")).unwrap();
+            let link = project.join(link.replace("NET", &format!("nn-{}.nnue", &crate::common::sha256(&net)[..12])));
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            let target = match (dangling, is_folder) {
+                (true, _) => folder.path().join("missing"),
+                (false, true) => other.clone(),
+                (false, false) => victim.clone(),
+            };
+            symlink(target, &link).unwrap();
+            let context = format!("{args:?}, {}, dangling: {dangling}", link.display());
+            let ran = run(&project, &args, &context);
+            planted += 1;
+            assert_eq!(std::fs::read(&victim).unwrap(), b"untouched", "{context}");
+            assert_eq!(other.read_dir().unwrap().count(), 0, "{context}");
+            assert!(!folder.path().join("missing").exists(), "{context}");
+            if is_folder || args[0] == "init" {
+                assert_eq!(ran.code, 1, "{context}\n{}", ran.transcript());
+                assert!(ran.err.contains("help:"), "{context}\n{}", ran.transcript());
+            } else {
+                assert_eq!(ran.code, 0, "{context}\n{}", ran.transcript());
+                assert!(link.symlink_metadata().unwrap().is_file(), "{context}");
+            }
+        }
+    }
+    println!("links planted before commands: {planted}");
 }
 
 #[test]
@@ -240,18 +302,24 @@ fn no_command_reads_a_pipe_or_a_device() {
             &["build", "-f", file],
             &["status", "-f", file],
             &["explain", "big", "--against", file],
-            &["perm", "apply", "run.nnue", file, "-o", "out.nnue"],
-            &["architecture", "check", file],
+            &["perm", "apply", "run.nnue", file, "out.nnue"],
+            &["perm", "show", file],
+            &["perm", "find", "--data", file, "--out", "out.npy"],
+            &["show", file, "--out", "out.html"],
+            &["show", "run.nnue", "--data", file, "--out", "out.html"],
+            &["inspect", "run.nnue", "--architecture", file],
         ] {
             if file == "." && args[0] == "explain" {
                 continue;
             }
             let ran = run(folder.path(), args, file);
             assert!((1..=2).contains(&ran.code), "{args:?}: {}", ran.transcript());
-            assert!(!ran.err.contains("a bug in nnue"), "{args:?}: {}", ran.transcript());
+            // It was the file that was refused, not the command line.
+            let not = ["a bug in nnue", "unexpected argument", "unrecognized", "For more information"];
+            assert!(!not.iter().any(|text| ran.err.contains(text)), "{args:?}: {}", ran.transcript());
         }
     }
-    assert!(!folder.path().join("out.nnue").exists() && !folder.path().join("out.safetensors").exists());
+    assert!(["out.nnue", "out.safetensors", "out.npy", "out.html"].iter().all(|name| !folder.path().join(name).exists()));
 }
 
 /// What a build that was killed noted, and left beside an output and in a folder that is an output no more.

@@ -110,7 +110,7 @@ fn no_name_in_a_file_reaches_the_terminal_as_it_is() {
     npy.extend((header.len() as u16).to_le_bytes());
     npy.extend(header.as_bytes());
     std::fs::write(path.join("perm.npy"), npy).unwrap();
-    for args in [&["perm", "apply", "good.nnue", "perm.npy", "-o", "out.nnue"][..], &["inspect", "perm.npy"]] {
+    for args in [&["perm", "apply", "good.nnue", "perm.npy", "out.nnue"][..], &["inspect", "perm.npy"]] {
         assert_clean(&nnue(path, args), "npy");
     }
 }
@@ -165,6 +165,53 @@ fn no_word_of_a_manifest_or_a_lock_reaches_the_terminal_as_it_is() {
             assert_clean(&nnue(path, args), &format!("{args:?} of {text:?}"));
         }
     }
+}
+
+/// What GitHub's runners obey, wherever a program prints it: names of nets, files and tensors may begin a line as a command, or go on in
+/// a new one.
+#[test]
+fn no_name_is_a_command_to_a_runner_of_workflows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_net(&path.join("run.nnue"), "small", 16, 1);
+    let evil = ["::set-output name=a::b", "x\n::add-mask::q", "##[add-mask]x", "\u{a0}::stop-commands::t"];
+    safetensors(&path.join("::error::a.safetensors"), &evil.map(str::to_owned), &[(evil[1].into(), evil[1].into())]);
+    let manifest = format!("version = 1\n[net.\"{}\"]\nsource = \"run.nnue\"\noutputs = [\"##[x]/\", \"::y::/a.nnue\"]\n", evil[0]);
+    std::fs::write(path.join("nnue.toml"), manifest).unwrap();
+    let file = "./::error::a.safetensors";
+    let mut seen = 0;
+    for args in [
+        &["inspect", file][..],
+        &["inspect", file, "--json"],
+        &["convert", file, "out.nnue"],
+        &["diff", file, file],
+        &["show", file],
+        &["build", "-v"],
+        &["build"],
+        &["build", "--json"],
+        &["status"],
+        &["graph"],
+        &["explain", evil[0]],
+        &["build", "--set", evil[1]],
+        &["verify"],
+        &["clean"],
+        &["nonsense\n::add-mask::q"],
+    ] {
+        for format in ["text", "github", "json"] {
+            let ran = nnue(path, [&["--log-format", format], args].concat());
+            for line in ran.out.lines().chain(ran.err.lines()) {
+                // The program's own.
+                let is_ours = format == "github" && ["::error ", "::warning "].iter().any(|start| line.starts_with(start));
+                assert!(is_ours || !(line.trim_start().starts_with("::") || line.contains("##[")), "{args:?}, {format}: {line:?}");
+                seen += usize::from(line.contains("\\u{3a}:") || line.contains("#\\u"));
+            }
+            assert!(!ran.err.lines().any(|line| line.starts_with("error: q")), "{args:?}: {}", ran.err);
+            if args.contains(&"--json") {
+                ran.json();
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]

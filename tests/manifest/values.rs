@@ -366,3 +366,11 @@ fn a_program_of_watch_is_an_argument_vector() {
     }
     assert!(parse(&head("[watch]\nrum = [\"x\"]\n")).is_err());
 }
+
+/// A path of two lines would be two in whatever lists files.
+#[test]
+fn paths_have_no_control_characters() {
+    let text = "version = 1\nreport = \"r\\n.html\"\n[net.a]\nsource = \"x\\t.nnue\"\noutputs = [\"a\\nEND\\nb.nnue\", \"d\\u009b/\"]\n";
+    let shown = render(&parse(text).unwrap_err());
+    assert_eq!(shown.matches("it has a control character, such as the end of a line").count(), 4, "{shown}");
+}

@@ -61,6 +61,7 @@ fn confine(args: &Args, place: &Place<'_>, global: &Global) {
     if let Some(needs) = Needs::network(&args.source).filter(|_| !args.optimize) {
         match place {
             Place::File(path) => needs.writing(path),
+            Place::Own(path) => needs.writing(path.as_path()),
             Place::Folder(folder) => needs.writing_in(folder),
         }
         .confine(global);

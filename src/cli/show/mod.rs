@@ -7,7 +7,7 @@ mod options;
 mod subject;
 mod views;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::draw::{raster, svg};
 use crate::error::{Error, Result};
-use crate::files::create_dir_all;
+use crate::files::{OwnPath, create_dir_all};
 use crate::show::Page;
 pub(crate) use options::Args;
 use options::Format;
@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         },
     };
     let written = match args.format {
-        Format::Html => vec![write_page(&target, &page, &ctx)?],
+        Format::Html => vec![write_page(&target, &page, &args, &ctx)?],
         Format::Svg | Format::Png => write_pictures(&target, &page, &args, &ctx)?,
     };
     if args.json {
@@ -56,15 +56,24 @@ fn single(args: &Args, ctx: &Ctx) -> Result<Page> {
     views::page(args, &loaded, ctx)
 }
 
-fn write_page(target: &Path, page: &Page, ctx: &Ctx) -> Result<Written> {
+fn write_page(target: &Path, page: &Page, args: &Args, ctx: &Ctx) -> Result<Written> {
     let html = page.html();
-    write_file(Place::File(target), ctx, |out| out.write_all(html.as_bytes()).map_err(|error| Error::io("cannot write", target, error)))
+    let own = OwnPath::from(target);
+    let place = if args.names_target() { Place::File(target) } else { Place::Own(&own) };
+    write_file(place, ctx, |out| out.write_all(html.as_bytes()).map_err(|error| Error::io("cannot write", target, error)))
 }
 
 /// Each picture in a file of its own, named by the picture, after the label where one was given.
 fn write_pictures(folder: &Path, page: &Page, args: &Args, ctx: &Ctx) -> Result<Vec<Written>> {
     check_folder_of(folder)?;
-    create_dir_all(folder)?;
+    // A folder that nobody typed is one of the program's own, as the pictures in any folder are.
+    let pictures = if args.names_target() {
+        create_dir_all(folder)?;
+        OwnPath::new(folder, "")
+    } else {
+        OwnPath::from(folder)
+    };
+    pictures.create_folder()?;
     let prefix = match &args.label {
         Some(label) => format!("{}_", label.replace(['/', '\\'], "_")),
         None => String::new(),
@@ -79,9 +88,9 @@ fn write_pictures(folder: &Path, page: &Page, args: &Args, ctx: &Ctx) -> Result<
             }
             Format::Svg | Format::Html => (svg::document(scene).into_bytes(), "svg"),
         };
-        let path: PathBuf = folder.join(format!("{prefix}{}.{ending}", scene.name));
-        let file =
-            write_file(Place::File(&path), ctx, |out| out.write_all(&bytes).map_err(|error| Error::io("cannot write", &path, error)))?;
+        let path = pictures.join(format!("{prefix}{}.{ending}", scene.name));
+        let write = |out: &mut dyn std::io::Write| out.write_all(&bytes).map_err(|error| Error::io("cannot write", path.as_path(), error));
+        let file = write_file(Place::Own(&path), ctx, write)?;
         written.push(file);
     }
     Ok(written)

@@ -196,6 +196,11 @@ impl Args {
         }
     }
 
+    /// Whether the user said where it goes.
+    pub(super) fn names_target(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// Where it goes.
     pub(super) fn target(&self) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {

@@ -1,7 +1,6 @@
 //! lc0's networks as a family of builds: which files are its own, what is made of them, and by whom.
 
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
 };
@@ -11,7 +10,7 @@ use super::{
     sniff::{HEAD, sniff_parts},
     tensor_file,
 };
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Result};
 use crate::family::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value};
 use crate::files::{Blake3, Bytes};
@@ -26,7 +25,7 @@ impl Family for Lc0 {
     fn recognizes(&self, content: FileKind, path: &FilePath) -> bool {
         // Read, not mapped: the file may be one that is being written.
         let looked = || -> std::io::Result<bool> {
-            let mut file = File::open(&path.resolved)?;
+            let mut file = open_file(&path.resolved)?;
             match content {
                 FileKind::Safetensors => tensor_file::is_marked_safetensors(&mut file),
                 FileKind::Npz => tensor_file::is_marked_npz(&mut file),

@@ -252,13 +252,16 @@ impl Reader<'_> {
         Some(self.path_text(key, item)?.map(|text| FilePath::new(folder, &text)))
     }
 
-    /// A path as typed: not empty, no NUL, not absurdly long.
+    /// A path as typed: not empty, no NUL or other control character, not absurdly long.
     pub(super) fn path_text(&mut self, key: &str, item: &Item) -> Option<Located<String>> {
         let text = self.string(key, item)?;
         let cause = if text.value.trim().is_empty() {
             "it is empty"
         } else if text.value.contains('\0') {
             "it has a NUL character"
+        } else if text.value.chars().any(char::is_control) {
+            // Lists of files, of which one is a line, would have more of them.
+            "it has a control character, such as the end of a line"
         } else if text.value.len() > LONGEST_PATH {
             "no system accepts a path that long"
         } else if text.value.starts_with("~/") || text.value.starts_with('$') {

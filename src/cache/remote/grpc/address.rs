@@ -9,6 +9,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use super::super::credentials::{AUTHORITIES, authorization, in_the_open, printable};
 use super::super::transport::shown;
 use super::super::variable;
+use crate::ctx::read_file;
 use crate::error::{Error, Kind, Result};
 
 const TOKEN: &str = "NNUE_REMOTE_TOKEN";
@@ -109,11 +110,7 @@ fn tls() -> Result<ClientTlsConfig> {
 fn pem(path: &str, variable: &str, what: &str) -> Result<Vec<u8>> {
     let named = |error: Error| error.kind_is(Kind::Usage).help(format!("`{variable}` names this file"));
     let path = Path::new(path);
-    let size = std::fs::metadata(path).map_err(|error| named(Error::io("cannot read", path, error)))?.len();
-    if size > MAX_PEM {
-        return Err(named(Error::usage(format!("`{}` is not a PEM file", path.display())).because(format!("it has {size} bytes"))));
-    }
-    let bytes = std::fs::read(path).map_err(|error| named(Error::io("cannot read", path, error)))?;
+    let bytes = read_file(path, MAX_PEM).map_err(|error| named(Error::io("cannot read", path, error)))?;
     let text = String::from_utf8_lossy(&bytes);
     // `-----BEGIN EC PRIVATE KEY-----` is one as well.
     if !text.lines().any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{what}-----"))) {

@@ -15,12 +15,15 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use super::super::credentials::{AUTHORITIES, authorization, in_the_open};
 use super::super::transport::{Body, Failure, Moved, Place, Transport, too_long};
 use super::super::variable;
+use crate::ctx::read_file;
 use crate::error::{Error, Kind, Result};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Redirects that a download follows.
 const REDIRECTS: u32 = 4;
+/// The most bytes of a file of certificates; the list of a whole system has a quarter of a million.
+const MAX_CERTIFICATES: u64 = 16 << 20;
 /// Bytes that are read or sent at once.
 const PIECE: usize = 64 << 10;
 
@@ -61,7 +64,7 @@ pub(in super::super) fn open(url: &str) -> Result<(Box<dyn Transport>, Option<St
 /// The certificates of a PEM file.
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
     let named = |error: Error| error.kind_is(Kind::Usage).help(format!("`{AUTHORITIES}` names this file"));
-    let bytes = std::fs::read(path).map_err(|error| named(Error::io("cannot read the certificates", path, error)))?;
+    let bytes = read_file(path, MAX_CERTIFICATES).map_err(|error| named(Error::io("cannot read the certificates", path, error)))?;
     let found: Vec<_> =
         parse_pem(&bytes).filter_map(|item| if let Ok(PemItem::Certificate(found)) = item { Some(found) } else { None }).collect();
     if found.is_empty() {

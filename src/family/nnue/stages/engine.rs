@@ -4,13 +4,13 @@
 //! numbers that are compared here. That it took the file is shown by what it writes out again, or by the line in which it names it:
 //! an engine that ignores an option plays well, too.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Result};
 use crate::files::note_unfinished;
 use crate::format::nnue;
@@ -230,7 +230,7 @@ impl Desk<'_> {
             return Err(none(format!("what is there is not a file of at most {most} bytes")));
         }
         let mut found = Vec::new();
-        let read = File::open(&path).and_then(|opened| opened.take(most).read_to_end(&mut found));
+        let read = open_file(&path).and_then(|opened| opened.take(most).read_to_end(&mut found));
         read.map_err(|error| none(error.to_string()))?;
         if found == *file {
             return Ok(Exported::Bytes);
