@@ -387,6 +387,8 @@ words! {
         Gather = "gather",
         /// activation matrix to permutation: sends nothing where gather ran there
         Search = "search",
+        /// a written file against its source: sends both networks and the data; what the source has as floats is looked at here
+        Prove = "prove",
     }
 }
 

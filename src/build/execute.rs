@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use petgraph::Direction;
@@ -114,6 +115,8 @@ pub(super) struct Build<'a> {
     pub(super) in_flight: Mutex<HashMap<Key, InFlight>>,
     /// What came of looking at files before they got their names.
     pub(super) trials: Trials,
+    /// Whether a cluster was told how long stages took in earlier builds.
+    pub(super) learned: AtomicBool,
     /// The note that this build has begun to write.
     begun: OnceLock<Option<Begun>>,
 }
@@ -156,6 +159,7 @@ impl<'a> Build<'a> {
             users,
             in_flight: Mutex::default(),
             trials: Trials::default(),
+            learned: AtomicBool::new(false),
             begun: OnceLock::new(),
         }
     }

@@ -225,7 +225,7 @@ impl Build<'_> {
         let accept = |output: &Output, made: &Candidate<'_>| {
             self.accept_sums(node, output, &|action| states.get(action))?;
             self.accept(node, output, &made.written, made.path)?;
-            self.try_out(node, output, made, states, values)?;
+            self.try_out(node, output, made, states, values, slot)?;
             let tried = |action: NodeIndex| self.trials.state(action).unwrap_or_else(|| states.get(action));
             self.accept_sums(node, output, &tried)
         };
@@ -235,19 +235,40 @@ impl Build<'_> {
         if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None, elsewhere: None });
         }
-        let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
-        let settled = match self.run_there(&runner, node, preimage, reason, states, slot)? {
-            Place::Ran(settled) => *settled,
-            Place::Here(here) => {
-                let settled = self.perform(&runner, node, preimage, reason, outputs)?;
-                drop(here);
-                settled
-            }
-        };
+        let settled = self.run_somewhere(&runner, node, preimage, reason, states, slot)?;
         if let Some(known) = &mut in_flight {
             **known = Some(settled.result.clone());
         }
         Ok(settled)
+    }
+
+    /// Runs the stage on the cluster or here, and records what came of it.
+    pub(super) fn run_somewhere(
+        &self,
+        runner: &Runner<'_>,
+        node: NodeIndex,
+        preimage: &Preimage,
+        reason: &Reason,
+        states: &States,
+        slot: &Slot<'_>,
+    ) -> Result<Settled> {
+        let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
+        match self.run_there(runner, node, preimage, reason, states, slot)? {
+            Place::Ran(settled) => Ok(*settled),
+            Place::Here(here) => {
+                let settled = self.perform(runner, node, preimage, reason, outputs)?;
+                if let Some(here) = here {
+                    here.took(settled.result.duration_s);
+                }
+                Ok(settled)
+            }
+            Place::Disproved(here, failure) => {
+                let settled = self.perform(runner, node, preimage, reason, outputs)?;
+                here.took(settled.result.duration_s);
+                self.contradicted(node, failure);
+                Ok(settled)
+            }
+        }
     }
 
     /// Runs the stage, and records what came of it. A write action is published as `outputs`.
@@ -274,6 +295,7 @@ impl Build<'_> {
             stored,
             bytes,
             duration_s: seconds,
+            elsewhere: false,
             created_by: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let record = ActionRecord { preimage: preimage.clone(), result: result.clone() };

@@ -102,7 +102,7 @@ impl Runner<'_> {
     /// Puts a record into the local cache; `stored` says whether the blob is there.
     fn note(&self, found: &Found, stored: bool) -> ActionResult {
         let ActionRecord { preimage, result } = found.record.clone();
-        let record = ActionRecord { preimage, result: ActionResult { stored, ..result } };
+        let record = ActionRecord { preimage, result: ActionResult { stored, elsewhere: true, ..result } };
         self.workspace.cache.put_record(&record);
         record.result
     }

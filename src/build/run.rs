@@ -59,8 +59,8 @@ pub(super) struct Runner<'a> {
 
 /// The inputs of one action of a build.
 pub(super) struct NodeInputs<'a> {
-    runner: &'a Runner<'a>,
-    node: NodeIndex,
+    pub(super) runner: &'a Runner<'a>,
+    pub(super) node: NodeIndex,
 }
 
 impl Inputs for NodeInputs<'_> {

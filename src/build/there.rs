@@ -3,14 +3,17 @@
 //! What is believed of a result by itself is checked in [`crate::exec::remote`]; here is checked what only a build knows: that it fits the
 //! network at hand.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
+use serde_json::Value as Json;
 
 use super::Workspace;
 use super::execute::Build;
-use super::run::{Runner, changed};
+use super::run::{NodeInputs, Runner, changed};
 use super::schedule::Slot;
 use super::state::{Elsewhere, Settled, States};
 use crate::cache::record::{ActionResult, Said};
@@ -21,11 +24,11 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::exec::remote::cost::{Here, Work};
 use crate::exec::remote::{Cluster, ClusterTraffic, Job, Options as ClusterOptions, Ran, Tried, tool};
-use crate::family::{self, Value};
+use crate::family::{self, Packed, Value};
 use crate::files::{Blake3, Bytes};
 use crate::manifest::{self, Manifest};
-use crate::plan::{Node, Reason};
-use crate::stage::{Action, Role, Stored};
+use crate::plan::{Node, Reason, preimage_of};
+use crate::stage::{Action, Role, Stage, Stored};
 
 /// Environment variable with the share of results of a cluster that are made again here and compared, from 0 to 1.
 pub const RECHECK_VARIABLE: &str = "NNUE_REMOTE_RECHECK";
@@ -48,6 +51,15 @@ pub(super) enum Place<'a> {
     Ran(Box<Settled>),
     /// Here, which a cluster should know of.
     Here(Option<Here<'a>>),
+    /// Here, since it was found there not to be so: [`Build::contradicted`] is told if it is.
+    Disproved(Here<'a>, Failure),
+}
+
+/// What is asked of a worker.
+struct Errand {
+    /// Of [`Action::elsewhere`], on the inputs that travel.
+    preimage: Preimage,
+    inputs: Vec<Input>,
 }
 
 /// An action on its way to the cluster.
@@ -173,8 +185,9 @@ impl Build<'_> {
         }
         let network = runner.network_of(node)?;
         let stages = family::stages(action);
-        let core_s = stages.core_seconds(action, &network, self.matrix_bytes(node, &network, states)?)?;
-        let here = || Ok(Place::Here(Some(cluster.here(core_s))));
+        self.learn_from_records(cluster, &network);
+        let core_s = cluster.expected(action, stages.core_seconds(action, &network, self.matrix_bytes(node, &network, states)?)?);
+        let here = || Ok(Place::Here(Some(cluster.here(action, core_s))));
         if !cluster.may_be_worth(core_s) {
             return here();
         }
@@ -183,22 +196,27 @@ impl Build<'_> {
             let digests = self.workspace.files.digests(tool)?;
             Ok((digests.sha256, digests.len))
         })?;
-        let inputs = runner.files_for(cluster, node, &network)?;
+        // What cannot be packed fails here, in its own words.
+        let Some(Errand { preimage: asked, inputs }) = runner.errand(cluster, node, &network)? else { return here() };
         let most = stages.most_bytes(action, &network)?;
         let stays = self.stays(cluster, node, &network, most)?;
-        let Some(up) = slot.away(|| cluster.missing(&inputs, action.stage()))? else { return here() };
+        let Some(up) = slot.away(|| cluster.missing(&inputs, action.stage(), || self.shared(cluster)))? else { return here() };
         let Some(place) = cluster.admit(Work { core_s, up, down: if stays { 0 } else { most } }) else { return here() };
 
         let net = self.users.get(&node).and_then(|users| self.graph.nets.get(*users.first()?)).map_or("", |net| &net.name);
         let running = runner.ctx.running();
         let trip = Trip { cluster, runner, node, action, net, slot, core_s };
-        let job = Job { preimage, stage: action.stage(), net, inputs, again: false };
+        let job = Job { preimage: &asked, stage: action.stage(), net, inputs, is_finding: action.is_finding(), again: false };
         let mut tried = slot.away(|| cluster.run(job, core_s, runner.ctx))?;
         if matches!(tried, Tried::Evicted) {
-            tried = self.again_there(trip, preimage)?;
+            tried = self.again_there(trip)?;
         }
         drop(place);
-        let Tried::Ran(ran) = tried else { return here() };
+        let ran = match tried {
+            Tried::Ran(ran) => ran,
+            Tried::Disproved(failure) => return Ok(Place::Disproved(cluster.here(action, core_s), failure)),
+            Tried::Here | Tried::Evicted => return here(),
+        };
         let taken = self.take(trip, *ran, &network, !stays)?;
         drop((running, network));
         let Some((result, elsewhere)) = taken else { return here() };
@@ -207,7 +225,7 @@ impl Build<'_> {
         }
         let record = ActionRecord { preimage: preimage.clone(), result };
         self.workspace.cache.put_record(&record);
-        if let Some(remote) = &self.workspace.remote {
+        if let Some(remote) = self.workspace.remote.as_ref().filter(|_| action.is_stored()) {
             remote.upload(&record);
         }
         let seconds = record.result.duration_s;
@@ -215,34 +233,42 @@ impl Build<'_> {
         Ok(Place::Ran(Box::new(Settled { preimage, result, ran: Some((seconds, reason.clone())), elsewhere: Some(elsewhere) })))
     }
 
+    /// Says that what is so here was not so there.
+    pub(super) fn contradicted(&self, node: NodeIndex, there: Failure) {
+        if let (Some(cluster), Some(action)) = (&self.workspace.cluster, self.graph.action(node)) {
+            cluster.contradicted(action.stage(), there);
+        }
+    }
+
     /// Once more, after the cluster lost what an earlier action left there: that one runs again first, whatever the cluster remembers.
-    fn again_there(&self, trip: Trip<'_>, preimage: &Preimage) -> Result<Tried> {
+    fn again_there(&self, trip: Trip<'_>) -> Result<Tried> {
         let Trip { cluster, runner, node, action, net, slot, core_s } = trip;
         let lost = || cluster.failed(action.stage(), Failure::Refused("it lost files that it had, again and again".to_owned()));
         let Some(before) = self.graph.input(node, Role::Matrix) else { return lost() };
-        let (Some(made_by), Some(asked)) = (self.graph.action(before), self.graph.preimage(before, runner.digest)?) else {
+        let (Some(made_by), Some(made)) = (self.graph.action(before), self.graph.preimage(before, runner.digest)?) else {
             return lost();
         };
         let Some(digest) = (runner.digest)(before).filter(|_| cluster.offers(made_by)) else { return lost() };
         let network = runner.network_of(before)?;
         // Another search over it may be at the same.
-        let place = self.in_flight(asked.key());
+        let place = self.in_flight(made.key());
         let held = slot.away(|| place.lock().unwrap_or_else(PoisonError::into_inner));
         if !slot.away(|| cluster.has(digest)) {
             cluster.forget(digest);
-            let inputs = runner.files_for(cluster, before, &network)?;
-            let job = Job { preimage: &asked, stage: made_by.stage(), net, inputs, again: true };
+            let Some(Errand { preimage, inputs }) = runner.errand(cluster, before, &network)? else { return lost() };
+            let job = Job { preimage: &preimage, stage: made_by.stage(), net, inputs, is_finding: false, again: true };
             let made = slot.away(|| cluster.run(job, core_s, runner.ctx))?;
             match made {
                 Tried::Ran(ran) if ran.record.result.output_digest == digest => {}
                 // Why was said.
                 Tried::Here => return Ok(Tried::Here),
-                Tried::Ran(_) | Tried::Evicted => return lost(),
+                Tried::Ran(_) | Tried::Evicted | Tried::Disproved(_) => return lost(),
             }
         }
         drop(held);
-        let inputs = runner.files_for(cluster, node, &network)?;
-        let tried = slot.away(|| cluster.run(Job { preimage, stage: action.stage(), net, inputs, again: false }, core_s, runner.ctx))?;
+        let Some(Errand { preimage, inputs }) = runner.errand(cluster, node, &network)? else { return lost() };
+        let job = Job { preimage: &preimage, stage: action.stage(), net, inputs, is_finding: false, again: false };
+        let tried = slot.away(|| cluster.run(job, core_s, runner.ctx))?;
         if matches!(tried, Tried::Evicted) { lost() } else { Ok(tried) }
     }
 
@@ -250,16 +276,17 @@ impl Build<'_> {
     fn take(&self, trip: Trip<'_>, ran: Ran, network: &Value, is_wanted: bool) -> Result<Option<(ActionResult, Elsewhere)>> {
         let Trip { cluster, runner, node, action, slot, .. } = trip;
         let stage = action.stage();
-        let most = family::stages(action).most_bytes(action, network)?;
-        if ran.artifact.bytes > most {
-            let why = format!("its artifact has {} bytes, and no such result has more than {most}", ran.artifact.bytes);
+        let stages = family::stages(action);
+        let most = stages.most_bytes(action, network)?;
+        if let Some(artifact) = ran.artifact.filter(|artifact| artifact.bytes > most) {
+            let why = format!("its artifact has {} bytes, and no such result has more than {most}", artifact.bytes);
             cluster.reject(&ran, stage, &why)?;
             return Ok(None);
         }
         let mut stored = false;
-        if is_wanted {
+        if let Some(artifact) = ran.artifact.filter(|_| is_wanted) {
             let digest = ran.record.result.output_digest;
-            let fetched = slot.away(|| cluster.fetch(digest, ran.artifact, most))?;
+            let fetched = slot.away(|| cluster.fetch(digest, artifact, most))?;
             let bytes = match fetched {
                 Ok(bytes) => bytes,
                 Err(failure) => {
@@ -267,7 +294,6 @@ impl Build<'_> {
                     return Ok(None);
                 }
             };
-            let stages = family::stages(action);
             let value = stages.read_stored(action, &bytes).and_then(|value| stages.check_fits(action, &value, network).map(|()| value));
             match value {
                 Ok(value) => {
@@ -281,14 +307,17 @@ impl Build<'_> {
             }
         }
         let Ran { record, worker, from_cache, seconds, .. } = ran;
-        if let Said::Known(outcome) = &record.result.said
-            && let Some(overflow) = outcome.overflow()
-        {
+        let Said::Known(outcome) = record.result.said else {
+            return Err(Error::new("a record says nothing of its stage: this is a bug in nnue, please report it"));
+        };
+        let outcome = stages.completed(action, outcome, &NodeInputs { runner, node }, runner.ctx)?;
+        if let Some(overflow) = outcome.overflow() {
             runner.ctx.warn(overflow.warning());
         }
         // Who finds a result takes no time for it.
         let duration_s = if from_cache { 0.0 } else { seconds };
-        Ok(Some((ActionResult { stored, duration_s, ..record.result }, Elsewhere { worker, from_cache })))
+        let result = ActionResult { said: Said::Known(outcome), stored, duration_s, elsewhere: true, ..record.result };
+        Ok(Some((result, Elsewhere { worker, from_cache })))
     }
 
     /// Makes a result again here, and compares.
@@ -314,12 +343,61 @@ impl Build<'_> {
             return Ok(false);
         }
         for user in users {
-            let goes = cluster.offers(user) && cluster.may_be_worth(family::stages(user).core_seconds(user, network, most)?);
+            let goes = cluster.offers(user)
+                && cluster.may_be_worth(cluster.expected(user, family::stages(user).core_seconds(user, network, most)?));
             if !goes {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Files that several actions may need there: all positions. What cannot be read fails where it is needed.
+    fn shared(&self, cluster: &Cluster) -> Vec<Blob> {
+        let nodes = self.graph.dag.node_indices().filter(|node| self.graph.action(*node).is_some_and(|action| cluster.offers(action)));
+        let inputs: BTreeSet<NodeIndex> = nodes
+            .flat_map(|node| self.graph.inputs(node))
+            .filter(|(role, _)| matches!(role, Role::Data(_)))
+            .map(|(_, file)| file)
+            .collect();
+        let files = inputs.into_iter().filter_map(|input| match &self.graph.dag[input] {
+            Node::File(file) => self.workspace.files.digests(&file.path.resolved).ok(),
+            Node::Action(_) => None,
+        });
+        files.map(|digests| Blob { sha256: digests.sha256, bytes: digests.len }).collect()
+    }
+
+    /// Tells the cluster's model, once, how long stages took that ran here in earlier builds of these nets; `network` is one of theirs, whose
+    /// size most have.
+    fn learn_from_records(&self, cluster: &Cluster, network: &Value) {
+        /// Records of each stage that are looked at.
+        const ENOUGH: usize = 16;
+        if self.learned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut seen: HashMap<Stage, usize> = HashMap::new();
+        for last in self.last.iter().flatten() {
+            // That of the net's gather, which stands before its search.
+            let mut matrix = 0;
+            for state in &last.stages {
+                let Some(count) = Stage::named(&state.stage).map(|stage| seen.entry(stage).or_default()).filter(|count| **count < ENOUGH)
+                else {
+                    continue;
+                };
+                let preimage = state.preimage.to_value();
+                let params = preimage.get("params").and_then(Json::as_object);
+                let action = Stage::named(&state.stage).and_then(|stage| Action::like(stage, params?));
+                let (Some(action), Some(record)) = (action, self.workspace.cache.get_record(state.key())) else { continue };
+                *count += 1;
+                if action.stage() == Stage::Gather {
+                    matrix = record.result.bytes;
+                }
+                let reckoned_s = family::stages(&action).core_seconds(&action, network, matrix);
+                if let (Ok(reckoned_s), false) = (reckoned_s, record.result.elsewhere) {
+                    cluster.learn(&action, reckoned_s, record.result.duration_s);
+                }
+            }
+        }
     }
 
     /// The size of the matrix that a search reads; 0 where it reads none.
@@ -335,38 +413,41 @@ impl Build<'_> {
 }
 
 impl Runner<'_> {
-    /// The inputs of an action as files for a worker.
-    fn files_for(&self, cluster: &Cluster, node: NodeIndex, network: &Value) -> Result<Vec<Input>> {
+    /// What a worker is asked in place of an action, with the files that it gets; `None` where the network cannot travel.
+    fn errand(&self, cluster: &Cluster, node: NodeIndex, network: &Value) -> Result<Option<Errand>> {
         let action = self.graph.action(node).ok_or_else(|| Error::new("a file is not an action"))?;
-        let mut files = Vec::new();
-        for (role, input) in self.graph.inputs(node) {
+        let (mut files, mut named) = (Vec::new(), Vec::new());
+        for (role, input) in self.graph.inputs(node).into_iter().filter(|(role, _)| role.travels()) {
             let path = format!("in/{role}");
+            let mut digest = self.input_digest(node, role)?;
             files.push(match &self.graph.dag[input] {
                 Node::File(file) => {
                     let digests = self.workspace.files.digests(&file.path.resolved)?;
-                    if (self.digest)(input) != Some(digests.blake3) {
+                    if digests.blake3 != digest {
                         return Err(changed(file));
                     }
                     let blob = Blob { sha256: digests.sha256, bytes: digests.len };
                     Input { path, blob, source: Source::File(file.path.resolved.clone()), executable: false }
                 }
                 Node::Action(_) if role == Role::Network => {
-                    let packed = family::stages(action).packed(network);
-                    Input::memory(
-                        &path,
-                        packed.ok_or_else(|| Error::new("a network cannot be sent: this is a bug in nnue, please report it"))?,
-                    )
+                    let Some(Packed { bytes, digest: of_bytes }) = family::stages(action).packed(action, network) else { return Ok(None) };
+                    digest = of_bytes.unwrap_or(digest);
+                    Input::memory(&path, bytes)
                 }
-                Node::Action(_) => {
-                    let digest = self.input_digest(node, role)?;
-                    match cluster.known(digest) {
-                        Some(blob) => Input { path, blob, source: Source::There, executable: false },
-                        None => Input::memory(&path, self.artifact(node, role, input, digest)?),
-                    }
+                Node::Action(_) if role == Role::Published => {
+                    let file = (self.published)(input)
+                        .ok_or_else(|| Error::new("no file was published: this is a bug in nnue, please report it"))?;
+                    // Whoever gets it finds out whether it is the one.
+                    Input::memory(&path, Bytes::map(&file)?)
                 }
+                Node::Action(_) => match cluster.known(digest) {
+                    Some(blob) => Input { path, blob, source: Source::There, executable: false },
+                    None => Input::memory(&path, self.artifact(node, role, input, digest)?),
+                },
             });
+            named.push((role, Some(digest)));
         }
-        Ok(files)
+        Ok(Some(Errand { preimage: preimage_of(&action.elsewhere(), named)?, inputs: files }))
     }
 
     /// The bytes of an input that is stored.

@@ -13,6 +13,7 @@ use petgraph::graph::NodeIndex;
 use super::earlier::Earlier;
 use super::execute::{Build, place};
 use super::run::{Candidate, Runner};
+use super::schedule::Slot;
 use super::state::{Settled, State, States};
 use super::values::Values;
 use crate::cache::Key;
@@ -67,9 +68,17 @@ impl Build<'_> {
     ///
     /// # Errors
     /// That of the first trial that the file fails.
-    pub(super) fn try_out(&self, write: NodeIndex, output: &Output, made: &Candidate<'_>, states: &States, values: &Values) -> Result<()> {
+    pub(super) fn try_out(
+        &self,
+        write: NodeIndex,
+        output: &Output,
+        made: &Candidate<'_>,
+        states: &States,
+        values: &Values,
+        slot: &Slot<'_>,
+    ) -> Result<()> {
         for trial in self.graph.trials(write) {
-            if let Err(error) = self.try_by(trial, write, made, states, values) {
+            if let Err(error) = self.try_by(trial, write, made, states, values, slot) {
                 if error.kind() == Kind::Interrupted {
                     return Err(error);
                 }
@@ -83,7 +92,15 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn try_by(&self, trial: NodeIndex, write: NodeIndex, made: &Candidate<'_>, states: &States, values: &Values) -> Result<()> {
+    fn try_by(
+        &self,
+        trial: NodeIndex,
+        write: NodeIndex,
+        made: &Candidate<'_>,
+        states: &States,
+        values: &Values,
+        slot: &Slot<'_>,
+    ) -> Result<()> {
         if let Some(error) = self.graph.inputs(trial).into_iter().find_map(|(_, input)| states.failure(input)) {
             let stage = self.graph.action(trial).map_or("a trial", |action| action.stage().name());
             return Err(Error::new(format!("`{stage}` cannot look at the file")).because(error));
@@ -106,7 +123,7 @@ impl Build<'_> {
         let accept = |_: &Output, _: &Candidate<'_>| Err(Error::new("a trial publishes nothing: this is a bug in nnue, please report it"));
         let ctx = self.scope(trial);
         let runner = self.runner(&ctx, values, &digest, &accept, &published);
-        let settled = self.perform(&runner, trial, &preimage, &reason, &[])?;
+        let settled = self.run_somewhere(&runner, trial, &preimage, &reason, states, slot)?;
         self.trials.passed().insert(trial, settled);
         Ok(())
     }

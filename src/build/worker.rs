@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! request.json      the preimage, byte for byte
-//! in/network        a network, as a `.nnue` file of any packing
+//! in/network        a network: a `.nnue` file of any packing, or what of a described one is needed
 //! in/data.0 …       files of positions
 //! in/matrix         what `gather` left
-//! out/artifact      the result, as the local cache keeps it
+//! in/published      the file that `prove` looks at
+//! out/artifact      the result, as the local cache keeps it; nothing of `prove`
 //! out/record        its record, sealed as the local cache has it; without time and place, so that two workers give equal bytes
 //! ```
 //!
@@ -49,7 +50,8 @@ pub fn run_stage(request: &Path, input: &Path, output: &Path, ctx: &Ctx) -> Resu
     if preimage.as_str() != text {
         return Err(not_a_request(request).because("its JSON is not in the canonical form"));
     }
-    let Request { action, inputs } = Request::of(&preimage.to_value()).map_err(|error| error.context(message(request)))?;
+    let network = || Bytes::input(&input.join(Role::Network.to_string()), ctx);
+    let Request { action, inputs } = Request::of(&preimage.to_value(), network).map_err(|error| error.context(message(request)))?;
     let inputs = Laid::new(&action, inputs, input, ctx)?;
     let output = OwnPath::new(Path::new("."), output);
     output.create_folder()?;
@@ -59,21 +61,28 @@ pub fn run_stage(request: &Path, input: &Path, output: &Path, ctx: &Ctx) -> Resu
     }
     let product = Local.execute(&action, &inputs, ctx)?;
     inputs.check_unchanged()?;
-    let Product::Stored { value, outcome } = product else {
-        return Err(Error::new(format!("{} gave no artifact: this is a bug in nnue, please report it", action.stage())));
+    let (outcome, stored, (output_digest, bytes)) = match product {
+        Product::Stored { value, outcome } => {
+            let written = output.join(ARTIFACT).write(Durability::Fast, |out| {
+                let mut hashing = HashingWriter::<_, Blake3>::new(out);
+                value.write(&mut hashing)?;
+                let (_, digest, bytes) = hashing.finish();
+                Ok((digest, bytes))
+            });
+            (outcome, true, written?)
+        }
+        Product::Finding { digest, outcome } => (outcome, false, (digest, 0)),
+        Product::Value { .. } | Product::File(_) => {
+            return Err(Error::new(format!("{} is no stage for workers: this is a bug in nnue, please report it", action.stage())));
+        }
     };
-    let (output_digest, bytes) = output.join(ARTIFACT).write(Durability::Fast, |out| {
-        let mut hashing = HashingWriter::<_, Blake3>::new(out);
-        value.write(&mut hashing)?;
-        let (_, digest, bytes) = hashing.finish();
-        Ok((digest, bytes))
-    })?;
     let result = ActionResult {
         said: Said::Known(outcome),
         output_digest,
-        stored: true,
+        stored,
         bytes,
         duration_s: 0.0,
+        elsewhere: false,
         created_by: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let record = ActionRecord { preimage, result }.encode()?;
@@ -88,8 +97,8 @@ struct Request {
 }
 
 impl Request {
-    /// What a preimage asks for.
-    fn of(preimage: &Json) -> Result<Self> {
+    /// What a preimage asks for; `network` gives the bytes of the network that was laid beside it.
+    fn of(preimage: &Json, network: impl FnOnce() -> Result<Bytes>) -> Result<Self> {
         let member = |name: &str| preimage.get(name).unwrap_or(&Json::Null);
         if preimage.as_object().is_none_or(|members| members.len() != 5) {
             return Err(Error::usage("it is not the preimage of a key"));
@@ -103,7 +112,10 @@ impl Request {
             let (asked, own) = (member("stage_version"), stage.version());
             return Err(other_version(format!("it asks for version {asked} of {stage}, and this nnue has version {own}")));
         }
-        let action = member("params").as_object().and_then(|params| Action::of_params(stage, params));
+        let action = match member("params").as_object() {
+            Some(params) => family::requested(stage, params, network)?,
+            None => None,
+        };
         let action = action.ok_or_else(|| other_version(format!("{stage} with these parameters is not run on its own")))?;
         let named = member("inputs").as_object().into_iter().flatten();
         let inputs = named.map(|(name, digest)| Some((Role::named(name)?, digest.as_str()?.parse().ok()?)));
@@ -123,6 +135,12 @@ fn fits(stage: Stage, inputs: &BTreeMap<Role, Blake3>) -> bool {
     match stage {
         Stage::Gather => in_order && data > 0 && inputs.len() == data + 1 && inputs.contains_key(&Role::Network),
         Stage::Search => inputs.len() == 1 && inputs.contains_key(&Role::Matrix),
+        Stage::Prove => {
+            in_order
+                && data > 0
+                && inputs.len() == data + 2
+                && [Role::Network, Role::Published].iter().all(|role| inputs.contains_key(role))
+        }
         _ => false,
     }
 }
@@ -131,22 +149,23 @@ fn fits(stage: Stage, inputs: &BTreeMap<Role, Blake3>) -> bool {
 struct Laid {
     digests: BTreeMap<Role, Blake3>,
     folder: PathBuf,
-    /// Files of positions, as they were when they were digested.
-    signatures: Vec<(PathBuf, Signature)>,
+    /// Files of positions and the one that is proven, as they were when they were digested.
+    signatures: Vec<(Role, PathBuf, Signature)>,
     stages: &'static dyn family::Stages,
     ctx: Ctx,
 }
 
 impl Laid {
-    /// Proves that the files are those of the request, of which only the positions are left in their files.
+    /// Proves that the files are those of the request that are not read as a whole later.
     fn new(action: &Action, digests: BTreeMap<Role, Blake3>, folder: &Path, ctx: &Ctx) -> Result<Self> {
         let mut laid =
             Self { digests, folder: folder.to_owned(), signatures: Vec::new(), stages: family::stages(action), ctx: ctx.clone() };
-        for (role, path) in laid.files() {
+        let published = laid.has(Role::Published).then(|| (Role::Published, laid.path(Role::Published)));
+        for (role, path) in laid.files().into_iter().chain(published) {
             let before = laid.signature(&path)?;
             let (found, _) = hash_file_blake3(&path, ctx)?;
             laid.check(role, &path, found)?;
-            laid.signatures.push((path, before));
+            laid.signatures.push((role, path, before));
         }
         Ok(laid)
     }
@@ -198,7 +217,7 @@ impl Inputs for Laid {
     }
 
     fn published(&self) -> Result<PathBuf> {
-        Err(Error::new("nothing is published here: this is a bug in nnue, please report it"))
+        self.digest(Role::Published).map(|_| self.path(Role::Published))
     }
 
     fn digest(&self, role: Role) -> Result<Blake3> {
@@ -206,8 +225,9 @@ impl Inputs for Laid {
     }
 
     fn check_unchanged(&self) -> Result<()> {
-        for (path, before) in &self.signatures {
-            if self.signature(path)? != *before {
+        for (role, path, before) in &self.signatures {
+            // Clusters link one file into the folders of several actions, which changes its times and nothing of its content.
+            if self.signature(path)? != *before && hash_file_blake3(path, &self.ctx)?.0 != self.digest(*role)? {
                 return Err(Error::new(format!("`{}` changed while it was read", path.display())));
             }
         }

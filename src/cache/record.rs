@@ -196,6 +196,8 @@ pub struct ActionResult {
     pub bytes: u64,
     /// How long the stage ran, seconds.
     pub duration_s: f64,
+    /// It ran on another machine: its seconds tell nothing of this one.
+    pub elsewhere: bool,
     /// Version of the program.
     pub created_by: String,
 }
@@ -250,25 +252,27 @@ struct Members {
     stored: bool,
     bytes: u64,
     duration_s: f64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    elsewhere: bool,
     created_by: String,
     extra: Value,
 }
 
 impl From<Members> for ActionResult {
     fn from(members: Members) -> Self {
-        let Members { stage, output_digest, stored, bytes, duration_s, created_by, extra } = members;
-        Self { said: Said::of(stage, extra), output_digest, stored, bytes, duration_s, created_by }
+        let Members { stage, output_digest, stored, bytes, duration_s, elsewhere, created_by, extra } = members;
+        Self { said: Said::of(stage, extra), output_digest, stored, bytes, duration_s, elsewhere, created_by }
     }
 }
 
 impl From<ActionResult> for Members {
     fn from(result: ActionResult) -> Self {
-        let ActionResult { said, output_digest, stored, bytes, duration_s, created_by } = result;
+        let ActionResult { said, output_digest, stored, bytes, duration_s, elsewhere, created_by } = result;
         let (stage, extra) = match said {
             Said::Known(outcome) => (outcome.stage().name().to_owned(), outcome.to_json()),
             Said::Foreign { stage, extra } => (stage, extra),
         };
-        Self { stage, output_digest, stored, bytes, duration_s, created_by, extra }
+        Self { stage, output_digest, stored, bytes, duration_s, elsewhere, created_by, extra }
     }
 }
 
@@ -370,6 +374,7 @@ pub(in crate::cache) mod tests {
                 stored: true,
                 bytes: 3,
                 duration_s: 0.25,
+                elsewhere: false,
                 created_by: "0.1.0".into(),
             },
         }

@@ -14,6 +14,7 @@ pub mod nnue;
 use std::path::Path;
 
 use petgraph::graph::NodeIndex;
+use serde_json::{Map, Value as Json};
 
 pub(crate) use artifact::{Content, Inputs, Product, Value};
 
@@ -24,7 +25,7 @@ use crate::files::{Blake3, Bytes};
 use crate::format::autodiscover::AUTODISCOVER;
 use crate::format::sources::{FileKind, probe};
 use crate::manifest::{FilePath, Located, Manifest, Output, OutputKind, Publish, ResolvedNet, Source};
-use crate::stage::{Action, Owner, Role};
+use crate::stage::{Action, Outcome, Owner, Role, Stage};
 use crate::words::{Compression, CompressionChoice};
 
 /// Which family.
@@ -135,8 +136,8 @@ pub(crate) trait Stages: Sync {
     /// When no such action works on such a network.
     fn core_seconds(&self, action: &Action, network: &Value, matrix: u64) -> Result<f64>;
 
-    /// The bytes of a network for a machine that runs an action on it; `None` where no action on such a network runs elsewhere.
-    fn packed(&self, network: &Value) -> Option<Vec<u8>>;
+    /// A network for a machine that runs this action on it; `None` where no such action runs elsewhere.
+    fn packed(&self, action: &Action, network: &Value) -> Option<Packed>;
 
     /// The network of this digest that [`Self::packed`] gave these bytes for.
     ///
@@ -150,12 +151,28 @@ pub(crate) trait Stages: Sync {
         None
     }
 
+    /// What an action comes to, of which [`Action::elsewhere`] came to `outcome` on another machine: what was left out there is done here.
+    ///
+    /// # Errors
+    /// Those of the action that are of what was left out.
+    fn completed(&self, _action: &Action, outcome: Outcome, _inputs: &dyn Inputs, _ctx: &Ctx) -> Result<Outcome> {
+        Ok(outcome)
+    }
+
     /// Whether a file that an action loads, the one at `path`, holds a whole network; true of actions that load none.
     ///
     /// # Errors
     /// When it does not: what the action would say.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`nnue watch` looks at sources before it builds"))]
     fn check_source(&self, action: &Action, path: &Path, ctx: &Ctx, input: Bytes) -> Result<()>;
+}
+
+/// A network for another machine.
+pub(crate) struct Packed {
+    /// What is sent.
+    pub(crate) bytes: Vec<u8>,
+    /// What a request names it by, where that is not the digest of the network: whoever gets the bytes could not tell that of them.
+    pub(crate) digest: Option<Blake3>,
 }
 
 /// What a place of publication asks of a file.
@@ -185,6 +202,20 @@ pub(crate) const fn stages(action: &Action) -> &'static dyn Stages {
         Owner::Trainer => &nnue::Nnue,
         Owner::Lc0 => &lc0::Lc0,
         Owner::Described => &described::Described,
+    }
+}
+
+/// The action of a request on another machine, which has these parameters; `network` gives the bytes of its network, where it has one. `None` for
+/// what is not run on its own.
+///
+/// # Errors
+/// Those of `network`; and when that names an architecture that is none.
+pub(crate) fn requested(stage: Stage, params: &Map<String, Json>, network: impl FnOnce() -> Result<Bytes>) -> Result<Option<Action>> {
+    match (Action::of_params(stage, params), stage) {
+        (Some(action), _) => Ok(Some(action)),
+        // What is gathered of other networks, their own words say.
+        (None, Stage::Gather) => described::requested(params, &network()?),
+        (None, _) => Ok(None),
     }
 }
 

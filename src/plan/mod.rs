@@ -161,15 +161,23 @@ impl Graph {
     /// As [`Self::preimage`]; and for a file, which has none.
     pub fn partial_preimage(&self, node: NodeIndex, digest: impl Fn(NodeIndex) -> Option<Blake3>) -> Result<Preimage> {
         let action = self.action(node).ok_or_else(|| Error::new("a file has no key"))?;
-        let digests = self.inputs(node).into_iter().map(|(name, input)| (name.to_string(), json!(digest(input).map(|it| it.to_string()))));
-        let inputs: Map<String, Value> = digests.collect();
-        let stage = action.stage();
-        Preimage::of(&json!({
-            "key_schema": KEY_SCHEMA,
-            "stage": stage.name(),
-            "stage_version": stage.version(),
-            "params": action.params(),
-            "inputs": inputs,
-        }))
+        preimage_of(action, self.inputs(node).into_iter().map(|(role, input)| (role, digest(input))))
     }
+}
+
+/// The preimage of the key of an action on inputs of these digests; null for those that are not known yet.
+///
+/// # Errors
+/// As [`Graph::preimage`].
+pub fn preimage_of(action: &Action, inputs: impl IntoIterator<Item = (Role, Option<Blake3>)>) -> Result<Preimage> {
+    let digests = inputs.into_iter().map(|(role, digest)| (role.to_string(), json!(digest.map(|digest| digest.to_string()))));
+    let inputs: Map<String, Value> = digests.collect();
+    let stage = action.stage();
+    Preimage::of(&json!({
+        "key_schema": KEY_SCHEMA,
+        "stage": stage.name(),
+        "stage_version": stage.version(),
+        "params": action.params(),
+        "inputs": inputs,
+    }))
 }

@@ -83,7 +83,7 @@ impl Gather {
     }
 
     /// What has these [`Self::params`], or members that are none.
-    pub(super) fn of_params(params: &Map<String, Value>) -> Option<Self> {
+    pub(crate) fn of_params(params: &Map<String, Value>) -> Option<Self> {
         let number = |name: &str| params.get(name)?.as_u64();
         let filters = params.get("filters").map_or(Some(Filters::default()), |members| filters_of(members.as_object()?))?;
         Some(Self { positions: number("positions")?, seed: number("seed")?, filters })

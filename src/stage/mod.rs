@@ -117,24 +117,28 @@ impl Action {
 
     /// The action of the trainer's networks that has exactly these parameters, of the stages that may run elsewhere: [`Self::runs_anywhere`].
     pub fn of_params(stage: Stage, params: &Map<String, Value>) -> Option<Self> {
-        let action = match stage {
-            Stage::Gather => Self::Gather(Box::new(Gather::of_params(params)?)),
-            Stage::Search => Self::Search(Search::of_params(params)?),
-            Stage::Load | Stage::Blend | Stage::Heads | Stage::Fold | Stage::Encode | Stage::Coalesce => return None,
-            Stage::Quantize | Stage::Permute | Stage::Write | Stage::Prove | Stage::Engine => return None,
-        };
         // Nothing is left out, and nothing is there that would mean something else to whoever wrote it.
-        (action.params() == *params).then_some(action)
+        Self::like(stage, params).filter(|action| action.params() == *params)
     }
 
-    /// Whether its parameters and inputs are all that it needs to run on another machine, and its result small enough to come back.
+    /// One that takes about as long as the action with these parameters, of the stages that may run elsewhere.
+    pub fn like(stage: Stage, params: &Map<String, Value>) -> Option<Self> {
+        match stage {
+            Stage::Gather => Gather::of_params(params).map(|gather| Self::Gather(Box::new(gather))),
+            Stage::Search => Search::of_params(params).map(Self::Search),
+            Stage::Prove => Prove::of_params(params).map(Self::Prove),
+            Stage::Load | Stage::Blend | Stage::Heads | Stage::Fold | Stage::Encode | Stage::Coalesce => None,
+            Stage::Quantize | Stage::Permute | Stage::Write | Stage::Engine => None,
+        }
+    }
+
+    /// Whether it may run on another machine: what it needs can travel, and its result is small enough to come back.
     pub const fn runs_anywhere(&self) -> bool {
         match self {
-            Self::Gather(_) | Self::Search(_) => true,
-            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Prove(_) | Self::Engine(_) => false,
+            Self::Gather(_) | Self::Search(_) | Self::Prove(_) => true,
+            Self::Load(_) | Self::Coalesce | Self::Quantize(_) | Self::Permute | Self::Write(_) | Self::Engine(_) => false,
             Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => false,
-            // What they do stands in an architecture file, of which a key has only what decides the result.
-            Self::Described(_) => false,
+            Self::Described(described) => described.gather().is_some(),
         }
     }
 
@@ -147,6 +151,19 @@ impl Action {
             Self::Write(_) | Self::Prove(_) | Self::Engine(_) | Self::Described(_) => false,
             Self::ReadWeights(_) | Self::Blend(_) | Self::Heads(_) | Self::Fold(_) | Self::Encode(_) | Self::WriteWeights(_) => false,
         }
+    }
+
+    /// What another machine is asked in its place: the same, of what travels. Floats do not, so a proof leaves out what it finds of them.
+    pub fn elsewhere(&self) -> Self {
+        match self {
+            Self::Prove(prove) => Self::Prove(prove.without_floats()),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether all that comes of it is what it says: it has no artifact.
+    pub const fn is_finding(&self) -> bool {
+        matches!(self.stage(), Stage::Prove | Stage::Engine)
     }
 
     /// Whether its result is stored.
@@ -239,7 +256,10 @@ mod tests {
         let filters = crate::positions::Filters { filtered: true, pc_y1: Some(0.5), ..Default::default() };
         let gather = |filters| Action::Gather(Box::new(Gather { positions: 9, seed: 3, filters }));
         let search = |algorithm, seed, budget| Action::Search(Search { algorithm, seed, budget });
+        let prove = |sums| Action::Prove(Prove { positions: 9, seed: 3, max_error: None, mean_error: None, sums });
         let actions = [
+            prove(false),
+            prove(true),
             gather(filters),
             gather(Default::default()),
             search(crate::words::Algorithm::Greedy, 0, None),
@@ -256,7 +276,7 @@ mod tests {
                 Action::of_params(action.stage(), &params)
             };
             assert!(with("rule", json!(1)).is_none() && with("selection", json!(99)).is_none(), "{action:?}");
-            for name in action.params().keys().filter(|name| *name != "filters" && *name != "moves" && *name != "effort") {
+            for name in action.params().keys().filter(|name| !["filters", "moves", "effort", "sums"].contains(&name.as_str())) {
                 let mut params = action.params();
                 params.shift_remove(name);
                 assert!(Action::of_params(action.stage(), &params).is_none(), "{action:?} without {name}");
@@ -264,6 +284,10 @@ mod tests {
             }
         }
         assert!(Action::of_params(Stage::Coalesce, &Map::new()).is_none());
+        // Of floats nothing is asked elsewhere.
+        let limited = Action::Prove(Prove { positions: 9, seed: 3, max_error: Some(1.0), mean_error: None, sums: true });
+        assert!(Action::of_params(Stage::Prove, &limited.params()).is_none());
+        assert_eq!(limited.elsewhere().params(), prove(true).params());
     }
 
     #[test]

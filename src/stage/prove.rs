@@ -66,6 +66,22 @@ impl Prove {
             ("sums", self.sums.then(|| json!(true))),
         ])
     }
+
+    /// What has these [`Self::params`], without limits, or members that are none.
+    pub(super) fn of_params(params: &Map<String, Value>) -> Option<Self> {
+        let number = |name: &str| params.get(name)?.as_u64();
+        Some(Self { sums: params.contains_key("sums"), ..Self::of_integers(number("positions")?, number("seed")?) })
+    }
+
+    /// A proof of integers alone, which need no limits.
+    const fn of_integers(positions: u64, seed: u64) -> Self {
+        Self { positions, seed, max_error: None, mean_error: None, sums: false }
+    }
+
+    /// What is left of a proof where the floats are not at hand: that the integers are equal.
+    pub const fn without_floats(self) -> Self {
+        Self { sums: self.sums, ..Self::of_integers(self.positions, self.seed) }
+    }
 }
 
 impl Proved {

@@ -61,6 +61,11 @@ impl Role {
         }
     }
 
+    /// Whether such an input goes to another machine with an action that has it. Floats are many times what is made of them.
+    pub const fn travels(self) -> bool {
+        !matches!(self, Self::Floats)
+    }
+
     /// Reads a name back.
     pub fn named(name: &str) -> Option<Self> {
         match name {

@@ -14,6 +14,7 @@ mod concurrency;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod confined;
 mod damage;
+mod elsewhere;
 mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;

@@ -21,23 +21,25 @@ use nnue::internals::manifest;
 use crate::project::{Project, manifest};
 
 /// What the cluster does with a request instead of running it, by the number of the request, from 1.
-type Script = Box<dyn Fn(usize, &Request) -> Option<Failure> + Send + Sync>;
+pub(crate) type Script = Box<dyn Fn(usize, &Request) -> Option<Failure> + Send + Sync>;
 /// What it makes of the outputs of a run, by the stage.
-type Lie = Box<dyn Fn(&str, &mut BTreeMap<String, Vec<u8>>) + Send + Sync>;
+pub(crate) type Lie = Box<dyn Fn(&str, &mut BTreeMap<String, Vec<u8>>) + Send + Sync>;
 
 #[derive(Default)]
-struct Cluster {
+pub(crate) struct Cluster {
     blobs: Mutex<HashMap<Sha256, Vec<u8>>>,
     /// Results by arguments and inputs.
     cache: Mutex<HashMap<Vec<String>, Finished>>,
     requests: AtomicUsize,
     /// Each request's stage, and whether it ran, was remembered or failed.
     log: Mutex<Vec<String>>,
-    fetched: Mutex<Vec<Blob>>,
+    pub(crate) fetched: Mutex<Vec<Blob>>,
+    /// What was asked for, question by question.
+    pub(crate) asked: Mutex<Vec<Vec<Blob>>>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
-    script: Option<Script>,
-    lie: Option<Lie>,
+    pub(crate) script: Option<Script>,
+    pub(crate) lie: Option<Lie>,
     /// Waits until so many requests came, or a second is over.
     meets: usize,
     /// Stages whose outputs are lost as soon as another request comes.
@@ -51,7 +53,7 @@ struct Cluster {
 struct Handle(Arc<Cluster>);
 
 impl Cluster {
-    fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
@@ -168,6 +170,7 @@ impl Execute for Handle {
     }
 
     fn missing(&self, blobs: &[Blob]) -> Result<Vec<Blob>, Failure> {
+        self.0.asked.lock().unwrap().push(blobs.to_vec());
         Ok(blobs.iter().copied().filter(|blob| self.0.get(*blob).is_none()).collect())
     }
 
@@ -178,8 +181,8 @@ impl Execute for Handle {
 
 /// Hears what a build says.
 #[derive(Default)]
-struct Heard {
-    warnings: Mutex<Vec<String>>,
+pub(crate) struct Heard {
+    pub(crate) warnings: Mutex<Vec<String>>,
     notes: Mutex<Vec<String>>,
     states: Mutex<Vec<String>>,
 }
@@ -200,19 +203,19 @@ impl Told for Heard {
 }
 
 /// What a build beside a cluster came to.
-struct Built {
-    report: Report,
-    heard: Arc<Heard>,
-    errors: Vec<String>,
+pub(crate) struct Built {
+    pub(crate) report: Report,
+    pub(crate) heard: Arc<Heard>,
+    pub(crate) errors: Vec<String>,
 }
 
 impl Built {
-    fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         self.heard.warnings.lock().unwrap().clone()
     }
 
     /// Of each stage that ran elsewhere: its name and the worker.
-    fn remote(&self, net: &str) -> Vec<String> {
+    pub(crate) fn remote(&self, net: &str) -> Vec<String> {
         let net = self.report.nets.iter().find(|found| found.net == net).unwrap();
         let there = net.stages.iter().filter(|stage| stage.status == StageStatus::Ran).filter_map(|stage| {
             let remote = stage.remote.as_ref()?;
@@ -223,7 +226,7 @@ impl Built {
     }
 }
 
-fn build_with(project: &Project, cluster: &Arc<Cluster>, options: &Options, cancel: Arc<AtomicBool>) -> Result<Built, Error> {
+pub(crate) fn build_with(project: &Project, cluster: &Arc<Cluster>, options: &Options, cancel: Arc<AtomicBool>) -> Result<Built, Error> {
     let manifest = manifest::load(&project.at("nnue.toml"), &[])?;
     let heard = Arc::new(Heard::default());
     let ctx = Ctx::new(cancel, heard.clone(), Backend::Cpu);
@@ -234,7 +237,7 @@ fn build_with(project: &Project, cluster: &Arc<Cluster>, options: &Options, canc
     Ok(Built { report, heard, errors: errors.into_inner().unwrap() })
 }
 
-fn build(project: &Project, cluster: &Arc<Cluster>) -> Built {
+pub(crate) fn build(project: &Project, cluster: &Arc<Cluster>) -> Built {
     let built = build_with(project, cluster, &Options { jobs: Some(1), ..Options::default() }, Arc::default()).unwrap();
     assert!(built.errors.is_empty(), "{:?}", built.errors);
     built
@@ -242,8 +245,8 @@ fn build(project: &Project, cluster: &Arc<Cluster>) -> Built {
 
 /// Two searches over one gather, and a cluster that gets all of it.
 const NETS: &str = manifest!(
-    "[net.big]\nsource = \"run\"\noutputs = \"big.nnue\"\n[net.big.optimize]\nalgorithm = \"anneal\"\nmoves = 2000\n\
-     [net.other]\nsource = \"run\"\noutputs = \"other.nnue\"\n[net.other.optimize]\nalgorithm = \"anneal\"\nmoves = 3000\n\
+    "[net.big]\nsource = \"run\"\noutputs = \"big.nnue\"\nprove = false\n[net.big.optimize]\nalgorithm = \"anneal\"\nmoves = 2000\n\
+     [net.other]\nsource = \"run\"\noutputs = \"other.nnue\"\nprove = false\n[net.other.optimize]\nalgorithm = \"anneal\"\nmoves = 3000\n\
      [defaults.optimize]\ndata = \"fens\"\npositions = 100\n"
 );
 
@@ -304,7 +307,7 @@ fn stages_run_there_the_matrix_stays_there_and_the_bytes_are_those_of_a_build_he
     // A third search over the same positions: the matrix is still there.
     project.manifest(
         &(project.text("nnue.toml")
-            + "[net.third]\nsource = \"run\"\noutputs = \"third.nnue\"\n[net.third.optimize]\nalgorithm = \"anneal\"\nmoves = 4000\n"),
+            + "[net.third]\nsource = \"run\"\noutputs = \"third.nnue\"\nprove = false\n[net.third.optimize]\nalgorithm = \"anneal\"\nmoves = 4000\n"),
     );
     let third = build(&project, &cluster);
     assert_eq!(cluster.log()[6..], ["gather remembered", "search ran"]);
@@ -339,11 +342,11 @@ fn a_locked_build_asks_no_cluster_and_a_forced_one_asks_it_to_forget() {
     project.nnue(&["build", "--locked", "-j1"]).ok();
 }
 
-fn failing(script: impl Fn(usize, &Request) -> Option<Failure> + Send + Sync + 'static) -> Arc<Cluster> {
+pub(crate) fn failing(script: impl Fn(usize, &Request) -> Option<Failure> + Send + Sync + 'static) -> Arc<Cluster> {
     Arc::new(Cluster { script: Some(Box::new(script)), ..Cluster::default() })
 }
 
-fn failed(exit_code: i32) -> Failure {
+pub(crate) fn failed(exit_code: i32) -> Failure {
     Failure::Failed { exit_code, stderr: "no room\u{1b}[31m".to_owned(), worker: Some("worker-3".to_owned()) }
 }
 
@@ -434,7 +437,7 @@ fn what_the_cluster_lost_is_made_there_again() {
     assert!(built.warnings().is_empty(), "{:?}", built.warnings());
 }
 
-fn lying(lie: impl Fn(&str, &mut BTreeMap<String, Vec<u8>>) + Send + Sync + 'static) -> Arc<Cluster> {
+pub(crate) fn lying(lie: impl Fn(&str, &mut BTreeMap<String, Vec<u8>>) + Send + Sync + 'static) -> Arc<Cluster> {
     Arc::new(Cluster { lie: Some(Box::new(lie)), ..Cluster::default() })
 }
 
@@ -509,7 +512,6 @@ fn without_fallback_a_cluster_that_was_given_up_fails_what_is_left() {
     assert!(!project.at("big.nnue").exists() && !project.at("other.nnue").exists());
 }
 
-/// The key of the preimage in a record.
 /// Puts the order in which so many neurons are already in the place of a search's result, with a record that says so.
 fn orders_nothing(outputs: &mut BTreeMap<String, Vec<u8>>, neurons: u32) {
     let record = &outputs["out/record"];
@@ -524,16 +526,32 @@ fn orders_nothing(outputs: &mut BTreeMap<String, Vec<u8>>, neurons: u32) {
     outputs.insert("out/artifact".to_owned(), artifact);
 }
 
-fn key_of(record: &str) -> nnue::internals::cache::Key {
+/// The key of the preimage in a record.
+pub(crate) fn key_of(record: &str) -> nnue::internals::cache::Key {
     let record: serde_json::Value = serde_json::from_str(record).unwrap();
     nnue::internals::cache::Key::of(&record["preimage"]).unwrap()
+}
+
+/// What actions have in common is asked for once; what is there, or on its way, is not asked for again.
+#[test]
+fn what_many_actions_need_is_asked_for_once() {
+    let cluster = Arc::new(Cluster::default());
+    let text = project("").text("nnue.toml")
+        + "[source.second]\npath = \"second.nnue\"\nquantization = \"ft127\"\n[data.more]\npath = \"more.fen\"\n[net.third]\nsource = \"second\"\n\
+           outputs = \"third.nnue\"\nprove = false\n[net.third.optimize]\ndata = \"more\"\nalgorithm = \"anneal\"\nmoves = 2000\n";
+    let project = Project::new(&text).with_net("second.nnue", 64, 6).with_fens("more.fen", 10, 300);
+    build(&project, &cluster);
+    assert_eq!(cluster.log().iter().filter(|line| *line == "gather ran").count(), 2);
+    let asked: Vec<usize> = cluster.asked.lock().unwrap().iter().map(Vec::len).collect();
+    // The program, a network, and the positions of all; then the other network. Searches read matrices that are known to be there.
+    assert_eq!(asked, [4, 1]);
 }
 
 /// Ten searches, three places there and one here.
 #[test]
 fn so_many_are_under_way_there_as_the_manifest_says_and_here_goes_on() {
     let text = NETS.split("[net.big]").next().unwrap().to_owned()
-        + "[matrix]\nseed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n[net.\"s{seed}\"]\nsource = \"run\"\noutputs = [\"s{seed}.nnue\"]\n\
+        + "[matrix]\nseed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n[net.\"s{seed}\"]\nsource = \"run\"\noutputs = [\"s{seed}.nnue\"]\nprove = false\n\
            [net.\"s{seed}\".optimize]\ndata = \"fens\"\npositions = 100\nalgorithm = \"anneal\"\nmoves = 2000\nseed = \"{seed}\"\n";
     let tool = env!("CARGO_BIN_EXE_nnue");
     let project = Project::new(&format!("{text}[remote]\nmin-seconds = 0\njobs = 3\ntool = '{tool}'\n"));

@@ -11,20 +11,20 @@ use crate::cli_support::{Ran, names, nnue};
 use crate::project::{Project, manifest, net};
 
 const MANIFEST: &str =
-    manifest!("[net.big]\nsource = \"run\"\noutputs = \"big.nnue\"\nprove = false\n[net.big.optimize]\ndata = \"fens\"\npositions = 100\n");
+    manifest!("[net.big]\nsource = \"run\"\noutputs = \"big.nnue\"\n[net.big.optimize]\ndata = \"fens\"\npositions = 100\n");
 
-/// What a build came to: the preimages and results of its stored stages.
+/// What a build came to: the preimages and results of its stages that run elsewhere.
 struct Built {
     project: Project,
-    /// Of gather and search.
-    records: [ActionRecord; 2],
+    /// Of gather, search and prove.
+    records: [ActionRecord; 3],
 }
 
 fn built() -> Built {
     let project = Project::new(MANIFEST);
     let report = project.json(&["build"]);
     let stages = net(&report, "big")["stages"].as_array().unwrap().clone();
-    let records = ["gather", "search"].map(|name| {
+    let records = ["gather", "search", "prove"].map(|name| {
         let key = stages.iter().find(|stage| stage["stage"] == name).unwrap()["key"].as_str().unwrap().to_owned();
         let path = project.at(&format!(".nnue/cache/v1/actions/{}/{}.json", &key[..2], &key[2..]));
         ActionRecord::decode(key.parse().unwrap(), &fs::read(path).unwrap()).unwrap()
@@ -33,12 +33,13 @@ fn built() -> Built {
 }
 
 impl Built {
-    /// A worker's folder for a request, with the inputs of gather in any case.
+    /// A worker's folder for a request, with the inputs of all stages.
     fn worker(&self, request: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("in")).unwrap();
         fs::copy(self.project.at("run.nnue"), folder.path().join("in/network")).unwrap();
         fs::copy(self.project.at("positions.fen"), folder.path().join("in/data.0")).unwrap();
+        fs::copy(self.project.at("big.nnue"), folder.path().join("in/published")).unwrap();
         let matrix = self.records[0].result.output_digest.to_string();
         fs::copy(self.project.at(&format!(".nnue/cache/v1/cas/{}/{}", &matrix[..2], &matrix[2..])), folder.path().join("in/matrix"))
             .unwrap();
@@ -59,16 +60,22 @@ fn a_worker_leaves_what_a_build_computes_and_a_record_that_says_nothing_of_time_
             let folder = built.worker(record.preimage.as_str());
             let ran = run(folder.path()).ok();
             assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
-            assert_eq!(names(&folder.path().join("out")), ["artifact", "record"]);
-            ["artifact", "record"].map(|name| fs::read(folder.path().join("out").join(name)).unwrap())
+            let names = names(&folder.path().join("out"));
+            names.into_iter().map(|name| (fs::read(folder.path().join("out").join(&name)).unwrap(), name)).collect::<Vec<_>>()
         });
         assert!(outputs[0] == outputs[1], "two workers give equal bytes");
-        let [artifact, sealed] = &outputs[0];
-        assert_eq!(Blake3::of(artifact), record.result.output_digest);
+        // What a proof finds stands in its record.
+        let (artifact, sealed) = match outputs[0].as_slice() {
+            [(artifact, name), (sealed, record)] if name == "artifact" && record == "record" => (Some(artifact), sealed),
+            [(sealed, record)] if record == "record" => (None, sealed),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(artifact.is_none(), record.result.stage_name() == "prove");
+        assert_eq!(artifact.map_or(record.result.output_digest, |artifact| Blake3::of(artifact)), record.result.output_digest);
         let sealed = ActionRecord::decode(record.key(), sealed).unwrap();
-        assert_eq!(sealed.preimage, record.preimage);
-        assert_eq!((sealed.result.bytes, sealed.result.stored, sealed.result.duration_s), (artifact.len() as u64, true, 0.0));
-        assert_eq!(sealed.result.outcome(), record.result.outcome());
+        let mut expected = record.clone();
+        expected.result.duration_s = 0.0;
+        assert_eq!(sealed, expected);
     }
 }
 
@@ -82,7 +89,7 @@ fn changed(record: &ActionRecord, place: &str, value: Value) -> String {
 #[test]
 fn other_versions_other_files_and_other_texts_are_refused_before_anything_is_computed() {
     let built = built();
-    let [gather, search] = &built.records;
+    let [gather, search, prove] = &built.records;
     let zeros = json!("0".repeat(64));
     for (request, parts) in [
         (changed(gather, "/key_schema", json!(2)), &["its key schema is 2", "[remote] tool"][..]),
@@ -96,6 +103,9 @@ fn other_versions_other_files_and_other_texts_are_refused_before_anything_is_com
         (changed(gather, "/inputs/data.0", zeros.clone()), &["`in/data.0` is not the input of the request", "its BLAKE3 is"]),
         (changed(gather, "/inputs/network", zeros.clone()), &["cannot use `in/network`", "not the one of the request"]),
         (changed(search, "/inputs/matrix", zeros), &["`in/matrix` is not the input of the request"]),
+        (changed(prove, "/inputs/published", json!("1".repeat(64))), &["`in/published` is not the input of the request"]),
+        (changed(prove, "/params", json!({"positions": 9, "seed": 0, "selection": 1, "max_error": "1"})), &["prove with these parameters"]),
+        (changed(prove, "/inputs", json!({"network": "1".repeat(64)})), &["its inputs are not those of prove"]),
         (format!(" {}", gather.preimage), &["not in the canonical form"]),
         ("{}".to_owned(), &["not the preimage of a key"]),
         ("nonsense".to_owned(), &["cannot run `request.json`", "not JSON"]),
@@ -159,6 +169,43 @@ fn a_static_program_runs_in_an_empty_file_system() {
             unshared.args(["--in", "in", "--out", "out"]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap(),
         );
         ran.ok();
-        assert_eq!(Blake3::of(&fs::read(folder.path().join("out/artifact")).unwrap()), record.result.output_digest);
+        let sealed = ActionRecord::decode(record.key(), &fs::read(folder.path().join("out/record")).unwrap()).unwrap();
+        assert_eq!(sealed.result.output_digest, record.result.output_digest);
+    }
+}
+
+/// A file that does not evaluate as its source does: the exit code tells it from a request that is refused.
+#[test]
+fn a_proof_that_fails_ends_with_1_and_leaves_no_record() {
+    let built = built();
+    let prove = &built.records[2];
+    let mut damaged = fs::read(built.project.at("big.nnue")).unwrap();
+    *damaged.last_mut().unwrap() ^= 0x40;
+    let request = changed(prove, "/inputs/published", json!(Blake3::of(&damaged).to_string()));
+    let folder = built.worker(&request);
+    fs::write(folder.path().join("in/published"), damaged).unwrap();
+    run(folder.path()).fails(1, &["does not evaluate as its source does"]);
+    assert!(!folder.path().join("out/record").exists());
+}
+
+/// What stands in the place of a described network is believed as little.
+#[test]
+fn what_is_no_described_network_is_refused() {
+    let built = built();
+    let magic = b"nnue described network 1\n";
+    let head = |text: &str| [&magic[..], &(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    for (network, part) in [
+        (magic.to_vec(), "it has no head"),
+        ([&magic[..], &u64::MAX.to_le_bytes()].concat(), "its head is cut off"),
+        (head("{}"), "missing field"),
+        (head(&json!({"architecture": "x", "tensors": []}).to_string()), "invalid TOML"),
+        (b"something else".to_vec(), "gather with these parameters is not run on its own"),
+    ] {
+        let mut preimage = built.records[0].preimage.to_value();
+        preimage["params"]["activation"] = json!("screlu 255 0");
+        preimage["inputs"]["network"] = json!(Blake3::of(&network).to_string());
+        let folder = built.worker(Preimage::of(&preimage).unwrap().as_str());
+        fs::write(folder.path().join("in/network"), network).unwrap();
+        run(folder.path()).fails(2, &[part]);
     }
 }

@@ -15,10 +15,11 @@ fn static_tool() -> Option<PathBuf> {
     tool
 }
 
-/// Two searches over one gather, all of which goes to the cluster.
+/// Two searches over one gather and two proofs, all of which goes to the cluster.
 fn project(url: &str, tool: &Path, more: &str) -> Project {
     let remote = format!("[remote]\nurl = \"{url}\"\nmin-seconds = 0\ntool = '{}'\n{more}", tool.display());
-    let other = "[net.other]\nsource = \"run\"\noutputs = [\"other.nnue\"]\n[net.other.optimize]\ndata = \"fens\"\npositions = 100\nalgorithm = \"anneal\"\nmoves = 3000\n";
+    let other = "[net.other]\nsource = \"run\"\noutputs = [\"other.nnue\"]\n[net.other.optimize]\ndata = \"fens\"\npositions = 100\nalgorithm = \"anneal\"\nmoves = 3000\n\
+                 [net.other.prove]\ndata = \"fens\"\npositions = 90\n";
     client_with(&format!("{other}{remote}"))
 }
 
@@ -49,16 +50,26 @@ fn builds_on(url: &str, tool: &Path, obeys: bool) {
     let ran = project.nnue(&["build", "--json", "-v"]).ok();
     assert_eq!(warnings(&ran), [""; 0], "{}", ran.transcript());
     // The nets share their gather.
-    assert_eq!(places(&ran.json()), ["gather false", "search false", "gather false", "search false"], "{}", ran.transcript());
-    assert!(ran.err.contains("remote: 3 ran, 0 from its cache, 0 fell back; "), "{}", ran.transcript());
+    assert_eq!(
+        places(&ran.json()),
+        ["gather false", "search false", "prove false", "gather false", "search false", "prove false"],
+        "{}",
+        ran.transcript()
+    );
+    assert!(ran.err.contains("remote: 5 ran, 0 from its cache, 0 fell back; "), "{}", ran.transcript());
     assert!(ran.err.contains("weights of nets and positions"), "{}", ran.transcript());
     assert!(outputs(&project) == *alone(), "another net than without a cluster");
 
     // Somebody else with the same nets: nothing runs, and nothing but questions goes up.
     let _ = std::fs::remove_dir_all(project.at(".nnue"));
     let ran = project.nnue(&["build", "--json", "-v"]).ok();
-    assert_eq!(places(&ran.json()), ["gather true", "search true", "gather true", "search true"], "{}", ran.transcript());
-    assert!(ran.err.contains("remote: 0 ran, 3 from its cache, 0 fell back; 0.0 MB up"), "{}", ran.transcript());
+    assert_eq!(
+        places(&ran.json()),
+        ["gather true", "search true", "prove true", "gather true", "search true", "prove true"],
+        "{}",
+        ran.transcript()
+    );
+    assert!(ran.err.contains("remote: 0 ran, 5 from its cache, 0 fell back; 0.0 MB up"), "{}", ran.transcript());
     assert!(outputs(&project) == *alone());
     // Everything that was made there is made again here, and compared.
     let checked = project.with_env("NNUE_REMOTE_RECHECK", "1");
@@ -70,9 +81,9 @@ fn builds_on(url: &str, tool: &Path, obeys: bool) {
     let _ = std::fs::remove_dir_all(sealed.at(".nnue"));
     let ran = sealed.nnue(&["build", "--json", "-v"]).ok();
     if obeys {
-        assert!(ran.err.contains("remote: 3 ran, 0 from its cache, 0 fell back"), "{}", ran.transcript());
+        assert!(ran.err.contains("remote: 5 ran, 0 from its cache, 0 fell back"), "{}", ran.transcript());
     } else {
-        assert!(ran.err.contains(" 3 fell back") && places(&ran.json()).is_empty(), "{}", ran.transcript());
+        assert!(ran.err.contains(" 5 fell back") && places(&ran.json()).is_empty(), "{}", ran.transcript());
         assert_warned_once(&ran, "it gave an earlier result, which others may have written");
     }
     assert!(outputs(&sealed) == *alone());
@@ -82,6 +93,13 @@ fn builds_on(url: &str, tool: &Path, obeys: bool) {
 fn casd_builds_in_an_empty_file_system() {
     let (Some(casd), Some(tool)) = (servers::casd(), static_tool()) else { return };
     builds_on(&casd.url, &tool, true);
+}
+
+/// BuildGrid runs again what it is asked to, and its workers have the file system of this machine.
+#[test]
+#[ignore = "nightly: `.ci/nightly-buildgrid`"]
+fn buildgrid_builds() {
+    builds_on(&servers::buildgrid(), Path::new(assert_cmd::cargo::cargo_bin!("nnue")), true);
 }
 
 #[test]

@@ -170,6 +170,66 @@ fn justbuild_runs_programs() {
 }
 
 #[test]
+#[ignore = "nightly: `.ci/nightly-buildgrid`"]
+fn buildgrid_runs_programs() {
+    runs_programs(&servers::buildgrid());
+}
+
+/// Known properties that no worker has wait for one, unknown ones are refused.
+#[test]
+#[ignore = "nightly: `.ci/nightly-buildgrid`"]
+fn buildgrid_schedules_by_properties() {
+    let cluster = open(&servers::buildgrid());
+    let asks = |name: &str, value: &str| {
+        let properties = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        run(&*cluster, &Request { properties, queue_timeout: Duration::from_secs(3), ..request(&["copy"], &fresh()) })
+    };
+    assert!(asks("OSFamily", "Linux").is_ok());
+    let never = asks("OSFamily", "Plan9");
+    assert!(matches!(&never, Err(Failure::Refused(why)) if why.contains("no worker took it for 3 seconds")), "{never:?}");
+    let unknown = asks("Moon", "full");
+    assert!(matches!(&unknown, Err(Failure::Refused(_))), "{unknown:?}");
+    let elsewhere = run(&*open(&servers::buildgrid().replace("/main", "/nowhere")), &request(&["copy"], &fresh()));
+    assert!(matches!(&elsewhere, Err(Failure::Refused(_) | Failure::Off(_))), "{elsewhere:?}");
+}
+
+/// The worker that has it is killed: another one gets it, and nobody notices but who looks. Comes last: one worker is left.
+#[test]
+#[ignore = "nightly: `.ci/nightly-buildgrid`"]
+fn buildgrid_z_gives_the_work_of_a_dead_worker_to_another() {
+    let bots = PathBuf::from(std::env::var_os("NNUE_TEST_BUILDGRID_BOTS").unwrap());
+    let cluster = open(&servers::buildgrid());
+    let data = fresh();
+    // The one that has a program has a child.
+    let busy = || {
+        std::fs::read_dir(&bots).unwrap().map(|entry| entry.unwrap()).find_map(|entry| {
+            let id = std::fs::read_to_string(entry.path()).unwrap().trim().to_owned();
+            let is_busy = Command::new("pgrep").args(["-P", &id]).output().unwrap().status.success();
+            is_busy.then(|| (entry.file_name().into_string().unwrap(), id))
+        })
+    };
+    let mut killed = None;
+    let mut seen = Vec::new();
+    let finished = cluster.run(&request(&["sleep", "5"], &data), &mut |progress| {
+        if matches!(progress, Progress::Running { .. }) && killed.is_none() {
+            let (name, id) = (0..200)
+                .find_map(|_| {
+                    std::thread::sleep(Duration::from_millis(50));
+                    busy()
+                })
+                .unwrap();
+            assert!(Command::new("kill").args(["-9", &id]).status().unwrap().success());
+            killed = Some(name);
+        }
+        seen.push(progress);
+    });
+    let finished = finished.unwrap();
+    assert_eq!(finished.outputs["out/artifact"], Blob::of(&data));
+    assert!(killed.is_some() && finished.worker != killed, "{finished:?}");
+    assert!(seen.contains(&Progress::QueuedAgain), "{seen:?}");
+}
+
+#[test]
 fn a_result_whose_files_are_gone_is_made_again() {
     let Some(casd) = servers::casd() else { return };
     let cluster = open(&casd.url);

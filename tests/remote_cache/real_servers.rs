@@ -96,6 +96,7 @@ pub fn stored(bytes: &[u8], folder: &Path) -> (Arc<Cache>, ActionRecord) {
         stored: true,
         bytes: stored.bytes,
         duration_s: 0.5,
+        elsewhere: false,
         created_by: "test".to_owned(),
     };
     (cache, ActionRecord { preimage, result })

@@ -425,6 +425,11 @@ pub fn justbuild() -> Option<Running> {
     Some(start(command, |port| format!("grpc://127.0.0.1:{port}/main")))
 }
 
+/// The instance of a BuildGrid that `.ci/nightly-buildgrid` started.
+pub fn buildgrid() -> String {
+    std::env::var("NNUE_TEST_BUILDGRID").expect("`.ci/nightly-buildgrid` runs these tests")
+}
+
 /// nginx before a server of gRPC: `settings` stand in its `server`, `inside` in its `location`.
 pub fn nginx_before(url: &str, scheme: &str, settings: &str, inside: &str) -> Option<Running> {
     let target = url.split("://").nth(1).unwrap().to_owned();

@@ -1,5 +1,6 @@
 //! Whether an action is done sooner on the cluster: what its computing, its files and the queue cost there and here. Decides no byte.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What asking, queueing and answering take, seconds.
@@ -8,6 +9,10 @@ const OVERHEAD_S: f64 = 0.3;
 const UNKNOWN_RATE: f64 = 10e6;
 /// Cores of a worker, until one has answered.
 const WORKER_CORES: f64 = 4.0;
+/// Work that takes less here tells nothing of how fast it goes, seconds.
+const SHORTEST: f64 = 0.1;
+/// So many times longer or shorter than was reckoned something is believed to take.
+const FARTHEST: f64 = 16.0;
 /// How much the last answer counts for what is believed of workers.
 const NEWS: f64 = 0.25;
 
@@ -31,6 +36,8 @@ pub(super) struct Model {
     /// What is done here in less is not sent; 0: everything is.
     min_seconds: f64,
     state: Mutex<State>,
+    /// How much longer each kind of work takes here than was reckoned.
+    paces: Mutex<HashMap<String, f64>>,
 }
 
 struct State {
@@ -47,7 +54,24 @@ struct State {
 impl Model {
     pub(super) fn new(cores: usize, jobs: usize, min_seconds: f64) -> Self {
         let state = State { here_core_s: 0.0, there: 0, away_s: None, worker_cores: WORKER_CORES };
-        Self { cores: cores.max(1) as f64, jobs: jobs.max(1), min_seconds, state: Mutex::new(state) }
+        Self { cores: cores.max(1) as f64, jobs: jobs.max(1), min_seconds, state: Mutex::new(state), paces: Mutex::default() }
+    }
+
+    /// Work of a kind that was reckoned to take a core so many seconds took this machine so many.
+    pub(super) fn learn(&self, kind: &str, reckoned_s: f64, seconds: f64) {
+        // Of what takes no time nothing is learned.
+        if seconds < SHORTEST || reckoned_s <= 0.0 {
+            return;
+        }
+        let found = (seconds * self.cores / reckoned_s).clamp(1.0 / FARTHEST, FARTHEST);
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry(kind.to_owned()).or_insert(found);
+        *pace += NEWS * (found - *pace);
+    }
+
+    /// Seconds of a core that work of a kind takes by what was learned, for those that were reckoned.
+    pub(super) fn expected(&self, kind: &str, reckoned_s: f64) -> f64 {
+        reckoned_s * self.paces.lock().unwrap_or_else(PoisonError::into_inner).get(kind).copied().unwrap_or(1.0)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -89,10 +113,10 @@ impl Model {
         })
     }
 
-    /// What is computed here from now on until the value goes.
-    pub(super) fn here(&self, core_s: f64) -> Here<'_> {
+    /// What is computed here from now on until the value goes: work of this kind.
+    pub(super) fn here(&self, kind: String, core_s: f64) -> Here<'_> {
         self.state().here_core_s += core_s;
-        Here { model: self, core_s }
+        Here { model: self, reckoned_s: core_s / self.expected(&kind, 1.0), kind, core_s }
     }
 
     /// An action ran there for so long.
@@ -120,7 +144,17 @@ impl Drop for There<'_> {
 #[must_use]
 pub(crate) struct Here<'a> {
     model: &'a Model,
+    kind: String,
+    /// What was reckoned, and what was expected of that.
+    reckoned_s: f64,
     core_s: f64,
+}
+
+impl Here<'_> {
+    /// It is done, and took so many seconds.
+    pub(crate) fn took(self, seconds: f64) {
+        self.model.learn(&self.kind, self.reckoned_s, seconds);
+    }
 }
 
 impl Drop for Here<'_> {
@@ -153,7 +187,7 @@ mod tests {
         let model = Model::new(4, 2, 1.0);
         let first = model.admit(work(100.0, 0), None, None);
         assert!(first.is_none(), "an idle machine like a worker does it itself");
-        let here = model.here(100.0);
+        let here = model.here("search greedy".to_owned(), 100.0);
         let places = [model.admit(work(100.0, 0), None, None), model.admit(work(100.0, 0), None, None)];
         assert!(places.iter().all(Option::is_some));
         assert!(model.admit(work(100.0, 0), None, None).is_none(), "there is no third place");
@@ -169,6 +203,20 @@ mod tests {
         assert!(model.may_be_worth(0.0));
         let place = model.admit(work(0.0, u64::MAX), Some(1.0), Some(1.0));
         assert!(place.is_some() && model.admit(work(0.0, 0), None, None).is_none());
+    }
+
+    #[test]
+    fn what_was_reckoned_is_corrected_by_what_was_measured() {
+        let model = Model::new(2, 8, 1.0);
+        assert_eq!(model.expected("gather", 3.0), 3.0);
+        model.learn("gather", 1.0, 2.0);
+        assert_eq!((model.expected("gather", 3.0), model.expected("search greedy", 3.0)), (12.0, 3.0), "two cores for two seconds");
+        // What ran here in this build counts as well; what took no time, or was wrong beyond measure, does not.
+        model.here("gather".to_owned(), 12.0).took(6.0);
+        model.learn("gather", 5.0, 0.01);
+        assert_eq!(model.expected("gather", 3.0), 12.0);
+        model.learn("prove", 1e-9, 1e9);
+        assert_eq!(model.expected("prove", 1.0), 16.0);
     }
 
     #[test]

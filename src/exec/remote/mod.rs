@@ -11,7 +11,7 @@
 pub(crate) mod cost;
 mod tool;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -37,6 +37,8 @@ const ARTIFACT: &str = "out/artifact";
 const RECORD: &str = "out/record";
 /// No record has more bytes.
 const MOST_RECORD: u64 = 1 << 20;
+/// What `nnue stage run` ends with where the stage itself fails.
+const DISPROVED: i32 = 1;
 /// Runs in a row that fail, from which on nothing more is sent.
 const MOST_BAD: u32 = 2;
 /// Bytes of what a failed program said that are shown.
@@ -104,6 +106,10 @@ pub(crate) struct Cluster {
     program: Mutex<Option<Input>>,
     /// Artifacts that are there.
     known: Mutex<HashMap<Blake3, Blob>>,
+    /// Blobs that were asked for: whether they are there, or on their way.
+    there: Mutex<HashMap<Blob, bool>>,
+    /// What many actions need was asked for.
+    asked_shared: AtomicBool,
     ctx: Ctx,
 }
 
@@ -115,6 +121,8 @@ pub(crate) struct Job<'a> {
     pub(crate) net: &'a str,
     /// Its files, below `in/`.
     pub(crate) inputs: Vec<Input>,
+    /// Nothing comes of it but what its record says; its program ends with [`DISPROVED`] where it finds otherwise.
+    pub(crate) is_finding: bool,
     /// Runs although the cluster has its result.
     pub(crate) again: bool,
 }
@@ -124,7 +132,8 @@ pub(crate) struct Job<'a> {
 pub(crate) struct Ran {
     /// The record, proven whole and to be of the preimage that was asked for.
     pub(crate) record: ActionRecord,
-    pub(crate) artifact: Blob,
+    /// `None` of a finding.
+    pub(crate) artifact: Option<Blob>,
     /// Who ran it, where the cluster says so; fit to be shown.
     pub(crate) worker: Option<String>,
     /// It ran earlier.
@@ -139,6 +148,9 @@ pub(crate) enum Tried {
     Ran(Box<Ran>),
     /// Inputs that only the cluster had are gone.
     Evicted,
+    /// It ran, and found that what was to be found is not so: to be looked at here, since nobody there is believed. What was said is for
+    /// [`Cluster::contradicted`], should it be so here.
+    Disproved(Failure),
     /// It is to be done here; why was said.
     Here,
 }
@@ -156,6 +168,8 @@ impl Cluster {
             said_sent: AtomicBool::new(false),
             program: Mutex::default(),
             known: Mutex::default(),
+            there: Mutex::default(),
+            asked_shared: AtomicBool::new(false),
             ctx: ctx.clone(),
         }
     }
@@ -191,26 +205,62 @@ impl Cluster {
         self.model.admit(work, totals.up_per_s, totals.down_per_s)
     }
 
-    /// Counts work that is done here instead, until the value goes.
-    pub(crate) fn here(&self, core_s: f64) -> Here<'_> {
-        self.model.here(core_s)
+    /// Counts work of an action that is done here instead, until the value goes.
+    pub(crate) fn here(&self, action: &Action, core_s: f64) -> Here<'_> {
+        self.model.here(kind(action), core_s)
     }
 
-    /// Bytes of these inputs, and of the program, that it lacks; `None` where a stage is to be done here instead.
+    /// Such an action, which was reckoned to take a core so many seconds, took this machine so many in an earlier build.
+    pub(crate) fn learn(&self, action: &Action, reckoned_s: f64, seconds: f64) {
+        self.model.learn(&kind(action), reckoned_s, seconds);
+    }
+
+    /// Seconds of a core for an action that was reckoned to take so many, by what such actions took.
+    pub(crate) fn expected(&self, action: &Action, reckoned_s: f64) -> f64 {
+        self.model.expected(&kind(action), reckoned_s)
+    }
+
+    /// Bytes of these inputs, and of the program, that it lacks; `None` where a stage is to be done here instead. `shared` gives what actions of
+    /// this build have in common: that is asked for with the first question, and nothing is asked for twice.
     ///
     /// # Errors
     /// When the work was interrupted; where nothing is to be done here instead.
-    pub(crate) fn missing(&self, inputs: &[Input], stage: Stage) -> Result<Option<u64>> {
+    pub(crate) fn missing(&self, inputs: &[Input], stage: Stage, shared: impl FnOnce() -> Vec<Blob>) -> Result<Option<u64>> {
         if self.off.load(Ordering::Relaxed) {
             return self.instead(stage, "it was given up before").map(|_| None);
         }
+        let shared = if self.asked_shared.swap(true, Ordering::Relaxed) { Vec::new() } else { shared() };
         let program = self.program.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let blobs: Vec<Blob> = inputs.iter().chain(&program).map(|input| input.blob).collect();
-        let missing = self.execute.missing(&blobs);
+        let needed: BTreeSet<Blob> = inputs.iter().chain(&program).map(|input| input.blob).collect();
+        let there = || self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked: BTreeSet<Blob> = needed.iter().copied().chain(shared).collect();
+        let asked: Vec<Blob> = {
+            let known = there();
+            asked.into_iter().filter(|blob| !known.contains_key(blob)).collect()
+        };
+        let missing = if asked.is_empty() { Ok(Vec::new()) } else { self.execute.missing(&asked) };
         self.ctx.check()?;
         match missing {
-            Ok(missing) => Ok(Some(missing.iter().map(|blob| blob.bytes).sum())),
+            Ok(missing) => {
+                let missing: BTreeSet<Blob> = missing.into_iter().collect();
+                let mut known = there();
+                for blob in asked {
+                    // Somebody may have begun to send it meanwhile.
+                    known.entry(blob).or_insert(!missing.contains(&blob));
+                }
+                Ok(Some(needed.iter().filter(|blob| known.get(blob) == Some(&false)).map(|blob| blob.bytes).sum()))
+            }
             Err(failure) => self.failed(stage, failure).map(|_| None),
+        }
+    }
+
+    /// Notes that these are there, or on their way; or that nobody knows any more.
+    fn note_there(&self, blobs: &[Blob], are_there: bool) {
+        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        if are_there {
+            there.extend(blobs.iter().map(|blob| (*blob, true)));
+        } else {
+            there.retain(|blob, _| !blobs.contains(blob));
         }
     }
 
@@ -249,7 +299,7 @@ impl Cluster {
     /// When the work was interrupted; where nothing is to be done here instead, why it was not done there.
     pub(crate) fn run(&self, job: Job<'_>, core_s: f64, ctx: &Ctx) -> Result<Tried> {
         self.say_what_is_sent(&job);
-        let Job { preimage, stage, net, mut inputs, again } = job;
+        let Job { preimage, stage, net, mut inputs, is_finding, again } = job;
         inputs.extend(self.program.lock().unwrap_or_else(PoisonError::into_inner).clone());
         inputs.push(Input::memory(REQUEST, preimage.as_str().as_bytes().to_vec()));
         let program = format!("./{PROGRAM}");
@@ -257,7 +307,7 @@ impl Cluster {
         let request = Request {
             arguments: arguments.map(str::to_owned).to_vec(),
             inputs,
-            outputs: [ARTIFACT, RECORD].map(str::to_owned).to_vec(),
+            outputs: [ARTIFACT, RECORD].into_iter().skip(is_finding.into()).map(str::to_owned).collect(),
             timeout: self.options.timeout,
             queue_timeout: self.options.queue_timeout,
             properties: self.options.properties.clone(),
@@ -266,18 +316,27 @@ impl Cluster {
             stage: stage.name().to_owned(),
         };
         let mut watch = Watch { ctx, sent: None };
+        let sent: Vec<Blob> = request.inputs.iter().map(|input| input.blob).collect();
+        self.note_there(&sent, true);
         let result = self.execute.run(&request, &mut |progress| watch.tell(progress));
         watch.end();
+        if result.is_err() {
+            self.note_there(&sent, false);
+        }
         ctx.check()?;
-        match result.map(|finished| self.prove(finished, preimage, stage)) {
+        match result.map(|finished| self.prove(finished, preimage, stage, is_finding)) {
             Ok(Ok(ran)) => {
                 self.bad.store(0, Ordering::Relaxed);
                 if !ran.from_cache {
                     self.model.seen(core_s, ran.seconds);
                 }
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(ran.record.result.output_digest, ran.artifact);
+                if let Some(artifact) = ran.artifact {
+                    self.note_there(&[artifact], true);
+                    self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(ran.record.result.output_digest, artifact);
+                }
                 Ok(Tried::Ran(Box::new(ran)))
             }
+            Err(failure @ Failure::Failed { exit_code: DISPROVED, .. }) if is_finding => Ok(Tried::Disproved(failure)),
             Ok(Err(Failure::Evicted(_))) | Err(Failure::Evicted(_)) => Ok(Tried::Evicted),
             Ok(Err(failure)) | Err(failure) => self.failed(stage, failure),
         }
@@ -317,6 +376,18 @@ impl Cluster {
         self.instead(stage, &why)
     }
 
+    /// Says that a stage failed there and not here. What this machine finds counts; who is wrong twice in a row gets nothing more.
+    pub(crate) fn contradicted(&self, stage: Stage, there: Failure) {
+        let Failure::Failed { stderr, worker, .. } = there else { return };
+        let url = &self.options.url;
+        let worker = worker.map_or_else(|| "a worker".to_owned(), |worker| shown::line(&worker).to_string());
+        let said: String = shown::line(stderr.trim()).chars().take(SAID).collect();
+        self.fell_back.fetch_add(1, Ordering::Relaxed);
+        let is_off = self.bad.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_BAD && !self.off.swap(true, Ordering::Relaxed);
+        let off = if is_off { "; and so was the run before: disabling the cluster for this run" } else { "" };
+        self.ctx.warn(format!("{stage} failed on {worker} of the cluster `{url}`, and not here, which counts: {said}{off}"));
+    }
+
     /// Whether this result is to be made again here and compared: the same ones in every build.
     pub(crate) fn rechecks(&self, preimage: &Preimage) -> bool {
         let [a, b, c, d, ..] = preimage.key().0;
@@ -336,7 +407,7 @@ impl Cluster {
     }
 
     /// The record that came back, proven.
-    fn prove(&self, finished: Finished, preimage: &Preimage, stage: Stage) -> Result<Ran, Failure> {
+    fn prove(&self, finished: Finished, preimage: &Preimage, stage: Stage, is_finding: bool) -> Result<Ran, Failure> {
         let Finished { outputs, from_cache, worker, seconds, .. } = finished;
         let worker = worker.map(|worker| shown::line(&worker).to_string());
         let bad = |why: String| bad_exit(why, worker.clone());
@@ -346,13 +417,13 @@ impl Cluster {
             ));
         }
         let output = |name: &str| outputs.get(name).copied().ok_or_else(|| bad(format!("`{name}` is missing")));
-        let (artifact, record) = (output(ARTIFACT)?, output(RECORD)?);
-        let record = self.execute.fetch(record, MOST_RECORD)?;
+        let artifact = if is_finding { None } else { Some(output(ARTIFACT)?) };
+        let record = self.execute.fetch(output(RECORD)?, MOST_RECORD)?;
         let record = ActionRecord::decode(preimage.key(), &record).map_err(|why| bad(format!("in its action record, {why}")))?;
         if record.preimage != *preimage || record.result.outcome().map(Outcome::stage) != Some(stage) {
             return Err(bad("its action record is for another action".to_owned()));
         }
-        if !record.result.stored || record.result.bytes != artifact.bytes {
+        if record.result.stored == is_finding || record.result.bytes != artifact.map_or(0, |artifact| artifact.bytes) {
             return Err(bad("its action record and its artifact differ".to_owned()));
         }
         Ok(Ran { record, artifact, worker, from_cache, seconds })
@@ -421,12 +492,20 @@ impl Cluster {
         let program = self.program.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |program| program.blob.bytes);
         let files: u64 = job.inputs.iter().map(|input| input.blob.bytes).sum();
         self.ctx.note(format!(
-            "`{}` gets what gather and search need, weights of nets and positions among it: for `{}` {} MB, and this program, {} MB",
+            "`{}` gets what stages need there, weights of nets and positions among it: for `{}` {} MB, and this program, {} MB",
             self.options.url,
             job.net,
             megabytes(files),
             megabytes(program)
         ));
+    }
+}
+
+/// What takes as long as another of its kind, for its size.
+fn kind(action: &Action) -> String {
+    match action.search() {
+        Some(search) => format!("{} {}", action.stage(), search.algorithm.name()),
+        None => action.stage().to_string(),
     }
 }
 

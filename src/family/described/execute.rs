@@ -24,7 +24,7 @@ use crate::words::Allow;
 /// A network between stages.
 #[derive(Clone)]
 pub(crate) struct Value {
-    contents: Arc<Contents>,
+    pub(super) contents: Arc<Contents>,
     /// Entries of a permutation: pairs of neurons, or neurons.
     pub(in crate::family) entries: usize,
 }
@@ -114,9 +114,7 @@ fn load(architecture: &Architecture, action: &Described, is_named: bool, inputs:
     let mut contents = read::read(architecture, layout, &file).map_err(about)?;
     let Plan { undo, .. } = plan_of(architecture, action)?;
     steps::undo(architecture, &undo, &mut contents);
-    let moves = architecture.moves.as_ref();
-    let neurons = moves.and_then(|moves| architecture.sizes.get(&moves.axis)).copied().unwrap_or(0);
-    let entries = if moves.is_some_and(|moves| moves.pairs) { neurons / 2 } else { neurons };
+    let entries = architecture.entries();
     inputs.check_unchanged()?;
     Ok(named(action, Value { contents: Arc::new(contents), entries }, inputs.digest(Role::Source)?, None, Outcome::Load))
 }

@@ -9,6 +9,7 @@
 //! | `steps`, `quantize`, `tensor` | what is done to tensors |
 //! | [`features`], `gather` | rows of the inputs; which outputs are zero |
 //! | `graph`, `key`, `execute` | a net of a manifest → its actions; what decides their results; an action → what is done |
+//! | `travel` | a network for another machine that gathers |
 //! | `compare` | how two files differ |
 //! | `bound` | whether sums of products can wrap on CPUs without VNNI |
 //! | `pictures` | a network in pictures |
@@ -37,6 +38,7 @@ mod steps;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod tree;
 mod write;
 mod zstd;
@@ -52,7 +54,7 @@ pub use pictures::Wanted;
 pub use read::is_bullet_checkpoint;
 
 use super::nnue::Nnue;
-use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
+use super::{Family, Inputs, Packed, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::files::{Blake3, Bytes};
@@ -67,6 +69,7 @@ use model::Layout;
 use read::Contents;
 
 pub(crate) use execute::Value;
+pub(crate) use travel::requested;
 
 /// The family.
 pub(crate) struct Described;
@@ -113,12 +116,14 @@ impl Stages for Described {
         Nnue.core_seconds(action, network, matrix)
     }
 
-    fn packed(&self, network: &AnyValue) -> Option<Vec<u8>> {
-        Nnue.packed(network)
+    fn packed(&self, action: &Action, network: &AnyValue) -> Option<Packed> {
+        let (Action::Described(action), AnyValue::Described(network)) = (action, network) else { return None };
+        let bytes = travel::packed(action, network)?;
+        Some(Packed { digest: Some(Blake3::of(&bytes)), bytes })
     }
 
     fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<AnyValue> {
-        Nnue.unpacked(bytes, digest)
+        travel::unpacked(bytes, digest).map(AnyValue::Described)
     }
 
     fn check_source(&self, action: &Action, _: &Path, _: &Ctx, input: Bytes) -> Result<()> {

@@ -364,6 +364,12 @@ impl Architecture {
         self.inputs.iter().map(|block| &block.input)
     }
 
+    /// Entries of a permutation of its neurons: pairs, or neurons; 0 where they do not move.
+    pub(crate) fn entries(&self) -> usize {
+        let neurons = self.moves.as_ref().and_then(|moves| self.sizes.get(&moves.axis)).copied().unwrap_or(0);
+        if self.moves.as_ref().is_some_and(|moves| moves.pairs) { neurons / 2 } else { neurons }
+    }
+
     /// The output bucket of a position with so many pieces; `None` where the file does not say how it is chosen.
     pub fn output_bucket(&self, pieces: usize) -> Option<u32> {
         self.buckets.as_ref().and_then(|buckets| buckets.table.get(pieces)).copied()

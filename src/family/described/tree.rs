@@ -100,6 +100,22 @@ pub(crate) fn lay_over(base: &mut Node, top: Node) {
     }
 }
 
+/// The tree as TOML has it; `None` where it holds what no architecture does.
+pub(crate) fn to_toml(node: Node) -> Option<toml::Value> {
+    Some(match node.value {
+        Value::Text(text) => text.into(),
+        Value::Integer(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Truth(truth) => truth.into(),
+        Value::List(items) => toml::Value::Array(items.into_iter().map(to_toml).collect::<Option<_>>()?),
+        Value::Table(entries) => {
+            let entries = entries.into_iter().map(|(name, node)| Some((name.text, to_toml(node)?)));
+            toml::Value::Table(entries.collect::<Option<_>>()?)
+        }
+        Value::Other => return None,
+    })
+}
+
 fn table_of(table: &DeTable<'_>, text: usize, shift: usize, depth: usize, problems: &mut Vec<Problem>) -> Value {
     let place = |range: std::ops::Range<usize>| Span { text, start: range.start + shift, end: range.end + shift };
     let mut entries: Vec<(Name, Node)> = table

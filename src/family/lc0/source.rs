@@ -12,7 +12,7 @@ use super::{
 };
 use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Result};
-use crate::family::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value};
+use crate::family::{Family, Inputs, Packed, Planned, Product, SourceFacts, Stages, Steps, Value};
 use crate::files::{Blake3, Bytes};
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
@@ -76,7 +76,7 @@ impl Stages for Lc0 {
         Err(not_stored(action))
     }
 
-    fn packed(&self, _: &Value) -> Option<Vec<u8>> {
+    fn packed(&self, _: &Action, _: &Value) -> Option<Packed> {
         None
     }
 

@@ -9,16 +9,16 @@ use super::stages::engine::{Trial, engine as try_with};
 use super::stages::load::{Loaded, load_noted};
 use super::stages::permute::{permute as reorder, permuted as reordered};
 use super::stages::pipeline::{self, Content, Searched, Target, Weights, note_unreadable};
-use super::stages::prove::prove as prove_file;
+use super::stages::prove::{deviation, prove as prove_file};
 use super::value::{Gathered, Value};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::{self, Inputs, Product};
 use crate::files::{Blake3, Bytes};
 use crate::format::sources::with_parts;
-use crate::net::QuantizedNetwork;
-use crate::positions::held_out;
-use crate::stage::{Action, Engine, Gather, Load, Outcome, Permuted, Prove, Quantize, Role, Search, Write as WriteParams};
+use crate::net::{Coalesced, Network, QuantizedNetwork};
+use crate::positions::{Sampled, held_out};
+use crate::stage::{Action, Engine, Gather, Load, Outcome, Permuted, Prove, Proved, Quantize, Role, Search, Write as WriteParams};
 
 /// As [`Stages::execute`](crate::family::Stages::execute).
 pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
@@ -149,20 +149,42 @@ fn content(params: &WriteParams, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Conte
 /// The written file, read back, against its source.
 fn prove(params: &Prove, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let file = written(inputs)?;
-    let take = || pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?);
-    let sampled = samples::taken(samples::Key::of_proof(params, inputs)?, take, || inputs.check_unchanged())?;
-    let positions = &sampled.positions;
-    let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("prove")) };
-    let floats = match inputs.has(Role::Floats).then(|| value(inputs, Role::Floats)).transpose()? {
-        Some(Value::Coalesced(floats)) => Some(floats),
-        Some(Value::Factorized(_) | Value::Quantized(_) | Value::Gathered(_) | Value::Permutation(_)) => {
-            return Err(wrong_value("prove"));
-        }
-        None => None,
-    };
-    let proved = prove_file(&network, floats.as_deref(), &file, positions, params, ctx)?;
+    let Questioned { positions, network, floats } = Questioned::of(params, inputs)?;
+    let proved = prove_file(&network, floats.as_deref(), &file, &positions.positions, params, ctx)?;
     inputs.check_unchanged()?;
     Ok(Product::Finding { digest: proved.digest, outcome: Outcome::Prove(Box::new(proved)) })
+}
+
+/// What a proof evaluates, beside the file.
+struct Questioned {
+    positions: Arc<Sampled>,
+    network: Arc<QuantizedNetwork>,
+    floats: Option<Arc<Network<Coalesced>>>,
+}
+
+impl Questioned {
+    fn of(params: &Prove, inputs: &dyn Inputs) -> Result<Self> {
+        let take = || pipeline::positions_to_prove(&data(inputs), params, &inputs.guarded()?);
+        let positions = samples::taken(samples::Key::of_proof(params, inputs)?, take, || inputs.check_unchanged())?;
+        let Value::Quantized(network) = value(inputs, Role::Network)? else { return Err(wrong_value("prove")) };
+        let floats = match inputs.has(Role::Floats).then(|| value(inputs, Role::Floats)).transpose()? {
+            Some(Value::Coalesced(floats)) => Some(floats),
+            Some(Value::Factorized(_) | Value::Quantized(_) | Value::Gathered(_) | Value::Permutation(_)) => {
+                return Err(wrong_value("prove"));
+            }
+            None => None,
+        };
+        Ok(Self { positions, network, floats })
+    }
+}
+
+/// As [`Stages::completed`](crate::family::Stages::completed): a proof that was made where no floats were is held against these here.
+pub(super) fn completed(action: &Action, outcome: Outcome, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Outcome> {
+    let (Action::Prove(params), Outcome::Prove(proved), true) = (action, &outcome, inputs.has(Role::Floats)) else { return Ok(outcome) };
+    let Questioned { positions, network, floats } = Questioned::of(params, inputs)?;
+    let error = floats.map(|floats| deviation(&floats, &network, &positions.positions, params, ctx)).transpose()?;
+    inputs.check_unchanged()?;
+    Ok(Outcome::Prove(Box::new(Proved { error, ..(**proved).clone() })))
 }
 
 /// The written file in a real engine.

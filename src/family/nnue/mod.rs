@@ -26,14 +26,14 @@ pub(crate) use value::Value;
 use std::io::Read;
 use std::path::Path;
 
-use super::{Family, Inputs, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
+use super::{Family, Inputs, Packed, Planned, Product, SourceFacts, Stages, Steps, Value as AnyValue};
 use crate::ctx::{Ctx, open_file};
 use crate::error::{Error, Result};
 use crate::files::{Blake3, Bytes};
 use crate::format::nnue;
 use crate::format::sources::FileKind;
 use crate::manifest::{FilePath, Manifest, ResolvedNet};
-use crate::stage::{Action, Role};
+use crate::stage::{Action, Outcome, Role};
 use crate::words::Compression;
 
 /// The family.
@@ -94,9 +94,13 @@ impl Stages for Nnue {
         Ok(value::core_seconds(action, network.half()?, matrix))
     }
 
-    fn packed(&self, network: &AnyValue) -> Option<Vec<u8>> {
+    fn packed(&self, _: &Action, network: &AnyValue) -> Option<Packed> {
         let AnyValue::Nnue(value::Value::Quantized(network)) = network else { return None };
-        value::packed(network)
+        Some(Packed { bytes: value::packed(network)?, digest: None })
+    }
+
+    fn completed(&self, action: &Action, outcome: Outcome, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Outcome> {
+        execute::completed(action, outcome, inputs, ctx)
     }
 
     fn unpacked(&self, bytes: &[u8], digest: Blake3) -> Result<AnyValue> {

@@ -129,9 +129,14 @@ pub(in crate::family) fn core_seconds(action: &Action, half: usize, matrix: u64)
     const ASSIGNED_PER_S: f64 = 1e10;
     const ASSIGNED: f64 = 6.9e10;
     const ENTRY: f64 = 64.0;
+    /// Proofs: seconds for a neuron of a position, in both networks and all buckets.
+    const PROVEN_S: f64 = 1.04e-8;
     if let Some(Stored::Matrices(gather)) = action.stored() {
         let positions = gather.positions.saturating_add(held_out(gather.positions)) as f64;
         return positions * (NEURON_S * 2.0 * half as f64 + POSITION_S);
+    }
+    if let Some(prove) = action.prove() {
+        return prove.positions as f64 * PROVEN_S * 2.0 * half as f64;
     }
     let Some(search) = action.search() else { return 0.0 };
     let half = half as f64;

@@ -32,19 +32,13 @@ const MOST_VALUES: usize = 1 << 38;
 /// # Errors
 /// [`crate::error::Kind::Usage`], with every mistake and its place.
 pub(super) fn parse(description: &Description) -> Result<Architecture> {
-    let Description { name, file, text, table, overrides } = description;
+    let Description { name, file, text, .. } = description;
     if text.len() > LONGEST {
         return Err(Error::usage(format!("`{name}` is not an architecture file")).because(format!("it is longer than {LONGEST} bytes")));
     }
     let mut problems = Vec::new();
     let mut texts = Texts::new(file, text);
-    let mut root = tree::below(tree::parse(text, 0, &mut problems), table);
-    if problems.is_empty() {
-        root = like(root, &mut texts, &mut problems);
-    }
-    for argument in overrides {
-        tree::set(&mut root, argument, &mut texts, &mut problems);
-    }
+    let root = tree_of(description, &mut texts, &mut problems);
     let architecture = if problems.is_empty() { Reader { problems: &mut problems }.file(name, &root) } else { None };
     if let Some(architecture) = &architecture
         && problems.is_empty()
@@ -55,6 +49,44 @@ pub(super) fn parse(description: &Description) -> Result<Architecture> {
         Some(architecture) if problems.is_empty() => Ok(architecture),
         _ => Err(report(&texts, name, problems)),
     }
+}
+
+/// All that is said of an architecture, with what it is like and what was set.
+fn tree_of(description: &Description, texts: &mut Texts, problems: &mut Vec<Problem>) -> Node {
+    let mut root = tree::below(tree::parse(&description.text, 0, problems), &description.table);
+    if problems.is_empty() {
+        root = like(root, texts, problems);
+    }
+    for argument in &description.overrides {
+        tree::set(&mut root, argument, texts, problems);
+    }
+    root
+}
+
+/// The words of an architecture that gathering needs, as an architecture of its own: one whose only layout has the tensors of these roles, with
+/// their types. `None` for a description that is none.
+pub(super) fn words_of_gather(description: &Description, tensors: &[(&str, &str)]) -> Option<String> {
+    let (mut texts, mut problems) = (Texts::new(&description.file, &description.text), Vec::new());
+    let root = tree_of(description, &mut texts, &mut problems);
+    let Value::Table(entries) = root.value else { return None };
+    let wanted = ["schema", "sizes", "tensors", "inputs", "activation", "permutation"];
+    let kept = entries.into_iter().filter(|(name, _)| wanted.contains(&name.text.as_str()));
+    let mut words = toml::Table::new();
+    for (name, node) in kept {
+        words.insert(name.text, tree::to_toml(node)?);
+    }
+    let is_sent = |role: &str| tensors.iter().any(|(sent, _)| *sent == role);
+    words.get_mut("tensors")?.as_table_mut()?.retain(|role, _| is_sent(role));
+    // What moves with the neurons is nothing that they are gathered from.
+    words.get_mut("permutation")?.as_table_mut()?.remove("also");
+    let stored = tensors.iter().map(|(role, dtype)| toml::Table::from_iter([("role", *role), ("dtype", *dtype)].map(text_entry)).into());
+    let layout = toml::Table::from_iter([("tensors".to_owned(), toml::Value::Array(stored.collect()))]);
+    words.insert("layout".to_owned(), toml::Table::from_iter([("gathered".to_owned(), layout.into())]).into());
+    toml::to_string(&words).ok().filter(|_| problems.is_empty())
+}
+
+fn text_entry((key, text): (&str, &str)) -> (String, toml::Value) {
+    (key.to_owned(), text.into())
 }
 
 /// What is said of an architecture, laid over the shipped one that `like` names.

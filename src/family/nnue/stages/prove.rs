@@ -44,7 +44,7 @@ pub fn prove(
     let published = published.network;
     let proof = evaluate::prove(source, &published, positions, ctx)?;
     let error = match floats {
-        Some(floats) => Some(deviation(floats, source, &positions[..positions.len().min(MOST_FLOAT_POSITIONS)], params, ctx)?),
+        Some(floats) => Some(deviation(floats, source, positions, params, ctx)?),
         None => None,
     };
     let (looked_at, overflow) = if params.sums { gather::overflow(source, positions, ctx)? } else { (0, None) };
@@ -54,14 +54,18 @@ pub fn prove(
     Ok(Proved { positions: proof.positions, seed: params.seed, digest: Blake3(proof.digest.into()), error, looked_at, overflow })
 }
 
-/// How far the integers are from the floats, unless that is too far.
-fn deviation(
+/// How far the integers are from the floats on the first of `positions`.
+///
+/// # Errors
+/// When that passes a limit of `params`; on cancellation.
+pub fn deviation(
     floats: &Network<Coalesced>,
     integers: &QuantizedNetwork,
     positions: &[Position],
     params: &Prove,
     ctx: &Ctx,
 ) -> Result<Deviation> {
+    let positions = &positions[..positions.len().min(MOST_FLOAT_POSITIONS)];
     let found = quantization_error(floats, integers, positions, ctx)?.values;
     for (what, key, limit, size) in
         [("largest", "max_error", params.max_error, found.max_abs), ("mean", "mean_error", params.mean_error, found.mean_abs)]
