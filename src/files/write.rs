@@ -10,7 +10,7 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{self, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -406,7 +406,9 @@ pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>)
     // `tempfile` wraps errors in a kind and a made-up name; callers name the file that it is about, and look at the number.
     let mut failed = None;
     let noting = |path: &Path| {
-        let made = open(path).inspect(|_| note_unfinished(path));
+        // Held while the file is made, so that it is known to whoever ends the process then.
+        let mut unfinished = unfinished();
+        let made = open(path).inspect(|_| note(&mut unfinished, path));
         made.inspect_err(|error| failed = error.raw_os_error())
     };
     let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, noting);
@@ -421,21 +423,41 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Notes a file or folder that must not outlive the process.
 pub(crate) fn note_unfinished(path: &Path) {
+    note(&mut unfinished(), path);
+}
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note(unfinished: &mut Vec<PathBuf>, path: &Path) {
     const FEW: usize = 64;
-    let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
     if unfinished.len() >= FEW && unfinished.len().is_power_of_two() {
         unfinished.retain(|path| fs::symlink_metadata(path).is_ok());
     }
     unfinished.push(path.to_owned());
 }
 
-/// Removes all temporary files of this process, for one that ends without dropping its values.
+/// Removes all temporary files of this process, for one that ends without dropping its values: from now on no thread makes any.
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "a library's process is not its own"))]
 pub(crate) fn remove_unfinished() {
-    for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+    /// How often, and how many milliseconds apart, a thread is waited for that makes a file: its disk may not answer.
+    const TRIES: u32 = 50;
+    const APART_MS: u64 = 2;
+    let unfinished = (0..TRIES).find_map(|_| match UNFINISHED.try_lock() {
+        Ok(unfinished) => Some(unfinished),
+        Err(sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(sync::TryLockError::WouldBlock) => {
+            std::thread::sleep(Duration::from_millis(APART_MS));
+            None
+        }
+    });
+    let Some(mut unfinished) = unfinished else { return };
+    for path in unfinished.drain(..) {
         // Of a folder all: it is one that the process made.
         let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
     }
+    std::mem::forget(unfinished);
 }
 
 /// Gives a temporary file its real name. Where that fails it is removed when it is dropped, as if nothing had been tried.
