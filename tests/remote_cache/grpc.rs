@@ -251,10 +251,15 @@ fn proxies_ask_for_tokens_and_certificates() {
 #[test]
 fn ctrl_c_ends_a_look_up() {
     let liar = Liar::start();
-    liar.answer(|_| Say::Messages(Vec::new(), End::Silence));
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    liar.answer(move |_| {
+        let _ = asked.send(());
+        Say::Messages(Vec::new(), End::Silence)
+    });
     let project = client(&liar.url, "read");
     let mut child = project.command(&["build"]).env("NNUE_REMOTE_CACHE_TIMEOUT", "86400").spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // From then on it waits for what never comes.
+    is_asked.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
