@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use petgraph::graph::NodeIndex;
 
 use super::Workspace;
-use crate::cache::BuildState;
+use crate::cache::{BuildState, Preimage};
 use crate::files::Blake3;
 use crate::stage::Stage;
 
@@ -23,6 +23,7 @@ pub(super) struct Earlier<'a> {
 impl<'a> Earlier<'a> {
     /// The files that were written of the result of `node` with this digest, and are still as they were written.
     pub(super) fn files_of(self, node: NodeIndex, digest: Blake3) -> impl Iterator<Item = PathBuf> + 'a {
+        let digest = digest.to_string();
         let nets = self.users.get(&node).into_iter().flatten();
         let states = nets.filter_map(move |net| self.last.get(*net)?.as_ref());
         states.flat_map(move |state| {
@@ -30,7 +31,7 @@ impl<'a> Earlier<'a> {
                 .stages
                 .iter()
                 .filter(|stage| stage.stage == Stage::Write.name())
-                .filter(|stage| has_input(&stage.preimage.to_value(), &digest.to_string()))
+                .filter(|stage| has_input(&stage.preimage, &digest))
                 .map(|stage| stage.output_digest)
                 .collect();
             let paths = state.outputs.iter().map(move |output| self.workspace.manifest.folder.join(&output.path));
@@ -41,9 +42,8 @@ impl<'a> Earlier<'a> {
     }
 }
 
-fn has_input(preimage: &serde_json::Value, digest: &str) -> bool {
-    let inputs = preimage.get("inputs").and_then(|inputs| inputs.as_object());
-    inputs.is_some_and(|inputs| inputs.values().any(|input| input.as_str() == Some(digest)))
+fn has_input(preimage: &Preimage, digest: &str) -> bool {
+    preimage.to_value()["inputs"].as_object().is_some_and(|inputs| inputs.values().any(|input| input == digest))
 }
 
 #[cfg(test)]
@@ -55,12 +55,11 @@ mod tests {
     };
 
     use crate::{
-        build::{Options, Workspace},
+        build::{Options, testing::build_by},
         ctx::Ctx,
         error::Result,
         exec::{Executor, Local},
         family::{Inputs, Product, testing::small_checkpoint},
-        manifest,
         stage::{Action, Stage},
     };
 
@@ -77,16 +76,10 @@ mod tests {
 
     /// Builds the net with a description; its file, and how often it was quantized.
     fn build(folder: &Path, description: &str) -> (Vec<u8>, usize) {
-        let path = folder.join("nnue.toml");
         let net = "version = 1\n[source.run]\npath = \"run.safetensors\"\n[net.a]\nsource = \"run\"\noutputs = [\"a.nnue\", \"dist/\"]\n";
-        fs::write(&path, format!("{net}{description}\n")).unwrap();
-        let (manifest, ctx, executor, options) =
-            (manifest::load(&path, &[]).unwrap(), Ctx::silent(), Counting::default(), Options::default());
-        let mut workspace = Workspace::open(&manifest, &options, &ctx).unwrap();
-        workspace.executor = &executor;
-        let nets: Vec<_> = manifest.nets.iter().collect();
-        let report = workspace.build(&nets, &options, &ctx, &|_, _| {}).unwrap();
-        assert_eq!(report.nets[0].error, None);
+        let executor = Counting::default();
+        let report = build_by(&executor, folder, &format!("{net}{description}\n"), &Options::default());
+        assert_eq!(report.error, None);
         (fs::read(folder.join("a.nnue")).unwrap(), executor.0.load(Ordering::Relaxed))
     }
 

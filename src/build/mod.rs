@@ -653,6 +653,26 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     pattern[of..].iter().all(|c| *c == '*')
 }
 
+/// Builds of one net, for tests of this room.
+#[cfg(test)]
+mod testing {
+    use std::{fs, path::Path};
+
+    use super::{NetReport, Options, Workspace};
+    use crate::{ctx::Ctx, exec::Executor, manifest};
+
+    /// Builds the only net of `text`, the manifest of `folder`, by this executor.
+    pub(super) fn build_by(executor: &dyn Executor, folder: &Path, text: &str, options: &Options) -> NetReport {
+        let path = folder.join("nnue.toml");
+        fs::write(&path, text).unwrap();
+        let (manifest, ctx) = (manifest::load(&path, &[]).unwrap(), Ctx::silent());
+        let mut workspace = Workspace::open(&manifest, options, &ctx).unwrap();
+        workspace.executor = executor;
+        let nets: Vec<_> = manifest.nets.iter().collect();
+        workspace.build(&nets, options, &ctx, &|_, _| {}).unwrap().nets.remove(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::matches_pattern;

@@ -37,6 +37,19 @@ struct Pass<'b, 'a> {
     left: Vec<AtomicUsize>,
 }
 
+/// An action whose turn it is.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'t> {
+    pub node: NodeIndex,
+    /// Of its key.
+    pub preimage: &'t Preimage,
+    /// Why it runs.
+    pub reason: &'t Reason,
+    pub states: &'t States,
+    /// Its place among those that run at a time.
+    pub slot: &'t Slot<'t>,
+}
+
 impl Work for Pass<'_, '_> {
     fn run(&self, task: usize, slot: &Slot<'_>) -> Result<()> {
         let (build, node) = (self.build, self.open[task]);
@@ -235,7 +248,7 @@ impl Build<'_> {
         if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None, elsewhere: None });
         }
-        let settled = self.run_somewhere(&runner, node, preimage, reason, states, slot)?;
+        let settled = self.run_somewhere(&runner, Turn { node, preimage, reason, states, slot })?;
         if let Some(known) = &mut in_flight {
             **known = Some(settled.result.clone());
         }
@@ -243,32 +256,22 @@ impl Build<'_> {
     }
 
     /// Runs the stage on the cluster or here, and records what came of it.
-    pub(super) fn run_somewhere(
-        &self,
-        runner: &Runner<'_>,
-        node: NodeIndex,
-        preimage: &Preimage,
-        reason: &Reason,
-        states: &States,
-        slot: &Slot<'_>,
-    ) -> Result<Settled> {
+    pub(super) fn run_somewhere(&self, runner: &Runner<'_>, turn: Turn<'_>) -> Result<Settled> {
+        let (here, failed_there) = match self.run_there(runner, turn)? {
+            Place::Ran(settled) => return Ok(*settled),
+            Place::Here(here) => (here, None),
+            Place::Disproved(here, failure) => (Some(here), Some(failure)),
+        };
+        let Turn { node, preimage, reason, .. } = turn;
         let outputs = self.writes.get(&node).map_or(&[][..], Vec::as_slice);
-        match self.run_there(runner, node, preimage, reason, states, slot)? {
-            Place::Ran(settled) => Ok(*settled),
-            Place::Here(here) => {
-                let settled = self.perform(runner, node, preimage, reason, outputs)?;
-                if let Some(here) = here {
-                    here.took(settled.result.duration_s);
-                }
-                Ok(settled)
-            }
-            Place::Disproved(here, failure) => {
-                let settled = self.perform(runner, node, preimage, reason, outputs)?;
-                here.took(settled.result.duration_s);
-                self.contradicted(node, failure);
-                Ok(settled)
-            }
+        let settled = self.perform(runner, node, preimage, reason, outputs)?;
+        if let Some(here) = here {
+            here.took(settled.result.duration_s);
         }
+        if let Some(failure) = failed_there {
+            self.contradicted(node, failure);
+        }
+        Ok(settled)
     }
 
     /// Runs the stage, and records what came of it. A write action is published as `outputs`.

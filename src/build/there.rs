@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering;
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
-use serde_json::Value as Json;
 
 use super::Workspace;
 use super::execute::Build;
+use super::perform::Turn;
 use super::run::{NodeInputs, Runner, changed};
 use super::schedule::Slot;
 use super::state::{Elsewhere, Settled, States};
@@ -27,7 +27,7 @@ use crate::exec::remote::{Cluster, ClusterTraffic, Job, Options as ClusterOption
 use crate::family::{self, Packed, Value};
 use crate::files::{Blake3, Bytes};
 use crate::manifest::{self, Manifest};
-use crate::plan::{Node, Reason, preimage_of};
+use crate::plan::{Node, preimage_of};
 use crate::stage::{Action, Role, Stage, Stored};
 
 /// Environment variable with the share of results of a cluster that are made again here and compared, from 0 to 1.
@@ -170,15 +170,8 @@ impl Build<'_> {
     ///
     /// # Errors
     /// When the work was interrupted, an input changed, or nothing is to be done here in place of a cluster that failed.
-    pub(super) fn run_there(
-        &self,
-        runner: &Runner<'_>,
-        node: NodeIndex,
-        preimage: &Preimage,
-        reason: &Reason,
-        states: &States,
-        slot: &Slot<'_>,
-    ) -> Result<Place<'_>> {
+    pub(super) fn run_there(&self, runner: &Runner<'_>, turn: Turn<'_>) -> Result<Place<'_>> {
+        let Turn { node, preimage, reason, states, slot } = turn;
         let (Some(cluster), Some(action)) = (&self.workspace.cluster, self.graph.action(node)) else { return Ok(Place::Here(None)) };
         if !cluster.offers(action) {
             return Ok(Place::Here(None));
@@ -380,16 +373,15 @@ impl Build<'_> {
             // That of the net's gather, which stands before its search.
             let mut matrix = 0;
             for state in &last.stages {
-                let Some(count) = Stage::named(&state.stage).map(|stage| seen.entry(stage).or_default()).filter(|count| **count < ENOUGH)
-                else {
+                let Some(stage) = Stage::named(&state.stage) else { continue };
+                let count = seen.entry(stage).or_default();
+                if *count >= ENOUGH {
                     continue;
-                };
-                let preimage = state.preimage.to_value();
-                let params = preimage.get("params").and_then(Json::as_object);
-                let action = Stage::named(&state.stage).and_then(|stage| Action::like(stage, params?));
+                }
+                let action = state.preimage.to_value()["params"].as_object().and_then(|params| Action::like(stage, params));
                 let (Some(action), Some(record)) = (action, self.workspace.cache.get_record(state.key())) else { continue };
                 *count += 1;
-                if action.stage() == Stage::Gather {
+                if stage == Stage::Gather {
                     matrix = record.result.bytes;
                 }
                 let reckoned_s = family::stages(&action).core_seconds(&action, network, matrix);

@@ -12,6 +12,7 @@ use petgraph::graph::NodeIndex;
 
 use super::earlier::Earlier;
 use super::execute::{Build, place};
+use super::perform::Turn;
 use super::run::{Candidate, Runner};
 use super::schedule::Slot;
 use super::state::{Settled, State, States};
@@ -123,7 +124,7 @@ impl Build<'_> {
         let accept = |_: &Output, _: &Candidate<'_>| Err(Error::new("a trial publishes nothing: this is a bug in nnue, please report it"));
         let ctx = self.scope(trial);
         let runner = self.runner(&ctx, values, &digest, &accept, &published);
-        let settled = self.run_somewhere(&runner, trial, &preimage, &reason, states, slot)?;
+        let settled = self.run_somewhere(&runner, Turn { node: trial, preimage: &preimage, reason: &reason, states, slot })?;
         self.trials.passed().insert(trial, settled);
         Ok(())
     }
@@ -162,12 +163,11 @@ mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use crate::build::{NetReport, NetStatus, Options, Workspace};
+    use crate::build::{NetReport, NetStatus, Options, testing::build_by};
     use crate::ctx::Ctx;
     use crate::error::{Error, Result};
     use crate::exec::{Executor, Local};
     use crate::family::{Content, Inputs, Product, testing::small_source};
-    use crate::manifest;
     use crate::positions::generate;
     use crate::stage::{Action, Stage};
 
@@ -209,16 +209,10 @@ mod tests {
 
     /// Builds the net, and gives its report with the number of proofs that ran.
     fn build(folder: &Path, more: &str, damage: Option<fn(&mut Vec<u8>)>, options: &Options) -> (NetReport, usize) {
-        let path = folder.join("nnue.toml");
         let head = "version = 1\n[source.run]\npath = \"run.nnue\"\nquantization = \"ft127\"\n[data.fens]\npath = \"x.fen\"\n";
-        fs::write(&path, format!("{head}{NET}{more}")).unwrap();
-        let (manifest, ctx) = (manifest::load(&path, &[]).unwrap(), Ctx::silent());
         let executor = Unsound { damage, ..Unsound::default() };
-        let mut workspace = Workspace::open(&manifest, options, &ctx).unwrap();
-        workspace.executor = &executor;
-        let nets: Vec<_> = manifest.nets.iter().collect();
-        let mut report = workspace.build(&nets, options, &ctx, &|_, _| {}).unwrap();
-        (report.nets.remove(0), executor.proofs.load(Ordering::Relaxed))
+        let net = build_by(&executor, folder, &format!("{head}{NET}{more}"), options);
+        (net, executor.proofs.load(Ordering::Relaxed))
     }
 
     fn stages(net: &NetReport) -> Vec<String> {

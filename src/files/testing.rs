@@ -1,4 +1,4 @@
-//! What the tests of this room share.
+//! What the tests of this room and of those above share.
 
 use std::{
     fs,
@@ -13,6 +13,16 @@ use std::{
 
 use super::write::TEMP_PREFIX;
 use crate::ctx::{Backend, Ctx, Progress};
+
+/// A file or a folder of the golden data; `None` (with a reason printed) where `NNUE_TEST_DATA` names no folder, a panic where `CI` is set.
+pub(crate) fn golden(name: &str) -> Option<PathBuf> {
+    let data = std::env::var_os("NNUE_TEST_DATA");
+    if data.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "NNUE_TEST_DATA is not set, and CI must not skip this");
+        println!("skipped: NNUE_TEST_DATA does not name the golden data");
+    }
+    Some(PathBuf::from(data?).join("golden").join(name))
+}
 
 /// Collects warnings, and can cancel.
 #[derive(Default)]

@@ -140,23 +140,14 @@ impl Drop for Task<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fmt::Write, fs, path::PathBuf};
+    use std::{fmt::Write, fs};
 
     use super::*;
     use crate::{
         ctx::Backend,
+        files::testing::golden,
         permutation::{Cpu, Move, read_matrix, read_permutation},
     };
-
-    /// The recorded runs of the trainer's tool, or none where `NNUE_TEST_DATA` names no folder (an error in CI).
-    fn golden() -> Option<PathBuf> {
-        let data = std::env::var_os("NNUE_TEST_DATA");
-        if data.is_none() {
-            assert!(std::env::var_os("CI").is_none(), "NNUE_TEST_DATA is not set, and CI must not skip this");
-            println!("skipped: NNUE_TEST_DATA does not name the golden data");
-        }
-        Some(PathBuf::from(data?).join("golden/public"))
-    }
 
     /// The log that `find_perm_impl` prints, less its times; `moves` is how it prints gains (head counts in floats), or not at all.
     fn log_of(matrix: &ActivationMatrix, iterations: &[Iteration], moves: Option<&str>) -> String {
@@ -225,7 +216,7 @@ mod tests {
     }
 
     fn check_golden(backend: Backend) {
-        let Some(golden) = golden() else { return };
+        let Some(golden) = golden("public") else { return };
         let mut cases = 0;
         for folder in ["C_ftperm/sf151", "C_ftperm/baff1ede1f90", "C_ftperm/sf151_trainer_of_its_time", "C_ftperm/synthetic"] {
             let folder = golden.join(folder);
@@ -267,7 +258,7 @@ mod tests {
     /// 2000 positions of a real net. The figures are what this search finds; the greedy one finds 339392.
     #[test]
     fn annealing_improves_a_real_net_and_is_never_worse() {
-        let Some(golden) = golden() else { return };
+        let Some(golden) = golden("public") else { return };
         let matrix = read_matrix(&fs::read(golden.join("C_ftperm/sf151/sf151_2000.actmat_packed.npy")).unwrap(), Some(1024)).unwrap();
         let greedy = search_with(&Cpu::new(), &matrix, &SearchParams::default(), &Ctx::silent(), |_| {}).unwrap();
         assert_eq!((greedy.after.zero, greedy.moves), (339_392, 0));
@@ -284,7 +275,7 @@ mod tests {
     /// As above; the polish alone gives more than annealing does.
     #[test]
     fn assigning_improves_a_real_net_further() {
-        let Some(golden) = golden() else { return };
+        let Some(golden) = golden("public") else { return };
         let matrix = read_matrix(&fs::read(golden.join("C_ftperm/sf151/sf151_2000.actmat_packed.npy")).unwrap(), Some(1024)).unwrap();
         let assign = |budget, time_limit| {
             let params = SearchParams { algorithm: Algorithm::Assign, seed: 1, budget, time_limit };

@@ -172,10 +172,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::{
-        positions::{Stream, tests::golden},
-        random::Mixed,
-    };
+    use crate::{files::testing::golden, positions::Stream, random::Mixed};
 
     /// The numbers of entries and of those in check, and the positions that `wanted` picks.
     fn read(path: PathBuf, mut wanted: impl FnMut(u64, &Entry) -> bool) -> Result<(u64, Vec<Position>)> {

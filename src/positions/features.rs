@@ -177,8 +177,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        files::testing::golden,
         net::ThreatTable,
-        positions::{attacks, generate, tests::golden},
+        positions::{attacks, generate},
     };
 
     fn all_blocks() -> Vec<Block> {

@@ -32,18 +32,3 @@ pub use position::{Boards, Color, Fault, PieceType, Position};
 pub use select::{DEFAULT_POSITIONS, SELECTION_RULE, Sampled, Selection, Stats, held_out, select};
 pub use stream::Stream;
 pub use threats::{ThreatFeature, threat_features};
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    /// A file of the golden data; `None` (with a reason printed) where `NNUE_TEST_DATA` names no folder, a panic where `CI` is set.
-    pub(super) fn golden(name: &str) -> Option<PathBuf> {
-        let data = std::env::var_os("NNUE_TEST_DATA");
-        if data.is_none() {
-            assert!(std::env::var_os("CI").is_none(), "NNUE_TEST_DATA is not set, and CI must not skip this");
-            println!("skipped: NNUE_TEST_DATA does not name the golden data");
-        }
-        Some(PathBuf::from(data?).join("golden").join(name))
-    }
-}

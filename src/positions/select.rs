@@ -264,7 +264,8 @@ mod tests {
     use sfbinpack::{CompressedTrainingDataEntryWriter, TrainingDataEntry, chess};
 
     use super::*;
-    use crate::positions::{Entry, generate, tests::golden};
+    use crate::files::testing::golden;
+    use crate::positions::{Entry, generate};
     use crate::words::PieceWeights;
 
     fn selection(count: Option<u64>, held_out: u64, seed: u64) -> Selection {
