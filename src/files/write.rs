@@ -10,7 +10,8 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{self, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -406,10 +407,10 @@ pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>)
     // `tempfile` wraps errors in a kind and a made-up name; callers name the file that it is about, and look at the number.
     let mut failed = None;
     let noting = |path: &Path| {
-        // Held while the file is made, so that it is known to whoever ends the process then.
-        let mut unfinished = unfinished();
-        let made = open(path).inspect(|_| note(&mut unfinished, path));
-        made.inspect_err(|error| failed = error.raw_os_error())
+        let made = Making::begin();
+        let opened = open(path);
+        made.end(opened.is_ok().then_some(path));
+        opened.inspect_err(|error| failed = error.raw_os_error())
     };
     let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, noting);
     let temp = temp.map_err(|error| failed.map_or(error, io::Error::from_raw_os_error))?;
@@ -418,24 +419,63 @@ pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>)
     Ok(temp)
 }
 
-/// Temporary files that were made. Those that were renamed or removed since are forgotten now and then: nothing has their names again.
-static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// What must not outlive the process.
+static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { made: Vec::new(), in_the_making: 0, is_over: false });
 
-/// Notes a file or folder that must not outlive the process.
-pub(crate) fn note_unfinished(path: &Path) {
-    note(&mut unfinished(), path);
+struct Unfinished {
+    /// Temporary files and folders. Those that were renamed or removed since are forgotten now and then: nothing has their names again.
+    made: Vec<PathBuf>,
+    /// How many are being made: a disk may take its time over one, or not answer at all, and nothing waits for that with the lock.
+    in_the_making: usize,
+    /// The process ends, and no thread makes any more.
+    is_over: bool,
 }
 
-fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+impl Unfinished {
+    fn note(&mut self, path: &Path) {
+        const FEW: usize = 64;
+        if self.made.len() >= FEW && self.made.len().is_power_of_two() {
+            self.made.retain(|path| fs::symlink_metadata(path).is_ok());
+        }
+        self.made.push(path.to_owned());
+    }
+}
+
+fn unfinished() -> MutexGuard<'static, Unfinished> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn note(unfinished: &mut Vec<PathBuf>, path: &Path) {
-    const FEW: usize = 64;
-    if unfinished.len() >= FEW && unfinished.len().is_power_of_two() {
-        unfinished.retain(|path| fs::symlink_metadata(path).is_ok());
+/// Notes a file or folder that must not outlive the process.
+pub(crate) fn note_unfinished(path: &Path) {
+    unfinished().note(path);
+}
+
+/// A temporary file that is being made.
+struct Making;
+
+impl Making {
+    /// Does not return in a process that ends.
+    fn begin() -> Self {
+        let mut unfinished = unfinished();
+        while unfinished.is_over {
+            drop(unfinished);
+            thread::park();
+            unfinished = self::unfinished();
+        }
+        unfinished.in_the_making += 1;
+        Self
     }
-    unfinished.push(path.to_owned());
+
+    /// The path is that of the file, where there is one now.
+    fn end(self, path: Option<&Path>) {
+        let mut unfinished = unfinished();
+        unfinished.in_the_making -= 1;
+        match path {
+            Some(path) if unfinished.is_over => drop(fs::remove_file(path)),
+            Some(path) => unfinished.note(path),
+            None => {}
+        }
+    }
 }
 
 /// Removes all temporary files of this process, for one that ends without dropping its values: from now on no thread makes any.
@@ -444,20 +484,17 @@ pub(crate) fn remove_unfinished() {
     /// How often, and how many milliseconds apart, a thread is waited for that makes a file: its disk may not answer.
     const TRIES: u32 = 50;
     const APART_MS: u64 = 2;
-    let unfinished = (0..TRIES).find_map(|_| match UNFINISHED.try_lock() {
-        Ok(unfinished) => Some(unfinished),
-        Err(sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(sync::TryLockError::WouldBlock) => {
-            std::thread::sleep(Duration::from_millis(APART_MS));
-            None
-        }
-    });
-    let Some(mut unfinished) = unfinished else { return };
-    for path in unfinished.drain(..) {
+    unfinished().is_over = true;
+    for path in std::mem::take(&mut unfinished().made) {
         // Of a folder all: it is one that the process made.
         let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
     }
-    std::mem::forget(unfinished);
+    for _ in 0..TRIES {
+        if unfinished().in_the_making == 0 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(APART_MS));
+    }
 }
 
 /// Gives a temporary file its real name. Where that fails it is removed when it is dropped, as if nothing had been tried.
@@ -507,7 +544,7 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::symlink, thread};
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::files::testing::{Tmpfs, child_argument, permissions_bind, set_age, spawn, temp_files};
