@@ -6,16 +6,13 @@
 //!
 //! A piece that inflates by itself, from just behind an empty stored block to the end of such a block, gives what it gives in its stream:
 //! its matches reach no farther back than its own beginning, and the next piece begins where a block does. Both are checked, and so is the
-//! checksum of the whole.
-//!
-//! # Limitations
-//! That the next piece begins where a block does is seen by an empty last block, which has to end the piece. A stream that was made to deceive
-//! can hide that end in its own codes and forge the checksum: then zlib reads other bytes than these.
+//! checksum of the whole; so that a stream in which other codes look like the end of a block is read as zlib reads it, too.
 
 use std::ops::Range;
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::Crc;
 use rayon::prelude::*;
+use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::pack::PIECE;
 use crate::files::{Sha256, StreamDigest};
@@ -38,8 +35,9 @@ const LEAST: usize = 2 * PIECE;
 const TRAILER: usize = 8;
 /// The end of an empty stored block.
 const MARK: [u8; 4] = [0, 0, 0xFF, 0xFF];
-/// A last block with nothing in it.
-const END: [u8; 2] = [3, 0];
+/// An empty stored block, the five bits between its head and its length set, and a byte behind it. Where it is taken for something else, as
+/// when it begins with bits of a byte before (the last one of a [`MARK`] has none but ones), it is no block, a last one, or not at its end.
+const PROBE: [u8; 6] = [0xF8, 0, 0, 0xFF, 0xFF, 0];
 
 /// Inflates the member whose deflate data begin at `body`. `None` where anything is odd about it, or it is too small to be worth it.
 pub fn whole(content: &[u8], body: usize, limit: u64, with_digest: bool) -> Option<Whole> {
@@ -116,7 +114,7 @@ fn side_by_side(packed: &[u8], pieces: &[Range<usize>], data: &mut [u8], sums: &
         rayon::in_place_scope(|scope| {
             scope.spawn(|_| {
                 let inflated = pieces.par_iter().zip(out.par_chunks_mut(PIECE)).map(|(piece, out)| {
-                    inner_piece(packed.get(piece.clone())?, out)?;
+                    inner_piece(packed.get(piece.start..)?, piece.len(), out)?;
                     let mut crc = Crc::new();
                     crc.update(out);
                     Some(crc)
@@ -131,37 +129,55 @@ fn side_by_side(packed: &[u8], pieces: &[Range<usize>], data: &mut [u8], sums: &
         before = out;
     }
     sums.digest(before);
-    let mut state = Decompress::new(false);
+    let mut state = inflate();
     let used = to_the_end(&mut state, packed.get(last.clone())?, rest)?;
     sums.update(rest);
     Some(last.start + used)
 }
 
-/// Inflates a piece that is followed by another: all of `packed` gives just `out`, and ends where a block does.
-fn inner_piece(packed: &[u8], out: &mut [u8]) -> Option<()> {
-    let mut state = Decompress::new(false);
-    fill(&mut state, packed, out)?;
-    // What is left are blocks with nothing in them; between two blocks an empty last one is all that is missing.
-    for (input, wanted) in [(packed, packed.len()), (&END[..], packed.len() + END.len())] {
-        let from = usize::try_from(state.total_in()).ok()?.checked_sub(if wanted == packed.len() { 0 } else { packed.len() })?;
-        let status = state.decompress(input.get(from..)?, &mut [0], FlushDecompress::None).ok()?;
-        let is_end = status == Status::StreamEnd;
-        if state.total_in() != wanted as u64 || state.total_out() != out.len() as u64 || is_end != (wanted > packed.len()) {
-            return None;
-        }
+/// Inflates the first `length` bytes of `packed`, a piece that others follow: they give just `out`, and end where a block does that has
+/// whole bytes, as an empty stored one.
+fn inner_piece(packed: &[u8], length: usize, out: &mut [u8]) -> Option<()> {
+    let mut state = inflate();
+    fill(&mut state, packed.get(..length.checked_sub(MARK.len())?)?, out)?;
+    // What is left are blocks with nothing in them. With a byte more than it may take it stops where a block ends and nowhere else.
+    let and_more = packed.get(..length + 1)?;
+    let mut used = at(&state)?;
+    while used < length {
+        empty_block(&mut state, and_more.get(used..)?, out.len())?;
+        used = at(&state)?;
     }
-    Some(())
+    // No bit of the last byte is left over: then the next byte's first bits begin a block.
+    empty_block(&mut state, &PROBE, out.len())?;
+    (at(&state)? == length + PROBE.len() - 1).then_some(())
+}
+
+/// Reads to the end of a block that has nothing in it.
+fn empty_block(state: &mut Inflate, input: &[u8], made: usize) -> Option<()> {
+    let before = state.total_in();
+    let status = state.decompress(input, &mut [0], InflateFlush::Block).ok()?;
+    (status == Status::Ok && state.total_in() > before && state.total_out() == made as u64).then_some(())
+}
+
+/// How far it has read.
+fn at(state: &Inflate) -> Option<usize> {
+    usize::try_from(state.total_in()).ok()
+}
+
+/// An inflater of a stream without a header.
+fn inflate() -> Inflate {
+    Inflate::new(false, 15)
 }
 
 /// Fills `out` from `packed`.
-fn fill(state: &mut Decompress, packed: &[u8], out: &mut [u8]) -> Option<Status> {
+fn fill(state: &mut Inflate, packed: &[u8], out: &mut [u8]) -> Option<Status> {
     let before = state.total_out();
     loop {
         let (used, made) = (usize::try_from(state.total_in()).ok()?, usize::try_from(state.total_out() - before).ok()?);
         if made == out.len() {
             return Some(Status::Ok);
         }
-        let status = state.decompress(packed.get(used..)?, out.get_mut(made..)?, FlushDecompress::None).ok()?;
+        let status = state.decompress(packed.get(used..)?, out.get_mut(made..)?, InflateFlush::NoFlush).ok()?;
         let progressed = state.total_in() > used as u64 || state.total_out() - before > made as u64;
         if status == Status::StreamEnd {
             return (state.total_out() - before == out.len() as u64).then_some(status);
@@ -173,11 +189,11 @@ fn fill(state: &mut Decompress, packed: &[u8], out: &mut [u8]) -> Option<Status>
 }
 
 /// Inflates to the end of the stream, which fills `out`; how many bytes the stream has.
-fn to_the_end(state: &mut Decompress, packed: &[u8], out: &mut [u8]) -> Option<usize> {
+fn to_the_end(state: &mut Inflate, packed: &[u8], out: &mut [u8]) -> Option<usize> {
     if fill(state, packed, out)? != Status::StreamEnd {
         let used = usize::try_from(state.total_in()).ok()?;
         let made = state.total_out();
-        let status = state.decompress(packed.get(used..)?, &mut [0], FlushDecompress::None).ok()?;
+        let status = state.decompress(packed.get(used..)?, &mut [0], InflateFlush::NoFlush).ok()?;
         if status != Status::StreamEnd || state.total_out() != made {
             return None;
         }
@@ -187,7 +203,7 @@ fn to_the_end(state: &mut Decompress, packed: &[u8], out: &mut [u8]) -> Option<u
 
 /// Inflates a stream on this thread, while another one sums up what there is so far; how many bytes the stream has.
 fn one_by_one(packed: &[u8], data: &mut [u8], sums: &mut Sums) -> Option<usize> {
-    let mut state = Decompress::new(false);
+    let mut state = inflate();
     let mut before: &[u8] = &[];
     for out in data.chunks_mut(WINDOW) {
         let mut filled = None;
@@ -289,6 +305,84 @@ mod tests {
         // The distances are too far: the other way inflates it.
         assert!(whole(&stream, 10, u64::MAX, false).is_none_or(|whole| whole.data == content));
         let mut out = vec![0; 4];
-        assert!(inner_piece(&[0x4B, 0x4C, 0x4A, 0x06, 0, 0, 0, 0xFF, 0xFF], &mut out).is_none(), "cut within a block");
+        assert!(inner_piece(&[0x4B, 0x4C, 0x4A, 0x06, 0, 0, 0, 0xFF, 0xFF, 3, 0], 9, &mut out).is_none(), "cut within a block");
+    }
+    /// Bits as deflate packs them.
+    #[derive(Default)]
+    struct Bits(Vec<bool>);
+
+    impl Bits {
+        /// A number, its lowest bit first.
+        fn number(&mut self, value: usize, bits: usize) {
+            self.0.extend((0..bits).map(|bit| value >> bit & 1 == 1));
+        }
+
+        /// A code as it is written down.
+        fn code(&mut self, code: &str) {
+            self.0.extend(code.bytes().map(|bit| bit == b'1'));
+        }
+
+        fn bytes(&self) -> Vec<u8> {
+            self.0.chunks(8).map(|byte| byte.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect()
+        }
+    }
+
+    /// The head of a last block whose codes are such that an empty stored block, as which its end is made up, is a part of it; and an empty
+    /// last block, which would be all that is missing between two pieces, would be read as this block's end.
+    fn hidden_mark() -> Vec<u8> {
+        let mut bits = Bits::default();
+        // A last block, with codes of its own.
+        bits.number(1, 1);
+        bits.number(2, 2);
+        let (literals, zeros) = (257, 19..27);
+        for distances in zeros {
+            let mut bits = Bits(bits.0.clone());
+            bits.number(literals - 257, 5);
+            bits.number(distances + 4 - 1, 5);
+            // Lengths of the codes of lengths, in deflate's order: 0 is `0`, 10 is `10`, 9 is `110`, 1 is `1110`, 2 is `1111`.
+            let order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1];
+            bits.number(order.len() - 4, 4);
+            for length in order {
+                bits.number([(0, 1), (10, 2), (9, 3), (1, 4), (2, 4)].iter().find(|(of, _)| *of == length).map_or(0, |(_, bits)| *bits), 3);
+            }
+            // 254 literals of ten bits, one of one, one of two; the block's end is `110000000`.
+            (0..254).for_each(|_| bits.code("10"));
+            ["1110", "1111", "110"].iter().for_each(|code| bits.code(code));
+            // Distances: many of none, four of two bits: these are the mark.
+            (0..distances).for_each(|_| bits.code("0"));
+            (0..4).for_each(|_| bits.code("1111"));
+            if bits.0.len() % 8 == 0 {
+                return bits.bytes();
+            }
+        }
+        unreachable!("eight lengths in a row")
+    }
+
+    #[test]
+    fn a_mark_that_is_hidden_in_codes_ends_no_piece() {
+        let content = content(3 * PIECE);
+        let stored = |bytes: &[u8]| {
+            let chunks = bytes.chunks(60_000);
+            chunks
+                .flat_map(|chunk| [&[0], &(chunk.len() as u16).to_le_bytes()[..], &(!(chunk.len() as u16)).to_le_bytes(), chunk].concat())
+                .collect()
+        };
+        let hidden = hidden_mark();
+        assert!(hidden.ends_with(&MARK) && hidden[hidden.len() - 5] & 0xE0 == 0);
+        let piece: Vec<u8> = [stored(&content[..PIECE]), hidden].concat();
+        // What zlib makes of it, and that it would end as a piece does.
+        let mut state = flate2::Decompress::new(false);
+        let mut out = Vec::with_capacity(PIECE + 9);
+        let status = state.decompress_vec(&[&piece[..], &[3, 0]].concat(), &mut out, flate2::FlushDecompress::Finish).unwrap();
+        assert!(status == flate2::Status::StreamEnd && state.total_in() == piece.len() as u64 + 2 && out == content[..PIECE]);
+
+        let rest: Vec<u8> =
+            [stored(&content[PIECE..2 * PIECE]), vec![0], MARK.to_vec(), stored(&content[2 * PIECE..]), vec![3, 0]].concat();
+        let mut stream = [&[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF], &piece[..], &rest].concat();
+        let mut crc = Crc::new();
+        crc.update(&content);
+        stream.extend([crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat());
+        assert_eq!(pieces_of(&stream[10..], content.len()).map(|pieces| pieces.len()), Some(3));
+        assert!(whole(&stream, 10, u64::MAX, false).is_none());
     }
 }
