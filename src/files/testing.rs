@@ -149,12 +149,14 @@ pub(crate) fn child_argument() -> Option<String> {
 
 /// Runs one test of this very binary in a process of its own.
 pub(crate) fn spawn(test: &str, argument: &str) -> std::process::Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(CHILD, argument)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+    child(test, argument).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// One test of this very binary, to be run in a process of its own.
+pub(crate) fn child(test: &str, argument: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(CHILD, argument);
+    command
 }
 
 /// Calls `work` until `stop` is set.
