@@ -171,7 +171,8 @@ impl Build<'_> {
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
         // Stages use all processors themselves, through rayon; more actions at a time would only cost memory.
         let workers = self.options.jobs.unwrap_or(processors);
-        let limits = Limits { workers, away: self.most_away(&open), keep_going: self.options.keep_going };
+        let away = self.most_away(&open) + self.most_published(&open, workers);
+        let limits = Limits { workers, away, keep_going: self.options.keep_going };
         let left = self.graph.nets.iter().map(|net| net.actions.iter().filter(|node| numbers.contains_key(node)).count());
         let left = left.map(AtomicUsize::new).collect();
         let pass = Pass { build: self, open, states, values, left };
@@ -183,6 +184,13 @@ impl Build<'_> {
         }
         self.ctx.check()?;
         Ok(states)
+    }
+
+    /// How many nets may wait for the disk beside those that are computed; none where one thing is to be done at a time.
+    fn most_published(&self, open: &[NodeIndex], workers: usize) -> usize {
+        const MOST: usize = 16;
+        let writes = open.iter().filter(|node| self.writes.contains_key(node)).count();
+        if workers > 1 { writes.saturating_sub(workers).min(MOST) } else { 0 }
     }
 
     /// The files that were written in this build.
@@ -244,7 +252,7 @@ impl Build<'_> {
         };
         let published = |write: NodeIndex| self.published(write, &states.get(write));
         let ctx = self.scope(node);
-        let runner = self.runner(&ctx, values, &digest, &accept, &published);
+        let runner = self.runner(&ctx, values, &digest, &accept, &published, slot);
         if is_stored && let Some(result) = runner.remote_result(node, preimage)? {
             return Ok(Settled { preimage: preimage.clone(), result, ran: None, elsewhere: None });
         }

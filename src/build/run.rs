@@ -9,6 +9,7 @@ use petgraph::graph::NodeIndex;
 
 use super::Workspace;
 use super::earlier::Earlier;
+use super::schedule::Slot;
 use super::values::Values;
 use crate::ctx::{Ctx, read_file};
 use crate::error::{Error, Result};
@@ -55,6 +56,8 @@ pub(super) struct Runner<'a> {
     pub published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
     /// What the last build left behind.
     pub earlier: Earlier<'a>,
+    /// Its action's place among those that run at a time.
+    pub slot: &'a Slot<'a>,
 }
 
 /// The inputs of one action of a build.
@@ -110,7 +113,7 @@ impl Runner<'_> {
                 Ok(Ran { digest: stored.digest, bytes: stored.bytes, stored: stored.stored, outcome, value: Some(value) })
             }
             Product::Finding { digest, outcome } => Ok(Ran { digest, bytes: 0, stored: false, outcome, value: None }),
-            Product::File(content) => self.publish(&*content, &inputs, outputs),
+            Product::File(content) => self.publish(content, &inputs, outputs),
         }
     }
 

@@ -123,7 +123,7 @@ impl Build<'_> {
         let published = |other| if other == write { Some(made.path.to_owned()) } else { self.published(other, &states.get(other)) };
         let accept = |_: &Output, _: &Candidate<'_>| Err(Error::new("a trial publishes nothing: this is a bug in nnue, please report it"));
         let ctx = self.scope(trial);
-        let runner = self.runner(&ctx, values, &digest, &accept, &published);
+        let runner = self.runner(&ctx, values, &digest, &accept, &published, slot);
         let settled = self.run_somewhere(&runner, Turn { node: trial, preimage: &preimage, reason: &reason, states, slot })?;
         self.trials.passed().insert(trial, settled);
         Ok(())
@@ -137,10 +137,11 @@ impl Build<'_> {
         digest: &'a (dyn Fn(NodeIndex) -> Option<Blake3> + Sync),
         accept: &'a (dyn Fn(&Output, &Candidate<'_>) -> Result<()> + Sync),
         published: &'a (dyn Fn(NodeIndex) -> Option<PathBuf> + Sync),
+        slot: &'a Slot<'a>,
     ) -> Runner<'a> {
         let Self { workspace, graph, last, users, .. } = self;
         let earlier = Earlier { workspace, last, users };
-        Runner { workspace, graph, values, ctx, executor: workspace.executor, digest, accept, published, earlier }
+        Runner { workspace, graph, values, ctx, executor: workspace.executor, digest, accept, published, earlier, slot }
     }
 
     /// The error of an action in its own turn. The file that a trial looks at has its name by then.

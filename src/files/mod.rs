@@ -34,7 +34,7 @@ pub use signature::{Clock, Signature};
 #[cfg(feature = "cli")]
 pub(crate) use write::remove_unfinished;
 pub use write::{
-    Durability, TEMP_PREFIX, create_dir_all, is_runnable, make_runnable, remove_file, sweep_temp, write_atomic, write_atomic_named,
-    write_if_accepted, write_if_different, write_named_if_accepted,
+    Complete, Durability, TEMP_PREFIX, create_dir_all, is_runnable, make_runnable, publish_all, remove_file, sweep_temp, write_atomic,
+    write_atomic_named, write_if_different,
 };
 pub(crate) use write::{TempFile, age, file_system_clock, note_unfinished, sweep_own};

@@ -62,22 +62,8 @@ pub fn write_atomic<T>(path: &Path, durability: Durability, write: impl FnOnce(&
 /// # Errors
 /// As [`write_atomic`].
 pub fn write_if_different<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, bool)> {
-    write_if_accepted(path, write, |_, _| Ok(()))
-}
-
-/// As [`write_if_different`], but `accept` looks at the complete temporary file, by its path, before it gets its name.
-///
-/// # Errors
-/// As [`write_atomic`], and those of `accept`: then nothing is replaced.
-pub fn write_if_accepted<T>(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<T>,
-    accept: impl FnOnce(&T, &Path) -> Result<()>,
-) -> Result<(T, bool)> {
-    let target = Target::resolve(path)?;
-    let (temp, value) = write_temp(target.folder(), path, write)?;
-    accept(&value, temp.path())?;
-    let wrote = target.replace_if_different(temp)?;
+    let (file, value) = Complete::write(path, write)?;
+    let wrote = file.publish()?;
     Ok((value, wrote))
 }
 
@@ -102,28 +88,85 @@ pub fn write_atomic_named<T>(
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
     name_from: impl FnOnce(&T) -> String,
 ) -> Result<Named<T>> {
-    write_named_if_accepted(folder, write, name_from, |_, _| Ok(()))
+    let (file, value) = Complete::write_named(folder, write, name_from)?;
+    let path = file.target.path.clone();
+    let wrote = file.publish()?;
+    Ok(Named { value, path, wrote })
 }
 
-/// As [`write_atomic_named`], but `accept` looks at the complete temporary file, by its path, before it gets its name.
+/// A complete file that has no name yet. Dropped, it is gone.
+pub struct Complete {
+    temp: NamedTempFile,
+    target: Target,
+}
+
+impl Complete {
+    /// A file for `path`; a link there is followed, as by [`write_atomic`].
+    ///
+    /// # Errors
+    /// As [`write_atomic`].
+    pub fn write<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(Self, T)> {
+        let target = Target::resolve(path)?;
+        let (temp, value) = write_temp(target.folder(), path, write)?;
+        Ok((Self { temp, target }, value))
+    }
+
+    /// A file for `folder`, under a name that its writer's result decides; a link that has it is itself replaced.
+    ///
+    /// # Errors
+    /// As [`write_atomic`]; a name that is not one plain path component.
+    pub fn write_named<T>(
+        folder: &Path,
+        write: impl FnOnce(&mut dyn Write) -> Result<T>,
+        name_from: impl FnOnce(&T) -> String,
+    ) -> Result<(Self, T)> {
+        let (temp, value) = write_temp(folder, folder, write)?;
+        let name = name_from(&value);
+        if Path::new(&name).file_name() != Some(OsStr::new(&name)) {
+            return Err(Error::new(format!("`{}` cannot be the name of a file in `{}`", name.escape_debug(), folder.display())));
+        }
+        Ok((Self { temp, target: Target::itself(&folder.join(name))? }, value))
+    }
+
+    /// Where its bytes are for now.
+    pub fn path(&self) -> &Path {
+        self.temp.path()
+    }
+
+    /// Gives it its name, file and folder forced to the disk. False where a file of that name had these very bytes already: that one is
+    /// left untouched, times included.
+    ///
+    /// # Errors
+    /// When a file operation fails.
+    pub fn publish(self) -> Result<bool> {
+        Ok(publish_all(vec![self])? == 1)
+    }
+}
+
+/// Gives complete files their names: all are forced to the disk first, then each gets its name, then their folders are forced, each
+/// once. Files whose names had these very bytes already are left untouched, times included. Returns how many were written.
 ///
 /// # Errors
-/// As [`write_atomic_named`], and those of `accept`: then no file appears.
-pub fn write_named_if_accepted<T>(
-    folder: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<T>,
-    name_from: impl FnOnce(&T) -> String,
-    accept: impl FnOnce(&T, &Path) -> Result<()>,
-) -> Result<Named<T>> {
-    let (temp, value) = write_temp(folder, folder, write)?;
-    accept(&value, temp.path())?;
-    let name = name_from(&value);
-    if Path::new(&name).file_name() != Some(OsStr::new(&name)) {
-        return Err(Error::new(format!("`{}` cannot be the name of a file in `{}`", name.escape_debug(), folder.display())));
+/// When a file operation fails: files before that one may have their names.
+pub fn publish_all(files: Vec<Complete>) -> Result<usize> {
+    let mut changed = Vec::with_capacity(files.len());
+    for file in files {
+        if !file.target.has_bytes_of(&file.temp)? {
+            file.target.prepare(file.temp.as_file(), Durability::Durable)?;
+            changed.push(file);
+        }
     }
-    let path = folder.join(name);
-    let wrote = Target::itself(&path)?.replace_if_different(temp)?;
-    Ok(Named { value, path, wrote })
+    let mut folders: Vec<(&Target, &Path)> = Vec::with_capacity(changed.len());
+    for Complete { temp, target } in &mut changed {
+        rename(temp, &target.path).map_err(|error| target.failed(error))?;
+        if !folders.iter().any(|(_, folder)| *folder == target.folder()) {
+            folders.push((target, target.folder()));
+        }
+    }
+    for (target, folder) in folders {
+        sync_folder(folder).map_err(|error| target.failed(error))?;
+    }
+    Ok(changed.len())
 }
 
 /// Lets those run a file who may read it.
@@ -271,16 +314,16 @@ pub(super) fn write_own<T>(path: &OwnPath, durability: Durability, write: impl F
 }
 
 /// A place that a regular file can take: devices and folders refused.
-struct Target<'a> {
+struct Target {
     /// As the caller named it, for messages.
-    shown: &'a Path,
+    shown: PathBuf,
     path: PathBuf,
     old: Option<Metadata>,
 }
 
-impl<'a> Target<'a> {
+impl Target {
     /// The place that a path leads to, links followed.
-    fn resolve(shown: &'a Path) -> Result<Self> {
+    fn resolve(shown: &Path) -> Result<Self> {
         let failed = |error| Error::io("cannot write", shown, error);
         let mut path = shown.to_owned();
         let old = match fs::symlink_metadata(shown) {
@@ -296,7 +339,7 @@ impl<'a> Target<'a> {
     }
 
     /// The place of the path itself. A link there does not count as an old file: it is replaced, whatever it leads to.
-    fn itself(shown: &'a Path) -> Result<Self> {
+    fn itself(shown: &Path) -> Result<Self> {
         let old = match fs::symlink_metadata(shown) {
             Ok(metadata) => Some(metadata).filter(|metadata| !metadata.is_symlink()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -305,14 +348,14 @@ impl<'a> Target<'a> {
         Self::checked(shown, shown.to_owned(), old)
     }
 
-    fn checked(shown: &'a Path, path: PathBuf, old: Option<Metadata>) -> Result<Self> {
+    fn checked(shown: &Path, path: PathBuf, old: Option<Metadata>) -> Result<Self> {
         // Renaming onto `/dev/null` would replace the device by a file.
         match &old {
             Some(old) if !old.is_file() => {
                 let what = if old.is_dir() { "it is a folder" } else { "it is not a regular file" };
                 Err(Error::new(format!("cannot write `{}`", shown.display())).because(what).help("move it away, or name another file"))
             }
-            _ => Ok(Self { shown, path, old }),
+            _ => Ok(Self { shown: shown.to_owned(), path, old }),
         }
     }
 
@@ -320,38 +363,36 @@ impl<'a> Target<'a> {
         folder_of(&self.path)
     }
 
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("cannot write", &self.shown, error)
+    }
+
     /// Gives a complete file the permissions of the old one, and forces it to the disk where that is asked for.
     fn prepare(&self, file: &File, durability: Durability) -> Result<()> {
-        let failed = |error| Error::io("cannot write", self.shown, error);
         if let Some(old) = &self.old {
-            file.set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(failed)?;
+            file.set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(|error| self.failed(error))?;
         }
         if durability == Durability::Durable {
-            file.sync_all().map_err(failed)?;
+            file.sync_all().map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
     fn replace(&self, mut temp: NamedTempFile, durability: Durability) -> Result<()> {
-        let failed = |error| Error::io("cannot write", self.shown, error);
         self.prepare(temp.as_file(), durability)?;
-        rename(&mut temp, &self.path).map_err(failed)?;
+        rename(&mut temp, &self.path).map_err(|error| self.failed(error))?;
         if durability == Durability::Durable {
-            sync_folder(self.folder()).map_err(failed)?;
+            sync_folder(self.folder()).map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
-    fn replace_if_different(&self, temp: NamedTempFile) -> Result<bool> {
-        if let Some(old) = &self.old {
-            let new_len = temp.as_file().metadata().map_err(|error| Error::io("cannot write", self.shown, error))?.len();
-            // An old file that cannot be read is simply replaced.
-            if old.len() == new_len && same_bytes(temp.path(), &self.path).unwrap_or(false) {
-                return Ok(false);
-            }
-        }
-        self.replace(temp, Durability::Durable)?;
-        Ok(true)
+    /// Whether the old file has exactly these bytes.
+    fn has_bytes_of(&self, temp: &NamedTempFile) -> Result<bool> {
+        let Some(old) = &self.old else { return Ok(false) };
+        let new_len = temp.as_file().metadata().map_err(|error| self.failed(error))?.len();
+        // An old file that cannot be read is simply replaced.
+        Ok(old.len() == new_len && same_bytes(temp.path(), &self.path).unwrap_or(false))
     }
 }
 
@@ -638,18 +679,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_accepted_is_not_there() {
+    fn a_complete_file_without_a_name_can_be_read_and_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write_if_different(&path, put(b"old")).unwrap();
-        let refuse = |(): &(), temp: &Path| {
-            assert_eq!(fs::read(temp).unwrap(), b"new", "the whole file can be read");
-            Err::<(), _>(Error::new("refused"))
-        };
-        assert_eq!(write_if_accepted(&path, put(b"new"), refuse).unwrap_err().message(), "refused");
-        assert_eq!(write_named_if_accepted(folder.path(), put(b"new"), |()| "named".into(), refuse).unwrap_err().message(), "refused");
+        let (file, ()) = Complete::write(&path, put(b"new")).unwrap();
+        let (named, ()) = Complete::write_named(folder.path(), put(b"new"), |()| "named".into()).unwrap();
+        for file in [file, named] {
+            assert_eq!(fs::read(file.path()).unwrap(), b"new", "the whole file can be read");
+        }
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_of_several_folders_get_their_names_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("other")).unwrap();
+        fs::write(path("same"), b"same").unwrap();
+        fs::write(path("old"), b"old").unwrap();
+        fs::set_permissions(path("old"), Permissions::from_mode(0o640)).unwrap();
+        let bytes = [("new", "new"), ("other/new", "new"), ("same", "same"), ("old", "changed")];
+        let complete = || bytes.map(|(name, bytes)| Complete::write(&path(name), put(bytes.as_bytes())).unwrap().0).into();
+        assert_eq!(publish_all(complete()).unwrap(), 3);
+        assert_eq!(publish_all(complete()).unwrap(), 0, "all have these bytes");
+        for (name, bytes) in bytes {
+            assert_eq!(fs::read_to_string(path(name)).unwrap(), bytes);
+        }
+        assert_eq!(mode(&path("old")), 0o640);
+        let files = complete();
+        for (name, _) in bytes {
+            fs::write(path(name), b"edited meanwhile").unwrap();
+        }
+        fs::remove_dir_all(path("other")).unwrap();
+        let error = publish_all(files).unwrap_err();
+        assert!(error.message().contains("other/new"), "{error}");
+        assert!(temp_files(folder.path()).is_empty());
     }
 
     #[test]

@@ -505,3 +505,33 @@ fn a_lock_never_tells_of_other_inputs_than_the_outputs_were_made_from() {
     println!("edits during a build: {edits}, refused: {refused}");
     assert!(refused > 0 && locks[0].0 != locks[1].0);
 }
+
+/// As many nets as there are workers wait for a disk that takes its time: the one behind them is computed and published meanwhile.
+#[test]
+fn nets_that_wait_for_the_disk_keep_no_other_from_its_work() {
+    let Some(setup) = Setup::new() else { return };
+    let state = setup.folder.path().join("disks");
+    std::fs::create_dir(&state).unwrap();
+    std::fs::copy(setup.folder.path().join("first/run.nnue"), state.join("run.nnue")).unwrap();
+    let nets = ["slow/a", "slow/b", "quick/c"].map(|output| {
+        let name = &output[output.len() - 1..];
+        format!("[net.{name}]\nsource = \"run.nnue\"\noutputs = [\"{output}.nnue\"]\n")
+    });
+    std::fs::write(state.join("nnue.toml"), format!("version = 1\n{}", nets.concat())).unwrap();
+    let place = setup.folder.path().join("work");
+    let fault = Fault { state: "disks", operation: "sync".into(), at: 1, how: "wait".into(), stays: true, path: "slow" };
+    let outcome = setup.run_with(&place, "disks", &["build", "-j2"], Some(&fault), |_| {
+        let begin = std::time::Instant::now();
+        while !place.join("quick/c.nnue").exists() {
+            assert!(begin.elapsed() < std::time::Duration::from_secs(60), "it waits for the disk of the others");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        for name in ["slow/a.nnue", "slow/b.nnue"] {
+            assert!(!place.join(name).exists(), "{name} is not on the disk and has its name");
+        }
+    });
+    assert_eq!((outcome.code, outcome.hits.len()), (Some(0), 4), "{}\n{:?}", outcome.err, outcome.hits);
+    for name in ["slow/a.nnue", "slow/b.nnue", "quick/c.nnue"] {
+        assert!(place.join(name).exists(), "{name}");
+    }
+}

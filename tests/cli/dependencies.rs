@@ -110,7 +110,7 @@ fn only_the_named_modules_open_files_by_their_paths() {
         "fs::create_dir",
         "write_atomic(",
         "write_if_different(",
-        "write_if_accepted(",
+        "Complete::write",
         "create_dir_all(",
         "symlink(",
     ];
@@ -119,7 +119,7 @@ fn only_the_named_modules_open_files_by_their_paths() {
         ("src/api.rs", "write_atomic("),
         // The manifest's report and outputs: those that leave its folder through a link were refused with the manifest.
         ("src/build/page.rs", "create_dir_all( write_if_different("),
-        ("src/build/publish.rs", "create_dir_all( write_if_accepted("),
+        ("src/build/publish.rs", "Complete::write create_dir_all("),
         // What the command line names.
         ("src/cli/convert/mod.rs", "create_dir_all("),
         // `nnue.toml`, after a look that there is none.
