@@ -437,9 +437,10 @@ mod tests {
     /// both ends of their range.
     #[test]
     fn all_variants_agree_with_wide_integers() {
-        let mut random = Random(1);
         // Miri takes a thousand times as long.
-        let sizes: &[usize] = if cfg!(miri) { &[2, 16, 130, 264] } else { &[2, 16, 128, 130, 264, 512, 1024, 1032, 1280] };
+        const STEPS: usize = if cfg!(miri) { 8 } else { 40 };
+        let mut random = Random(1);
+        let sizes: &[usize] = if cfg!(miri) { &[2, 130] } else { &[2, 16, 128, 130, 264, 512, 1024, 1032, 1280] };
         for &l1 in sizes {
             let half = l1 / 2;
             let bias: Vec<i16> = (0..l1).map(|_| random.next() as i16).collect();
@@ -453,7 +454,7 @@ mod tests {
             let mut script = Script::default();
             let mut sums = vec![0i64; l1];
             let mut all_sums = Vec::new();
-            for step in 0..40 {
+            for step in 0..STEPS {
                 let fresh = step == 0 || random.next().is_multiple_of(5);
                 script.step(fresh);
                 if fresh {
@@ -490,7 +491,7 @@ mod tests {
                 (32_767, i32::MAX),
                 (1, 1),
             ] {
-                let mut expected = vec![0u64; 40 * half.div_ceil(64)];
+                let mut expected = vec![0u64; STEPS * half.div_ceil(64)];
                 for (step, sums) in all_sums.iter().enumerate() {
                     for neuron in 0..half {
                         let zero = clip(sums[neuron], clamp) * clip(sums[neuron + half], clamp) < i64::from(limit);
@@ -515,7 +516,7 @@ mod tests {
                 let products = all(&|sums, j| (clip(sums[j], clamp) * clip(sums[j + half], clamp)) >> shift, half);
                 let clipped = all(&|sums, j| clip(sums[j], clamp), l1);
                 for kernel in Kernel::available() {
-                    let (mut found, mut found_clipped) = (vec![9; 40 * half], vec![9; 40 * l1]);
+                    let (mut found, mut found_clipped) = (vec![9; STEPS * half], vec![9; STEPS * l1]);
                     kernel.run(&script, weights, &mut Products::new(clamp as i32, shift, &mut found));
                     kernel.run(&script, weights, &mut Clipped::new(clamp as i32, &mut found_clipped));
                     assert!(found == products && found_clipped == clipped, "{kernel:?} L1={l1} {clamp} >> {shift}");
