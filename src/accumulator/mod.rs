@@ -114,8 +114,8 @@ struct Active<'a> {
     rows: Vec<u32>,
     /// Of the sample before.
     before: Vec<u32>,
-    /// One bit a row of the block: whether it is in `before`.
-    is_before: Vec<u64>,
+    /// For each row of the block whether it is in `before`. A byte each: what is written to one does not hold up those beside it.
+    is_before: Vec<bool>,
     added: Vec<u32>,
     removed: Vec<u32>,
 }
@@ -127,7 +127,7 @@ impl<'a> Follower<'a> {
             block: *block,
             rows: Vec::new(),
             before: Vec::new(),
-            is_before: vec![0; block.rows().div_ceil(64)],
+            is_before: vec![false; block.rows()],
             added: Vec::new(),
             removed: Vec::new(),
         };
@@ -167,27 +167,24 @@ impl Active<'_> {
         std::mem::swap(&mut self.rows, &mut self.before);
         self.rows.clear();
         self.block.active(position, color, &mut self.rows);
-        let place = |row: u32| (row as usize / 64, 1u64 << (row % 64));
-        self.added.clear();
+        // What is in both is no longer marked, so that the others are left. Which rows these are nobody can guess: each is written down, and
+        // only those that count are kept.
+        self.added.resize(self.rows.len(), 0);
+        let mut count = 0;
         for &row in &self.rows {
-            let (word, bit) = place(row);
-            // What is in both loses its bit, so that the others' are left.
-            if self.is_before[word] & bit == 0 {
-                self.added.push(row);
-            }
-            self.is_before[word] &= !bit;
+            self.added[count] = row;
+            count += usize::from(!std::mem::take(&mut self.is_before[row as usize]));
         }
-        self.removed.clear();
+        self.added.truncate(count);
+        self.removed.resize(self.before.len(), 0);
+        count = 0;
         for &row in &self.before {
-            let (word, bit) = place(row);
-            if self.is_before[word] & bit != 0 {
-                self.removed.push(row);
-                self.is_before[word] &= !bit;
-            }
+            self.removed[count] = row;
+            count += usize::from(std::mem::take(&mut self.is_before[row as usize]));
         }
+        self.removed.truncate(count);
         for &row in &self.rows {
-            let (word, bit) = place(row);
-            self.is_before[word] |= bit;
+            self.is_before[row as usize] = true;
         }
     }
 }

@@ -50,7 +50,7 @@ struct Item {
 /// Who uses the store.
 enum User {
     /// This process.
-    Here(Cache),
+    Here(Box<Cache>),
     /// Another one, which does what it reads and says what came of it.
     There(Process),
 }
@@ -171,7 +171,7 @@ impl World {
     fn user(&mut self, number: usize) -> &mut User {
         let (folder, root) = (self.folder.path().to_owned(), self.root());
         self.users[number].get_or_insert_with(|| match number {
-            0 => User::Here(Cache::open(&root, OpenOptions::default(), &self.listener.ctx()).unwrap()),
+            0 => User::Here(Cache::open(&root, OpenOptions::default(), &self.listener.ctx()).unwrap().into()),
             _ => User::There(Process::start(&folder)),
         })
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::Raw;
-use super::dense::{DenseKernel, Fours, Packed, padded, with_room};
+use super::dense::{DenseKernel, Fours, Packed, padded, prefetch, with_room};
 use super::reference::finish;
 use crate::accumulator::{Clipped, EngineWeights, Follower, Kernel, Order, Products, Script, piece_square_sums};
 use crate::ctx::Ctx;
@@ -255,10 +255,13 @@ fn run<const N: usize, T: Clone + Default + Send>(
                 ctx.check()?;
                 let first = task * POSITIONS_A_TASK;
                 let places = &order.places()[2 * first..].as_chunks::<2>().0[..positions.len()];
-                for (index, places) in places.iter().enumerate() {
+                for (index, positions) in places.iter().enumerate() {
                     for ((network, transformed), scratch) in networks.iter().zip(&transformed).zip(&mut *scratch) {
-                        let sides = places.map(|place| &transformed.outputs[place as usize * outputs..][..outputs]);
-                        network.take(index, sides, scratch);
+                        let sides = |places: [u32; 2]| places.map(|place| &transformed.outputs[place as usize * outputs..][..outputs]);
+                        if let Some(next) = places.get(index + 1) {
+                            sides(*next).into_iter().for_each(prefetch);
+                        }
+                        network.take(index, sides(*positions), scratch);
                     }
                 }
                 let own: Vec<usize> = positions.iter().map(|position| architecture.bucket(position.piece_count())).collect();
