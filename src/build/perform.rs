@@ -186,11 +186,11 @@ impl Build<'_> {
         Ok(states)
     }
 
-    /// How many nets may wait for the disk beside those that are computed; none where one thing is to be done at a time.
+    /// How many nets may wait for the disk beside those that are computed: as many again, since each has a thread that keeps memory; none
+    /// where one thing is to be done at a time.
     fn most_published(&self, open: &[NodeIndex], workers: usize) -> usize {
-        const MOST: usize = 16;
         let writes = open.iter().filter(|node| self.writes.contains_key(node)).count();
-        if workers > 1 { writes.saturating_sub(workers).min(MOST) } else { 0 }
+        if workers > 1 { writes.saturating_sub(workers).min(workers) } else { 0 }
     }
 
     /// The files that were written in this build.

@@ -5,6 +5,7 @@
 //! cancellation itself and wakes the others by ending.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
@@ -60,10 +61,17 @@ impl Tasks {
     /// a cancellation stopped the rest and what was running is over.
     pub(super) fn run(&self, limits: Limits, ctx: &Ctx, work: &impl Work) {
         let ready: Vec<usize> = (0..self.inputs.len()).rev().filter(|task| self.inputs[*task] == 0).collect();
-        let queue = Queue { waiting: self.inputs.clone(), ready, left: self.inputs.len(), stop: false, computing: 0, returning: 0 };
-        let shared =
-            Shared { queue: Mutex::new(queue), changed: Condvar::new(), workers: limits.workers.max(1), has_away: limits.away > 0 };
-        std::thread::scope(|scope| {
+        let queue = Queue {
+            waiting: self.inputs.clone(),
+            ready,
+            left: self.inputs.len(),
+            stop: false,
+            computing: 0,
+            returning: 0,
+            idle: Vec::new(),
+        };
+        let shared = Shared { queue: Mutex::new(queue), place: Condvar::new(), workers: limits.workers.max(1), has_away: limits.away > 0 };
+        thread::scope(|scope| {
             for _ in 0..limits.workers.saturating_add(limits.away).clamp(1, self.inputs.len().max(1)) {
                 scope.spawn(|| self.work(&shared, limits, ctx, work));
             }
@@ -112,7 +120,8 @@ impl Slot<'_> {
 /// What the workers share.
 struct Shared {
     queue: Mutex<Queue>,
-    changed: Condvar,
+    /// Signalled when tasks that return may get a place.
+    place: Condvar,
     workers: usize,
     has_away: bool,
 }
@@ -129,6 +138,21 @@ struct Queue {
     computing: usize,
     /// Tasks that want to go on: they come before those that did not begin.
     returning: usize,
+    /// Threads that have nothing to do. The last one is the first to be woken: what it has freed is used again, and threads that are rarely
+    /// needed take no memory.
+    idle: Vec<Thread>,
+}
+
+impl Queue {
+    fn is_over(&self) -> bool {
+        self.stop || self.left == 0
+    }
+
+    /// Wakes so many threads.
+    fn wake(&mut self, count: usize) {
+        let first = self.idle.len().saturating_sub(count);
+        self.idle.drain(first..).for_each(|thread| thread.unpark());
+    }
 }
 
 impl Shared {
@@ -137,13 +161,26 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets others have the places that are free, but for as many as the caller is going to take itself.
+    fn hand_out(&self, queue: &mut Queue, taken: usize) {
+        let free = self.workers.saturating_sub(queue.computing);
+        if queue.is_over() {
+            queue.wake(usize::MAX);
+        } else if queue.returning == 0 {
+            queue.wake(free.min(queue.ready.len()).saturating_sub(taken));
+        }
+        if queue.returning > 0 && free > 0 {
+            self.place.notify_all();
+        }
+    }
+
     /// The next task, once there is one; `None` at the end.
     fn next(&self, ctx: &Ctx) -> Option<usize> {
         let mut queue = self.lock();
         loop {
-            if queue.stop || queue.left == 0 || ctx.check().is_err() {
-                queue.stop = true;
-                self.changed.notify_all();
+            queue.stop |= ctx.check().is_err();
+            if queue.is_over() {
+                self.hand_out(&mut queue, 0);
                 return None;
             }
             if queue.computing < self.workers
@@ -153,14 +190,21 @@ impl Shared {
                 queue.computing += 1;
                 return Some(task);
             }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let this = thread::current();
+            queue.idle.push(this.clone());
+            drop(queue);
+            thread::park();
+            queue = self.lock();
+            // It may have woken by itself.
+            queue.idle.retain(|thread| thread.id() != this.id());
         }
     }
 
     /// A task gives its place to others for a while.
     fn leave(&self) {
-        self.lock().computing -= 1;
-        self.changed.notify_all();
+        let mut queue = self.lock();
+        queue.computing -= 1;
+        self.hand_out(&mut queue, 0);
     }
 
     /// It wants one again.
@@ -168,15 +212,15 @@ impl Shared {
         let mut queue = self.lock();
         queue.returning += 1;
         while queue.computing >= self.workers {
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self.place.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         queue.returning -= 1;
         queue.computing += 1;
         // Whoever waited for those that return.
-        self.changed.notify_all();
+        self.hand_out(&mut queue, 0);
     }
 
-    /// A task is over that `users` wait for.
+    /// A task is over that `users` wait for. Its thread goes on to the next one.
     fn over(&self, users: &[usize], stop: bool) {
         let mut queue = self.lock();
         queue.left -= 1;
@@ -188,7 +232,7 @@ impl Shared {
                 queue.ready.push(user);
             }
         }
-        self.changed.notify_all();
+        self.hand_out(&mut queue, 1);
     }
 }
 
