@@ -351,7 +351,7 @@ mod tests {
             // Distances: many of none, four of two bits: these are the mark.
             (0..distances).for_each(|_| bits.code("0"));
             (0..4).for_each(|_| bits.code("1111"));
-            if bits.0.len() % 8 == 0 {
+            if bits.0.len().is_multiple_of(8) {
                 return bits.bytes();
             }
         }
