@@ -56,7 +56,7 @@ enum User {
 }
 
 impl User {
-    /// Does something, in words that both understand: `put 3`, `record 3`, `blob 3`, `need 1 2 3`. Whether that gave something.
+    /// Does something, in words that both understand: `put 3`, `record 3`, `blob 3`, `need 1 2 3`, `nothing 0`. Whether that gave something.
     fn ask(&mut self, root: &Path, items: &[Item], request: &str) -> bool {
         match self {
             Self::Here(cache) => answer(cache, root, items, request),
@@ -83,6 +83,7 @@ fn answer(cache: &Cache, root: &Path, items: &[Item], request: &str) -> bool {
             cache.note_root(&root.join("nnue.toml"), &[("net", keys)], |_| true);
             true
         }
+        "nothing" => true,
         _ => unreachable!("{request}"),
     }
 }
@@ -307,7 +308,8 @@ impl World {
                 // The other process, somewhere in a put or behind it.
                 self.user(1);
                 let Some(User::There(mut process)) = self.users[1].take() else { unreachable!("the second one is a process") };
-                process.ask("record 0");
+                // Once it answers it has the store open.
+                process.ask("nothing 0");
                 process.send(&format!("put {item}"));
                 std::thread::sleep(Duration::from_micros(self.random.next_u64() % 400));
                 process.child.kill().unwrap();
