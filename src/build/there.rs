@@ -247,15 +247,14 @@ impl Build<'_> {
         let place = self.in_flight(made.key());
         let held = slot.away(|| place.lock().unwrap_or_else(PoisonError::into_inner));
         if !slot.away(|| cluster.has(digest)) {
-            cluster.forget(digest);
             let Some(Errand { preimage, inputs }) = runner.errand(cluster, before, &network)? else { return lost() };
             let job = Job { preimage: &preimage, stage: made_by.stage(), net, inputs, is_finding: false, again: true };
             let made = slot.away(|| cluster.run(job, core_s, runner.ctx))?;
-            match made {
-                Tried::Ran(ran) if ran.record.result.output_digest == digest => {}
-                // Why was said.
-                Tried::Here => return Ok(Tried::Here),
-                Tried::Ran(_) | Tried::Evicted | Tried::Disproved(_) => return lost(),
+            // Whoever takes it for there meanwhile finds out as this one did, and waits for this one.
+            if !matches!(&made, Tried::Ran(ran) if ran.record.result.output_digest == digest) {
+                cluster.forget(digest);
+                // Why was said where it is to be made here.
+                return if matches!(made, Tried::Here) { Ok(Tried::Here) } else { lost() };
             }
         }
         drop(held);
