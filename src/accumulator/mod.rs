@@ -6,7 +6,7 @@
 mod kernel;
 mod script;
 
-pub(crate) use kernel::{Clipped, Kernel, Products, Weights, Zeros};
+pub(crate) use kernel::{Clipped, Kernel, Products, Weights, Zeros, prefetch};
 pub(crate) use script::{Script, piece_square_sums};
 
 use crate::net::{BlockWeights, FtBlock, QuantizedNetwork};

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::Raw;
-use super::dense::{DenseKernel, Fours, Packed, padded, prefetch, with_room};
+use super::dense::{DenseKernel, Fours, Packed, padded, with_room};
 use super::reference::finish;
-use crate::accumulator::{Clipped, EngineWeights, Follower, Kernel, Order, Products, Script, piece_square_sums};
+use crate::accumulator::{Clipped, EngineWeights, Follower, Kernel, Order, Products, Script, piece_square_sums, prefetch};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::net::{ACTIVATION_MAX, Architecture, QuantizedNetwork};
@@ -255,13 +255,13 @@ fn run<const N: usize, T: Clone + Default + Send>(
                 ctx.check()?;
                 let first = task * POSITIONS_A_TASK;
                 let places = &order.places()[2 * first..].as_chunks::<2>().0[..positions.len()];
-                for (index, positions) in places.iter().enumerate() {
+                for (index, these) in places.iter().enumerate() {
                     for ((network, transformed), scratch) in networks.iter().zip(&transformed).zip(&mut *scratch) {
                         let sides = |places: [u32; 2]| places.map(|place| &transformed.outputs[place as usize * outputs..][..outputs]);
                         if let Some(next) = places.get(index + 1) {
                             sides(*next).into_iter().for_each(prefetch);
                         }
-                        network.take(index, sides(*positions), scratch);
+                        network.take(index, sides(*these), scratch);
                     }
                 }
                 let own: Vec<usize> = positions.iter().map(|position| architecture.bucket(position.piece_count())).collect();

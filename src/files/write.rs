@@ -51,9 +51,8 @@ pub enum Durability {
 /// Those of `write`; any failed file operation (one that happened inside `write` is reported with `path`, whatever `write` made of
 /// it); a `path` that is a folder, a device or a dangling link.
 pub fn write_atomic<T>(path: &Path, durability: Durability, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    let target = Target::resolve(path)?;
-    let (temp, value) = write_temp(target.folder(), path, write)?;
-    target.replace(temp, durability)?;
+    let (file, value) = Complete::write(path, write)?;
+    name_all(vec![file], durability)?;
     Ok(value)
 }
 
@@ -152,21 +151,32 @@ pub fn publish_all(files: Vec<Complete>) -> Result<usize> {
     let mut changed = Vec::with_capacity(files.len());
     for file in files {
         if !file.target.has_bytes_of(&file.temp)? {
-            file.target.prepare(file.temp.as_file(), Durability::Durable)?;
             changed.push(file);
         }
     }
-    let mut folders: Vec<(&Target, &Path)> = Vec::with_capacity(changed.len());
-    for Complete { temp, target } in &mut changed {
+    let count = changed.len();
+    name_all(changed, Durability::Durable)?;
+    Ok(count)
+}
+
+/// Gives complete files their names; where that is asked for, files are forced to the disk before and folders behind.
+fn name_all(mut files: Vec<Complete>, durability: Durability) -> Result<()> {
+    for Complete { temp, target } in &files {
+        target.prepare(temp.as_file(), durability)?;
+    }
+    for Complete { temp, target } in &mut files {
         rename(temp, &target.path).map_err(|error| target.failed(error))?;
-        if !folders.iter().any(|(_, folder)| *folder == target.folder()) {
-            folders.push((target, target.folder()));
+    }
+    if durability == Durability::Durable {
+        let mut synced: Vec<&Path> = Vec::with_capacity(files.len());
+        for Complete { target, .. } in &files {
+            if !synced.contains(&target.folder()) {
+                sync_folder(target.folder()).map_err(|error| target.failed(error))?;
+                synced.push(target.folder());
+            }
         }
     }
-    for (target, folder) in folders {
-        sync_folder(folder).map_err(|error| target.failed(error))?;
-    }
-    Ok(changed.len())
+    Ok(())
 }
 
 /// Lets those run a file who may read it.
@@ -374,15 +384,6 @@ impl Target {
         }
         if durability == Durability::Durable {
             file.sync_all().map_err(|error| self.failed(error))?;
-        }
-        Ok(())
-    }
-
-    fn replace(&self, mut temp: NamedTempFile, durability: Durability) -> Result<()> {
-        self.prepare(temp.as_file(), durability)?;
-        rename(&mut temp, &self.path).map_err(|error| self.failed(error))?;
-        if durability == Durability::Durable {
-            sync_folder(self.folder()).map_err(|error| self.failed(error))?;
         }
         Ok(())
     }

@@ -207,9 +207,9 @@ fn bring<W: Weight, const K: usize>(block: &[W], weights: Weights<'_>, used: &[u
     let stored = Rows { values: block, places: [weights.bias.len(), column, column + weights.half()] };
     tile.clear();
     tile.reserve(used.len() * 64 * K);
-    prefetch::<_, K>(stored, &used[..used.len().min(AHEAD)]);
+    prefetch_rows::<_, K>(stored, &used[..used.len().min(AHEAD)]);
     for (at, row) in used.iter().map(|row| *row as usize * weights.bias.len() + column).enumerate() {
-        prefetch::<_, K>(stored, used.get(at + AHEAD).map(std::slice::from_ref).unwrap_or_default());
+        prefetch_rows::<_, K>(stored, used.get(at + AHEAD).map(std::slice::from_ref).unwrap_or_default());
         tile.extend_from_slice(&block[row..][..32 * K]);
         tile.extend_from_slice(&block[row + weights.half()..][..32 * K]);
     }
@@ -265,8 +265,8 @@ unsafe fn tile<L: Lanes, S: Sink, const K: usize>(
             let (added, rest) = coming.split_at(usize::from(added));
             coming = &rest[usize::from(removed)..];
             match *block {
-                Stored::I16(block) => prefetch::<_, K>(block, added),
-                Stored::I8(block) => prefetch::<_, K>(block, added),
+                Stored::I16(block) => prefetch_rows::<_, K>(block, added),
+                Stored::I8(block) => prefetch_rows::<_, K>(block, added),
             }
         }
         let Some(step) = step.checked_sub(1) else { continue };
@@ -324,22 +324,29 @@ impl<L: Lanes, const K: usize> Sums<L, K> {
     }
 }
 
-/// Asks for the tile's part of `rows`, one cache line after the other, without waiting for it.
+/// Asks for the tile's part of `rows`.
 #[inline(always)]
-fn prefetch<W: Weight, const K: usize>(block: Rows<'_, W>, rows: &[u32]) {
+fn prefetch_rows<W: Weight, const K: usize>(block: Rows<'_, W>, rows: &[u32]) {
     let [stride, places @ ..] = block.places;
     for &row in rows {
         for place in places {
-            for line in block.values[row as usize * stride + place..][..32 * K].chunks_exact(64 / size_of::<W>()) {
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: a hint; it never faults, and every x86-64 processor has it.
-                unsafe {
-                    std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
-                }
-                #[cfg(not(target_arch = "x86_64"))]
-                let _ = line;
-            }
+            prefetch(&block.values[row as usize * stride + place..][..32 * K]);
         }
+    }
+}
+
+/// Asks for what is read soon, one cache line after the other, without waiting for it; where the target has no such hint, nothing.
+#[inline(always)]
+pub(crate) fn prefetch<T>(values: &[T]) {
+    const { assert!(size_of::<T>() > 0 && 64 % size_of::<T>() == 0, "a cache line holds whole values") };
+    for line in values.chunks_exact(64 / size_of::<T>()) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint; it never faults, and every x86-64 processor has it.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
     }
 }
 

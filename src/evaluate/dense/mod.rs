@@ -100,14 +100,6 @@ impl Fours {
     }
 }
 
-/// Calls bytes that are read soon into the cache, where the target has an instruction for it.
-pub(super) fn prefetch(bytes: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    x86_64::prefetch(bytes);
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = bytes;
-}
-
 /// Which compiled variant runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DenseKernel {

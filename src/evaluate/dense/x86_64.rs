@@ -22,14 +22,6 @@ static BITS: [[u16; 8]; 256] = {
     places
 };
 
-/// As [`super::prefetch`].
-pub(super) fn prefetch(bytes: &[u8]) {
-    for line in bytes.chunks(64) {
-        // SAFETY: a prefetch is a hint that touches no memory, whatever the address; and this one is of a reference.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-    }
-}
-
 /// As [`super::find`].
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn find(inputs: &[u8], places: &mut [u16]) -> usize {

@@ -173,7 +173,7 @@ fn inflate() -> Inflate {
 fn fill(state: &mut Inflate, packed: &[u8], out: &mut [u8]) -> Option<Status> {
     let before = state.total_out();
     loop {
-        let (used, made) = (usize::try_from(state.total_in()).ok()?, usize::try_from(state.total_out() - before).ok()?);
+        let (used, made) = (at(state)?, usize::try_from(state.total_out() - before).ok()?);
         if made == out.len() {
             return Some(Status::Ok);
         }
@@ -191,14 +191,13 @@ fn fill(state: &mut Inflate, packed: &[u8], out: &mut [u8]) -> Option<Status> {
 /// Inflates to the end of the stream, which fills `out`; how many bytes the stream has.
 fn to_the_end(state: &mut Inflate, packed: &[u8], out: &mut [u8]) -> Option<usize> {
     if fill(state, packed, out)? != Status::StreamEnd {
-        let used = usize::try_from(state.total_in()).ok()?;
-        let made = state.total_out();
-        let status = state.decompress(packed.get(used..)?, &mut [0], InflateFlush::NoFlush).ok()?;
+        let (rest, made) = (packed.get(at(state)?..)?, state.total_out());
+        let status = state.decompress(rest, &mut [0], InflateFlush::NoFlush).ok()?;
         if status != Status::StreamEnd || state.total_out() != made {
             return None;
         }
     }
-    usize::try_from(state.total_in()).ok()
+    at(state)
 }
 
 /// Inflates a stream on this thread, while another one sums up what there is so far; how many bytes the stream has.
@@ -307,6 +306,7 @@ mod tests {
         let mut out = vec![0; 4];
         assert!(inner_piece(&[0x4B, 0x4C, 0x4A, 0x06, 0, 0, 0, 0xFF, 0xFF, 3, 0], 9, &mut out).is_none(), "cut within a block");
     }
+
     /// Bits as deflate packs them.
     #[derive(Default)]
     struct Bits(Vec<bool>);
