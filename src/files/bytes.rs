@@ -125,6 +125,20 @@ impl Bytes {
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Owner::Vec(bytes)))
     }
+
+    /// The memory itself, to be written to. Given back as it is where someone else holds it as well, and where it is a mapped file.
+    pub fn into_vec(self) -> Result<Vec<u8>, Self> {
+        match Arc::try_unwrap(self.0) {
+            Ok(Owner::Vec(bytes)) => Ok(bytes),
+            Ok(map) => Err(Self(Arc::new(map))),
+            Err(shared) => Err(Self(shared)),
+        }
+    }
+
+    /// Whether two are one piece of memory.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Deref for Bytes {

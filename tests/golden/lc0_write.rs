@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use nnue::internals::ctx::Ctx;
+use nnue::internals::family::lc0::wire::Value;
 use nnue::internals::family::lc0::{
     Decode, Encoding, Environment, Fault, Layer, Net, OnnxOptions, TensorFile, Version, View, Wrapping, blend, diff, discover, encode,
     is_linear16_stable, read_tensors, read_text, write_onnx, write_tensors,
@@ -206,6 +207,39 @@ fn folding_and_encoding_keep_what_they_must() {
         let back = diff(&source, &wide, DECODE, &ctx).unwrap();
         assert!(back.layers.is_empty(), "{name} {:?}", back.layers);
     }
+}
+
+/// Layers are encoded in the memory that they were read into, where nobody else holds it: the bytes are the same.
+#[test]
+fn a_net_that_others_hold_is_encoded_as_one_that_nobody_does() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let (folder, ctx) = (golden.join("public"), Ctx::silent());
+    let mut encoded = 0;
+    for (name, _, held) in nets(&folder) {
+        for encoding in Encoding::ALL.iter().copied() {
+            let mut alone = net(&folder, &name);
+            let mut shared = held.clone();
+            let outcome = alone.encode(encoding, DECODE, &ctx).map_err(|error| error.to_string());
+            assert_eq!(outcome, shared.encode(encoding, DECODE, &ctx).map_err(|error| error.to_string()), "{name}");
+            if outcome.is_ok() {
+                assert_eq!(whole(&alone), whole(&shared), "{name} {}", encoding.name());
+                encoded += 1;
+            }
+        }
+        assert_eq!(whole(&held), whole(&net(&folder, &name)), "{name}");
+    }
+    assert!(encoded > 300, "{encoded}");
+    // Two heads in one place, and in two.
+    let with_two = |apart: bool| {
+        let (mut twice, other) = (net(&folder, "multihead-shared.pb.gz"), net(&folder, "multihead-shared.pb.gz"));
+        let heads = |net: &Net| net.weights().unwrap().message("policy_heads").unwrap().clone();
+        let soft = heads(if apart { &other } else { &twice }).message("soft").unwrap().clone();
+        let target = twice.message_mut().message_mut("weights").and_then(|weights| weights.message_mut("policy_heads")).unwrap();
+        target.set("opponent", Value::Message(soft));
+        twice.encode(Encoding::Bfloat16, DECODE, &ctx).unwrap();
+        whole(&twice)
+    };
+    assert_eq!(with_two(false), with_two(true));
 }
 
 #[test]

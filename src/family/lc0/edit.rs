@@ -125,17 +125,17 @@ impl Net {
     /// When a layer cannot be decoded, or its values cannot be stored so; on cancellation.
     pub fn encode(&mut self, encoding: Encoding, decode: Decode, ctx: &Ctx) -> Result<()> {
         self.check_has_layers()?;
-        if let Some(weights) = self.message_mut().message_mut("weights") {
-            each_of_type(weights, &LAYER, ctx, &|path, layer| {
-                if Layer::of(layer).encoding_for(decode)? == encoding {
-                    return Ok(());
-                }
-                let values = Layer::of(layer).values(decode)?;
-                let encoded = encode(&values, encoding);
-                encoded.map_err(|error| error.context(format!("`{path}` cannot be stored as {}", encoding.name())))?.store(layer);
-                Ok(())
-            })?;
+        let message = self.message_mut();
+        // Of a large network the memory is the larger part: numbers that are no longer than before are put where those were. Not so where
+        // someone else reads them, be it a layer that was grafted from the same place.
+        let mut taken = first_params(message).and_then(|first| message.take_out(first));
+        if taken.is_some() && !have_places_of_their_own(message) {
+            taken.take().into_iter().for_each(|taken| message.give_back(taken));
         }
+        let memory = taken.as_mut().map_or(&mut [][..], |taken| &mut taken.bytes);
+        let encoded = message.message_mut("weights").map_or(Ok(()), |weights| encode_layers(weights, memory, encoding, decode, ctx));
+        taken.into_iter().for_each(|taken| message.give_back(taken));
+        encoded?;
         self.raise_min_version();
         Ok(())
     }
@@ -218,6 +218,56 @@ pub(super) fn each_of_type(message: &mut Message, ty: &'static MessageType, ctx:
     found.into_par_iter().try_for_each(|(path, message)| {
         ctx.check()?;
         change(&path, message)
+    })
+}
+
+/// The numbers of the first layer that has any.
+fn first_params(message: &mut Message) -> Option<Slice> {
+    let mut layers = Vec::new();
+    collect(message, &LAYER, "", &mut layers);
+    layers.iter().find_map(|(_, layer)| layer.bytes("params").filter(|piece| !piece.is_empty()).cloned())
+}
+
+/// Whether no two layers lie in the same part of the memory that was taken out of them.
+fn have_places_of_their_own(message: &mut Message) -> bool {
+    let mut layers = Vec::new();
+    collect(message, &LAYER, "", &mut layers);
+    let mut places: Vec<_> = layers.iter().filter_map(|(_, layer)| layer.bytes("params")?.place()).collect();
+    places.sort_by_key(|place| (place.start, place.end));
+    places.windows(2).all(|pair| pair[0].end <= pair[1].start)
+}
+
+/// Encodes layers on all cores: each in its place of `memory`, which was taken out of it, or in memory of its own.
+fn encode_layers(weights: &mut Message, memory: &mut [u8], encoding: Encoding, decode: Decode, ctx: &Ctx) -> Result<()> {
+    let mut layers = Vec::new();
+    collect(weights, &LAYER, "", &mut layers);
+    let place = |layer: &Message| layer.bytes("params").and_then(Slice::place);
+    layers.sort_by_key(|(_, layer)| place(layer).map_or(0, |place| place.start));
+    let (mut rest, mut at) = (memory, 0);
+    let mut with_places = Vec::new();
+    for (path, layer) in layers {
+        let own = place(layer).map(|place| {
+            let (_, from) = std::mem::take(&mut rest).split_at_mut(place.start - at);
+            let (own, after) = from.split_at_mut(place.len());
+            (rest, at) = (after, place.end);
+            own
+        });
+        with_places.push((path, layer, own));
+    }
+    with_places.into_par_iter().try_for_each(|(path, layer, place)| {
+        ctx.check()?;
+        let view = Layer::of(layer);
+        if view.encoding_for(decode)? == encoding {
+            return Ok(());
+        }
+        let values = place.as_deref().map_or_else(|| view.values(decode), |stored| view.values_of(stored, decode))?;
+        let encoded =
+            encode(&values, encoding).map_err(|error| error.context(format!("`{path}` cannot be stored as {}", encoding.name())))?;
+        match place {
+            Some(place) => encoded.store_in(layer, place),
+            None => encoded.store(layer),
+        }
+        Ok(())
     })
 }
 

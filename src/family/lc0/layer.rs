@@ -108,11 +108,20 @@ impl<'a> Layer<'a> {
     /// # Errors
     /// Those of [`Self::encoding`], and when the memory does not suffice.
     pub fn values(self, decode: Decode) -> Result<Vec<f32>> {
+        self.values_of(self.params(), decode)
+    }
+
+    /// As [`Self::values`], of stored bytes that lie elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`Self::values`].
+    pub(super) fn values_of(self, params: &[u8], decode: Decode) -> Result<Vec<f32>> {
         let mut values = Vec::new();
-        let (encoding, wanted) = (self.encoding_for(decode)?, self.count(decode)?);
+        let encoding = self.encoding_for(decode)?;
+        let wanted = params.len() / encoding.size();
         values.try_reserve_exact(wanted).map_err(|error| Error::new("there is not enough memory for the layer").because(error))?;
         values.resize(wanted, 0.0);
-        self.decode_into(self.params(), encoding, decode, &mut values);
+        self.decode_into(params, encoding, decode, &mut values);
         Ok(values)
     }
 
@@ -195,6 +204,21 @@ pub struct Encoded {
 impl Encoded {
     /// Puts the numbers into a layer. Whether the encoding of LINEAR16 is written out stays as it was, and so does the shape.
     pub fn store(self, layer: &mut Message) {
+        self.store_as(layer);
+        layer.set("params", Value::Bytes(Slice::from_vec(self.params)));
+    }
+
+    /// As [`Self::store`], with the bytes in the place of the earlier ones, `place`, which were taken out of the layer. Bytes that are
+    /// more than there were get memory of their own.
+    pub(super) fn store_in(self, layer: &mut Message, place: &mut [u8]) {
+        let room = place.get_mut(..self.params.len());
+        let (Some(room), Some(piece)) = (room, layer.bytes("params").cloned()) else { return self.store(layer) };
+        room.copy_from_slice(&self.params);
+        self.store_as(layer);
+        layer.set("params", Value::Bytes(piece.shortened(self.params.len())));
+    }
+
+    fn store_as(&self, layer: &mut Message) {
         if self.encoding != Encoding::Linear16 || layer.has("encoding") {
             layer.set("encoding", Value::Enum(self.encoding.number()));
         }
@@ -208,7 +232,6 @@ impl Encoded {
                 layer.remove("max_val");
             }
         }
-        layer.set("params", Value::Bytes(Slice::from_vec(self.params)));
     }
 }
 

@@ -34,6 +34,16 @@ impl Slice {
         let range = 0..bytes.len();
         Self { bytes: Bytes::from_vec(bytes), range }
     }
+
+    /// Where the piece lies in memory that was taken out of it ([`Message::take_out`]); `None` where none was.
+    pub(super) fn place(&self) -> Option<Range<usize>> {
+        (self.bytes.len() < self.range.end).then(|| self.range.clone())
+    }
+
+    /// The first `len` bytes of the piece, at most all of it.
+    pub(super) fn shortened(&self, len: usize) -> Self {
+        Self { bytes: self.bytes.clone(), range: self.range.start..self.range.end.min(self.range.start.saturating_add(len)) }
+    }
 }
 
 impl Deref for Slice {
@@ -71,6 +81,13 @@ pub struct Message {
     ty: &'static MessageType,
     fields: Vec<(&'static FieldType, Vec<Value>)>,
     unknown: Vec<Slice>,
+}
+
+/// Memory that was taken out of the pieces of a message.
+pub(super) struct Taken {
+    /// The whole of it. What is written to it is what the pieces hold afterwards.
+    pub(super) bytes: Vec<u8>,
+    stand_in: Bytes,
 }
 
 impl Message {
@@ -196,6 +213,41 @@ impl Message {
         let before = self.fields.len();
         self.fields.retain(|(field, _)| field.name != name);
         self.fields.len() < before
+    }
+
+    /// Takes the memory that a piece lies in out of all pieces of the message, to be written to: until [`Self::give_back`] they are empty,
+    /// and know their places. `None`, and nothing is changed, where others hold that memory as well.
+    pub(super) fn take_out(&mut self, of: Slice) -> Option<Taken> {
+        let (whole, stand_in) = (of.bytes, Bytes::from_vec(Vec::new()));
+        self.exchange(&whole, &stand_in);
+        match whole.into_vec() {
+            Ok(bytes) => Some(Taken { bytes, stand_in }),
+            Err(whole) => {
+                self.exchange(&stand_in, &whole);
+                None
+            }
+        }
+    }
+
+    /// Ends what [`Self::take_out`] began.
+    pub(super) fn give_back(&mut self, taken: Taken) {
+        self.exchange(&taken.stand_in, &Bytes::from_vec(taken.bytes));
+    }
+
+    fn exchange(&mut self, old: &Bytes, new: &Bytes) {
+        let change = |piece: &mut Slice| {
+            if piece.bytes.is_same(old) {
+                piece.bytes = new.clone();
+            }
+        };
+        self.unknown.iter_mut().for_each(change);
+        for value in self.fields.iter_mut().flat_map(|(_, values)| values) {
+            match value {
+                Value::Bytes(piece) => change(piece),
+                Value::Message(message) => message.exchange(old, new),
+                Value::U32(_) | Value::Enum(_) | Value::Float(_) => {}
+            }
+        }
     }
 
     fn slot(&mut self, field: &'static FieldType) -> &mut Vec<Value> {
