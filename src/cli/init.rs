@@ -275,7 +275,7 @@ fn look(path: &Path, shown: &str, names: &mut BTreeSet<String>, ctx: &Ctx) -> Re
     let failed = |error: Error| error.context(format!("cannot load `{}`", path.display()));
     let bytes = Bytes::map(path)?;
     if Form::of(&bytes).is_some() {
-        let net = lc0::open(&bytes, Decode::default(), ctx).map_err(failed)?;
+        let net = lc0::open(&bytes, Decode::default(), None, ctx).map_err(failed)?;
         net.check_version().map_err(failed)?;
         return Ok(Found::Network(Box::new(of_lc0(path, shown, &net, names))));
     }

@@ -58,8 +58,8 @@ impl FindArgs {
         if self.embedded { Some(Form::Weights) } else { Form::of(bytes) }
     }
 
-    fn open(&self, bytes: &Bytes, decode: Decode, ctx: &Ctx) -> Result<Net> {
-        if self.embedded { Net::read_embedded(bytes, decode) } else { open(bytes, decode, ctx) }
+    fn open(&self, bytes: &Bytes, decode: Decode, changed: Option<Encoding>, ctx: &Ctx) -> Result<Net> {
+        if self.embedded { Net::read_embedded(bytes, decode) } else { open(bytes, decode, changed, ctx) }
     }
 }
 
@@ -299,7 +299,7 @@ fn warn_of_idle(args: &ConvertArgs, kind: Target<'_>, target: &Path, ctx: &Ctx) 
 
 fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
     let named = |error: Error| error.context(format!("cannot read `{}`", path.display()));
-    let net = args.find.open(bytes, args.decode(), ctx).map_err(named)?;
+    let net = args.find.open(bytes, args.decode(), args.encoding, ctx).map_err(named)?;
     if args.changes_layers() {
         net.check_decodable(args.decode()).map_err(named)?;
     }
@@ -309,7 +309,7 @@ fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net
 /// Another network of `--blend` or `--graft`.
 fn read_other(path: &Path, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
     let named = |error: Error| error.context(format!("cannot read `{}`", path.display()));
-    let net = open(&Bytes::map(path)?, args.decode(), ctx).map_err(named)?;
+    let net = open(&Bytes::map(path)?, args.decode(), args.encoding, ctx).map_err(named)?;
     net.check_decodable(args.decode()).map_err(named)?;
     Ok(net)
 }
@@ -370,8 +370,9 @@ pub(super) fn compare(a: &Path, b: &Path, ctx: &Ctx) -> Result<Option<Comparison
         return Err(Error::new("a network of lc0 can only be compared with another one").because(format!("`{}` is none", path.display())));
     }
     let decode = Decode::default();
-    let read =
-        |path: &Path, bytes: &Bytes| open(bytes, decode, ctx).map_err(|error| error.context(format!("cannot read `{}`", path.display())));
+    let read = |path: &Path, bytes: &Bytes| {
+        open(bytes, decode, None, ctx).map_err(|error| error.context(format!("cannot read `{}`", path.display())))
+    };
     let (net_a, net_b) = (read(a, &bytes_a)?, read(b, &bytes_b)?);
     if bytes_a[..] == bytes_b[..] {
         return Ok(Some(Comparison::new(Relation::IdenticalBytes, Vec::new())));
@@ -409,12 +410,21 @@ fn comparison(found: NetDiff) -> Comparison {
 /// `inspect`, where the file is lc0's; `None` where it is not.
 pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool, global: &Global) -> Result<Option<Exit>> {
     let Some(form) = find.form(bytes) else { return Ok(None) };
-    if form == Form::Tensors {
-        return Ok(None);
-    }
+    let ctx = global.ctx(Backend::Cpu);
     // lc0 refuses text nets: what is shown is its reason.
-    let (net, sha256) = rayon::join(|| Net::read_with_digest(bytes, find.embedded), || Sha256::of(bytes));
-    let fault = |error: Error| error.context(format!("lc0 refuses `{}`", path.display()));
+    let read = || match form {
+        Form::Tensors => open(bytes, Decode::default(), None, &ctx),
+        Form::Weights | Form::Text => Net::read_with_digest(bytes, find.embedded),
+    };
+    let (net, sha256) = rayon::join(read, || Sha256::of(bytes));
+    let fault = |error: Error| match form {
+        Form::Weights => error.context(format!("lc0 refuses `{}`", path.display())),
+        Form::Text => error
+            .context(format!("lc0 refuses `{}`", path.display()))
+            .because("it is a text net, which lc0 no longer reads")
+            .help(format!("make a weight file of it: `nnue convert {} NET.pb.gz`", path.display())),
+        Form::Tensors => error.context(format!("cannot read `{}`", path.display())),
+    };
     let mut report = head(bytes, &sha256);
     let net = match net {
         Ok(net) => net,
@@ -426,7 +436,6 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
             return Err(fault(error));
         }
     };
-    let ctx = global.ctx(Backend::Cpu);
     let content = net.protobuf_sha256().map(|sha256| sha256.to_string());
     let mut description = net.describe(Decode::default());
     // Most files of such names are named for what is inside.
@@ -467,7 +476,7 @@ pub(super) fn page(files: &[PathBuf], label: Option<&str>, ctx: &Ctx) -> Result<
     }
     let decode = Decode::default();
     let named = |error: Error| error.context(format!("cannot show `{}`", path.display()));
-    let net = open(bytes, decode, ctx).map_err(named)?;
+    let net = open(bytes, decode, None, ctx).map_err(named)?;
     warn_of_findings(&net, decode, ctx);
     let label = label.map_or_else(|| path.file_name().unwrap_or_default().to_string_lossy().into_owned(), str::to_owned);
     let description = net.describe(decode);
@@ -530,10 +539,13 @@ fn text(path: &Path, bytes: usize, sha256: &Sha256, content: Option<String>, net
 fn facts(bytes: usize, sha256: &Sha256, content: Option<String>, net: &Description) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: String| rows.push((key.to_owned(), shown(&value)));
-    add("format", format!("lc0 weights, {}", net.wrapping.unwrap_or("made")));
+    add("format", format!("lc0 weights, {}", net.wrapping.unwrap_or("not in a file that lc0 reads")));
     add("bytes", bytes.to_string());
     add("sha256", sha256.to_string());
-    add("protobuf", format!("{} bytes, sha256 {}", net.protobuf_bytes, content.unwrap_or_default()));
+    add(
+        "protobuf",
+        content.map_or(format!("{} bytes", net.protobuf_bytes), |sha256| format!("{} bytes, sha256 {sha256}", net.protobuf_bytes)),
+    );
     add("min_version", format!("{} (the content needs {})", net.min_version, net.needed_version));
     net.license.iter().for_each(|license| add("license", license.clone()));
     net.weights_encoding.iter().for_each(|encoding| add("weights_encoding", encoding.clone()));

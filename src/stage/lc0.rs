@@ -12,6 +12,8 @@ pub struct ReadWeights {
     pub decode: Decode,
     /// Whether the network stands at the end of a program, whatever the file begins with.
     pub embedded: bool,
+    /// How a file of tensors gets layers stored whose floats are new; `None`: as they were, and for all other files.
+    pub changed: Option<LayerEncoding>,
 }
 
 /// Parameters of `blend`.
@@ -111,8 +113,12 @@ pub struct Metadata {
 
 impl ReadWeights {
     pub(super) fn params(self) -> Map<String, Value> {
-        let Self { decode, embedded } = self;
-        members([("decode", Some(json!(decode))), ("embedded", embedded.then(|| json!(true)))])
+        let Self { decode, embedded, changed } = self;
+        members([
+            ("decode", Some(json!(decode))),
+            ("embedded", embedded.then(|| json!(true))),
+            ("changed", changed.map(|encoding| json!(encoding))),
+        ])
     }
 }
 
@@ -204,7 +210,7 @@ mod tests {
     fn the_formula_is_part_of_every_key_that_it_decides() {
         let (decode, encoding) = (Decode::Lc0V032, LayerEncoding::Linear16);
         let of = |action: &Action| key(action).contains(r#""decode":"lc0-0.32""#);
-        assert!(of(&Action::ReadWeights(ReadWeights { decode, embedded: false })));
+        assert!(of(&Action::ReadWeights(ReadWeights { decode, embedded: false, changed: None })));
         assert!(of(&Action::Fold(Fold { encoding: None, decode })));
         assert!(of(&Action::Encode(Encode { encoding, decode })));
         assert!(of(&Action::Blend(Box::new(Blend { shares: vec![0.5, 0.5], grafts: Vec::new(), encoding: None, decode }))));

@@ -71,6 +71,65 @@ fn files_change_their_wrapping_and_come_back() {
     assert_eq!(read("a.pb"), read("b.pb"));
     assert_eq!(read("a.pb.gz"), std::fs::read(&source).unwrap());
     assert_eq!(read("text.pb"), std::fs::read(golden.join("public/text/v3-classical.pb")).unwrap());
+    // A text net that someone packed, and what inspect says of files that are not lc0's.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &std::fs::read(golden.join("public/text/v3.txt")).unwrap()).unwrap();
+    std::fs::write(at("v3.txt.gz"), encoder.finish().unwrap()).unwrap();
+    assert!(nnue(&["convert", text(&at("v3.txt.gz")), text(&at("packed.pb"))]).status.success());
+    assert_eq!(read("packed.pb"), read("text.pb"));
+    let refused = nnue(&["inspect", text(&at("v3.txt.gz"))]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("make a weight file of it"));
+    let report = |name: &str| -> Json { serde_json::from_slice(&nnue(&["inspect", text(&at(name)), "--json"]).stdout).unwrap() };
+    let (tensors, weights) = (report("a.npz"), report("a.pb"));
+    assert_eq!((&tensors["format"], &tensors["tensors"]), (&"lc0".into(), &weights["tensors"]));
+    assert!(tensors["lc0"]["protobuf_sha256"].is_null() && tensors["lc0"]["net"]["parts"] == weights["lc0"]["net"]["parts"]);
+}
+
+/// The floats of a tensor in a `.safetensors` file.
+fn floats<'a>(file: &'a mut [u8], name: &str) -> &'a mut [[u8; 4]] {
+    let header = 8 + u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    let offsets = &serde_json::from_slice::<Json>(&file[8..header]).unwrap()[name]["data_offsets"];
+    let [begin, end] = [0, 1].map(|at| header + offsets[at].as_u64().unwrap() as usize);
+    file[begin..end].as_chunks_mut().0
+}
+
+#[test]
+fn new_floats_are_stored_as_they_are_asked_for() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let run = |arguments: &[&str]| {
+        let output = nnue(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let source = golden.join("public/nets/se-conv-wdl-mlh.pb.gz");
+    run(&["convert", text(&source), text(&at("a.safetensors"))]);
+    let mut file = std::fs::read(at("a.safetensors")).unwrap();
+    for (at, value) in floats(&mut file, "ip1_val_b").iter_mut().enumerate() {
+        *value = (3e37 * (at as f32).sin() / 7.0).to_le_bytes();
+    }
+    std::fs::write(at("a.safetensors"), &file).unwrap();
+    std::fs::write(
+        at("nnue.toml"),
+        "version = 1\n[source.a]\npath = \"a.safetensors\"\n[net.a]\nsource = \"a\"\noutputs = [\"built.pb\"]\nencoding = \"float32\"\n",
+    )
+    .unwrap();
+    run(&["-C", text(folder.path()), "build"]);
+    run(&["convert", text(&at("a.safetensors")), text(&at("b.pb")), "--layer-encoding", "float32"]);
+    assert_eq!(std::fs::read(at("b.pb")).unwrap(), std::fs::read(at("built.pb")).unwrap());
+    run(&["convert", text(&at("b.pb")), text(&at("b.safetensors"))]);
+    assert_eq!(floats(&mut std::fs::read(at("b.safetensors")).unwrap(), "ip1_val_b"), floats(&mut file, "ip1_val_b"));
+    // Numbers between which there are none.
+    for (at, value) in floats(&mut file, "ip1_val_b").iter_mut().enumerate() {
+        *value = (1e8 + 8.0 * (at % 3) as f32).to_le_bytes();
+    }
+    std::fs::write(at("c.safetensors"), &file).unwrap();
+    run(&["convert", text(&at("c.safetensors")), text(&at("c.pb")), "--layer-encoding", "float32"]);
+    assert!(
+        run(&["convert", text(&at("c.pb")), text(&at("d.pb")), "--layer-encoding", "linear16"]).contains("`ip1_val_b` loses precision")
+    );
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn views_go_into_files_of_tensors_and_back() {
                 continue;
             }
             let bytes = Bytes::from_vec(written(|out| write_tensors(out, &net, view, decode, file, &ctx)));
-            let back = read_tensors(&bytes, &ctx).unwrap_or_else(|error| panic!("{name} {}: {error}", view.name()));
+            let back = read_tensors(&bytes, None, &ctx).unwrap_or_else(|error| panic!("{name} {}: {error}", view.name()));
             if view == View::Raw {
                 assert_eq!(whole(&back), whole(&net), "{name}");
                 continue;
@@ -178,6 +178,72 @@ fn views_go_into_files_of_tensors_and_back() {
                 assert_eq!(bits(tensor.values().unwrap()), bits(other.values().unwrap()), "{name} {}", tensor.name);
             }
         }
+    }
+}
+
+/// lc0 0.32 has no layers in single precision, which folded convolutions become: its floats come back to the bit all the same.
+#[test]
+fn folded_views_of_the_old_formula_come_back_to_the_bit() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let (ctx, old) = (Ctx::silent(), Decode::Lc0V032);
+    let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+    let mut told = 0;
+    for (name, _, net) in nets(&golden.join("public")) {
+        for (view, file) in [(View::Legacy, TensorFile::Npz), (View::Multi, TensorFile::Safetensors)] {
+            let mut bytes = Vec::new();
+            // Nets without layers, and one whose ranges that formula cannot decode.
+            let are_numbers = |tensors: Vec<Vec<f32>>| tensors.iter().flatten().all(|value| value.is_finite());
+            let values = net.tensors(view, old).and_then(|tensors| tensors.tensors.iter().map(|tensor| tensor.values()).collect());
+            if !values.is_ok_and(are_numbers) || write_tensors(&mut bytes, &net, view, old, file, &ctx).is_err() {
+                continue;
+            }
+            let back = read_tensors(&Bytes::from_vec(bytes), None, &ctx).unwrap_or_else(|error| panic!("{name} {}: {error}", view.name()));
+            let decode = if back.first_new_encoding().is_some() { DECODE } else { old };
+            let (tensors, again) = (net.tensors(view, old).unwrap(), back.tensors(view, decode).unwrap());
+            for tensor in &tensors.tensors {
+                let other = again.get(&tensor.name).unwrap();
+                assert_eq!(bits(tensor.values().unwrap()), bits(other.values().unwrap()), "{name} {} {}", view.name(), tensor.name);
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 5000, "{told}");
+}
+
+/// Floats that someone changed are rounded once, to the encoding that is asked for, by way of no other.
+#[test]
+fn new_floats_are_rounded_once() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let ctx = Ctx::silent();
+    for decode in Decode::ALL.iter().copied() {
+        let net = net(&golden.join("public"), "se-conv-wdl-mlh.pb.gz");
+        let bytes = written(|out| write_tensors(out, &net, View::Raw, decode, TensorFile::Safetensors, &ctx));
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        let offsets = &serde_json::from_slice::<Json>(&bytes[8..header]).unwrap()["ip1_val_b"]["data_offsets"];
+        let [begin, end] = [0, 1].map(|at| offsets[at].as_u64().unwrap() as usize);
+        let (place, count) = (header + begin, (end - begin) / 4);
+        let new: Vec<f32> = (0..count).map(|at| if at == 0 { 3e38 } else { (at as f32 * 0.37).sin() / 3.0 }).collect();
+        let mut edited = bytes.clone();
+        for (at, value) in new.iter().enumerate() {
+            edited[place + 4 * at..][..4].copy_from_slice(&value.to_le_bytes());
+        }
+        let edited = Bytes::from_vec(edited);
+        let told = |encoding| {
+            let mut back = read_tensors(&edited, Some(encoding), &ctx).unwrap();
+            back.encode(encoding, DECODE, &ctx).unwrap();
+            assert!(back.min_version().number() >= Version(0, 33, 0).number());
+            back
+        };
+        let float32 = told(Encoding::Float32);
+        let values = |net: &Net, name: &str| net.tensors(View::Raw, DECODE).unwrap().get(name).unwrap().values().unwrap();
+        assert_eq!(values(&float32, "ip1_val_b"), new);
+        // All others are what the file says, by whichever formula its floats were made.
+        for tensor in net.tensors(View::Raw, decode).unwrap().tensors.iter().filter(|tensor| tensor.name != "ip1_val_b") {
+            assert_eq!(values(&float32, &tensor.name), tensor.values().unwrap(), "{}", tensor.name);
+        }
+        let rounded = new.iter().map(|value| half::bf16::from_f32(*value).to_f32()).collect::<Vec<_>>();
+        assert_eq!(values(&told(Encoding::Bfloat16), "ip1_val_b"), rounded);
+        assert!(read_tensors(&edited, None, &ctx).unwrap().tensors(View::Raw, DECODE).is_ok());
     }
 }
 

@@ -47,7 +47,7 @@ fn use_net(net: &Net) -> bool {
         let mut file = Vec::new();
         if write_tensors(&mut file, net, view, Decode::Lc0V033, TensorFile::Safetensors, &ctx).is_ok() {
             made = true;
-            let back = read_tensors(&Bytes::from_vec(file), &ctx).unwrap();
+            let back = read_tensors(&Bytes::from_vec(file), None, &ctx).unwrap();
             if view == View::Raw {
                 let bytes = |net: &Net| {
                     let mut out = Vec::new();

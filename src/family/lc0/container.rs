@@ -138,7 +138,9 @@ fn unwrap_at(file: &Bytes, start: usize, wrapping: Wrapping, with_digest: bool) 
         }
     }
     let whole = cut.is_none() && notes.is_empty();
-    if at < content.len() {
+    // A program's own mark is its last eight bytes.
+    let is_mark = wrapping == Wrapping::Embedded && content.get(at..).is_some_and(|rest| rest.len() == 8);
+    if at < content.len() && !is_mark {
         notes.push(format!("{} bytes after the gzip stream, from byte {} on, are ignored", content.len() - at, start + at));
     }
     let wrapping = if wrapping == Wrapping::Raw { Wrapping::Gzip } else { wrapping };

@@ -1,10 +1,12 @@
 //! Changes of a net: header, heads, encodings, batch norms. Whatever is not touched keeps its stored bytes.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::{
     fold::{Folded, Part},
-    layer::{Decode, Encoding, Layer, encode},
+    layer::{Decode, Encoding, Layer, encode, is_linear16_stable},
     net::{Net, Version},
     schema::{CONV_BLOCK, ENGINE_VERSION, Kind, LAYER, MessageType, TRAINING_PARAMS},
     view::{POLICY_HEADS, VALUE_HEADS},
@@ -119,7 +121,8 @@ impl Net {
         Ok(())
     }
 
-    /// Stores every layer in that encoding; layers that have it already keep their bytes. `min_version` is raised where needed.
+    /// Stores every layer in that encoding; layers that have it already keep their bytes. `min_version` is raised where needed. A warning
+    /// names layers whose numbers linear16 cannot tell apart.
     ///
     /// # Errors
     /// When a layer cannot be decoded, or its values cannot be stored so; on cancellation.
@@ -241,6 +244,7 @@ fn have_places_of_their_own(message: &mut Message) -> bool {
 fn encode_layers(weights: &mut Message, memory: &mut [u8], encoding: Encoding, decode: Decode, ctx: &Ctx) -> Result<()> {
     let mut layers = Vec::new();
     collect(weights, &LAYER, "", &mut layers);
+    let close = Mutex::new(Vec::new());
     let place = |layer: &Message| layer.bytes("params").and_then(Slice::place);
     layers.sort_by_key(|(_, layer)| place(layer).map_or(0, |place| place.start));
     let (mut rest, mut at) = (memory, 0);
@@ -254,7 +258,7 @@ fn encode_layers(weights: &mut Message, memory: &mut [u8], encoding: Encoding, d
         });
         with_places.push((path, layer, own));
     }
-    with_places.into_par_iter().try_for_each(|(path, layer, place)| {
+    let encoded = with_places.into_par_iter().try_for_each(|(path, layer, place)| {
         ctx.check()?;
         let view = Layer::of(layer);
         if view.encoding_for(decode)? == encoding {
@@ -263,12 +267,28 @@ fn encode_layers(weights: &mut Message, memory: &mut [u8], encoding: Encoding, d
         let values = place.as_deref().map_or_else(|| view.values(decode), |stored| view.values_of(stored, decode))?;
         let encoded =
             encode(&values, encoding).map_err(|error| error.context(format!("`{path}` cannot be stored as {}", encoding.name())))?;
+        if let Some((min, max)) = encoded.range
+            && values.len() > 1
+            && min < max
+            && !is_linear16_stable(min, max)
+        {
+            close.lock().unwrap_or_else(PoisonError::into_inner).push((path, min, max));
+        }
         match place {
             Some(place) => encoded.store_in(layer, place),
             None => encoded.store(layer),
         }
         Ok(())
-    })
+    });
+    let mut close = close.into_inner().unwrap_or_else(PoisonError::into_inner);
+    close.sort_by(|a, b| a.0.cmp(&b.0));
+    if let [(path, min, max), others @ ..] = &close[..] {
+        let more = if others.is_empty() { String::new() } else { format!(" ({} more of the kind)", others.len()) };
+        ctx.warn(format!(
+            "`{path}` loses precision as linear16: from {min} to {max} single precision has fewer numbers than there are codes{more}"
+        ));
+    }
+    encoded
 }
 
 fn collect<'a>(message: &'a mut Message, wanted: &'static MessageType, path: &str, found: &mut Vec<(String, &'a mut Message)>) {

@@ -55,7 +55,7 @@ fn load(params: ReadWeights, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> 
 
 /// The network of a source.
 pub(super) fn read(params: ReadWeights, path: &Path, bytes: Bytes, ctx: &Ctx) -> Result<Net> {
-    let net = if params.embedded { Net::read_embedded(&bytes, params.decode) } else { open(&bytes, params.decode, ctx) };
+    let net = if params.embedded { Net::read_embedded(&bytes, params.decode) } else { open(&bytes, params.decode, params.changed, ctx) };
     let net = net.map_err(|error| error.context(format!("cannot read `{}`", path.display())))?;
     net.check_decodable(params.decode)?;
     Ok(net)

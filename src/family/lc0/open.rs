@@ -1,6 +1,7 @@
 //! Any file that holds a network of lc0 → the network: weight files, engines with one inside, text nets, files of tensors.
 
 use super::{
+    container::unwrap,
     layer::{Decode, Encoding},
     net::Net,
     sniff::{Sniffed, sniff},
@@ -39,16 +40,17 @@ impl Form {
     }
 }
 
-/// Reads a network, with the checks of a release.
+/// Reads a network, with the checks of a release. `changed` is how a file of tensors gets layers stored whose floats are new; `None`: as
+/// they were. It is of no other file.
 ///
 /// # Errors
 /// When that release refuses it (text nets aside, which every release refuses), in its words; when the file is damaged.
-pub fn open(bytes: &Bytes, decode: Decode, ctx: &Ctx) -> Result<Net> {
+pub fn open(bytes: &Bytes, decode: Decode, changed: Option<Encoding>, ctx: &Ctx) -> Result<Net> {
     match Form::of(bytes) {
-        Some(Form::Tensors) => read_tensors(bytes, ctx),
+        Some(Form::Tensors) => read_tensors(bytes, changed, ctx),
         Some(Form::Text) => match Net::read_for(bytes, decode) {
             // lc0 refuses every text net; what is a whole one is read all the same.
-            Err(refusal) => read_text(bytes).map_err(|error| refusal.because(error)),
+            Err(refusal) => unwrap(bytes, false).and_then(|text| read_text(&text.protobuf)).map_err(|error| refusal.because(error)),
             good => good,
         },
         Some(Form::Weights) | None => Net::read_for(bytes, decode),

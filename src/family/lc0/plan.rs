@@ -5,11 +5,12 @@ use petgraph::graph::NodeIndex;
 use super::layer::Decode;
 use super::open::check_encoding;
 use crate::error::{Error, Kind, Result};
-use crate::family::{Planned, Steps};
+use crate::family::{Planned, SourceFacts, Steps};
+use crate::format::sources::FileKind;
 use crate::manifest::{HeaderEdits, Heads, Located, Manifest, OutputKind, ResolvedNet, Source, Span};
 use crate::stage::lc0::{self as stage, WeightFormat};
 use crate::stage::{Action, Role};
-use crate::words::{CompressionChoice, Overflow, View};
+use crate::words::{CompressionChoice, LayerEncoding, Overflow, View};
 
 /// Whether the manifest speaks of a network of lc0: for sources that cannot be read.
 pub(crate) fn is_meant(source: &Source, net: &ResolvedNet) -> bool {
@@ -21,7 +22,7 @@ pub(crate) fn is_meant(source: &Source, net: &ResolvedNet) -> bool {
 }
 
 /// As [`Family::plan`](crate::family::Family::plan).
-pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps) -> Result<Planned> {
+pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
     refuse_foreign(manifest, net)?;
     let edits = &net.edits;
     let decode = net.source.claims.decode.as_ref().map_or_else(Decode::default, |decode| decode.value);
@@ -32,7 +33,9 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps
             manifest.diagnostic(encoding.span, error.message(), "this encoding", &cause, &help).kind_is(Kind::Usage)
         })?;
     }
-    let mut flow = load(&net.source, decode, steps);
+    // Floats that someone changed are rounded once, to what the net asks for. Other files have none, and are read once for all nets.
+    let changed = encoding.filter(|_| facts.content.is_some_and(FileKind::holds_floats));
+    let mut flow = load(&net.source, decode, changed, steps);
     if let Some(blend) = &edits.blend {
         let blend = &blend.value;
         for source in blend.with.iter().chain(blend.graft.iter().map(|(_, source)| source)) {
@@ -40,10 +43,10 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps
         }
         let mut inputs = vec![(Role::Network, flow)];
         for source in &blend.with {
-            add_input(&mut inputs, load(source, decode, steps));
+            add_input(&mut inputs, load(source, decode, encoding, steps));
         }
         let grafts = blend.graft.iter().map(|(part, source)| {
-            let network = load(source, decode, steps);
+            let network = load(source, decode, encoding, steps);
             (part.value.clone(), add_input(&mut inputs, network))
         });
         let mut grafts: Vec<(String, u32)> = grafts.collect();
@@ -94,9 +97,9 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, steps: &mut dyn Steps
     Ok(Planned { outputs, search: None })
 }
 
-fn load(source: &Source, decode: Decode, steps: &mut dyn Steps) -> NodeIndex {
+fn load(source: &Source, decode: Decode, changed: Option<LayerEncoding>, steps: &mut dyn Steps) -> NodeIndex {
     let file = steps.source(source);
-    let load = stage::ReadWeights { decode, embedded: source.embedded };
+    let load = stage::ReadWeights { decode, embedded: source.embedded, changed };
     steps.action(Action::ReadWeights(load), &[(Role::Source, file)])
 }
 

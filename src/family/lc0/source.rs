@@ -42,8 +42,8 @@ impl Family for Lc0 {
         (content.holds().may_hide_network() || content.holds_floats()) && looked().unwrap_or(false)
     }
 
-    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, _: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
-        plan::plan(manifest, net, steps)
+    fn plan(&self, manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, steps: &mut dyn Steps) -> Result<Planned> {
+        plan::plan(manifest, net, facts, steps)
     }
 
     fn assumption(&self, _: &ResolvedNet, _: SourceFacts, _: &Ctx) -> Option<String> {

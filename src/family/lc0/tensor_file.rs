@@ -3,7 +3,8 @@
 //! Beside the tensors the file has the net without the bytes that the tensors tell (`lc0.skeleton`, hexadecimal protobuf): header, structure,
 //! encodings, ranges. With it the file becomes a net again. A layer whose floats nobody changed gets its very bytes back: the codes follow
 //! from the floats and the range, and where they do not (ranges of a few units in the last place), the skeleton keeps them. Layers whose
-//! floats changed are encoded again. Convolutions of folded views become plain ones in single precision.
+//! floats changed are encoded again, as their layers were or as the caller wants them. Convolutions of folded views become plain ones in
+//! single precision, which lc0 0.32 does not know: of a file of its formula all floats are then told to the formula of 0.33.
 
 use std::{
     collections::HashMap,
@@ -270,12 +271,13 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
-/// Makes a net of a file that [`write_tensors`] wrote, also after its floats were changed.
+/// Makes a net of a file that [`write_tensors`] wrote, also after its floats were changed. `changed` is how layers whose floats are new are
+/// stored; `None`: as their layers were.
 ///
 /// # Errors
 /// When the file is damaged or lacks the skeleton, a tensor is missing, unknown or of another size, two that share a layer differ, or
 /// changed floats cannot be stored; on cancellation.
-pub fn read_tensors(bytes: &Bytes, ctx: &Ctx) -> Result<Net> {
+pub fn read_tensors(bytes: &Bytes, changed: Option<Encoding>, ctx: &Ctx) -> Result<Net> {
     let contents = Contents::read(bytes)?;
     let entry = |key: &str| contents.metadata.get(key).map(String::as_str);
     let skeleton = entry(SKELETON).ok_or_else(|| {
@@ -283,7 +285,11 @@ pub fn read_tensors(bytes: &Bytes, ctx: &Ctx) -> Result<Net> {
     })?;
     let decode = entry(DECODE).and_then(Decode::named).ok_or_else(|| Error::new(format!("its metadata has no valid `{DECODE}`")))?;
     let skeleton = unhex(skeleton).ok_or_else(|| Error::new(format!("`{SKELETON}` in its metadata is not hexadecimal")))?;
-    let mut message = Message::parse(&NET, &Bytes::from_vec(skeleton)).map_err(|error| error.context("the skeleton is damaged"))?;
+    let message = Message::parse(&NET, &Bytes::from_vec(skeleton)).map_err(|error| error.context("the skeleton is damaged"))?;
+    let mut net = Net::from_message(message);
+    let is_folded = entry(VIEW) != Some(View::Raw.name());
+    let outgrew = decode == Decode::Lc0V032 && (changed.is_some() || is_folded && net.first_new_encoding().is_some());
+    let rule = Restored { decode, outgrew, changed };
     let paths: HashMap<String, String> = entry(PATHS)
         .map_or(Ok(HashMap::new()), serde_json::from_str)
         .map_err(|error| Error::new(format!("`{PATHS}` in its metadata is not what it should be")).because(error))?;
@@ -298,8 +304,8 @@ pub fn read_tensors(bytes: &Bytes, ctx: &Ctx) -> Result<Net> {
         }
     }
     let known = std::sync::Mutex::new(0usize);
-    if message.has("weights")
-        && let Some(weights) = message.message_mut("weights")
+    if net.weights().is_some()
+        && let Some(weights) = net.message_mut().message_mut("weights")
     {
         each_of_type(weights, &LAYER, ctx, &|path, layer| {
             let Some((name, tensor)) = by_path.get(path) else {
@@ -308,32 +314,47 @@ pub fn read_tensors(bytes: &Bytes, ctx: &Ctx) -> Result<Net> {
             };
             *known.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
             let values = tensor.to_f32().map_err(|error| error.context(format!("`{name}` cannot be read")))?;
-            restore(layer, &values, decode).map_err(|error| error.context(format!("`{name}` cannot be stored")))
+            rule.restore(layer, &values).map_err(|error| error.context(format!("`{name}` cannot be stored")))
         })?;
     }
     if known.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) != by_path.len() {
         return Err(Error::new("the file has tensors that the net does not have").help("remove what was added"));
     }
-    let mut net = Net::from_message(message);
-    if entry(VIEW) != Some(View::Raw.name()) {
+    if is_folded || changed.is_some() {
         net.raise_min_version();
     }
     Ok(net)
 }
 
-/// Gives a layer of the skeleton its bytes back.
-fn restore(layer: &mut Message, values: &[f32], decode: Decode) -> Result<()> {
-    let stored = Layer::of(layer);
-    let encoding = stored.encoding_for(decode)?;
-    let same = |a: &[f32]| a.len() == values.len() && a.iter().zip(values).all(|(a, b)| a.to_bits() == b.to_bits());
-    if (layer.has("params") || values.is_empty()) && same(&stored.values(decode)?) {
-        return Ok(());
+/// How the layers of a skeleton get their bytes back.
+struct Restored {
+    /// How the file's floats were decoded.
+    decode: Decode,
+    /// Whether what comes of the file is decoded by another formula, that of lc0 0.33: then that one must give the file's floats.
+    outgrew: bool,
+    /// How new floats are stored; `None`: as the layer's were.
+    changed: Option<Encoding>,
+}
+
+impl Restored {
+    fn restore(&self, layer: &mut Message, values: &[f32]) -> Result<()> {
+        let stored = Layer::of(layer);
+        let encoding = stored.encoding_for(self.decode)?;
+        let is = |decoded: &[f32]| decoded.len() == values.len() && decoded.iter().zip(values).all(|(a, b)| a.to_bits() == b.to_bits());
+        let is_kept = (layer.has("params") || values.is_empty()) && is(&stored.values(self.decode)?);
+        if !is_kept {
+            let Some(params) = recover(values, encoding, stored.min(), stored.max(), self.decode) else {
+                let own = if self.outgrew { stored.encoding().unwrap_or(encoding) } else { encoding };
+                encode(values, self.changed.unwrap_or(own))?.store(layer);
+                return Ok(());
+            };
+            layer.set("params", Value::Bytes(Slice::from_vec(params)));
+        }
+        if self.outgrew && !Layer::of(layer).values(Decode::Lc0V033).is_ok_and(|decoded| is(&decoded)) {
+            encode(values, self.changed.unwrap_or(Encoding::Float32))?.store(layer);
+        }
+        Ok(())
     }
-    match recover(values, encoding, stored.min(), stored.max(), decode) {
-        Some(params) => layer.set("params", Value::Bytes(Slice::from_vec(params))),
-        None => encode(values, encoding)?.store(layer),
-    }
-    Ok(())
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
