@@ -6,13 +6,16 @@
 use super::{
     super::{
         identity::FilePath,
-        keys::{Key, Kind, Need, Table},
+        keys::{Key, Kind, Need, TABLES, Table},
         text::{Located, Problem, Span, listed, suggestion},
         tree::{Entry, Item, Value, type_name},
     },
     reader::Reader,
 };
 use crate::words::{self, Word, suggest};
+
+/// Tables that an error names as those of a key.
+const MOST_HOMES: usize = 3;
 
 /// Bytes; Linux allows 4096, others fewer.
 const LONGEST_PATH: usize = 4096;
@@ -107,9 +110,13 @@ impl Reader<'_> {
         known.sort_unstable();
         for entry in entries.iter().filter(|entry| table.key(&entry.key.value).is_none()) {
             let place = if path.is_empty() { "at the top level".to_owned() } else { format!("in `{path}`") };
-            let mut help = match suggest(&entry.key.value, known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`? "),
-                None => String::new(),
+            // A key in the wrong table is likelier than one that is mistyped into the name of another.
+            let homes =
+                TABLES.iter().filter(|other| !other.name.is_empty() && other.key(&entry.key.value).is_some()).map(|other| other.header);
+            let mut help = match (&homes.take(MOST_HOMES).collect::<Vec<_>>()[..], suggest(&entry.key.value, known.iter().copied())) {
+                ([], Some(meant)) => format!("did you mean `{meant}`? "),
+                ([], None) => String::new(),
+                (homes, _) => format!("it is a key of {}; ", listed(homes.iter().copied())),
             };
             help.push_str(&format!("known here: {}", listed(known.iter().copied())));
             self.problems.push(Problem::new(
