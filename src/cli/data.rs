@@ -41,13 +41,16 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    /// Of FENs from the command line.
+    /// Of FENs from the command line; `startpos` is UCI's word for where a game begins.
     ///
     /// # Errors
     /// When one is not a FEN.
     pub(super) fn of_fens(fens: &[String]) -> Result<Self> {
-        let positions = fens.iter().map(|fen| Position::from_fen(fen)).collect::<Result<_>>()?;
-        Ok(Self { positions, lines: Some(fens.to_vec()) })
+        const START: &str = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1";
+        let fens = fens.iter().map(|fen| if fen == "startpos" { START.to_owned() } else { fen.clone() });
+        let lines: Vec<String> = fens.collect();
+        let positions = lines.iter().map(|fen| Position::from_fen(fen)).collect::<Result<_>>()?;
+        Ok(Self { positions, lines: Some(lines) })
     }
 
     /// A position's FEN: the user's own where there is one.

@@ -54,6 +54,8 @@ fn text_has_a_table_for_each_fen_and_a_line_for_each_position_of_a_file() {
     assert_eq!(text.lines().count(), 41, "{text}");
     let some = nnue(folder.path(), ["eval", "a.nnue", "--data", "x.fen", "--count", "10", "--seed", "4"]).ok().out;
     assert!(some.lines().count() == 11 && some.lines().all(|line| text.contains(line)), "{some}");
+    let of = |fen| nnue(folder.path(), ["eval", "a.nnue", "--fen", fen, "--quantization", "ft127"]).ok().out;
+    assert_eq!(of("startpos"), of(START));
     nnue(folder.path(), ["eval", "a.nnue"]).fails(2, &["--fen"]);
     nnue(folder.path(), ["eval", "a.nnue", "--fen", "4k3/8 w - -"]).fails(2, &["is not a FEN"]);
     nnue(folder.path(), ["eval", "a.nnue", "--data", "x.fen", "--count", "41"]).fails(1, &["asked for 41 positions"]);

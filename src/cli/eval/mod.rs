@@ -29,7 +29,7 @@ use crate::words::Overflow;
 pub(crate) struct Args {
     /// The network: .nnue, an engine with one inside, or a checkpoint
     net: PathBuf,
-    /// Positions to evaluate
+    /// Positions to evaluate; `startpos` is the first of a game
     #[arg(long, value_name = "FEN", num_args = 1.., action = clap::ArgAction::Append, required_unless_present = "data", conflicts_with = "data")]
     fen: Vec<String>,
     #[command(flatten)]
