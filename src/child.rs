@@ -1,24 +1,23 @@
 //! A program that is started: what it prints, line by line, and its end together with all that it started.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use crate::platform::Tree;
 
 /// A program in a group of processes of its own, which ends with the value unless the program was waited for.
 pub(crate) struct Group {
     child: Child,
+    tree: Tree,
     /// It was waited for, and has given its number back: another group may have it by now.
     is_reaped: bool,
 }
 
 /// Those that run.
-static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<Vec<Tree>> = Mutex::new(Vec::new());
 
-fn running() -> MutexGuard<'static, Vec<Pid>> {
+fn running() -> MutexGuard<'static, Vec<Tree>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -26,7 +25,7 @@ fn running() -> MutexGuard<'static, Vec<Pid>> {
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "a library's process is not its own"))]
 pub(crate) fn end_all() {
     for program in running().drain(..) {
-        let _ = kill_process_group(program, Signal::KILL);
+        program.end();
     }
 }
 
@@ -37,9 +36,9 @@ impl Group {
     /// When it cannot be started.
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         let mut running = running();
-        let child = command.process_group(0).spawn()?;
-        running.push(Pid::from_child(&child));
-        Ok(Self { child, is_reaped: false })
+        let (child, tree) = Tree::start(command)?;
+        running.push(tree.clone());
+        Ok(Self { child, tree, is_reaped: false })
     }
 
     /// Its streams, so far as they are pipes; each can be taken once.
@@ -48,15 +47,16 @@ impl Group {
     }
 
     /// Whether it ended. It keeps its number, so that its group can still be told.
-    pub(crate) fn is_over(&self) -> bool {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        !matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), options), Ok(None))
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.tree.is_over(&mut self.child)
     }
 
     /// Asks it, and what it started, to end.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command line asks; an engine is told to quit"))]
     pub(crate) fn ask_to_end(&self) {
-        self.tell(Signal::TERM);
+        if !self.is_reaped {
+            self.tree.ask_to_end();
+        }
     }
 
     /// Waits for its end. What it left running goes on.
@@ -66,8 +66,7 @@ impl Group {
     pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait();
         self.is_reaped = true;
-        let program = Pid::from_child(&self.child);
-        running().retain(|running| *running != program);
+        running().retain(|running| *running != self.tree);
         status
     }
 
@@ -76,14 +75,10 @@ impl Group {
     /// # Errors
     /// As [`Self::wait`].
     pub(crate) fn end(&mut self) -> io::Result<ExitStatus> {
-        self.tell(Signal::KILL);
-        self.wait()
-    }
-
-    fn tell(&self, signal: Signal) {
         if !self.is_reaped {
-            let _ = kill_process_group(Pid::from_child(&self.child), signal);
+            self.tree.end();
         }
+        self.wait()
     }
 }
 

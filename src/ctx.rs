@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{
         Arc,
@@ -11,9 +10,8 @@ use std::{
     },
 };
 
-use rustix::fs::OFlags;
-
 use crate::error::{Error, Result};
+use crate::platform;
 pub use crate::words::Backend;
 
 /// A stage of a net, which work is done for.
@@ -123,13 +121,11 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
     // Should the path lead to a pipe by now.
-    options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
+    platform::never_wait(&mut options);
     let file = options.open(path)?;
     let metadata = file.metadata()?;
     check_kind(&metadata)?;
-    if metadata.len() == 0 && is_of_the_kernel(&file) {
-        return Err(io::Error::other("it is a file of the kernel, not one on a disk"));
-    }
+    platform::check_on_disk(&file, &metadata)?;
     Ok(file)
 }
 
@@ -149,23 +145,6 @@ fn check_kind(metadata: &fs::Metadata) -> io::Result<()> {
         kind if kind.is_file() => Ok(()),
         kind if kind.is_dir() => Err(io::Error::other("it is a folder")),
         _ => Err(io::Error::other("it is not a regular file")),
-    }
-}
-
-/// Whether a file lies below `/proc`, or where kernels show what they trace.
-fn is_of_the_kernel(file: &File) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        const PROC: i64 = 0x9fa0;
-        const TRACE: i64 = 0x7472_6163;
-        const DEBUG: i64 = 0x6462_6720;
-        #[allow(clippy::useless_conversion, reason = "the type of the number differs from one processor to another")]
-        rustix::fs::fstatfs(file).is_ok_and(|system| [PROC, TRACE, DEBUG].contains(&i64::from(system.f_type)))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = file;
-        false
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt, io, path::Path};
 
-use crate::shown;
+use crate::{platform, shown};
 
 /// Shorthand used throughout the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -63,24 +63,14 @@ impl Error {
 
     /// A failed file operation: `what` is a verb phrase such as `cannot read`.
     pub fn io(what: &str, path: &Path, source: io::Error) -> Self {
-        /// A device that fails, on every Unix; the standard library has no kind for it.
-        const EIO: i32 = 5;
-        /// Of the process and of the system; likewise.
-        const TOO_MANY_FILES: [i32; 2] = [24, 23];
-        let help = match source.kind() {
+        let help = platform::help_for(&source).or_else(|| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space, then run the same command again"),
             io::ErrorKind::ReadOnlyFilesystem => Some("the file system there is read-only: mount it for writing, or name another place"),
-            _ if source.raw_os_error() == Some(EIO) => Some(
-                "the disk, or the connection to it, has a fault: see what the system's log says of it, then run the same command again",
-            ),
             io::ErrorKind::OutOfMemory => Some("there is not enough memory for it now: free some, then run the same command again"),
             io::ErrorKind::Interrupted => Some("the system broke it off, which is no fault of the file: run the same command again"),
-            _ if source.raw_os_error().is_some_and(|number| TOO_MANY_FILES.contains(&number)) => {
-                Some("too many files are open: allow more (`ulimit -n`), or run fewer jobs (`-j`)")
-            }
             io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the file and its folder"),
             _ => None,
-        };
+        });
         let mut error = Self::new(format!("{what} `{}`", path.display())).because(source);
         error.0.help = help.map(str::to_owned);
         error

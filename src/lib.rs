@@ -72,6 +72,7 @@ mod net;
 mod panics;
 mod permutation;
 mod plan;
+mod platform;
 mod positions;
 mod random;
 mod show;

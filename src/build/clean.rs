@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::error::{Kind, Result};
 use crate::files::lock::{Sharing, Waiting};
 use crate::files::{self, OwnPath, Sha256};
 use crate::manifest::{Described, FilePath, Manifest, OutputKind, PROVENANCE_SUFFIX, provenance_path};
+use crate::platform::{self, Identity};
 
 /// How to clean.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,9 +65,6 @@ pub struct KeptFile {
     /// Why.
     pub why: String,
 }
-
-/// A file whatever it is called: two names are one file where these are equal.
-type Identity = (u64, u64);
 
 /// Removes them.
 ///
@@ -167,7 +164,7 @@ impl Cleaning<'_> {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Found::Missing),
             Err(error) => return Ok(Found::Other(error.to_string())),
         };
-        if self.keep.files.contains(&(metadata.dev(), metadata.ino())) {
+        if platform::identity_of(&file, &metadata).is_ok_and(|identity| self.keep.files.contains(&identity)) {
             return Ok(Found::Needed);
         }
         match files::hash_opened_sha256(&file, metadata.len(), place.as_path(), self.ctx) {
@@ -214,7 +211,7 @@ impl Keep {
         kept.extend(inputs(manifest));
         kept.extend(of_other_manifests(manifest).into_iter().map(|path| manifest.folder.join(path)));
         // What a link leads to stays with it.
-        let files = kept.iter().filter_map(|path| path.metadata().ok()).map(|metadata| (metadata.dev(), metadata.ino())).collect();
+        let files = kept.iter().filter_map(|path| platform::identity_of_path(path).ok()).collect();
         Self { paths, files }
     }
 }

@@ -88,7 +88,7 @@ use crate::exec::remote::Cluster;
 pub use crate::exec::remote::ClusterTraffic;
 use crate::exec::{Executor, Local};
 use crate::files::lock::{Sharing, Waiting};
-use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, named};
+use crate::files::{self, Blake3, Clock, OwnPath, Signature, folder_of, joined, named};
 use crate::format::content_name::{claimed, misnamed};
 use crate::format::sources::FileKind;
 use crate::manifest::{Manifest, OutputKind, RemoteMode, ResolvedNet};
@@ -544,7 +544,7 @@ impl<'a> Workspace<'a> {
     /// A published path as people know it: the typed folder with the file's name behind it.
     fn display(&self, typed: &str, file: Option<&Path>) -> String {
         match file.and_then(Path::file_name) {
-            Some(name) => Path::new(typed).join(name).display().to_string(),
+            Some(name) => joined(typed, &Path::new(name).display().to_string()),
             None => typed.to_owned(),
         }
     }

@@ -7,14 +7,11 @@
 //! A list is its length in 8 bytes and its items, a path its length in 8 bytes and its bytes, an optional value a byte 0 or 1 and the
 //! value where there is one.
 
-use std::{
-    ffi::OsStr,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use super::record::Key;
 use crate::files::{Blake3, CutOff, Reader, Sha256, Signature, signature::Timestamp};
+use crate::platform;
 
 const CHECKSUM: usize = 32;
 
@@ -157,14 +154,14 @@ impl Packed for PathBuf {
     const LEAST: usize = 8;
 
     fn pack(&self, out: &mut Vec<u8>) {
-        let bytes = self.as_os_str().as_bytes();
+        let bytes = self.as_os_str().as_encoded_bytes();
         (bytes.len() as u64).pack(out);
         out.extend_from_slice(bytes);
     }
 
     fn unpack(fields: &mut Reader<'_>) -> Result<Self, Unusable> {
         let len = usize::try_from(fields.u64()?).map_err(|_| Unusable::Damaged)?;
-        Ok(Path::new(OsStr::from_bytes(fields.take(len)?)).to_owned())
+        platform::path_of(fields.take(len)?).ok_or(Unusable::Damaged)
     }
 }
 
@@ -207,7 +204,8 @@ mod tests {
         let at = |seconds, nanos| Timestamp { seconds, nanos };
         round_trip(Signature { len: 1 << 40, mtime: at(-7, 999_999_999), ctime: at(i64::MAX, 3), inode: u64::MAX, device: 5 });
         round_trip((Some(Blake3([1; 32])), (None::<Sha256>, Key([3; 32]))));
-        round_trip((PathBuf::from(OsStr::from_bytes(b"a/\xff")), 7u8));
+        #[cfg(unix)]
+        round_trip((platform::path_of(b"a/\xff").unwrap(), 7u8));
         round_trip((PathBuf::new(), u32::MAX));
     }
 

@@ -8,7 +8,6 @@
 use std::{
     collections::HashMap,
     fs, io,
-    os::unix::ffi::OsStrExt,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -271,7 +270,7 @@ impl StatCache {
 }
 
 fn path_hash(path: &Path) -> PathHash {
-    *blake3::hash(path.as_os_str().as_bytes()).as_bytes().first_chunk().expect("32 bytes begin with 16")
+    *blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes().first_chunk().expect("32 bytes begin with 16")
 }
 
 fn read_entries(path: &OwnPath) -> Result<HashMap<PathHash, Entry>, String> {

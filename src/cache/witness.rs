@@ -9,10 +9,9 @@
 //!
 //! A file that cannot be read, is corrupt, or is of another version or context only means that the work is done again.
 
-use std::{collections::HashMap, ops::Range, os::fd::OwnedFd, path::PathBuf};
+use std::{collections::HashMap, ops::Range, path::PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::AtFlags;
 
 use super::{
     packed::{self, Packed, Unusable},
@@ -20,6 +19,7 @@ use super::{
     store::{Layout, blob_name, record_name},
 };
 use crate::files::{self, Blake3, Clock, Durability, OwnPath, Reader, Signature, signature::Timestamp};
+use crate::platform::{self, Folder};
 
 const KIND: packed::Kind = packed::Kind { magic: b"NNUEWITN", version: 4 };
 
@@ -70,8 +70,8 @@ impl Part {
 
 /// The cache's folders, opened once: a name below one is found sooner than a whole path.
 struct Folders {
-    records: Option<OwnedFd>,
-    blobs: Option<OwnedFd>,
+    records: Option<Folder>,
+    blobs: Option<Folder>,
 }
 
 impl Folders {
@@ -80,18 +80,18 @@ impl Folders {
         Self { records: cache.actions().open_folder().ok(), blobs: cache.cas().open_folder().ok() }
     }
 
-    fn below(folder: &Option<OwnedFd>, name: String) -> Option<Signature> {
-        rustix::fs::statat(folder.as_ref()?, name, AtFlags::empty()).ok().map(|stat| Signature::of_stat(&stat))
+    fn below(folder: &Option<Folder>, name: String) -> Option<Signature> {
+        folder.as_ref()?.stat(&name).ok().map(Signature::from)
     }
 
     fn signature(&self, file: &Witnessed) -> Option<Signature> {
         let stat = match file {
-            Witnessed::Path(path) => rustix::fs::stat(path).ok(),
-            Witnessed::Place(path) => rustix::fs::lstat(path).ok(),
+            Witnessed::Path(path) => platform::stat(path).ok(),
+            Witnessed::Place(path) => platform::stat_link(path).ok(),
             Witnessed::Record(key) => return Self::below(&self.records, record_name(*key)),
             Witnessed::Blob(digest) => return Self::below(&self.blobs, blob_name(*digest)),
         };
-        stat.map(|stat| Signature::of_stat(&stat))
+        stat.map(Signature::from)
     }
 }
 

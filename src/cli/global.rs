@@ -16,6 +16,7 @@ use crate::child;
 use crate::ctx::{Backend, Ctx, is_noticed};
 use crate::error::{Error, Result};
 use crate::files::{lost, remove_unfinished};
+use crate::platform;
 
 /// Options that every command takes. Their ids must be unlike those of any command's own arguments: clap would mix up their values.
 #[derive(Debug, clap::Args)]
@@ -181,8 +182,7 @@ const ORDERLY: Duration = Duration::from_secs(5);
 fn stopped_by_ctrl_c(style: Style) -> Arc<AtomicBool> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = cancel.clone();
-    // A file that becomes larger than this process may make it would end it without a word; with a handler of its own the write fails.
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    platform::survive_large_files();
     // Where no handler can be installed, Ctrl-C ends the process as ever; files are renamed into place, so none is torn.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {

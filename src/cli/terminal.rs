@@ -1,12 +1,11 @@
 //! What is known of the terminal, and of what the user wants to see on it. Says nothing itself.
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 
 use clap::{ColorChoice, ValueEnum};
 
 use super::log::LogFormat;
-use crate::shown;
+use crate::{platform, shown};
 
 /// When messages are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,17 +40,12 @@ impl Color {
 
 /// Columns of the terminal that stdout is; `None` where it is none, or does not know.
 pub(super) fn width_of_stdout() -> Option<usize> {
-    width_of(&io::stdout())
+    platform::width_of(&io::stdout())
 }
 
 /// The same of stderr.
 pub(super) fn width_of_stderr() -> Option<usize> {
-    width_of(&io::stderr())
-}
-
-fn width_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
-    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten()?;
-    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+    platform::width_of(&io::stderr())
 }
 
 /// How much is said.
@@ -82,7 +76,7 @@ impl Style {
         let color = match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => terminal && !color.forbidden_by_environment(),
+            Color::Auto => terminal && !color.forbidden_by_environment() && platform::shows_colours(&io::stderr()),
         };
         Self { terminal, color, format }
     }
@@ -90,7 +84,8 @@ impl Style {
     /// The same of stdout, for results.
     pub(super) fn of_stdout(color: Color) -> Self {
         let terminal = io::stdout().is_terminal();
-        let wanted = color == Color::Always || color == Color::Auto && terminal && !color.forbidden_by_environment();
+        let is_shown = || terminal && !color.forbidden_by_environment() && platform::shows_colours(&io::stdout());
+        let wanted = color == Color::Always || color == Color::Auto && is_shown();
         Self { terminal, color: wanted, format: LogFormat::Text }
     }
 

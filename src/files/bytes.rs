@@ -1,7 +1,6 @@
-//! The bytes of a whole file, in memory or mapped, shared cheaply. The one place that maps files.
+//! The bytes of a whole file, in memory or mapped, shared cheaply.
 //!
 //! Parsers take [`Bytes`] and hand out ranges of it, so tensors of a large file are read where they lie. Nothing here knows a format.
-#![allow(unsafe_code, reason = "the one place that maps files")]
 
 use std::{
     fmt,
@@ -12,13 +11,13 @@ use std::{
     sync::Arc,
 };
 
-use super::lost::Watch;
+use super::map::Map;
 use crate::{
     ctx::{Ctx, open_file},
     error::{Error, Result},
 };
 
-/// From here on a file is mapped instead of copied, bytes.
+/// From here on a file is mapped instead of copied where files can be mapped, bytes.
 const MAP_FROM: u64 = 1 << 20;
 
 /// A shared, read-only piece of memory. Cloning copies a pointer. Stays readable when the file is removed or replaced.
@@ -26,11 +25,7 @@ const MAP_FROM: u64 = 1 << 20;
 pub struct Bytes(Arc<Owner>);
 
 enum Owner {
-    /// The watch goes before its map does.
-    Map {
-        _watch: Option<Watch>,
-        map: memmap2::Mmap,
-    },
+    Map(Map),
     Vec(Vec<u8>),
 }
 
@@ -93,13 +88,10 @@ impl Bytes {
         if file.metadata()?.len() < MAP_FROM {
             return Self::copy_of(file);
         }
-        // SAFETY: the map is read-only. Another process that writes to the file in place changes what is read, but every read goes
-        // through bounds-checked slices, and no value taken from the map is trusted after its check: text is copied out first,
-        // tensor bytes are plain numbers of which every pattern is valid. Blobs of the cache are written under another name, made
-        // read-only and then renamed; this program only ever unlinks or replaces them, which leaves a mapped inode alone. Whoever
-        // truncates a mapped file in place makes the system send SIGBUS, which `lost.rs` is for; of a library it ends the process.
-        let map = unsafe { memmap2::Mmap::map(&file) }?;
-        Ok(Self(Arc::new(Owner::Map { _watch: Watch::over(&map, path), map })))
+        match Map::of(&file, path)? {
+            Some(map) => Ok(Self(Arc::new(Owner::Map(map)))),
+            None => Self::copy_of(file),
+        }
     }
 
     fn copy_of(mut file: File) -> io::Result<Self> {
@@ -111,13 +103,11 @@ impl Bytes {
     /// Tells the system that these bytes are not needed for now: of a mapped file their pages leave the memory, and come back when they are
     /// read again. Of bytes in memory nothing goes.
     pub fn let_go(&self, range: Range<usize>) {
-        if let Owner::Map { map, .. } = &*self.0
+        if let Owner::Map(map) = &*self.0
             && range.end <= map.len()
             && range.start < range.end
         {
-            // SAFETY: of a shared, read-only map of a file the pages are read from the file again, so every byte stays what it is.
-            // A system that does not know the advice changes nothing.
-            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+            map.let_go(range);
         }
     }
 
@@ -146,7 +136,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match &*self.0 {
-            Owner::Map { map, .. } => map,
+            Owner::Map(map) => map,
             Owner::Vec(bytes) => bytes,
         }
     }
@@ -173,12 +163,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         let large = vec![7; MAP_FROM as usize];
-        for (content, mapped) in [(&b""[..], false), (b"abc", false), (&large[1..], false), (&large, true)] {
+        for (content, mapped) in [(&b""[..], false), (b"abc", false), (&large[1..], false), (&large, cfg!(unix))] {
             std::fs::write(&path, content).unwrap();
             let bytes = Bytes::map(&path).unwrap();
-            assert_eq!((&*bytes, matches!(*bytes.0, Owner::Map { .. })), (content, mapped));
+            assert_eq!((&*bytes, matches!(*bytes.0, Owner::Map(_))), (content, mapped));
             let input = Bytes::input(&path, &Ctx::silent()).unwrap();
-            assert_eq!((&*input, matches!(*input.0, Owner::Map { .. })), (content, mapped));
+            assert_eq!((&*input, matches!(*input.0, Owner::Map(_))), (content, mapped));
             let copied = Bytes::input(&path, &Ctx::silent().copying_inputs()).unwrap();
             assert!(*copied == *content && matches!(*copied.0, Owner::Vec(_)));
             std::fs::remove_file(&path).unwrap();

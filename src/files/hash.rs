@@ -7,7 +7,6 @@ use std::{
     cell::RefCell,
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -22,6 +21,7 @@ use super::{
 use crate::{
     ctx::{Ctx, open_file},
     error::{Error, Result},
+    platform,
 };
 
 /// Bytes that one thread reads and hashes at a time: a power of two (BLAKE3's tree asks for it) that stays in a core's own cache.
@@ -173,7 +173,7 @@ impl Reading<'_> {
     /// Fills `block` with the bytes at `offset`.
     fn read(&self, offset: u64, block: &mut [u8]) -> Result<(), Stop> {
         self.ctx.check().map_err(|_| Stop::Interrupted)?;
-        self.file.read_exact_at(block, offset)?;
+        platform::read_exact_at(self.file, block, offset)?;
         self.meter.advance(block.len() as u64);
         Ok(())
     }

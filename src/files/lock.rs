@@ -4,9 +4,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io,
-    os::unix::fs::MetadataExt,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -14,6 +12,7 @@ use super::own::OwnPath;
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
+    platform,
 };
 
 /// Who may hold a lock at the same time.
@@ -52,8 +51,7 @@ pub enum Acquired {
 
 /// Whether the file system has no locks at all, as some network file systems: then nobody else can hold one either.
 pub fn is_unsupported(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    platform::is_without_locks(error)
 }
 
 /// Takes the lock on the file at `path`, making the file (not its folder) where it is missing.
@@ -114,7 +112,7 @@ pub fn try_acquire(path: &OwnPath, sharing: Sharing) -> io::Result<Option<FileLo
         };
         match tried {
             // Removed between opening and locking: others will lock a new file of this name.
-            Ok(()) if file.metadata()?.nlink() == 0 => {}
+            Ok(()) if platform::is_unlinked(&file)? => {}
             Ok(()) => return Ok(Some(FileLock { _file: file })),
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -8,13 +8,13 @@
 //! * [`lock`]: locks between processes.
 //! * [`digest`]: digests as types. [`hash`]: digests of files that held still while they were read.
 //! * [`signature`]: what the file system says of a file, and when that may stand for its contents.
-//! * [`bytes`]: the bytes of whole files, mapped where they are many. [`lost`]: maps that were cut off. [`reader`]: numbers from bytes.
+//! * [`bytes`]: the bytes of whole files, mapped where they are many. [`map`]: files as memory; [`lost`]: maps that were cut off. [`reader`]: numbers from bytes.
 
 pub mod bytes;
 pub mod digest;
 pub mod hash;
 pub mod lock;
-pub mod lost;
+pub mod map;
 mod own;
 pub(crate) mod paths;
 pub mod reader;
@@ -27,8 +27,9 @@ pub use bytes::{Bytes, check_regular};
 pub use digest::{Blake3, CountingWriter, HashingWriter, Sha256, StreamDigest};
 pub(crate) use hash::hash_opened_sha256;
 pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
+pub use map::lost;
 pub use own::OwnPath;
-pub(crate) use paths::{folder_of, named};
+pub(crate) use paths::{folder_of, joined, named};
 pub use reader::{CutOff, Reader};
 pub use signature::{Clock, Signature};
 #[cfg(feature = "cli")]

@@ -11,31 +11,15 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{File, Metadata},
     io::{self, Read, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Component, Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
 
 use super::paths::{folder_of, named};
 use super::write::{self, Durability};
 use crate::error::{Error, Result};
-
-/// How folders are opened: to find files below them.
-#[cfg(target_os = "linux")]
-const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
-#[cfg(not(target_os = "linux"))]
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
-
-/// How a file is opened to be looked at from outside.
-#[cfg(target_os = "linux")]
-const LOOK: OFlags = OFlags::PATH;
-#[cfg(not(target_os = "linux"))]
-const LOOK: OFlags = READ;
-
-/// How a file is opened for reading: a pipe that nobody writes to does not keep us waiting, a terminal does not become ours.
-const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+use crate::platform::{self, Folder, NewFile, Purpose};
 
 /// A path of the program's own, of a file or a folder that may or may not be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +103,7 @@ impl OwnPath {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_file(&self) -> io::Result<(File, Metadata)> {
-        regular(File::from(self.open_as(READ, Mode::empty())?))
+        regular(self.open_for(Purpose::Read)?)
     }
 
     /// The contents of the file.
@@ -141,7 +125,7 @@ impl OwnPath {
     /// # Errors
     /// As [`Self::open`].
     pub fn metadata(&self) -> io::Result<Metadata> {
-        regular(File::from(self.open_as(LOOK, Mode::empty())?)).map(|(_, metadata)| metadata)
+        regular(self.open_for(Purpose::Look)?).map(|(_, metadata)| metadata)
     }
 
     /// Whether the file is there.
@@ -158,8 +142,8 @@ impl OwnPath {
     ///
     /// # Errors
     /// When it is missing, a link, reached through a link, or not a folder.
-    pub fn open_folder(&self) -> io::Result<OwnedFd> {
-        self.open_as(FOLDER, Mode::empty())
+    pub(crate) fn open_folder(&self) -> io::Result<Folder> {
+        self.below(Folder::open)
     }
 
     /// The names of what is in the folder, in no order; those that are not text included.
@@ -173,11 +157,14 @@ impl OwnPath {
 
     /// The file for locking, made where it is missing. Where the folder is read-only, still that which is there.
     pub(crate) fn open_lock(&self) -> io::Result<File> {
-        // Opened for writing where possible: some network file systems give exclusive locks to writers only.
-        let writing = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = self.open_as(writing, Mode::from_raw_mode(0o666));
-        let file = opened.or_else(|error| self.open_as(READ, Mode::empty()).map_err(|_| error))?;
-        regular(File::from(file)).map(|(file, _)| file)
+        let opened = self.open_for(Purpose::Lock);
+        let file = opened.or_else(|error| self.open_for(Purpose::Read).map_err(|_| error))?;
+        regular(file).map(|(file, _)| file)
+    }
+
+    /// Whether it is a file that nobody writes any more.
+    pub(super) fn has_no_writer(&self) -> bool {
+        self.open_for(Purpose::Inherit).and_then(regular).is_ok_and(|(file, _)| platform::has_no_writer(&file))
     }
 
     /// Makes the folder and those above it, where they are missing.
@@ -204,11 +191,10 @@ impl OwnPath {
         let Some(name) = self.rest.file_name() else { return std::fs::create_dir_all(&self.base) };
         let above = self.folder();
         above.create()?;
-        match rustix::fs::mkdirat(above.open_folder()?, name, Mode::from_raw_mode(0o777)) {
-            Ok(()) => Ok(()),
+        match above.open_folder()?.make(name) {
             // Another process was as fast.
-            Err(rustix::io::Errno::EXIST) => self.open_folder().map(drop),
-            Err(error) => Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open_folder().map(drop),
+            other => other,
         }
     }
 
@@ -217,7 +203,7 @@ impl OwnPath {
     /// # Errors
     /// When it is there and cannot be removed.
     pub fn remove(&self) -> Result<bool> {
-        let removed = self.folder().open_folder().and_then(|folder| Ok(rustix::fs::unlinkat(folder, self.name()?, AtFlags::empty())?));
+        let removed = self.folder().open_folder().and_then(|folder| folder.remove(self.name()?));
         match removed {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -257,20 +243,18 @@ impl OwnPath {
         self.rest.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
     }
 
-    /// Opens with these flags, below the user's folder.
-    fn open_as(&self, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    fn open_for(&self, purpose: Purpose) -> io::Result<File> {
+        self.below(|base, rest| platform::open_below(base, rest, purpose))
+    }
+
+    /// Opens what is below the user's folder.
+    fn below<T>(&self, open: impl FnOnce(&Path, &Path) -> io::Result<T>) -> io::Result<T> {
         if self.rest.components().any(|part| !matches!(part, Component::Normal(_))) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
-        let opened = if self.base == Path::new(".") {
-            open_below(CWD, &self.rest, flags, mode)
-        } else {
-            rustix::fs::open(&self.base, FOLDER | OFlags::CLOEXEC, Mode::empty())
-                .and_then(|base| open_below(base.as_fd(), &self.rest, flags, mode))
-        };
-        opened.map_err(|error| match (error, self.first_link()) {
-            (rustix::io::Errno::LOOP | rustix::io::Errno::MLINK | rustix::io::Errno::NOTDIR, Some(link)) => io::Error::other(Link(link)),
-            _ => error.into(),
+        open(&self.base, &self.rest).map_err(|error| {
+            let link = if platform::is_of_link(&error) { self.first_link() } else { None };
+            link.map_or(error, |link| io::Error::other(Link(link)))
         })
     }
 
@@ -316,51 +300,17 @@ fn regular(file: File) -> io::Result<(File, Metadata)> {
     Err(io::Error::other(what))
 }
 
-/// Opens `rest` below `folder` without following a link, in one call where the system has one for it.
-fn open_below(folder: BorrowedFd<'_>, rest: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::{fs::ResolveFlags, io::Errno};
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat2(folder, named(rest), flags, mode, ResolveFlags::NO_SYMLINKS) {
-            // Kernels before 5.6, and sandboxes that do not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => {}
-            other => return other,
-        }
-    }
-    walk_below(folder, rest, flags, mode)
-}
-
-/// The same folder by folder.
-fn walk_below(folder: BorrowedFd<'_>, rest: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
-    let open = |folder: BorrowedFd<'_>, name: &Path, flags: OFlags, mode: Mode| {
-        rustix::fs::openat(folder, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode)
-    };
-    let (above, last) = (rest.parent().unwrap_or(Path::new("")), rest.file_name().map_or(Path::new("."), Path::new));
-    let mut inner: Option<OwnedFd> = None;
-    for part in above {
-        let next = open(inner.as_ref().map_or(folder, AsFd::as_fd), Path::new(part), FOLDER, Mode::empty())?;
-        inner = Some(next);
-    }
-    open(inner.as_ref().map_or(folder, AsFd::as_fd), last, flags, mode)
-}
-
 /// A temporary file, and the folder in which it is, by its handle.
 pub(super) struct OwnTemp {
     pub(super) file: NamedTempFile,
-    folder: OwnedFd,
+    folder: Folder,
 }
 
 impl OwnTemp {
     /// A new file in the folder.
-    pub(super) fn new(folder: &OwnPath, mode: u32) -> io::Result<Self> {
+    pub(super) fn new(folder: &OwnPath, new: NewFile) -> io::Result<Self> {
         let handle = folder.open_folder()?;
-        let file = write::make_temp(named(folder.as_path()), |path| {
-            let name = path.file_name().unwrap_or_default();
-            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            // A handle that only shows the folder takes new files as one for reading does.
-            Ok(File::from(rustix::fs::openat(&handle, name, flags, Mode::from_raw_mode(mode))?))
-        })?;
+        let file = write::make_temp(named(folder.as_path()), |path| handle.create(path.file_name().unwrap_or_default(), new))?;
         Ok(Self { file, folder: handle })
     }
 
@@ -368,7 +318,7 @@ impl OwnTemp {
     pub(super) fn rename(&mut self, to: &OwnPath) -> io::Result<()> {
         let folder = to.folder().open_folder()?;
         let temp = self.file.path().file_name().unwrap_or_default();
-        rustix::fs::renameat(&self.folder, temp, &folder, to.name()?)?;
+        self.folder.rename(temp, &folder, to.name()?)?;
         self.file.disable_cleanup(true);
         Ok(())
     }
@@ -376,16 +326,9 @@ impl OwnTemp {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, process::Command};
+    use std::fs;
 
     use super::*;
-
-    /// Each way of opening, by the call that knows links and folder by folder.
-    fn both(path: &OwnPath, flags: OFlags) -> [bool; 2] {
-        let base = rustix::fs::open(&path.base, FOLDER, Mode::empty()).unwrap();
-        let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
-        [open_below(base.as_fd(), &path.rest, flags, mode).is_ok(), walk_below(base.as_fd(), &path.rest, flags, mode).is_ok()]
-    }
 
     #[test]
     fn files_and_folders_are_made_read_and_removed() {
@@ -403,8 +346,6 @@ mod tests {
         assert!(file.read(2).unwrap_err().to_string().contains("more than 2 bytes"));
         assert!(!file.write_if_different(b"one").unwrap() && file.write_if_different(b"two").unwrap());
         assert_eq!(file.metadata().unwrap().len(), 3);
-        assert_eq!(both(&file, READ), [true; 2]);
-        assert_eq!(both(&base, FOLDER), [true; 2]);
         assert!(file.is_file() && file.folder().is_folder() && !file.is_folder() && !file.folder().is_file());
         file.with_extension("lock").open_lock().unwrap();
         assert!(folder.path().join("a/b/c.lock").is_file());
@@ -416,8 +357,10 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn no_link_is_followed_to_read_write_lock_or_remove() {
+        use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let victims = tempfile::tempdir().unwrap();
         let victim = victims.path().join("victim");
@@ -431,9 +374,6 @@ mod tests {
             let error = path.open().unwrap_err();
             assert!(is_link(&error) && error.to_string().contains("is a symbolic link"), "{name}: {error}");
             assert!(path.open_lock().is_err() && path.metadata().is_err() && path.read(100).is_err(), "{name}");
-            for flags in [READ, FOLDER, OFlags::RDWR | OFlags::CREATE] {
-                assert_eq!(both(&path, flags), [false; 2], "{name}");
-            }
             if name.starts_with("folder/") {
                 assert!(path.write_bytes(Durability::Fast, b"x").is_err() && path.remove().is_err(), "{name}");
                 assert!(path.create_folder().unwrap_err().to_string().contains("symbolic link"), "{name}");
@@ -443,7 +383,7 @@ mod tests {
                 assert_eq!((path.read(1).unwrap(), path.remove().unwrap()), (b"x".to_vec(), true));
             }
         }
-        assert!(base.join("folder").create_folder().is_err() && OwnTemp::new(&base.join("folder"), 0o600).is_err());
+        assert!(base.join("folder").create_folder().is_err() && OwnTemp::new(&base.join("folder"), NewFile::Usual).is_err());
         assert_eq!(fs::read_dir(victims.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
         // The user's own folder may be one.
@@ -451,9 +391,11 @@ mod tests {
         assert_eq!(fs::read(victims.path().join("mine")).unwrap(), b"x");
     }
 
+    #[cfg(unix)]
     #[test]
     fn pipes_and_devices_neither_keep_us_waiting_nor_are_read() {
         let folder = tempfile::tempdir().unwrap();
+        use std::process::Command;
         let pipe = OwnPath::from(&folder.path().join("pipe"));
         assert!(Command::new("mkfifo").arg(pipe.as_path()).status().unwrap().success());
         let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();

@@ -11,3 +11,9 @@ pub(crate) fn named(folder: &Path) -> &Path {
 pub(crate) fn folder_of(file: &Path) -> &Path {
     named(file.parent().unwrap_or(Path::new("")))
 }
+
+/// What is called `name` in the folder that was typed as `folder`, as it would be typed: with slashes on every system.
+pub(crate) fn joined(folder: &str, name: &str) -> String {
+    let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
+    format!("{folder}{slash}{name}")
+}

@@ -4,9 +4,11 @@
 //! Writes through a shared memory map move the times of a file only when a clean page becomes dirty; an edit made that way right
 //! after hashing may go unseen. `--paranoid` reads everything.
 
-use std::{fs::Metadata, os::unix::fs::MetadataExt, time::SystemTime};
+use std::{fs::Metadata, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use crate::platform::{self, Stat};
 
 /// Seconds and nanoseconds since 1970, negative before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Signature {
     pub len: u64,
     /// When the contents changed, or what a program set it to.
     pub mtime: Timestamp,
-    /// When the contents or the inode changed; no program can set it.
+    /// When the contents or the inode changed; no program can set it. Where the system does not know that, when the file was made.
     pub ctime: Timestamp,
     /// Number of the inode.
     pub inode: u64,
@@ -49,34 +51,15 @@ pub struct Signature {
 impl Signature {
     /// The signature in `metadata`.
     pub fn of(metadata: &Metadata) -> Self {
-        let time = |seconds, nanos| Timestamp { seconds, nanos: u32::try_from(nanos).unwrap_or(0) };
-        Self {
-            len: metadata.len(),
-            mtime: time(metadata.mtime(), metadata.mtime_nsec()),
-            ctime: time(metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-            device: metadata.dev(),
-        }
-    }
-
-    /// The signature in what the system itself says; equal to that of [`Self::of`].
-    #[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between systems")]
-    pub(crate) fn of_stat(stat: &rustix::fs::Stat) -> Self {
-        let time = |seconds, nanos| Timestamp { seconds, nanos };
-        Self {
-            len: stat.st_size as u64,
-            mtime: time(stat.st_mtime as i64, stat.st_mtime_nsec as u32),
-            ctime: time(stat.st_ctime as i64, stat.st_ctime_nsec as u32),
-            inode: stat.st_ino as u64,
-            device: stat.st_dev as u64,
-        }
+        platform::stat_of(metadata).into()
     }
 
     /// Whether every edit after `clock.at` must change this signature: the rule for racily clean files.
     ///
     /// Two edits within one tick of the file system's clock leave equal times. So a signature stands for contents read after
     /// `clock.at` only when both times are older than that by more than a tick. A tick is at most 10 ms on file systems with fine
-    /// times and 2 s on the coarsest (FAT); the change time tells which, as nobody can set it. A time in the future never passes.
+    /// times and 2 s on the coarsest (FAT); the change time tells which, as nobody can set it. A time in the future never passes, and
+    /// nothing does where the system does not know when a file was changed.
     pub fn is_settled(&self, clock: Clock) -> bool {
         const FINE: i128 = 100_000_000;
         const COARSE: i128 = 2_000_000_000;
@@ -84,7 +67,14 @@ impl Signature {
         let tick = if self.ctime.nanos.is_multiple_of(1_000_000) { COARSE } else { FINE };
         // Another device may be another machine, whose clock is not ours.
         let margin = if clock.device == Some(self.device) { tick } else { FOREIGN };
-        self.mtime.max(self.ctime).as_nanos() < clock.at.as_nanos() - margin
+        platform::KNOWS_CHANGES && self.mtime.max(self.ctime).as_nanos() < clock.at.as_nanos() - margin
+    }
+}
+
+impl From<Stat> for Signature {
+    fn from(stat: Stat) -> Self {
+        let time = |(seconds, nanos)| Timestamp { seconds, nanos };
+        Self { len: stat.len, mtime: time(stat.modified), ctime: time(stat.changed), inode: stat.inode, device: stat.device }
     }
 }
 
@@ -100,14 +90,6 @@ pub struct Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_ways_to_ask_give_one_answer() {
-        for path in [file!(), "src", "."] {
-            let stat = rustix::fs::stat(path).unwrap();
-            assert_eq!(Signature::of_stat(&stat), Signature::of(&std::fs::metadata(path).unwrap()), "{path}");
-        }
-    }
 
     fn at(seconds: i64, nanos: u32) -> Timestamp {
         Timestamp { seconds, nanos }

@@ -6,9 +6,8 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, Metadata, Permissions, TryLockError},
+    fs::{self, File, Metadata},
     io::{self, BufReader, BufWriter, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -22,15 +21,13 @@ use super::own::{OwnPath, OwnTemp};
 use super::paths::folder_of;
 use super::signature::{Clock, Signature};
 use crate::error::{Error, Result};
+use crate::platform::{self, NewFile};
 
 /// How the names of temporary files begin.
 pub const TEMP_PREFIX: &str = ".nnue-tmp-";
 
 /// Bytes gathered before a system call.
 const BUFFER: usize = 256 << 10;
-
-/// Permissions of a new file, before the umask takes its part.
-const NEW_FILE: u32 = 0o666;
 
 /// What must survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,7 +168,7 @@ fn name_all(mut files: Vec<Complete>, durability: Durability) -> Result<()> {
         let mut synced: Vec<&Path> = Vec::with_capacity(files.len());
         for Complete { target, .. } in &files {
             if !synced.contains(&target.folder()) {
-                sync_folder(target.folder()).map_err(|error| target.failed(error))?;
+                platform::sync_folder(target.folder()).map_err(|error| target.failed(error))?;
                 synced.push(target.folder());
             }
         }
@@ -184,15 +181,12 @@ fn name_all(mut files: Vec<Complete>, durability: Durability) -> Result<()> {
 /// # Errors
 /// When its permissions cannot be changed.
 pub fn make_runnable(path: &Path) -> Result<()> {
-    let failed = |error| Error::io("cannot make it a program:", path, error);
-    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-    let wanted = mode | (mode & 0o444) >> 2;
-    if wanted == mode { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(wanted)).map_err(failed) }
+    platform::make_runnable(path).map_err(|error| Error::io("cannot make it a program:", path, error))
 }
 
 /// Whether anybody may run the file.
 pub fn is_runnable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    platform::is_runnable(path)
 }
 
 /// Makes a folder and those above it, where they are missing.
@@ -256,7 +250,7 @@ pub(crate) fn sweep_own(folder: &OwnPath, grace: Duration) -> Result<usize> {
 fn is_abandoned(path: &OwnPath, grace: Duration) -> bool {
     let Ok(metadata) = path.metadata() else { return false };
     // Where locks do not work, age alone decides.
-    age(&metadata) >= grace && path.open().is_ok_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    age(&metadata) >= grace && path.has_no_writer()
 }
 
 /// How long ago a file was written; zero for times in the future.
@@ -266,7 +260,7 @@ pub(crate) fn age(metadata: &Metadata) -> Duration {
 
 /// What time it is for the file system of `folder`, by the time it gives a new file; `None` where no file can be made there.
 pub(crate) fn file_system_clock(folder: &OwnPath) -> Option<Clock> {
-    let signature = Signature::of(&OwnTemp::new(folder, NEW_FILE).ok()?.file.as_file().metadata().ok()?);
+    let signature = Signature::of(&OwnTemp::new(folder, NewFile::Usual).ok()?.file.as_file().metadata().ok()?);
     Some(Clock { at: signature.mtime, device: Some(signature.device) })
 }
 
@@ -279,7 +273,7 @@ pub(crate) struct TempFile {
 impl TempFile {
     /// A new file in `folder` that nobody may write to once it is closed.
     pub(crate) fn read_only(folder: &OwnPath) -> io::Result<Self> {
-        let temp = OwnTemp::new(folder, 0o444)?;
+        let temp = OwnTemp::new(folder, NewFile::ReadOnly)?;
         Ok(Self { out: BufWriter::with_capacity(BUFFER, temp.file.as_file().try_clone()?), temp })
     }
 
@@ -313,12 +307,12 @@ pub(super) fn write_own<T>(path: &OwnPath, durability: Durability, write: impl F
     let failed = |error| Error::io("cannot write", shown, error);
     let folder = path.folder();
     let target = Target::itself(shown)?;
-    let temp = OwnTemp::new(&folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
+    let temp = OwnTemp::new(&folder, NewFile::Usual).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
     let (mut temp, value) = write_into(temp, |temp| temp.file.as_file(), shown, write)?;
     target.prepare(temp.file.as_file(), durability)?;
     temp.rename(path).map_err(failed)?;
     if durability == Durability::Durable {
-        sync_folder(super::named(folder.as_path())).map_err(failed)?;
+        platform::sync_folder(super::named(folder.as_path())).map_err(failed)?;
     }
     Ok(value)
 }
@@ -380,7 +374,7 @@ impl Target {
     /// Gives a complete file the permissions of the old one, and forces it to the disk where that is asked for.
     fn prepare(&self, file: &File, durability: Durability) -> Result<()> {
         if let Some(old) = &self.old {
-            file.set_permissions(Permissions::from_mode(old.permissions().mode() & 0o7777)).map_err(|error| self.failed(error))?;
+            platform::keep_permissions(file, old).map_err(|error| self.failed(error))?;
         }
         if durability == Durability::Durable {
             file.sync_all().map_err(|error| self.failed(error))?;
@@ -399,7 +393,8 @@ impl Target {
 
 /// Writes a complete temporary file in `folder`; `shown` is what messages name.
 fn write_temp<T>(folder: &Path, shown: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(NamedTempFile, T)> {
-    let temp = new_temp(folder, NEW_FILE).map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
+    let temp = make_temp(folder, |path| platform::create_new(path, NewFile::Usual))
+        .map_err(|error| Error::io("cannot create a temporary file for", shown, error))?;
     write_into(temp, NamedTempFile::as_file, shown, write)
 }
 
@@ -439,11 +434,6 @@ impl Write for Watched<'_> {
     }
 }
 
-fn new_temp(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    // The mode is given on creation, where the umask applies to it; setting it later would bypass the umask.
-    make_temp(folder, |path| File::options().read(true).write(true).create_new(true).mode(mode).open(path))
-}
-
 /// A temporary file in `folder`, which `open` makes by its path.
 pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<NamedTempFile> {
     // `tempfile` wraps errors in a kind and a made-up name; callers name the file that it is about, and look at the number.
@@ -456,8 +446,7 @@ pub(super) fn make_temp(folder: &Path, open: impl Fn(&Path) -> io::Result<File>)
     };
     let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, noting);
     let temp = temp.map_err(|error| failed.map_or(error, io::Error::from_raw_os_error))?;
-    // Where locks do not work, the sweep goes by age.
-    let _ = temp.as_file().try_lock();
+    platform::has_writer(temp.as_file());
     Ok(temp)
 }
 
@@ -543,17 +532,9 @@ pub(crate) fn remove_unfinished() {
 ///
 /// Not `persist`: that one makes its system call past the C library, where `tests/builds/faults.rs` cannot let it fail.
 fn rename(temp: &mut NamedTempFile, path: &Path) -> io::Result<()> {
-    fs::rename(temp.path(), path)?;
+    platform::rename(temp.path(), path)?;
     temp.disable_cleanup(true);
     Ok(())
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems know no such call; they order the rename themselves or not at all.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        other => other,
-    }
 }
 
 fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {

@@ -4,7 +4,6 @@
 
 use std::{
     io::Read,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -13,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 
 /// What stands for the search in place of a path.
 pub const AUTODISCOVER: &str = "<autodiscover>";
-use crate::ctx::open_file;
+use crate::{ctx::open_file, platform};
 
 /// What the search depends on.
 #[derive(Debug, Clone, Default)]
@@ -38,12 +37,10 @@ impl Environment {
 
     /// The folders that are searched, in order.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let name = self.argv0.as_os_str().as_bytes();
-        let own = match name.iter().rposition(|byte| matches!(byte, b'/' | b'\\')) {
-            Some(slash) => PathBuf::from(std::ffi::OsStr::from_bytes(&name[..slash])),
-            None => PathBuf::from("."),
-        };
-        let mut folders = vec![own];
+        let name = self.argv0.as_os_str().as_encoded_bytes();
+        let slash = name.iter().rposition(|byte| matches!(byte, b'/' | b'\\'));
+        let own = slash.and_then(|slash| platform::path_of(&name[..slash]));
+        let mut folders = vec![own.unwrap_or_else(|| PathBuf::from("."))];
         let user = match &self.data_home {
             Some(folder) if folder.is_dir() => Some(folder.clone()),
             _ => self.home.as_ref().map(|home| home.join(".local/share")).filter(|folder| folder.is_dir()),
@@ -71,7 +68,7 @@ pub fn discover(environment: &Environment) -> Option<PathBuf> {
         let mut candidates: Vec<(u64, PathBuf)> =
             [folder.clone(), folder.join("networks")].iter().flat_map(|folder| files(folder)).collect();
         // Whole seconds, the newest first; among equals the greater path.
-        candidates.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| b.1.as_os_str().as_bytes().cmp(a.1.as_os_str().as_bytes())));
+        candidates.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| b.1.as_os_str().as_encoded_bytes().cmp(a.1.as_os_str().as_encoded_bytes())));
         candidates.into_iter().map(|candidate| candidate.1).find(|path| begins_as_net(path))
     })
 }

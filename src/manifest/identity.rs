@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::files::named;
+use crate::files::{joined, named};
 
 /// A path in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,8 +33,7 @@ impl FilePath {
 
     /// What lies in this folder under a name.
     pub(super) fn child(&self, name: &str) -> Self {
-        let slash = if self.typed.is_empty() || self.typed.ends_with('/') { "" } else { "/" };
-        Self { typed: format!("{}{slash}{name}", self.typed), resolved: self.resolved.join(name) }
+        Self { typed: joined(&self.typed, name), resolved: self.resolved.join(name) }
     }
 }
 

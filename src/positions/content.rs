@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     files::note_unfinished,
     format::packed::{self, Packing},
+    platform::{self, Room},
 };
 
 const MAX_IN_MEMORY: usize = 64 << 20;
@@ -130,9 +131,8 @@ fn damaged(path: &Path, error: io::Error) -> Error {
 }
 
 /// Leaves something of the disk to everybody else: a temporary folder that is full stops more than this program.
-fn check_room(file: &File, needed: u64) -> io::Result<()> {
-    let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
-    let (size, free) = (disk.f_blocks.saturating_mul(disk.f_frsize), disk.f_bavail.saturating_mul(disk.f_frsize));
+fn check_room(file: &NamedTempFile, needed: u64) -> io::Result<()> {
+    let Ok(Room { size, free }) = platform::room_of(file.as_file(), file.path()) else { return Ok(()) };
     let kept = RESERVE.min(size / 20);
     if free.saturating_sub(needed) < kept {
         let message =
@@ -163,7 +163,7 @@ impl Spool {
                 file
             }
         };
-        check_room(file.as_file(), self.memory.len() as u64)?;
+        check_room(file, self.memory.len() as u64)?;
         file.write_all(&self.memory)?;
         self.memory.clear();
         Ok(())

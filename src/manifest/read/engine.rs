@@ -1,6 +1,6 @@
 //! `[net.NAME.engine]`: a real engine that plays with the written file before it gets its name.
 
-use std::{env, os::unix::fs::PermissionsExt, path::Path};
+use std::path::Path;
 
 use super::{
     super::{
@@ -12,6 +12,7 @@ use super::{
     reader::Reader,
     values::Fields,
 };
+use crate::platform;
 
 /// What a bench has to say for itself where nothing is said.
 const TIMEOUT: u64 = 600;
@@ -138,10 +139,6 @@ fn program(folder: &Path, typed: &str) -> FilePath {
     if typed.contains('/') {
         return FilePath::new(folder, typed);
     }
-    let paths = env::var_os("PATH").unwrap_or_default();
-    // An empty entry stands for the current folder, from which nobody should run programs.
-    let folders = env::split_paths(&paths).filter(|folder| folder.is_absolute()).chain(GAMES.map(Into::into));
-    let is_program = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
-    let found = folders.map(|folder| folder.join(typed)).find(|path| is_program(path));
+    let found = platform::find_program(typed, &GAMES);
     found.map_or_else(|| FilePath::new(folder, typed), |resolved| FilePath { typed: typed.to_owned(), resolved })
 }

@@ -106,7 +106,7 @@ fn is_patched(address: usize) -> bool {
         let from = address & !(page - 1);
         // SAFETY: these pages are inside a map of ours, which is alive: somebody reads from it. They are replaced by ones of zeros that can
         // only be read, as before; so every reference into them stays valid. That the values change is what any other program's write to
-        // the file does, too: see `bytes.rs`.
+        // the file does, too: see `enabled.rs`.
         let made = unsafe {
             libc::mmap(
                 from as *mut c_void,

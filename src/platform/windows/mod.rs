@@ -1,0 +1,8 @@
+//! Windows.
+
+mod calls;
+pub(super) mod errors;
+pub(super) mod files;
+pub(super) mod programs;
+#[cfg(feature = "cli")]
+pub(super) mod terminal;
