@@ -15,7 +15,7 @@ use crate::ctx::{Ctx, read_file};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::family::{self, Inputs, Product, Value};
-use crate::files::{Blake3, Bytes, Signature};
+use crate::files::{Blake3, Bytes, Signature, typed};
 use crate::manifest::{FilePath, Output};
 use crate::plan::{FileNode, Graph, Node};
 use crate::stage::{Outcome, Role, Written};
@@ -131,7 +131,7 @@ impl Runner<'_> {
     fn made(&self, write: NodeIndex) -> Option<FileNode> {
         let resolved = (self.published)(write)?;
         let span = self.graph.owner(write)?.span;
-        Some(FileNode { path: FilePath { typed: resolved.display().to_string(), resolved }, span, pin: None })
+        Some(FileNode { path: FilePath { typed: typed(&resolved), resolved }, span, pin: None })
     }
 
     /// Whether what another net published, and this action reads, is still what it wrote.

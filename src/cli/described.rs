@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::family::described::{Architecture, Converted, Gather, Neurons, foreign};
 use crate::family::nnue::stages::pipeline::{self, Order};
-use crate::files::Bytes;
+use crate::files::{Bytes, typed};
 use crate::permutation::ZeroBlocks;
 use crate::words::{Allow, Overflow};
 
@@ -117,7 +117,7 @@ fn report(
     global: &Global,
 ) -> Result<Exit> {
     if job.json {
-        let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
+        let output = json!({"path": typed(&written.path), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({
             "schema": 1, "output": output, "architecture": converted.architecture(), "from": converted.source(), "to": job.to,
             "zero_blocks": zero_blocks.map(|[before, after]| {

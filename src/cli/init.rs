@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::family::described::{Architecture, Proposal, foreign, is_bullet_checkpoint, shipped};
 use crate::family::lc0::{self, Decode, Form, Net};
 use crate::family::nnue::stages::load::{Loaded, load_bytes};
-use crate::files::{Bytes, Durability, folder_of, write_atomic};
+use crate::files::{Bytes, Durability, folder_of, typed, write_atomic};
 use crate::format::sources::{Holds, identify, unpacked};
 use crate::format::state_dict::{OpenKey, separating};
 use crate::manifest::{self, FILE_NAME};
@@ -136,7 +136,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if is_folder {
         for file in files_of(path, &ctx)? {
             ctx.check()?;
-            let shown = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
+            let shown = typed(file.strip_prefix(path).unwrap_or(&file));
             match look(&file, &shown, &mut names, &ctx) {
                 Ok(Found::Network(source)) => sources.push(*source),
                 Ok(Found::Positions(found)) => data.push(found),
@@ -145,7 +145,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
             }
         }
     } else {
-        match look(path, &path.to_string_lossy(), &mut names, &ctx)? {
+        match look(path, &typed(path), &mut names, &ctx)? {
             Found::Network(source) => sources.push(*source),
             Found::Positions(_) | Found::Neither => return Err(Error::new(format!("`{}` is not a network", path.display()))),
         }

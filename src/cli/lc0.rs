@@ -15,8 +15,7 @@ use crate::family::lc0::{
     Decode, Description, Encoding, Form, Net, NetDiff, OnnxOptions, TensorFile, View, blend, check_encoding, diff, edit_header, keep_heads,
     open, sections as sections_of, warn_of_findings, write_onnx, write_tensors,
 };
-use crate::files::Bytes;
-use crate::files::Sha256;
+use crate::files::{Bytes, Sha256, typed};
 use crate::format::autodiscover::{AUTODISCOVER, Environment, discover, searched};
 use crate::format::content_name::{claimed, misnamed};
 use crate::show::{Cell, Page, Section, Table};
@@ -269,7 +268,7 @@ pub(super) fn convert(source: &Path, target: &Path, args: &ConvertArgs, as_json:
         set.map_err(|error| Error::io("cannot make it a program", target, error))?;
     }
     if as_json {
-        let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
+        let output = json!({"path": typed(&written.path), "sha256": written.sha256, "bytes": written.bytes});
         global.print_json(&json!({"schema": 1, "output": output, "zero_blocks": null, "warnings": global.warnings()}))?;
     } else {
         let lines = [

@@ -29,7 +29,7 @@ pub(crate) use hash::hash_opened_sha256;
 pub use hash::{FileDigests, hash_bytes_sha256, hash_file, hash_file_blake3, hash_file_sha256};
 pub use map::lost;
 pub use own::OwnPath;
-pub(crate) use paths::{folder_of, joined, named};
+pub(crate) use paths::{folder_of, joined, named, typed};
 pub use reader::{CutOff, Reader};
 pub use signature::{Clock, Signature};
 #[cfg(feature = "cli")]

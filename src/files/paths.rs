@@ -1,6 +1,6 @@
 //! Names of folders as the system takes them. Looks at texts only.
 
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path};
 
 /// The folder by a name that can be opened: an empty one is the present folder.
 pub(crate) fn named(folder: &Path) -> &Path {
@@ -16,4 +16,21 @@ pub(crate) fn folder_of(file: &Path) -> &Path {
 pub(crate) fn joined(folder: &str, name: &str) -> String {
     let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
     format!("{folder}{slash}{name}")
+}
+
+/// The path as it would be typed in a manifest: with slashes on every system. For what others read; what is not text in it is replaced.
+pub(crate) fn typed(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(MAIN_SEPARATOR, "/") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_typed_with_slashes() {
+        assert_eq!(typed(&Path::new("a").join("b").join("c d")), "a/b/c d");
+        assert_eq!((joined("", "x"), joined("a/", "x"), joined("a", "x")), ("x".to_owned(), "a/x".to_owned(), "a/x".to_owned()));
+    }
 }

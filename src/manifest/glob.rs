@@ -20,8 +20,8 @@ pub(super) type Listed = BTreeMap<PathBuf, Option<Metadata>>;
 
 /// A pattern of files.
 pub(super) struct Glob {
-    /// Relative to the root of the file system, not to the manifest.
-    is_absolute: bool,
+    /// The root of a file system; empty where it is relative to the manifest.
+    root: String,
     steps: Vec<Step>,
 }
 
@@ -30,12 +30,13 @@ impl Glob {
     /// What is wrong with the pattern.
     pub fn parse(pattern: &str) -> Result<Self, String> {
         let pattern = &captures::without_names(pattern)?;
-        Ok(Self { is_absolute: pattern.starts_with(is_separator), steps: parse_steps(pattern)? })
+        let (root, rest) = pattern.split_at(root_length(pattern));
+        Ok(Self { root: root.to_owned(), steps: parse_steps(rest)? })
     }
 
     /// The place from which the pattern leads, for a manifest in `folder`.
     fn root(&self, folder: &Path) -> FilePath {
-        FilePath::new(folder, if self.is_absolute { "/" } else { "" })
+        FilePath::new(folder, &self.root)
     }
 
     /// The files that match, for a manifest in `folder`.
@@ -64,7 +65,7 @@ impl Glob {
         let before_last = self.steps.len().saturating_sub(1);
         let literal = self.steps.iter().take(before_last).take_while(|step| matches!(step, Step::Literal(_))).count();
         let (way, rest) = self.steps.split_at(literal);
-        let root = if self.is_absolute { Path::new("/") } else { folder };
+        let root = if self.root.is_empty() { folder } else { Path::new(&self.root) };
         let names = way.iter().filter_map(|step| if let Step::Literal(name) = step { Some(name) } else { None });
         (names.fold(root.to_owned(), |at, name| at.join(name)), rest)
     }
@@ -79,6 +80,15 @@ pub(super) enum Step {
     },
     /// `**`: any number of folders.
     Any,
+}
+
+/// How much of a pattern is the root of a file system: `/`, on Windows also `C:/`.
+fn root_length(pattern: &str) -> usize {
+    let prefix = match Path::new(pattern).components().next() {
+        Some(Component::Prefix(prefix)) => prefix.as_os_str().len(),
+        _ => 0,
+    };
+    prefix + usize::from(pattern[prefix..].starts_with(is_separator))
 }
 
 fn parse_steps(pattern: &str) -> Result<Vec<Step>, String> {

@@ -9,6 +9,7 @@ use super::request::{check, folder_for_sha};
 use crate::cli::network::ArchitectureName;
 use crate::cli::shell_words::split;
 use crate::error::{Error, Result};
+use crate::files::typed;
 use crate::words::{Algorithm, Overflow};
 
 /// The manifest's text, and the name of its net. Paths stay as they were typed: the manifest belongs where the command would have run.
@@ -38,8 +39,8 @@ fn text(args: &Args, name_of: impl Fn(&Path) -> String) -> Result<String> {
     }
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let path = |path: &Path| {
-        let text = path.to_str().ok_or_else(|| Error::usage(format!("`{}` is not UTF-8", path.display())).help("rename the file"))?;
-        Ok::<_, Error>(quoted(text))
+        path.to_str().ok_or_else(|| Error::usage(format!("`{}` is not UTF-8", path.display())).help("rename the file"))?;
+        Ok::<_, Error>(quoted(&typed(path)))
     };
     let mut lines = vec!["version = 1".to_owned(), String::new(), "[source.run]".to_owned(), format!("path = {}", path(&args.source)?)];
     let is = &args.source_is;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::output::Written;
 use crate::family::nnue::stages::pipeline::{Content, Product, counts};
+use crate::files::typed;
 use crate::format::content_name::net_name;
 use crate::permutation::ZeroBlocks;
 
@@ -13,7 +14,7 @@ pub(super) fn json(written: &Written, product: &Product, warnings: &[String]) ->
         let [before, after] = [searched.found.before, searched.found.after];
         json!({"positions": before.positions, "before": before.fraction(), "after": after.fraction()})
     });
-    let output = json!({"path": written.path.to_string_lossy(), "sha256": written.sha256, "bytes": written.bytes});
+    let output = json!({"path": typed(&written.path), "sha256": written.sha256, "bytes": written.bytes});
     json!({"schema": 1, "output": output, "zero_blocks": zero, "warnings": warnings})
 }
 

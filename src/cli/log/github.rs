@@ -6,6 +6,7 @@ use miette::Diagnostic;
 
 use super::{causes, findings, place};
 use crate::error::Error;
+use crate::files::typed;
 
 /// A warning, or a note of `notice`, without a place.
 pub(in crate::cli) fn message(kind: &str, text: &str) -> String {
@@ -44,7 +45,7 @@ fn in_workspace(file: &str) -> String {
     let inside = || {
         let root = Path::new(&std::env::var_os("GITHUB_WORKSPACE")?).canonicalize().ok()?;
         let path = Path::new(file).canonicalize().ok()?;
-        path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
+        path.strip_prefix(root).ok().filter(|path| path.to_str().is_some()).map(typed)
     };
     inside().unwrap_or_else(|| file.to_owned())
 }

@@ -14,6 +14,7 @@ use crate::cli::{Exit, Global};
 use crate::ctx::Backend;
 use crate::error::Result;
 use crate::family::nnue::stages::pipeline::search;
+use crate::files::typed;
 use crate::permutation::{Algorithm, write_permutation};
 
 /// Find a permutation of the neurons under which more blocks of four are zero
@@ -61,7 +62,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
     if args.json {
         let zero = json!({"positions": found.before.positions, "before": found.before.fraction(), "after": found.after.fraction()});
         global.print_json(&json!({
-            "schema": 1, "path": args.out.to_string_lossy(), "zero_blocks": zero,
+            "schema": 1, "path": typed(&args.out), "zero_blocks": zero,
             "rounds": found.iterations, "swaps": found.swaps, "cycles": found.cycles, "moves": found.moves,
         }))?;
     } else {

@@ -16,7 +16,7 @@ use super::{Exit, Global};
 use crate::ctx::{Backend, Ctx};
 use crate::draw::{raster, svg};
 use crate::error::{Error, Result};
-use crate::files::{OwnPath, create_dir_all};
+use crate::files::{OwnPath, create_dir_all, typed};
 use crate::show::Page;
 pub(crate) use options::Args;
 use options::Format;
@@ -41,8 +41,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<Exit> {
         Format::Svg | Format::Png => write_pictures(&target, &page, &args, &ctx)?,
     };
     if args.json {
-        let files =
-            written.iter().map(|one| json!({"path": one.path.to_string_lossy(), "sha256": one.sha256.to_string(), "bytes": one.bytes}));
+        let files = written.iter().map(|one| json!({"path": typed(&one.path), "sha256": one.sha256.to_string(), "bytes": one.bytes}));
         global.print_json(&json!({"schema": 1, "files": files.collect::<Vec<_>>(), "warnings": global.warnings()}))?;
     } else {
         let lines = written.iter().map(|one| format!("wrote `{}`, {} bytes\n", one.path.display(), one.bytes));
