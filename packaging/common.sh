@@ -26,11 +26,14 @@ extras() {
 
 # try_it COMMAND…: builds the quick start with it in an empty folder, without what this machine has in its environment.
 try_it() {
-    local work name
+    local work name here
     work=$(mktemp -d)
     cp examples/quickstart/{nnue.toml,nnue.lock,random.nnue,positions.fen} "$work/"
-    env -i PATH=/usr/bin:/bin HOME="$work" "$@" -C "$work" build --locked
-    env -i PATH=/usr/bin:/bin HOME="$work" "$@" -C "$work" verify
+    here=(PATH=/usr/bin:/bin HOME="$work")
+    # Without it no program of Windows runs.
+    [ -z "${SYSTEMROOT:-}" ] || here+=(SYSTEMROOT="$SYSTEMROOT")
+    env -i "${here[@]}" "$@" -C "$work" build --locked
+    env -i "${here[@]}" "$@" -C "$work" verify
     name=$(cd "$work/dist" && ls)
     rm -rf "$work"
     if [ "$name" != nn-1430bbee83b0.nnue ]; then

@@ -22,7 +22,7 @@
 //!
 //! ```text
 //! {api, cli} → build → {plan, exec, cache} → family → {manifest, stage, evaluate, permutation} → accumulator → positions → format → net → files
-//!     → {ctx, cpu, error, panics, random, shown, uci, words}
+//!     → {ctx, cpu, error, panics, random, shown, uci, words} → platform
 //! ```
 //!
 //! * `api`: the few types and functions that users of the library see.
@@ -46,6 +46,7 @@
 //! * `random`: chance from seeds.
 //! * `uci`: a chess engine as a child process; `child`: programs that are started, what they print and how they end.
 //! * `shown`: text of others as it may be shown; `excerpt`: that around a mistake; `findings`: mistakes with their places, as one error.
+//! * `platform`: what every operating system has in words of its own. Knows nothing of the rest.
 //! * `words`: the values that users choose from by name, one enum for each set. Knows nothing of the rest.
 #![deny(missing_docs)]
 

@@ -16,7 +16,7 @@ use crate::{
     error::Result,
     files::{
         self, lock,
-        testing::{Listener, Tmpfs, all_files, child_argument, flip_bit, permissions_bind, repeat_until, set_age, spawn, temp_files},
+        testing::{Listener, Tmpfs, all_files, child_argument, flip_bit, repeat_until, set_age, spawn, temp_files},
         *,
     },
 };
@@ -175,9 +175,12 @@ fn a_cache_that_cannot_be_made_is_one_warning() {
     assert_eq!(warnings.iter().filter(|warning| warning.contains("disabling cache writes")).count(), 1, "{warnings:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_folder_without_permission_is_one_warning() {
     use std::os::unix::fs::PermissionsExt;
+
+    use crate::files::testing::permissions_bind;
     if !permissions_bind() {
         return;
     }
@@ -333,6 +336,7 @@ fn gc_removes_dangling_and_damaged_entries_and_leftovers_after_the_grace() {
     assert!(all_files(&root.join("v1/locks")).is_empty());
 }
 
+#[cfg(unix)]
 #[test]
 fn gc_removes_nothing_that_a_manifest_may_need_whose_needs_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -129,6 +129,7 @@ impl Drop for Tmpfs {
 }
 
 /// Whether permissions bind this process; says so where they do not (root).
+#[cfg(unix)]
 pub(crate) fn permissions_bind() -> bool {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

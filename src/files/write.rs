@@ -567,19 +567,27 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    #[cfg(unix)]
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use super::*;
-    use crate::files::testing::{Tmpfs, child_argument, permissions_bind, set_age, spawn, temp_files};
+    #[cfg(unix)]
+    use crate::files::testing::permissions_bind;
+    use crate::files::testing::{Tmpfs, child_argument, set_age, spawn, temp_files};
 
     fn put(bytes: &[u8]) -> impl FnOnce(&mut dyn Write) -> Result<()> + '_ {
         move |out| out.write_all(bytes).map_err(|error| Error::new("wrapped").because(error))
     }
 
+    #[cfg(unix)]
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_new_file_has_the_usual_mode_and_a_replaced_one_its_own() {
         let folder = tempfile::tempdir().unwrap();
@@ -593,6 +601,7 @@ mod tests {
         assert!(temp_files(folder.path()).is_empty());
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_link_in_the_place_of_a_file_that_nobody_named_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
@@ -674,6 +683,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    #[cfg(unix)]
     #[test]
     fn files_of_several_folders_get_their_names_together() {
         let folder = tempfile::tempdir().unwrap();
@@ -700,6 +710,7 @@ mod tests {
         assert!(temp_files(folder.path()).is_empty());
     }
 
+    #[cfg(unix)]
     #[test]
     fn links_are_followed_and_what_is_no_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
@@ -732,7 +743,7 @@ mod tests {
         let old = make(".nnue-tmp-old", 100);
         let young = make(".nnue-tmp-young", 10);
         let other = make(".other", 100);
-        let held = new_temp(folder.path(), NEW_FILE).unwrap();
+        let held = make_temp(folder.path(), |path| platform::create_new(path, NewFile::Usual)).unwrap();
         set_age(held.path(), Duration::from_secs(100));
         assert_eq!(sweep_temp(folder.path(), Duration::from_secs(60)).unwrap(), 1);
         assert!(!old.exists() && young.exists() && other.exists() && held.path().exists());
@@ -751,6 +762,7 @@ mod tests {
         write_atomic(&path, Durability::Durable, put(&[3; 100_000])).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_folder_without_permission_is_an_error_with_help() {
         if !permissions_bind() {

@@ -106,7 +106,9 @@ fn open_in(folder: BorrowedFd<'_>, rest: &Path, flags: OFlags, mode: Mode) -> ru
     {
         use rustix::fs::ResolveFlags;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat2(folder, itself(rest), flags, mode, ResolveFlags::NO_SYMLINKS) {
+        // Nothing below a folder is the folder.
+        let name = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
+        match rustix::fs::openat2(folder, name, flags, mode, ResolveFlags::NO_SYMLINKS) {
             // Kernels before 5.6, and sandboxes that do not know the call.
             Err(Errno::NOSYS | Errno::PERM) => {}
             other => return other,
@@ -127,11 +129,6 @@ fn walk(folder: BorrowedFd<'_>, rest: &Path, flags: OFlags, mode: Mode) -> rusti
         inner = Some(next);
     }
     open(inner.as_ref().map_or(folder, AsFd::as_fd), last, flags, mode)
-}
-
-/// Nothing below a folder is the folder.
-fn itself(rest: &Path) -> &Path {
-    if rest.as_os_str().is_empty() { Path::new(".") } else { rest }
 }
 
 /// Whether the error may be that of a link that was not followed.
