@@ -87,7 +87,9 @@ pub struct Clock {
     pub device: Option<u64>,
 }
 
+// Where changes are not told, nothing is settled.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
