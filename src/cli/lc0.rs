@@ -12,8 +12,8 @@ use crate::ctx::{Backend, Ctx};
 use crate::draw::scene::grouped;
 use crate::error::{Error, Result};
 use crate::family::lc0::{
-    Decode, Description, Encoding, Form, Net, NetDiff, OnnxOptions, TensorFile, View, blend, check_encoding, diff, edit_header, keep_heads,
-    open, sections as sections_of, warn_of_findings, write_onnx, write_tensors,
+    Decode, Description, Encoding, Form, Net, NetDiff, OnnxOptions, Part, TensorFile, View, blend, check_encoding, diff, edit_header,
+    keep_heads, open, sections as sections_of, warn_of_findings, write_onnx, write_tensors,
 };
 use crate::files::{Bytes, Sha256, typed};
 use crate::format::autodiscover::{AUTODISCOVER, Environment, discover, searched};
@@ -484,7 +484,6 @@ pub(super) fn page(files: &[PathBuf], label: Option<&str>, ctx: &Ctx) -> Result<
     let plain =
         |heads: &[&str], rows| Table { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows, sortable: false, folded: None };
     let parts = description.parts.iter().map(|part| {
-        let sizes: Vec<String> = part.sizes.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
         let number = |number: u64| Cell::Number(number as f64, grouped(number));
         vec![
             Cell::Text(part.kind.to_owned()),
@@ -492,7 +491,7 @@ pub(super) fn page(files: &[PathBuf], label: Option<&str>, ctx: &Ctx) -> Result<
             Cell::Text(part.form.to_owned()),
             number(part.layers),
             number(part.parameters),
-            Cell::Text(sizes.join(", ")),
+            Cell::Text(sizes_of(part)),
         ]
     });
     let summary = Section::new("summary", "Summary")
@@ -562,34 +561,29 @@ fn facts(bytes: usize, sha256: &Sha256, content: Option<String>, net: &Descripti
     add("layers", counts.join(", "));
     add("parameters", net.parameters.to_string());
     for release in &net.releases {
-        let verdict = match (&release.refusal, &release.wrong) {
-            (Some(words), _) => format!("refuses it: {words}"),
-            (None, Some(wrong)) => format!("loads it wrongly: {wrong}"),
-            _ => "loads it".to_owned(),
-        };
-        add(&format!("lc0 {}", release.lc0), verdict);
+        add(&format!("lc0 {}", release.lc0), release.words());
     }
     net.notes.iter().for_each(|note| add("note", note.clone()));
     net.findings.iter().for_each(|found| add(&format!("fault ({})", found.kind), found.what.clone()));
     rows
 }
 
+/// The sizes of a head, and what follows its layers.
+fn sizes_of(part: &Part) -> String {
+    let sizes = part.sizes.iter().map(|size| format!("{} {}", size.name, size.value));
+    sizes.chain(part.activations.iter().map(|entry| format!("{} {}", entry.name, entry.value))).collect::<Vec<_>>().join(", ")
+}
+
 /// A row a head.
 fn heads(net: &Description) -> String {
     let mut table = format!("  {:<12}{:<18}{:<22}{:>7}{:>12}  {:<24}sizes\n", "part", "name", "form", "layers", "parameters", "range");
     for part in &net.parts {
-        let sizes: Vec<String> = part.sizes.iter().map(|size| format!("{} {}", size.name, size.value)).collect();
+        let sizes = sizes_of(part);
         let range = part.min.zip(part.max).map_or_else(String::new, |(min, max)| format!("{min:.4} to {max:.4}"));
         let name = shown(&part.name);
         let used = if part.used { "" } else { " (lc0 does not read it)" };
-        let line = format!(
-            "  {:<12}{name:<18}{:<22}{:>7}{:>12}  {range:<24}{}{used}",
-            part.kind,
-            part.form,
-            part.layers,
-            part.parameters,
-            sizes.join(", ")
-        );
+        let line =
+            format!("  {:<12}{name:<18}{:<22}{:>7}{:>12}  {range:<24}{}{used}", part.kind, part.form, part.layers, part.parameters, sizes);
         table.push_str(line.trim_end());
         table.push('\n');
     }

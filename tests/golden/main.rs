@@ -5,6 +5,8 @@
 mod cli_support;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/lc0_broken.rs"]
+mod lc0_broken;
 
 mod cases;
 mod checkpoint_targets;
@@ -15,6 +17,7 @@ mod described;
 mod described_builds;
 mod evaluate;
 mod lc0;
+mod lc0_verdicts;
 mod lc0_write;
 mod nets;
 mod optimize;

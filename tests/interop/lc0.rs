@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nnue::internals::ctx::Ctx;
-use nnue::internals::family::lc0::{Decode, Encoding, Net, OnnxOptions, blend, write_onnx};
+use nnue::internals::family::lc0::{Decode, Effect, Encoding, Net, OnnxOptions, blend, write_onnx};
 use nnue::internals::files::Bytes;
 use nnue::internals::words::OnnxType;
 use serde_json::{Value as Json, json};
 
-use crate::common;
+use crate::{common, lc0_broken as broken};
 
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("NNUE_TEST_LC0_PYTHON").map(PathBuf::from);
@@ -89,4 +89,89 @@ fn job(name: &str, source: &Path, bytes: &Bytes, evaluations: &[Json], folder: &
     }
     let expected: Vec<Json> = evaluations.iter().map(|entry| json!({"moves": entry["moves"], "q": entry["q"], "d": entry["d"]})).collect();
     json!({"source": source, "ours": ours, "onnx": models, "expected": expected})
+}
+
+/// What lc0 does with a net.
+struct Played {
+    what: String,
+    net: Net,
+    /// The answer of `lc0_verdicts.py`.
+    answer: Json,
+}
+
+/// Lets lc0 play nets, each in a process of its own.
+fn play(python: &Path, nets: Vec<(String, Net)>) -> Vec<Played> {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..nets.len()).map(|at| folder.path().join(format!("{at}.pb"))).collect();
+    for ((_, net), path) in nets.iter().zip(&paths) {
+        net.write_pb(&mut BufWriter::new(File::create(path).unwrap())).unwrap();
+    }
+    fs::write(folder.path().join("nets.json"), serde_json::to_vec(&paths).unwrap()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/lc0_verdicts.py");
+    let output = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answers: Vec<Json> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers.len(), nets.len());
+    nets.into_iter().zip(answers).map(|((what, net), answer)| Played { what, net, answer }).collect()
+}
+
+/// A verdict that is not what lc0 did, in words; `whole` are the outputs of the net before anything was broken.
+fn disagreement(Played { what, net, answer }: &Played, whole: Option<&Json>) -> Option<String> {
+    let verdict = net.verdict(DECODE);
+    let agrees = match verdict.effect {
+        Effect::Refused => answer["refused"].as_str() == verdict.why.as_deref(),
+        Effect::Crash => answer.get("crash").is_some(),
+        // What lies behind the end of a layer may be anything.
+        Effect::Overrun => answer.get("refused").is_none(),
+        Effect::Wrong | Effect::NotANumber => answer.get("outputs").is_some(),
+        Effect::None => whole.map_or_else(|| answer.get("outputs").is_some(), |whole| answer == whole),
+    };
+    (!agrees).then(|| format!("{what}: {verdict:?}, but lc0: {answer}"))
+}
+
+#[test]
+fn lc0_does_with_golden_nets_what_is_foretold() {
+    let Some(python) = python() else { return };
+    let Some(golden) = common::golden_lc0() else { return };
+    let mut nets = Vec::new();
+    for path in common::files_below(&golden.join("public/nets")) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // Models are for backends that these bindings do not have.
+        if !name.starts_with("onnx")
+            && let Ok(net) = Net::read_for(&Bytes::map(&path).unwrap(), DECODE)
+        {
+            nets.push((name, net));
+        }
+    }
+    assert!(nets.len() > 80, "{}", nets.len());
+    let wrong: Vec<String> = play(&python, nets).iter().filter_map(|played| disagreement(played, None)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn lc0_does_with_broken_nets_what_is_foretold() {
+    let Some(python) = python() else { return };
+    let Some(golden) = common::golden_lc0() else { return };
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for name in ["se-conv-wdl-mlh", "classical-old-bn", "attnbody-smolgen", "multihead-shared", "se-attention-policy-mish"] {
+        let net = Net::read(&Bytes::map(&golden.join(format!("public/nets/{name}.pb.gz"))).unwrap()).unwrap();
+        let mut nets = vec![(name.to_owned(), net.clone())];
+        nets.extend(broken::paths(&net).into_iter().map(|path| (format!("{name} without {path}"), broken::without(&net, &path))));
+        let numbers =
+            [("network", 0..8), ("policy", 0..4), ("value", 0..4), ("moves_left", 0..2), ("input", 0..1), ("input_embedding", 0..3)];
+        for (field, numbers) in numbers {
+            for number in numbers {
+                nets.push((format!("{name} with {field} {number}"), broken::saying(&net, field, number)));
+            }
+        }
+        let played = play(&python, nets);
+        tried += played.len();
+        // A switch that is off is no fault, and changes what is computed.
+        let switches = [".se", ".smolgen", ".biases", ".bn_stddivs", ".bn_betas", " pol_encoder"];
+        let is_switch = |what: &str| switches.iter().any(|switch| what.ends_with(switch));
+        let whole = |what: &str| (!is_switch(what) && !what.contains(" with ")).then_some(&played[0].answer);
+        wrong.extend(played.iter().filter_map(|broken| disagreement(broken, whole(&broken.what))));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tried > 400, "{tried}");
 }

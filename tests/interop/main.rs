@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/lc0_broken.rs"]
+mod lc0_broken;
 
 mod browser;
 mod checkpoints;

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::{
-    findings::{Fault, each_layer},
+    findings::{Effect, Finding, each_layer},
     layer::{Decode, Encoding, Layer},
     net::Net,
-    schema::{Kind, MessageType, NETWORK_FORMAT, ONNX_MODEL, ONNX_MODEL_PROTO, TRAINING_PARAMS},
+    schema::{ACTIVATION, Kind, MessageType, NETWORK_FORMAT, ONNX_MODEL, ONNX_MODEL_PROTO, TRAINING_PARAMS},
+    verdict::Verdict,
     view::{POLICY_HEADS, VALUE_HEADS},
     wire::{Message, Value},
 };
@@ -98,6 +99,8 @@ pub struct Part {
     pub parameters: u64,
     /// Sizes, by name.
     pub sizes: Vec<Size>,
+    /// What follows the layers of a policy head, and the dense layers of its encoders; of others nothing is said here.
+    pub activations: Vec<Entry>,
     /// The least stored value or end of a range; null where there is none.
     pub min: Option<f32>,
     /// The greatest.
@@ -113,13 +116,38 @@ pub struct Release {
     pub refusal: Option<String>,
     /// Why it loads the file wrongly; null where it does not.
     pub wrong: Option<String>,
+    /// What it does: `loads`, `wrong`, `overrun`, `nan`, `crash` or `refused`.
+    pub verdict: &'static str,
+    /// Why its converter to ONNX refuses a file that its other backends load, in its words; null where it does not.
+    pub converter: Option<String>,
+}
+
+impl Release {
+    /// What it does, in words.
+    pub fn words(&self) -> String {
+        let why = self.refusal.as_ref().or(self.wrong.as_ref()).map_or("", String::as_str);
+        let words = match self.verdict {
+            "refused" => format!("refuses it: {why}"),
+            "crash" => format!("crashes on it: {why}"),
+            "nan" => format!("computes with NaN: {why}"),
+            "overrun" => format!("reads beyond the end of a layer: {why}"),
+            "wrong" => format!("loads it wrongly: {why}"),
+            _ => "loads it".to_owned(),
+        };
+        match &self.converter {
+            None => words,
+            Some(refusal) => format!("{words}; its converter to ONNX refuses it: {refusal}"),
+        }
+    }
 }
 
 /// A fault.
 #[derive(Debug, Clone, Serialize)]
 pub struct Found {
-    /// `size`, `value`, `version` or `unknown`.
+    /// `refusal`, `missing`, `size`, `header`, `head`, `value`, `version` or `unknown`.
     pub kind: &'static str,
+    /// What comes of it: `none`, `wrong`, `overrun`, `nan`, `crash` or `refused`.
+    pub effect: &'static str,
     /// In words.
     pub what: String,
 }
@@ -139,6 +167,7 @@ impl Net {
             });
         }
         encodings.retain(|count| count.value > 0);
+        let findings = self.findings(decode);
         Description {
             wrapping: self.wrapping().map(super::Wrapping::name),
             protobuf_bytes: self.pb_len(),
@@ -157,8 +186,8 @@ impl Net {
             encodings,
             onnx: entries(self.message.message("onnx_model"), &ONNX_MODEL),
             onnx_model: self.onnx_entries(),
-            releases: self.releases(),
-            findings: self.found(decode),
+            releases: self.releases(decode, &findings),
+            findings: findings.iter().map(found).collect(),
             notes: self.notes().to_vec(),
         }
     }
@@ -195,26 +224,16 @@ impl Net {
             .collect()
     }
 
-    fn releases(&self) -> Vec<Release> {
-        let wrong = self.check_version().err().map(|error| error.to_string());
-        let old = self.first_new_encoding().map(|(path, encoding)| format!("it would load `{path}` ({encoding}) and its like as zeros"));
-        [(Decode::Lc0V033, None), (Decode::Lc0V032, old.or(wrong))]
-            .map(|(release, wrong)| Release {
-                lc0: release.engine().to_string(),
-                refusal: self.refusal(release),
-                wrong: wrong.filter(|_| self.refusal(release).is_none()),
+    fn releases(&self, decode: Decode, findings: &[Finding]) -> Vec<Release> {
+        [Decode::Lc0V033, Decode::Lc0V032]
+            .map(|release| {
+                let verdict = if release == decode { self.verdict_of(release, findings) } else { self.verdict(release) };
+                let Verdict { effect, why, converter } = verdict;
+                let (refusal, wrong) = if effect == Effect::Refused { (why, None) } else { (None, why) };
+                let verdict = if effect == Effect::None { "loads" } else { effect.name() };
+                Release { lc0: release.engine().to_string(), refusal, wrong, verdict, converter }
             })
             .to_vec()
-    }
-
-    fn found(&self, decode: Decode) -> Vec<Found> {
-        let kind = |fault| match fault {
-            Fault::Size => "size",
-            Fault::Value => "value",
-            Fault::Version => "version",
-            Fault::Unknown => "unknown",
-        };
-        self.findings(decode).into_iter().map(|finding| Found { kind: kind(finding.fault), what: finding.what }).collect()
     }
 
     fn body_sizes(&self, decode: Decode) -> Vec<Size> {
@@ -242,7 +261,8 @@ impl Net {
     }
 
     fn parts(&self, weights: &Message, decode: Decode) -> Vec<Part> {
-        let mut parts = vec![part("body", "", body_form(weights), true, &[])];
+        let has_encoders = weights.has("encoder");
+        let mut parts = vec![part("body", "", body_form(weights))];
         let body = |path: &str| !path.contains("pol") && !path.contains("val") && !path.contains("mov");
         each_layer(weights, "", &mut |path, layer| {
             if body(path) {
@@ -258,7 +278,7 @@ impl Net {
                 decode,
             )),
             Some(group) => {
-                let mut shared = part("policy", "shared embedding", "dense", true, &[]);
+                let mut shared = part("policy", "shared embedding", "dense");
                 for message in [group, weights] {
                     ["ip_pol_w", "ip_pol_b"]
                         .iter()
@@ -268,7 +288,7 @@ impl Net {
                 parts.extend((shared.layers > 0).then_some(shared));
                 let known = POLICY_HEADS.iter().filter_map(|(name, field)| Some((name.to_string(), group.message(field)?, true)));
                 let maps = group.messages("policy_head_map").filter_map(|entry| Some((entry.text("key")?, entry.message("value")?, false)));
-                parts.extend(known.chain(maps).map(|(name, head, used)| head_part("policy", &name, head, used, decode)));
+                parts.extend(known.chain(maps).map(|(name, head, used)| head_part("policy", &name, head, used, has_encoders, decode)));
             }
         }
         match weights.message("value_heads") {
@@ -276,7 +296,7 @@ impl Net {
             Some(group) => {
                 let known = VALUE_HEADS.iter().filter_map(|(name, field)| Some((name.to_string(), group.message(field)?, true)));
                 let maps = group.messages("value_head_map").filter_map(|entry| Some((entry.text("key")?, entry.message("value")?, false)));
-                parts.extend(known.chain(maps).map(|(name, head, used)| head_part("value", &name, head, used, decode)));
+                parts.extend(known.chain(maps).map(|(name, head, used)| head_part("value", &name, head, used, has_encoders, decode)));
             }
         }
         parts.push(self.single(weights, "moves left", "", &["moves_left.", "ip_mov", "ip1_mov", "ip2_mov"], decode));
@@ -286,7 +306,7 @@ impl Net {
 
     /// A head whose layers stand in the top level.
     fn single(&self, weights: &Message, kind: &'static str, name: &str, prefixes: &[&str], decode: Decode) -> Part {
-        let mut head = part(kind, name, head_form(kind, weights, decode), true, &head_sizes(kind, weights, decode));
+        let mut head = head_of(kind, name, weights, true, weights.has("encoder"), decode);
         each_layer(weights, "", &mut |path, layer| {
             if prefixes.iter().any(|prefix| path.starts_with(prefix)) {
                 head.add(layer, decode);
@@ -296,14 +316,25 @@ impl Net {
     }
 }
 
-fn part(kind: &'static str, name: &str, form: &'static str, used: bool, sizes: &[Size]) -> Part {
-    Part { kind, name: name.to_owned(), form, used, layers: 0, parameters: 0, sizes: sizes.to_vec(), min: None, max: None }
+fn part(kind: &'static str, name: &str, form: &'static str) -> Part {
+    let (sizes, activations) = (Vec::new(), Vec::new());
+    Part { kind, name: name.to_owned(), form, used: true, layers: 0, parameters: 0, sizes, activations, min: None, max: None }
 }
 
-fn head_part(kind: &'static str, name: &str, head: &Message, used: bool, decode: Decode) -> Part {
-    let mut part = part(kind, name, head_form(kind, head, decode), used, &head_sizes(kind, head, decode));
+/// A head without its layers.
+fn head_of(kind: &'static str, name: &str, head: &Message, used: bool, has_encoders: bool, decode: Decode) -> Part {
+    let (sizes, activations) = (head_sizes(kind, head, decode), head_activations(kind, head, has_encoders, decode));
+    Part { used, sizes, activations, ..part(kind, name, head_form(kind, head, decode)) }
+}
+
+fn head_part(kind: &'static str, name: &str, head: &Message, used: bool, has_encoders: bool, decode: Decode) -> Part {
+    let mut part = head_of(kind, name, head, used, has_encoders, decode);
     each_layer(head, "", &mut |_, layer| part.add(layer, decode));
     part
+}
+
+fn found(finding: &Finding) -> Found {
+    Found { kind: finding.fault.name(), effect: finding.effect.name(), what: finding.to_string() }
 }
 
 impl Part {
@@ -347,32 +378,74 @@ fn head_form(kind: &str, head: &Message, decode: Decode) -> &'static str {
         "policy" if head.has("ip2_pol_w") => "attention",
         "policy" if head.has("policy1") => "convolution",
         "policy" => "dense",
-        "value" if count(head, "ip2_val_b", decode) == 3 => "wdl",
+        "value" if is_wdl(head, decode) => "wdl",
         "value" => "scalar",
         _ => "plies",
     }
 }
 
-fn head_sizes(kind: &str, head: &Message, decode: Decode) -> Vec<Size> {
-    let names: &[(&str, &str)] = match kind {
-        "policy" => &[("embedding", "ip_pol_b"), ("d_model", "ip2_pol_b")],
-        "value" => &[
-            ("channels", "ip_val_b"),
-            ("hidden", "ip1_val_b"),
-            ("outputs", "ip2_val_b"),
-            ("error", "ip_val_err_b"),
-            ("categories", "ip_val_cat_b"),
-        ],
-        _ => &[("channels", "ip_mov_b"), ("hidden", "ip1_mov_b")],
-    };
-    let mut sizes: Vec<Size> =
-        names.iter().map(|(name, field)| Size { name: (*name).to_owned(), value: count(head, field, decode) }).collect();
-    if kind == "policy" {
-        sizes.push(Size { name: "encoders".to_owned(), value: head.messages("pol_encoder").count() as u64 });
+/// Whether a value head has three outputs. Where its last biases do not tell, lc0's own report goes by the weights.
+fn is_wdl(head: &Message, decode: Decode) -> bool {
+    match count(head, "ip2_val_b", decode) {
+        1 => false,
+        3 => true,
+        _ => count(head, "ip2_val_w", decode).is_multiple_of(3),
     }
-    sizes.retain(|size| size.value > 0);
-    sizes
 }
+
+fn head_sizes(kind: &str, head: &Message, decode: Decode) -> Vec<Size> {
+    let number = |field: &str| count(head, field, decode);
+    let outputs = |block: &str| head.message(block).map_or(0, |block| conv_outputs(block, decode));
+    // Encoders are all of one size.
+    let encoder = head.messages("pol_encoder").next();
+    let inside =
+        |block: &str, layer: &str| encoder.and_then(|encoder| encoder.message(block)).map_or(0, |block| count(block, layer, decode));
+    let sizes: Vec<(&str, u64)> = match (kind, head_form(kind, head, decode)) {
+        ("policy", "attention") => vec![
+            ("embedding", number("ip_pol_b")),
+            ("d_model", number("ip2_pol_b")),
+            ("encoders", head.messages("pol_encoder").count() as u64),
+            ("encoder heads", u64::from(head.u32("pol_headcount").unwrap_or(0))),
+            ("encoder d_model", inside("mha", "q_b")),
+            ("encoder dff", inside("ffn", "dense1_b")),
+        ],
+        ("policy", "convolution") => vec![("channels", outputs("policy1")), ("planes", outputs("policy"))],
+        ("policy", _) => vec![("channels", outputs("policy")), ("outputs", number("ip_pol_b"))],
+        ("value", _) => vec![
+            ("channels", number("ip_val_b").max(outputs("value"))),
+            ("hidden", number("ip1_val_b")),
+            ("outputs", number("ip2_val_b")),
+            ("error", number("ip_val_err_b")),
+            ("categories", number("ip_val_cat_b")),
+        ],
+        _ => vec![("channels", number("ip_mov_b").max(outputs("moves_left"))), ("hidden", number("ip1_mov_b"))],
+    };
+    let sizes = sizes.into_iter().filter(|(_, value)| *value > 0);
+    sizes.map(|(name, value)| Size { name: name.to_owned(), value }).collect()
+}
+
+/// Outputs of a convolution, as lc0 counts them.
+fn conv_outputs(block: &Message, decode: Decode) -> u64 {
+    match count(block, "biases", decode) {
+        0 => count(block, "bn_means", decode),
+        biases => biases,
+    }
+}
+
+/// What follows the layers of a policy head, in lc0's words: SELU where it takes what a tower makes, else what the header says of all layers.
+fn head_activations(kind: &str, head: &Message, has_encoders: bool, decode: Decode) -> Vec<Entry> {
+    if kind != "policy" {
+        return Vec::new();
+    }
+    let is_selu = !has_encoders && head_form(kind, head, decode) == "attention";
+    let value = ACTIVATION.show(if is_selu { SELU } else { 0 });
+    let mut names = vec!["activation"];
+    names.extend(head.has("pol_encoder").then_some("encoder ffn activation"));
+    names.into_iter().map(|name| Entry { name: name.to_owned(), value: value.clone() }).collect()
+}
+
+/// Number of `ACTIVATION_SELU`.
+const SELU: i32 = 6;
 
 fn entries(message: Option<&Message>, ty: &MessageType) -> Vec<Entry> {
     let fields = message.into_iter().flat_map(Message::fields);

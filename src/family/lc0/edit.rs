@@ -192,7 +192,8 @@ impl Net {
     }
 }
 
-fn find<'a>(mut message: &'a Message, path: &str) -> Option<&'a Message> {
+/// The message at a path.
+pub(super) fn find<'a>(mut message: &'a Message, path: &str) -> Option<&'a Message> {
     let mut parts = path.split('.').peekable();
     while let Some(name) = parts.next() {
         let at = parts.next_if(|part| part.parse::<usize>().is_ok()).map_or(Some(0), |part| part.parse().ok())?;

@@ -12,7 +12,7 @@ use super::net::{Net, Version};
 use super::onnx::{OnnxOptions, write_onnx};
 use super::open::open;
 use super::tensor_file::{TensorFile, write_tensors};
-use super::{blend, warn_of_findings};
+use super::{blend, warn_of_changed, warn_of_findings};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::family::{self, Inputs, Product};
@@ -29,7 +29,7 @@ pub(super) fn execute(action: &Action, inputs: &dyn Inputs, ctx: &Ctx) -> Result
     match action {
         Action::ReadWeights(params) => load(*params, inputs, ctx),
         Action::Blend(params) => mix(params, inputs, ctx),
-        Action::Heads(params) => change(Outcome::Heads, inputs, |net| keep_heads(net, params)),
+        Action::Heads(params) => change(Outcome::Heads, inputs, |net| keep_heads_with_warning(net, params, ctx)),
         Action::Fold(Fold { encoding, decode }) => change(Outcome::Fold, inputs, |net| net.fold(*encoding, *decode, ctx)),
         Action::Encode(Encode { encoding, decode }) => change(Outcome::Encode, inputs, |net| net.encode(*encoding, *decode, ctx)),
         Action::WriteWeights(params) => write(params, inputs),
@@ -92,6 +92,14 @@ pub fn keep_heads(net: &mut Net, heads: &Heads) -> Result<()> {
     net.keep_heads(policy.as_deref(), value.as_deref())
 }
 
+/// As [`keep_heads`]; warns where the heads that lc0 plays are not among them.
+fn keep_heads_with_warning(net: &mut Net, heads: &Heads, ctx: &Ctx) -> Result<()> {
+    let before = net.structure(Decode::default()).faults;
+    keep_heads(net, heads)?;
+    warn_of_changed(net, &before, ctx);
+    Ok(())
+}
+
 fn mix(params: &Blend, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
     let first = network(inputs, Role::Network)?;
     let mut others = Vec::new();
@@ -106,10 +114,13 @@ fn mix(params: &Blend, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
         let nets = std::iter::once(&first).chain(&others).map(|net| &**net);
         blend(&nets.zip(params.shares.iter().copied()).collect::<Vec<_>>(), params.encoding, params.decode, ctx)?
     };
+    let before = net.structure(Decode::default()).faults;
     for (part, number) in &params.grafts {
         let from = others.get(*number as usize - 1).ok_or_else(|| Error::new("a graft has no network: this is a bug in nnue"))?;
         net.graft(from, part)?;
     }
+    // A part of another net may be of another size.
+    warn_of_changed(&net, &before, ctx);
     let product = in_memory(net, Outcome::Blend)?;
     inputs.check_unchanged()?;
     Ok(product)

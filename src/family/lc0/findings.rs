@@ -1,10 +1,12 @@
-//! What is wrong with a net that lc0 loads without a word: sizes, values, encodings that its stated version does not know.
+//! What is wrong with a net that lc0 loads without a word: layers that are missing or of another size, values, a header that says something
+//! else, features that its stated version does not know.
+
+use std::fmt;
 
 use super::{
     layer::{Decode, Encoding, Layer},
     net::{Net, Version},
-    schema::Kind,
-    view::View,
+    schema::{ACTIVATION, DEFAULT_ACTIVATION, INPUT, Kind, NETWORK},
     wire::{Message, Value},
 };
 use crate::error::{Error, Result};
@@ -12,14 +14,80 @@ use crate::error::{Error, Result};
 /// What kind of fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
+    /// lc0 reads the file, and refuses to play it.
+    Refusal,
+    /// A layer or a block that lc0 takes for granted is missing or empty.
+    Missing,
     /// A layer has another number of elements than the rest of the net needs: lc0 reads beyond its end, or past its middle.
     Size,
-    /// NaN or infinities.
+    /// The header says what is not so.
+    Header,
+    /// The head that lc0 plays by itself is missing.
+    Head,
+    /// NaN or infinities, or what becomes one when lc0 computes with it.
     Value,
-    /// Releases that the net says it runs on decode layers wrongly.
+    /// Releases that the net says it runs on do not know everything in it.
     Version,
     /// Something that lc0 skips.
     Unknown,
+}
+
+impl Fault {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refusal => "refusal",
+            Self::Missing => "missing",
+            Self::Size => "size",
+            Self::Header => "header",
+            Self::Head => "head",
+            Self::Value => "value",
+            Self::Version => "version",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What comes of a fault when lc0 plays the net, from nothing to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Nothing, as long as no other heads are chosen.
+    None,
+    /// lc0 computes something else than was trained.
+    Wrong,
+    /// It computes with what happens to lie behind a layer, or crashes.
+    Overrun,
+    /// It computes with NaN or infinities.
+    NotANumber,
+    /// It crashes.
+    Crash,
+    /// It refuses the net.
+    Refused,
+}
+
+impl Effect {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Wrong => "wrong",
+            Self::Overrun => "overrun",
+            Self::NotANumber => "nan",
+            Self::Crash => "crash",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The same in words, after what is wrong.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::None | Self::Refused => "",
+            Self::Wrong => "; lc0 loads the net and computes something else",
+            Self::Overrun => "; lc0 reads beyond its end",
+            Self::NotANumber => "; lc0 computes with what is no number",
+            Self::Crash => "; lc0 crashes on the net",
+        }
+    }
 }
 
 /// One fault.
@@ -27,35 +95,46 @@ pub enum Fault {
 pub struct Finding {
     /// Its kind.
     pub fault: Fault,
+    /// What comes of it.
+    pub effect: Effect,
     /// Where and what, in a sentence without its period.
     pub what: String,
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What comes of a missing head is part of what is wrong.
+        let words = if self.fault == Fault::Head { "" } else { self.effect.words() };
+        write!(f, "{}{words}", self.what)
+    }
+}
+
 impl Net {
-    /// All faults that lc0 does not look for, in the order of the file.
+    /// All faults that lc0 does not look for when it reads the file: of the whole net, then in the order of lc0's layers.
     pub fn findings(&self, decode: Decode) -> Vec<Finding> {
         let mut found = Vec::new();
-        let mut add = |fault, what| found.push(Finding { fault, what });
-        if let Err(error) = self.check_version() {
-            add(Fault::Version, error.to_string());
+        let mut add = |fault, effect, what| found.push(Finding { fault, effect, what });
+        if let Some(words) = self.refusal_to_play(decode) {
+            add(Fault::Refusal, Effect::Refused, format!("lc0 refuses to play the net: {words}"));
         }
-        for layer in self.sizes(decode).into_iter().filter(|layer| !layer.fits()) {
-            let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
-            add(Fault::Size, format!("`{}` has {} elements, the net makes it {}", layer.path, layer.len, shape.join("×")));
+        // lc0 itself compares the version with its own alone.
+        match (self.check_version(), self.check_features()) {
+            (Err(error), _) | (Ok(()), Err(error)) => add(Fault::Version, Effect::None, error.to_string()),
+            (Ok(()), Ok(())) => {}
         }
-        for (name, heads, model) in self.uneven_heads(decode) {
-            add(Fault::Size, format!("`{name}` has {model} channels, which {heads} heads cannot share evenly"));
-        }
+        found.extend(self.structure(decode).faults);
+        let mut add = |fault, effect, what| found.push(Finding { fault, effect, what });
         if let Some(weights) = self.weights() {
             each_layer(weights, "", &mut |path, layer| {
-                if let Some(what) = odd_values(layer, decode) {
-                    add(Fault::Value, format!("`{path}` {what}"));
+                if let Some((what, effect)) = odd_values(layer, decode) {
+                    let effect = if self.is_played(path) { effect } else { Effect::None };
+                    add(Fault::Value, effect, format!("`{path}` {what}"));
                 }
             });
         }
         count_unknown(&self.message, "", &mut |path, count, bytes| {
             let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-            add(Fault::Unknown, format!("{place} has {count} records ({bytes} bytes) that lc0 skips"));
+            add(Fault::Unknown, Effect::None, format!("{place} has {count} records ({bytes} bytes) that lc0 skips"));
         });
         found
     }
@@ -69,10 +148,25 @@ impl Net {
         if stated.number() >= Version::LAYER_ENCODINGS.number() {
             return Ok(());
         }
-        match self.first_new_encoding() {
-            None => Ok(()),
-            Some((path, encoding)) => Err(Error::new(format!("`min_version` is {stated}, but `{path}` is stored as {encoding}"))
+        let Some((path, encoding)) = self.first_new_encoding() else { return Ok(()) };
+        let error = Error::new(format!("`min_version` is {stated}, but `{path}` is stored as {encoding}"));
+        Err(match Encoding::ALL.iter().any(|known| known.name() == encoding) {
+            true => error
                 .because(format!("lc0 before {} skips the encoding and loads such layers as zeros", Version::LAYER_ENCODINGS))
+                .help("raise it: `nnue convert IN OUT.pb.gz --fix-min-version`"),
+            false => error.because("no release of lc0 knows that encoding"),
+        })
+    }
+
+    /// Refuses a net with features, other than encodings of layers, that the version in its header does not know: older lc0 would not
+    /// notice them, and compute something else.
+    fn check_features(&self) -> Result<()> {
+        let stated = self.min_version();
+        let newest = self.features().into_iter().rev().max_by_key(|(_, version)| version.number());
+        match newest.filter(|(_, version)| stated.number() < version.number()) {
+            None => Ok(()),
+            Some((what, version)) => Err(Error::new(format!("`min_version` is {stated}, but {what} is of lc0 {version}"))
+                .because("older releases that it lets in do not know it, and do not say so")
                 .help("raise it: `nnue convert IN OUT.pb.gz --fix-min-version`")),
         }
     }
@@ -81,12 +175,10 @@ impl Net {
     pub fn first_new_encoding(&self) -> Option<(String, String)> {
         let mut first = None;
         if let Some(weights) = self.weights() {
-            each_layer(weights, "", &mut |path, layer| match layer.encoding() {
-                Ok(Encoding::Linear16) => {}
-                other if first.is_none() => {
-                    first = Some((path.to_owned(), other.map_or_else(|error| error.to_string(), |encoding| encoding.name().to_owned())));
+            each_layer(weights, "", &mut |path, layer| {
+                if first.is_none() && !matches!(layer.encoding(), Ok(Encoding::Linear16)) {
+                    first = Some((path.to_owned(), layer.shown_encoding()));
                 }
-                _ => {}
             });
         }
         first
@@ -94,45 +186,32 @@ impl Net {
 
     /// The least version that knows everything in this net, by the rules of its writers.
     pub fn needed_version(&self) -> Version {
-        let format = self.message.message("format").and_then(|format| format.message("network_format"));
-        let number = |name| format.and_then(|format| format.enumerated(name)).unwrap_or(0);
-        let minor = match number("input") {
+        let features = self.features().into_iter().map(|(_, version)| version);
+        let encodings = self.first_new_encoding().map(|_| Version::LAYER_ENCODINGS);
+        features.chain(encodings).fold(Version(0, 21, 0), |least, version| if version.number() > least.number() { version } else { least })
+    }
+
+    /// What of the header, after the fix-up, began with a version of lc0, and with which.
+    fn features(&self) -> Vec<(String, Version)> {
+        let format = self.format();
+        let number = |name| format.enumerated(name).unwrap_or(0);
+        let (input, network) = (number("input"), number("network"));
+        let (activation, smolgen, ffn) = (number("default_activation"), number("smolgen_activation"), number("ffn_activation"));
+        let since = match input {
             2 | 3 => 25,
             4 | 132 => 26,
             5 | 133 => 27,
-            _ => 21,
+            _ => 0,
         };
-        let needs = [
-            (self.message.has("onnx_model"), 28),
-            (number("default_activation") == 1, 29),
-            (matches!(number("network"), 6 | 7 | 134) || number("ffn_activation") != 0 || number("smolgen_activation") != 0, 30),
-            (self.first_new_encoding().is_some(), Version::LAYER_ENCODINGS.1),
+        let features = [
+            (since > 0, INPUT.show(input), since),
+            (self.message.has("onnx_model"), "an ONNX model".to_owned(), 28),
+            (activation == 1, DEFAULT_ACTIVATION.show(activation), 29),
+            (matches!(network, 6 | 7 | 134), NETWORK.show(network), 30),
+            (ffn != 0, format!("{} as `ffn_activation`", ACTIVATION.show(ffn)), 30),
+            (smolgen != 0, format!("{} as `smolgen_activation`", ACTIVATION.show(smolgen)), 30),
         ];
-        Version(0, needs.into_iter().filter(|need| need.0).fold(minor, |minor, need| minor.max(need.1)), 0)
-    }
-
-    fn uneven_heads(&self, decode: Decode) -> Vec<(String, u32, usize)> {
-        let Ok(tensors) = self.tensors(View::Raw, decode) else { return Vec::new() };
-        let weights = self.weights();
-        let queries = tensors.tensors.iter().filter(|tensor| tensor.name.ends_with(".mha.q_b"));
-        let heads_of = |name: &str| {
-            let (parent, count) = match name.split_once("pol_encoder.") {
-                Some((path, _)) => (path, "pol_headcount"),
-                None => ("", "headcount"),
-            };
-            let mut message = weights?;
-            for part in parent.split('.').filter(|part| !part.is_empty()) {
-                message = message.message(part)?;
-            }
-            Some(message.u32(count).unwrap_or(0))
-        };
-        queries
-            .filter_map(|tensor| {
-                let heads = heads_of(&tensor.name)?;
-                let even = tensor.len.checked_rem(heads as usize) == Some(0);
-                (!even).then(|| (tensor.name.clone(), heads, tensor.len))
-            })
-            .collect()
+        features.into_iter().filter(|feature| feature.0).map(|(_, what, minor)| (what, Version(0, minor, 0))).collect()
     }
 }
 
@@ -148,17 +227,17 @@ pub(super) fn each_layer<'a>(message: &'a Message, path: &str, sink: &mut dyn Fn
     }
 }
 
-/// What is odd about a layer's values. LINEAR16 is finite where its ends are, so only halves and floats are looked through.
-fn odd_values(layer: Layer<'_>, decode: Decode) -> Option<String> {
+/// What is odd about a layer's values, and what comes of it. LINEAR16 is finite where its ends are, so only halves and floats are looked through.
+fn odd_values(layer: Layer<'_>, decode: Decode) -> Option<(String, Effect)> {
     let encoding = layer.encoding_for(decode).ok()?;
     let params = layer.params();
     if !params.len().is_multiple_of(encoding.size()) {
-        return Some(format!("has {} bytes, not a whole number of elements", params.len()));
+        return Some((format!("has {} bytes, not a whole number of elements", params.len()), Effect::None));
     }
     if encoding == Encoding::Linear16 {
         let (min, max) = (layer.min(), layer.max());
-        let finite = min.is_finite() && max.is_finite() && (decode == Decode::Lc0V033 || (max - min).is_finite());
-        return (!finite).then(|| format!("ranges from {min} to {max}: its values are not all numbers"));
+        let finite = min.is_finite() && max.is_finite() && !layer.is_too_wide(decode);
+        return (!finite).then(|| (format!("ranges from {min} to {max}: its values are not all numbers"), Effect::NotANumber));
     }
     let mut at = 0;
     let mut bad = None;
@@ -169,7 +248,7 @@ fn odd_values(layer: Layer<'_>, decode: Decode) -> Option<String> {
         at += block.len();
         Ok(())
     });
-    scanned.ok().and(bad).map(|(at, value)| format!("has {value} as element {at}"))
+    scanned.ok().and(bad).map(|(at, value)| (format!("has {value} as element {at}"), Effect::NotANumber))
 }
 
 fn count_unknown(message: &Message, path: &str, sink: &mut dyn FnMut(&str, usize, usize)) {

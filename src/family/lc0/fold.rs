@@ -35,6 +35,8 @@ pub struct Folded<'a> {
     plain: bool,
 }
 
+/// Fields of a block.
+const LAYERS: [&str; 6] = ["weights", "biases", "bn_means", "bn_stddivs", "bn_gammas", "bn_betas"];
 const EPSILON: f32 = 1e-5;
 
 impl<'a> Folded<'a> {
@@ -77,15 +79,74 @@ impl<'a> Folded<'a> {
         self.biases
     }
 
+    /// What the block holds, with the names of the fields.
+    pub fn layers(&self) -> impl Iterator<Item = (&'static str, Layer<'a>)> {
+        LAYERS.iter().filter_map(|name| Some((*name, Layer::find(self.block, name)?)))
+    }
+
     fn layer(&self, name: &str) -> Result<Vec<f32>> {
         Layer::find(self.block, name).map_or(Ok(Vec::new()), |layer| layer.values(self.decode))
+    }
+
+    /// Whether a variance makes lc0 take the root of a number below zero.
+    pub fn is_without_root(variance: f32) -> bool {
+        variance + EPSILON < 0.0
     }
 
     /// The folded values of a part.
     ///
     /// # Errors
-    /// When the memory does not suffice.
+    /// When the memory does not suffice, and when numbers become something that is none: lc0 would compute with NaN or infinities.
     pub fn values(&self, part: Part) -> Result<Vec<f32>> {
+        let vectors = self.vectors()?;
+        let values = match part {
+            Part::Biases => vectors.biases,
+            Part::Weights => {
+                let mut weights = self.layer("weights")?;
+                let inputs = weights.len() / self.biases.max(1);
+                if inputs > 0 {
+                    for (row, gamma) in weights.chunks_exact_mut(inputs).zip(&vectors.gammas).take(self.biases) {
+                        row.iter_mut().for_each(|weight| *weight *= gamma);
+                    }
+                }
+                weights
+            }
+        };
+        match odd(&values) {
+            Some((at, value)) if self.is_of_numbers()? => {
+                Err(Error::new(format!("folding its batch norm makes {value} of element {at} of `{}`", part.name()))
+                    .because("a variance is below zero, or a product too large for single precision"))
+            }
+            _ => Ok(values),
+        }
+    }
+
+    /// What folding makes of the vectors that is no number, although all in the block are; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When the memory does not suffice.
+    pub fn odd_vector(&self) -> Result<Option<String>> {
+        if !self.is_folded() {
+            return Ok(None);
+        }
+        let vectors = self.vectors()?;
+        let found = odd(&vectors.gammas).map(|found| ("factor", found)).or_else(|| odd(&vectors.biases).map(|found| ("bias", found)));
+        let Some((what, (at, value))) = found else { return Ok(None) };
+        Ok(self.is_of_numbers()?.then(|| format!("makes {value} the {what} of output {at}")))
+    }
+
+    /// Whether all values of the block are numbers.
+    fn is_of_numbers(&self) -> Result<bool> {
+        for (_, layer) in self.layers() {
+            if odd(&layer.values(self.decode)?).is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the weights are multiplied with, and the biases.
+    fn vectors(&self) -> Result<Vectors> {
         let (mut gammas, mut betas) = (self.layer("bn_gammas")?, self.layer("bn_betas")?);
         let (mut means, mut biases) = (self.layer("bn_means")?, self.layer("biases")?);
         if betas.is_empty() {
@@ -100,20 +161,20 @@ impl<'a> Folded<'a> {
             gammas[at] *= 1.0 / (variance + EPSILON).sqrt();
             means[at] -= biases[at];
         }
-        match part {
-            Part::Biases => Ok((0..self.biases).map(|at| -gammas[at] * means[at] + betas[at]).collect()),
-            Part::Weights => {
-                let mut weights = self.layer("weights")?;
-                let inputs = weights.len() / self.biases.max(1);
-                if inputs > 0 {
-                    for (row, gamma) in weights.chunks_exact_mut(inputs).zip(&gammas).take(self.biases) {
-                        row.iter_mut().for_each(|weight| *weight *= gamma);
-                    }
-                }
-                Ok(weights)
-            }
-        }
+        let biases = (0..self.biases).map(|at| -gammas[at] * means[at] + betas[at]).collect();
+        Ok(Vectors { gammas, biases })
     }
+}
+
+/// A batch norm on its way into a convolution.
+struct Vectors {
+    gammas: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+/// The first value that is no number, and where it is.
+fn odd(values: &[f32]) -> Option<(usize, f32)> {
+    values.iter().position(|value| !value.is_finite()).map(|at| (at, values[at]))
 }
 
 #[cfg(test)]
@@ -147,6 +208,33 @@ mod tests {
             assert!(Folded::of(&block(layers), Decode::Lc0V033).is_err(), "{layers:?}");
         }
         assert!(!Folded::of(&block(&[("weights", weights), ("biases", &[0.0; 2])]), Decode::Lc0V033).unwrap().is_folded());
+    }
+
+    #[test]
+    fn what_becomes_no_number_is_refused() {
+        let odd = |variance: f32, gamma: f32, mean: f32| {
+            let vectors: [(&str, &[f32]); 5] = [
+                ("weights", &[1.0; 4]),
+                ("bn_means", &[0.0, mean]),
+                ("bn_stddivs", &[1.0, variance]),
+                ("bn_gammas", &[1.0, gamma]),
+                ("bn_betas", &[0.0; 2]),
+            ];
+            let block = block(&vectors);
+            let folded = Folded::of(&block, Decode::Lc0V033).unwrap();
+            let failed = [Part::Weights, Part::Biases].map(|part| folded.values(part).err().map(|error| error.message().to_owned()));
+            (failed, folded.odd_vector().unwrap())
+        };
+        assert_eq!(odd(0.5, 1.0, 0.5), ([None, None], None));
+        // The epsilon that lc0 adds is more than this one lacks.
+        assert_eq!(odd(-0.5e-5, 1.0, 0.5), ([None, None], None));
+        let ([weights, biases], words) = odd(-0.5, 1.0, 0.5);
+        assert_eq!(weights.unwrap(), "folding its batch norm makes NaN of element 2 of `weights`");
+        assert_eq!(biases.unwrap(), "folding its batch norm makes NaN of element 1 of `biases`");
+        assert_eq!(words.unwrap(), "makes NaN the factor of output 1");
+        let ([weights, biases], words) = odd(1.0, 2e20, 2e20);
+        assert_eq!((weights, words.unwrap()), (None, "makes -inf the bias of output 1".to_owned()));
+        assert!(biases.unwrap().contains("-inf of element 1"));
     }
 
     proptest! {

@@ -83,8 +83,17 @@ impl<'a> Layer<'a> {
     /// # Errors
     /// lc0's words, where the number is none of an encoding.
     pub fn encoding(self) -> Result<Encoding> {
-        let number = self.0.enumerated("encoding").unwrap_or(Encoding::Linear16.number());
-        Encoding::of_number(number).ok_or_else(|| Error::new(format!("Unknown layer encoding {}", LAYER_ENCODING.show(number))))
+        Encoding::of_number(self.encoding_number()).ok_or_else(|| Error::new(format!("Unknown layer encoding {}", self.shown_encoding())))
+    }
+
+    fn encoding_number(self) -> i32 {
+        self.0.enumerated("encoding").unwrap_or(Encoding::Linear16.number())
+    }
+
+    /// The encoding's name; lc0's word for it, where it is one that nobody knows.
+    pub fn shown_encoding(self) -> String {
+        let number = self.encoding_number();
+        Encoding::of_number(number).map_or_else(|| LAYER_ENCODING.show(number), |encoding| encoding.name().to_owned())
     }
 
     /// The encoding that a release takes the layer for.
@@ -93,6 +102,13 @@ impl<'a> Layer<'a> {
     /// Those of [`Self::encoding`].
     pub fn encoding_for(self, decode: Decode) -> Result<Encoding> {
         if decode == Decode::Lc0V032 { Ok(Encoding::Linear16) } else { self.encoding() }
+    }
+
+    /// Whether the formula makes something else than numbers of a range whose ends are numbers: its length is infinite.
+    pub fn is_too_wide(self, decode: Decode) -> bool {
+        let (min, max) = (self.min(), self.max());
+        let is_stored = min.is_finite() && max.is_finite() && self.count(decode).is_ok_and(|count| count > 0);
+        is_stored && decode == Decode::Lc0V032 && !(max - min).is_finite()
     }
 
     /// How many elements there are: a left-over byte is none.

@@ -5,8 +5,9 @@
 //!                                    ↘ edit, encode, fold, blend → write
 //! ```
 //!
-//! * [`Net::read`] takes what lc0 takes and refuses what lc0 refuses, in lc0's words. What lc0 does not look at (sizes, NaN, encodings that
-//!   the stated version does not know) is told by [`Net::findings`].
+//! * [`Net::read`] takes what lc0 takes and refuses what lc0 refuses, in lc0's words. What lc0 does not look at (layers that are missing,
+//!   sizes, NaN, a header that says something else, features that the stated version does not know) is told by [`Net::findings`], and what
+//!   comes of it in a release by [`Net::verdict`].
 //! * A net holds the file as it is. Layers are carried as stored bytes and only encoded when their floats change; an untouched net is
 //!   written back byte for byte.
 //! * In a build a net passes through the stages of [`crate::stage::lc0`]: `plan` makes them, `execute` runs them.
@@ -39,6 +40,7 @@ mod source;
 mod tensor_file;
 mod text;
 mod unpack;
+mod verdict;
 mod view;
 pub mod wire;
 mod write;
@@ -50,7 +52,7 @@ pub use describe::{Description, Entry, Fixed, Found, Part, Release, Size};
 pub use diff::{FieldDiff, LayerDiff, NetDiff, diff};
 pub(crate) use execute::Value;
 pub use execute::{edit_header, keep_heads};
-pub use findings::{Fault, Finding};
+pub use findings::{Effect, Fault, Finding};
 pub use fixup::Change;
 pub use layer::{Decode, Encoded, Encoding, Layer, encode, is_linear16_stable};
 pub use net::{Net, Version};
@@ -63,6 +65,7 @@ pub use sniff::{Sniffed, sniff};
 pub(crate) use source::Lc0;
 pub use tensor_file::{TensorFile, is_lc0_tensors, read_tensors, write_tensors};
 pub use text::{read_text, text_version};
+pub use verdict::Verdict;
 pub use view::{Tensor, Tensors, View};
 
 use crate::ctx::Ctx;
@@ -70,11 +73,22 @@ use crate::ctx::Ctx;
 /// Most faults that are told one by one.
 const SHOWN: usize = 5;
 
-/// Warns of what lc0 does not look for in a network.
+/// Warns of what lc0 does not look for in a network, the worst first.
 pub fn warn_of_findings(net: &Net, decode: Decode, ctx: &Ctx) {
-    let findings = net.findings(decode);
+    warn_of(net.findings(decode), ctx);
+}
+
+/// Warns of what has become missing or false in a network that was changed: `before` are the faults of its structure that it had.
+fn warn_of_changed(net: &Net, before: &[Finding], ctx: &Ctx) {
+    let mut findings = net.structure(Decode::default()).faults;
+    findings.retain(|finding| !before.contains(finding));
+    warn_of(findings, ctx);
+}
+
+fn warn_of(mut findings: Vec<Finding>, ctx: &Ctx) {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.effect));
     for finding in findings.iter().take(SHOWN) {
-        ctx.warn(&finding.what);
+        ctx.warn(finding.to_string());
     }
     if findings.len() > SHOWN {
         ctx.warn(format!("{} more of the kind; `nnue inspect` shows all", findings.len() - SHOWN));

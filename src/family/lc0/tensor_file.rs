@@ -19,7 +19,7 @@ use super::{
     layer::{Decode, Encoding, Layer, encode},
     net::Net,
     schema::{Kind, LAYER, NET},
-    view::{Tensors, View},
+    view::{Tensor, Tensors, View},
     wire::{Message, Slice, Value},
 };
 use crate::{
@@ -53,10 +53,11 @@ const MAX_SKELETON: u64 = 16 << 20;
 /// Writes a view. Tensors have their shape where the net's sizes fit together, else one dimension.
 ///
 /// # Errors
-/// Those of [`Net::tensors`] and of `out`; on cancellation.
+/// Those of [`Net::tensors`] and of `out`; when what is stored are numbers, and a tensor would hold something else; on cancellation.
 pub fn write_tensors(out: &mut dyn Write, net: &Net, view: View, decode: Decode, file: TensorFile, ctx: &Ctx) -> Result<()> {
     net.check_has_layers()?;
     let tensors = net.tensors(view, decode)?;
+    tensors.tensors.iter().try_for_each(Tensor::check_range)?;
     let shapes = net.shapes(decode);
     let metadata = metadata(net, &tensors, view, decode, ctx)?;
     let mut list: Vec<TensorOut<'_>> = Vec::with_capacity(tensors.tensors.len());

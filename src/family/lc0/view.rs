@@ -15,6 +15,7 @@ use super::{
     layer::{Decode, Layer, write_floats},
     net::Net,
     schema::{Kind, WEIGHTS},
+    sizes::{TOP_POLICY, TOP_VALUE},
     wire::{Message, Value},
 };
 pub use crate::words::View;
@@ -44,22 +45,47 @@ impl<'a> Tensor<'a> {
     /// All values.
     ///
     /// # Errors
-    /// When the memory does not suffice.
+    /// When the memory does not suffice, and when folding a batch norm makes something that is no number.
     pub fn values(&self) -> Result<Vec<f32>> {
         match &self.data {
             Data::Layer(layer) => layer.values(self.decode),
-            Data::Folded(folded, part) => folded.values(*part),
+            Data::Folded(folded, part) => folded.values(*part).map_err(|error| self.named(error)),
         }
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.context(format!("`{}` cannot be made", self.name))
+    }
+
+    /// Refuses to write values that are none although everything that is stored is a number: those of a range that is too wide for the
+    /// formula. (What batch norms do to numbers is looked at where they are folded.)
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_range(&self) -> Result<()> {
+        let wide = match &self.data {
+            Data::Layer(layer) => layer.is_too_wide(self.decode).then(|| (self.source.clone(), *layer)),
+            Data::Folded(folded, part) => {
+                let block = self.source.trim_end_matches(part.name());
+                let found = folded.layers().find(|(_, layer)| layer.is_too_wide(self.decode));
+                found.map(|(name, layer)| (format!("{block}{name}"), layer))
+            }
+        };
+        let Some((path, layer)) = wide else { return Ok(()) };
+        let (min, max) = (layer.min(), layer.max());
+        Err(Error::new(format!("the range of `{path}`, {min} to {max}, is too wide for the formula of `{}`", self.decode))
+            .because("it makes infinities of numbers")
+            .help("decode the network as `lc0-0.33`"))
     }
 
     /// Writes the values, little-endian.
     ///
     /// # Errors
-    /// Those of `out`, and when the memory does not suffice.
+    /// Those of `out` and of [`Self::values`].
     pub fn write(&self, out: &mut dyn Write) -> Result<()> {
         match &self.data {
             Data::Layer(layer) => layer.each_block(self.decode, &mut |block| write_floats(out, block)),
-            Data::Folded(folded, part) => write_floats(out, &folded.values(*part)?),
+            Data::Folded(..) => write_floats(out, &self.values()?),
         }
     }
 
@@ -99,7 +125,7 @@ impl Net {
     pub fn tensors(&self, view: View, decode: Decode) -> Result<Tensors<'_>> {
         let empty = &EMPTY;
         let weights = self.weights().unwrap_or(empty);
-        let mut builder = Builder { out: Tensors::default(), decode };
+        let mut builder = Builder { out: Tensors::default(), decode, only_refusals: false };
         match view {
             View::Raw => builder.raw(weights, "")?,
             View::Legacy => {
@@ -115,6 +141,14 @@ impl Net {
             }
         }
         Ok(builder.out)
+    }
+
+    /// Why lc0 cannot make the tensors of a net, in its words. A batch norm that does not fit its block is no reason to it.
+    pub(super) fn refusal_of_tensors(&self, decode: Decode) -> Option<String> {
+        let weights = self.weights().unwrap_or(&EMPTY);
+        let mut builder = Builder { out: Tensors::default(), decode, only_refusals: true };
+        let made = builder.body(weights).and_then(|()| builder.policy_heads(weights)).and_then(|()| builder.value_heads(weights));
+        made.err().map(|error| error.message().to_owned())
     }
 }
 
@@ -160,6 +194,8 @@ pub(super) const VALUE_HEADS: [(&str, &str); 3] = [("winner", "winner"), ("q", "
 struct Builder<'a> {
     out: Tensors<'a>,
     decode: Decode,
+    /// Whether to pass over what lc0 does not refuse, but reads beyond the end of.
+    only_refusals: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -189,7 +225,15 @@ impl<'a> Builder<'a> {
     fn conv(&mut self, message: &'a Message, field: &str, name: &str, source: &str) -> Result<()> {
         let Some(block) = message.message(field) else { return Ok(()) };
         let (name, source) = (format!("{name}{field}."), format!("{source}{field}."));
-        let folded = Folded::of(block, self.decode).map_err(|error| error.context(format!("the block `{source}*` cannot be folded")))?;
+        // Of these lc0 has words of its own.
+        for layer in CONV.iter().filter_map(|field| Layer::find(block, field)) {
+            layer.encoding_for(self.decode)?;
+        }
+        let folded = match Folded::of(block, self.decode) {
+            Ok(folded) => folded,
+            Err(_) if self.only_refusals => return Ok(()),
+            Err(error) => return Err(error.context(format!("the block `{source}*` cannot be folded"))),
+        };
         if !folded.is_folded() {
             return self.layers(block, &CONV, &name, &source);
         }
@@ -264,7 +308,7 @@ impl<'a> Builder<'a> {
 
     fn policy_heads(&mut self, weights: &'a Message) -> Result<()> {
         let group = weights.message("policy_heads");
-        if group.is_none() && !["policy", "policy1", "ip_pol_w"].iter().any(|field| weights.has(field)) {
+        if group.is_none() && !TOP_POLICY.iter().any(|field| weights.has(field)) {
             return Err(Error::new("Could not find valid policy head weights."));
         }
         for (name, field) in POLICY_HEADS {
@@ -313,7 +357,7 @@ impl<'a> Builder<'a> {
 
     fn value_heads(&mut self, weights: &'a Message) -> Result<()> {
         let group = weights.message("value_heads");
-        if group.is_none() && !weights.has("value") && !weights.has("ip_val_w") {
+        if group.is_none() && !TOP_VALUE.iter().any(|field| weights.has(field)) {
             return Err(Error::new("Could not find valid value head weights."));
         }
         for (name, field) in VALUE_HEADS {

@@ -92,12 +92,19 @@ impl Graph<'_> {
         Ok(Body { flow, channels: size })
     }
 
-    /// What the embedding gets for each square, and how many numbers.
-    fn embedding_input(&mut self, body: &Body, tower: bool) -> Result<(String, usize)> {
-        let position = self.format_number("input_embedding");
-        if !tower && position != PE_MAP && position != PE_DENSE {
+    /// Encoders without a tower below them must know how positions are embedded.
+    pub(super) fn check_embedding(&self) -> Result<()> {
+        let is_known = matches!(self.format_number("input_embedding"), PE_MAP | PE_DENSE);
+        if self.encoders > 0 && !self.weights.has("residual") && !is_known {
             return Err(Error::new("Attention body missing input embedding."));
         }
+        Ok(())
+    }
+
+    /// What the embedding gets for each square, and how many numbers.
+    fn embedding_input(&mut self, body: &Body, tower: bool) -> Result<(String, usize)> {
+        self.check_embedding()?;
+        let position = self.format_number("input_embedding");
         let flow = self.transpose("/attn_body/transpose", &body.flow, &[0, 2, 3, 1]);
         if tower {
             let flow = self.reshape("/attn_body/reshape", &flow, "/const/att_body_shape", &[-1, body.channels as i64]);

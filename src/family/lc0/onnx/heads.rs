@@ -3,7 +3,7 @@
 use super::{Activation, Graph, body::Body, proto::Attribute, tables};
 use crate::{
     error::{Error, Result},
-    family::lc0::sizes::MOVES,
+    family::lc0::sizes::{MOVES, USED_POLICY_PLANES},
 };
 
 const CLASSICAL: i32 = 1;
@@ -60,8 +60,8 @@ impl Graph<'_> {
                 let (flow, channels) = self.conv("/policy/conv1", &body.flow, &format!("{prefix}policy1"), body.channels, 3)?;
                 let flow = self.activate("/policy/conv1", &flow, self.activation);
                 let (flow, planes) = self.conv("/policy/conv2", &flow, &format!("{prefix}policy"), channels, 3)?;
-                if planes < 73 {
-                    return Err(Error::new(format!("the policy has {planes} planes, 73 are needed")));
+                if planes < USED_POLICY_PLANES {
+                    return Err(Error::new(format!("the policy has {planes} planes, {USED_POLICY_PLANES} are needed")));
                 }
                 let flow = self.reshape("/policy/reshape", &flow, "/const/policy_shape", &[-1, 64 * planes as i64]);
                 self.gather(&flow, &tables::convolution_map());

@@ -13,7 +13,8 @@ use std::io::Write;
 use super::{
     layer::Decode,
     net::Net,
-    schema::{DATA_TYPE, NETWORK, POLICY, VALUE},
+    schema::DATA_TYPE,
+    verdict::unknown_format,
     view::{Tensor, Tensors, View},
     wire::Message,
 };
@@ -61,6 +62,16 @@ pub fn write_onnx(out: &mut dyn Write, net: &Net, options: &OnnxOptions, decode:
     let mut out = std::io::BufWriter::with_capacity(1 << 20, out);
     graph.model.write(&mut out, ctx)?;
     out.flush().map_err(|error| Error::new("cannot write the model").because(error))
+}
+
+/// Why lc0's converter makes no model of a net that its other backends play, in its words.
+pub(super) fn refusal(net: &Net, decode: Decode) -> Option<String> {
+    if net.message().has("onnx_model") {
+        return None;
+    }
+    let options = OnnxOptions::default();
+    let checked = Graph::of(net, &options, decode).and_then(|graph| graph.check_heads().and_then(|()| graph.check_embedding()));
+    checked.err().map(|error| error.message().to_owned())
 }
 
 /// Refuses to give a model as it is where another one was asked for.
@@ -137,16 +148,8 @@ impl<'a> Graph<'a> {
         let weights = net.weights().ok_or_else(|| Error::new("The network doesn't have weights."))?;
         let format = net.format();
         let number = |name: &str| format.enumerated(name).unwrap_or(0);
-        let unsupported =
-            |what: &str, name: String| Err(Error::new(format!("{what} format {name} is not supported by the ONNX converter.")));
-        if !matches!(number("network"), 3 | 4 | 6 | 7) {
-            return unsupported("Network", NETWORK.show(number("network")));
-        }
-        if !matches!(number("policy"), 1..=3) {
-            return unsupported("Policy", POLICY.show(number("policy")));
-        }
-        if !matches!(number("value"), 1 | 2) {
-            return unsupported("Value", VALUE.show(number("value")));
+        if let Some(format) = unknown_format(&format) {
+            return Err(Error::new(format!("{format} is not supported by the ONNX converter.")));
         }
         let tensors = net.tensors(View::Multi, decode)?;
         let activation = if number("default_activation") == 1 { Activation::Mish } else { Activation::Relu };

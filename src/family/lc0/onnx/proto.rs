@@ -270,6 +270,9 @@ impl Initializer<'_> {
     fn write(&self, out: &mut dyn Write, numbers: OnnxType) -> Result<()> {
         let named = |error: Error| error.context(format!("`{}` cannot be written", self.name));
         let failed = |error| Error::new("cannot write the model").because(error);
+        if let Data::Tensor(tensor) | Data::Single(tensor) | Data::Transposed(tensor, ..) = &self.data {
+            tensor.check_range()?;
+        }
         match &self.data {
             Data::Int32(values) => out.write_all(&packed(values, |value| value.to_le_bytes().to_vec())).map_err(failed),
             Data::Int64(values) => out.write_all(&packed(values, |value| value.to_le_bytes().to_vec())).map_err(failed),
