@@ -191,3 +191,37 @@ fn options_change_what_is_written() {
     assert_eq!(report["version"], "0.33.0");
     assert_eq!(nnue(&["convert", text(&source), "out.ckpt", "--view", "raw"]).status.code(), Some(2));
 }
+
+#[test]
+fn what_lc0_would_do_is_said_before() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| golden.join("public/nets").join(name);
+    let target = folder.path().join("out.pb");
+    for (name, verdict, words) in [
+        ("old-attn-no-smolgen-w.pb.gz", "crash", "crashes on it: `smolgen_w` is missing"),
+        ("no-policy.pb.gz", "refused", "refuses it: Could not find valid policy head weights."),
+        ("layer-extreme-ranges.pb.gz", "nan", "computes with NaN: `value.bn_betas` ranges from"),
+        ("multihead-no-vanilla.pb.gz", "wrong", "loads it wrongly: there is no policy head `vanilla`"),
+        ("old-ab-legacy.pb.gz", "overrun", "its converter to ONNX refuses it: Attention body missing input embedding."),
+        ("se-conv-wdl-mlh.pb.gz", "loads", "loads it\n"),
+    ] {
+        let report: Json = serde_json::from_slice(&nnue(&["inspect", text(&at(name)), "--json"]).stdout).unwrap();
+        assert_eq!(report["lc0"]["net"]["releases"][1]["verdict"], verdict, "{name}");
+        let shown = String::from_utf8(nnue(&["inspect", text(&at(name))]).stdout).unwrap();
+        assert!(shown.contains(words), "{name}: {shown}");
+    }
+    let warns = |name: &str, options: &[&str], words: &[&str]| {
+        let source = at(name);
+        let output = nnue(&[&["convert", text(&source), text(&target)], options].concat());
+        let shown = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ ", " ");
+        assert!(output.status.success() && words.iter().all(|words| shown.contains(words)), "{name}: {shown}");
+    };
+    warns("old-attn-no-smolgen-w.pb.gz", &[], &["`smolgen_w` is missing; lc0 crashes on the net"]);
+    warns("wire-repeated-append.pb.gz", &[], &["`residual.1.conv1` is missing; lc0 crashes on the net"]);
+    warns("no-value.pb.gz", &[], &["lc0 refuses to play the net: Could not find valid value head weights."]);
+    let heads = ["--policy-heads", "soft", "--value-heads", "q"];
+    warns("multihead-shared.pb.gz", &heads, &["there is no policy head `vanilla`", "there is no value head `winner`"]);
+    let output = nnue(&["convert", text(&at("layer-extreme-ranges.pb.gz")), "out.npz", "--decode", "lc0-0.32"]);
+    assert!(output.status.code() == Some(1) && String::from_utf8_lossy(&output.stderr).contains("too wide"), "{output:?}");
+}

@@ -622,3 +622,13 @@ fn content(kind: &str, size: usize) -> Vec<u8> {
         other => panic!("{other}"),
     }
 }
+
+#[test]
+fn a_build_that_leaves_out_the_heads_that_lc0_plays_warns() {
+    let manifest = "[net.a]\nsource = \"multihead-shared.pb.gz\"\noutputs = [\"a.pb.gz\"]\n\
+                    heads = { policy = [\"soft\"], value = [\"q\"] }\n";
+    let Some(project) = project(&["multihead-shared.pb.gz"], manifest) else { return };
+    let output = project.nnue(&["build"]).ok();
+    let shown = output.err.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ ", " ");
+    assert!(shown.contains("there is no policy head `vanilla`") && shown.contains("there is no value head `winner`"), "{shown}");
+}
