@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use nnue::internals::ctx::Ctx;
+use nnue::internals::family::lc0::schema;
+use nnue::internals::family::lc0::wire::{Message, Value};
 use nnue::internals::family::lc0::{
     Decode, Effect, Encoding, Fault, Finding, Net, OnnxOptions, TensorFile, Version, View, write_onnx, write_tensors,
 };
@@ -159,6 +161,18 @@ fn what_is_missing_is_found() {
     let without = broken::without(&read(&folder, "multihead-shared.pb.gz"), "policy_heads");
     assert_eq!(without.verdict(OLD).why.as_deref(), Some(words));
     finding(&without, words);
+}
+
+#[test]
+fn a_net_of_empty_blocks_has_as_many_faults_as_can_be_read() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let mut net = read(&golden.join("public"), "se-conv-wdl-mlh.pb.gz");
+    let weights = net.message_mut().message_mut("weights").unwrap();
+    (0..5000).for_each(|_| weights.push("residual", Value::Message(Message::new(&schema::RESIDUAL))));
+    let found = net.findings(OLD);
+    assert_eq!(found.len(), 1000);
+    assert!(found[999].what.ends_with("there are more faults than are listed"), "{}", found[999].what);
+    assert_eq!(net.verdict(OLD).effect, Effect::Crash);
 }
 
 #[test]

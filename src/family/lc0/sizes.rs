@@ -59,6 +59,9 @@ const WDL: i32 = 2;
 /// Number of `moves_left`.
 const PLIES: i32 = 1;
 
+/// Faults of a net's structure that are told.
+const MOST_FAULTS: usize = 1000;
+
 /// Fields of the top level that make a policy head where there is no group of them.
 pub(super) const TOP_POLICY: [&str; 3] = ["policy", "policy1", "ip_pol_w"];
 /// The same of a value head.
@@ -180,7 +183,14 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, fault: Fault, effect: Effect, what: String) {
         let effect = if self.played { effect } else { Effect::None };
-        self.out.faults.push(Finding { fault, effect, what });
+        match self.out.faults.len() {
+            // A file of empty blocks has more of them than anyone reads.
+            MOST_FAULTS.. => {}
+            count if count + 1 == MOST_FAULTS => {
+                self.out.faults.push(Finding { fault, effect, what: format!("{what}, and there are more faults than are listed") });
+            }
+            _ => self.out.faults.push(Finding { fault, effect, what }),
+        }
     }
 
     fn missing(&mut self, message: &Message, path: &str, name: &str, effect: Effect) {
