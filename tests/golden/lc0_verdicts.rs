@@ -254,13 +254,14 @@ fn variances_below_zero_are_found_and_never_folded() {
     named(write_onnx(&mut Vec::new(), &net, &OnnxOptions::default(), NEW, &ctx));
     named(net.clone().fold(Some(Encoding::Float32), NEW, &ctx));
     write_tensors(&mut Vec::new(), &net, View::Raw, NEW, TensorFile::Npz, &ctx).unwrap();
-    // The formula of 0.32 makes infinities of a range whose ends are numbers.
+    // The formula of 0.32 makes infinities of a range whose ends are numbers: a view shows what that release computes with.
     let extreme = read(&folder, "layer-extreme-ranges.pb.gz");
     for view in View::ALL.iter().copied() {
         write_tensors(&mut Vec::new(), &extreme, view, NEW, TensorFile::Npz, &ctx).unwrap();
-        let error = write_tensors(&mut Vec::new(), &extreme, view, OLD, TensorFile::Npz, &ctx).unwrap_err();
-        assert!(error.message().contains("`value.bn_"), "{}", error.message());
+        write_tensors(&mut Vec::new(), &extreme, view, OLD, TensorFile::Npz, &ctx).unwrap();
     }
+    let error = write_onnx(&mut Vec::new(), &extreme, &OnnxOptions::default(), OLD, &ctx).unwrap_err();
+    assert!(error.to_string().contains("`value.bn_"), "{error}");
 }
 
 #[test]
