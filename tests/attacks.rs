@@ -152,6 +152,9 @@ fn no_format_reader_can_start_a_process_or_write_a_file() {
                 visit(&path, seen);
                 continue;
             }
+            if path.ends_with("tests.rs") {
+                continue;
+            }
             let code = fs::read_to_string(&path).unwrap();
             let code = code.split("#[cfg(test)]").next().unwrap();
             for word in ["std::process", "process::Command", "fs::write", "File::create", "dlopen", "TcpStream"] {
