@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs every fuzz target for a share of the time, from the corpora of earlier runs, and adds a line a target to fuzz/LOG.md.
+# Runs every fuzz target for a share of the time, from the corpora of earlier runs, and adds a line a target to fuzz/LOG.md. Of each corpus the
+# inputs below 4 KiB are kept in the repository (fuzz/corpora.tar.xz), where the next machine begins.
 #
 # usage: fuzz/run.sh MINUTES [TARGET …]        (all targets; MINUTES of wall-clock time in all, one process)
 #
@@ -18,6 +19,9 @@ count=$(echo "$targets" | wc -w)
 seconds=$((minutes * 60 / count))
 [ "$seconds" -gt 0 ] || seconds=1
 failed=0
+if [ ! -d fuzz/corpus ] && [ -f fuzz/corpora.tar.xz ]; then
+    tar -xJf fuzz/corpora.tar.xz -C fuzz || exit 2
+fi
 for target in $targets; do
     corpus=fuzz/corpus/$target
     mkdir -p "$corpus"
@@ -41,4 +45,6 @@ for target in $targets; do
     cargo +nightly fuzz cmin "$target" "$corpus" -- -max_len=65536 > /dev/null 2>&1 || true
     echo "| $(date -u +%Y-%m-%d) | $target | $((seconds / 60)).$((seconds % 60 / 6)) | ${executions:-0} | $found |" | tee -a fuzz/LOG.md
 done
+(cd fuzz && find corpus -type f -size -4096c | LC_ALL=C sort |
+    tar --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=644 -cf - -T - | xz -9e > corpora.tar.xz)
 exit $failed

@@ -11,7 +11,7 @@ use nnue::internals::{
 fuzz_target!(|data: &[u8]| {
     let bytes = Bytes::from_vec(data.to_vec());
     let ctx = Ctx::silent();
-    let _ = (sniff(data), read_text(data), read_tensors(&bytes, &ctx));
+    let _ = (sniff(data), read_text(data), read_tensors(&bytes, None, &ctx));
     for net in [Net::read(&bytes), Net::read_embedded(&bytes, Decode::Lc0V033)].into_iter().flatten() {
         let mut written = Vec::new();
         net.write_pb(&mut written).unwrap();

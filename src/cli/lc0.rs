@@ -13,7 +13,7 @@ use crate::draw::scene::grouped;
 use crate::error::{Error, Result};
 use crate::family::lc0::{
     Decode, Description, Encoding, Form, Net, NetDiff, OnnxOptions, Part, TensorFile, View, blend, check_encoding, diff, edit_header,
-    keep_heads, open, sections as sections_of, warn_of_findings, write_onnx, write_tensors,
+    keep_heads, open, sections as sections_of, until_written, warn_of_findings, write_onnx, write_tensors,
 };
 use crate::files::{Bytes, Sha256, typed};
 use crate::format::autodiscover::{AUTODISCOVER, Environment, discover, searched};
@@ -216,6 +216,11 @@ impl ConvertArgs {
         })
     }
 
+    /// How floats that someone changed are held.
+    fn changed(&self) -> Option<Encoding> {
+        until_written(self.encoding, self.fold || !self.blend.is_empty(), self.decode())
+    }
+
     /// Whether floats are decoded to be changed.
     fn changes_layers(&self) -> bool {
         self.encoding.is_some() || self.fold || !self.blend.is_empty()
@@ -298,7 +303,7 @@ fn warn_of_idle(args: &ConvertArgs, kind: Target<'_>, target: &Path, ctx: &Ctx) 
 
 fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
     let named = |error: Error| error.context(format!("cannot read `{}`", path.display()));
-    let net = args.find.open(bytes, args.decode(), args.encoding, ctx).map_err(named)?;
+    let net = args.find.open(bytes, args.decode(), args.changed(), ctx).map_err(named)?;
     if args.changes_layers() {
         net.check_decodable(args.decode()).map_err(named)?;
     }
@@ -308,7 +313,7 @@ fn read(path: &Path, bytes: &Bytes, args: &ConvertArgs, ctx: &Ctx) -> Result<Net
 /// Another network of `--blend` or `--graft`.
 fn read_other(path: &Path, args: &ConvertArgs, ctx: &Ctx) -> Result<Net> {
     let named = |error: Error| error.context(format!("cannot read `{}`", path.display()));
-    let net = open(&Bytes::map(path)?, args.decode(), args.encoding, ctx).map_err(named)?;
+    let net = open(&Bytes::map(path)?, args.decode(), args.changed(), ctx).map_err(named)?;
     net.check_decodable(args.decode()).map_err(named)?;
     Ok(net)
 }
@@ -418,10 +423,13 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
     let (net, sha256) = rayon::join(read, || Sha256::of(bytes));
     let fault = |error: Error| match form {
         Form::Weights => error.context(format!("lc0 refuses `{}`", path.display())),
-        Form::Text => error
-            .context(format!("lc0 refuses `{}`", path.display()))
-            .because("it is a text net, which lc0 no longer reads")
-            .help(format!("make a weight file of it: `nnue convert {} NET.pb.gz`", path.display())),
+        Form::Text => match open(bytes, Decode::default(), None, &ctx) {
+            Ok(_) => {
+                error.because("it is a text net, which lc0 no longer reads").help("make a weight file of it: `nnue convert TEXT NET.pb.gz`")
+            }
+            Err(error) => error,
+        }
+        .context(format!("lc0 refuses `{}`", path.display())),
         Form::Tensors => error.context(format!("cannot read `{}`", path.display())),
     };
     let mut report = head(bytes, &sha256);
@@ -437,6 +445,10 @@ pub(super) fn inspect(path: &Path, bytes: &Bytes, find: &FindArgs, as_json: bool
     };
     let content = net.protobuf_sha256().map(|sha256| sha256.to_string());
     let mut description = net.describe(Decode::default());
+    if form == Form::Tensors {
+        // No release reads the file; of the weight file that it becomes, the faults are those of the network.
+        description.releases.clear();
+    }
     // Most files of such names are named for what is inside.
     if claimed(path) != content
         && let Some(error) = misnamed(path, &sha256, &ctx)
@@ -537,7 +549,10 @@ fn text(path: &Path, bytes: usize, sha256: &Sha256, content: Option<String>, net
 fn facts(bytes: usize, sha256: &Sha256, content: Option<String>, net: &Description) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: String| rows.push((key.to_owned(), shown(&value)));
-    add("format", format!("lc0 weights, {}", net.wrapping.unwrap_or("not in a file that lc0 reads")));
+    add(
+        "format",
+        net.wrapping.map_or_else(|| "lc0 network, not as a weight file".to_owned(), |wrapping| format!("lc0 weights, {wrapping}")),
+    );
     add("bytes", bytes.to_string());
     add("sha256", sha256.to_string());
     add(

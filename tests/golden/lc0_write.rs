@@ -244,6 +244,10 @@ fn new_floats_are_rounded_once() {
         let rounded = new.iter().map(|value| half::bf16::from_f32(*value).to_f32()).collect::<Vec<_>>();
         assert_eq!(values(&told(Encoding::Bfloat16), "ip1_val_b"), rounded);
         assert!(read_tensors(&edited, None, &ctx).unwrap().tensors(View::Raw, DECODE).is_ok());
+        // Layers that nobody changed keep their bytes where they are asked for as they are.
+        let mut back = read_tensors(&Bytes::from_vec(bytes), Some(Encoding::Linear16), &ctx).unwrap();
+        back.encode(Encoding::Linear16, DECODE, &ctx).unwrap();
+        assert_eq!(whole(&back), whole(&net));
     }
 }
 

@@ -157,8 +157,15 @@ fn lc0_does_with_broken_nets_what_is_foretold() {
         let net = Net::read(&Bytes::map(&golden.join(format!("public/nets/{name}.pb.gz"))).unwrap()).unwrap();
         let mut nets = vec![(name.to_owned(), net.clone())];
         nets.extend(broken::paths(&net).into_iter().map(|path| (format!("{name} without {path}"), broken::without(&net, &path))));
-        let numbers =
-            [("network", 0..8), ("policy", 0..4), ("value", 0..4), ("moves_left", 0..2), ("input", 0..1), ("input_embedding", 0..3)];
+        let numbers = [
+            ("network", 0..8),
+            ("policy", 0..4),
+            ("value", 0..4),
+            ("moves_left", 0..3),
+            ("default_activation", 0..3),
+            ("input", 0..1),
+            ("input_embedding", 0..4),
+        ];
         for (field, numbers) in numbers {
             for number in numbers {
                 nets.push((format!("{name} with {field} {number}"), broken::saying(&net, field, number)));

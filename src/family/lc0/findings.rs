@@ -7,6 +7,7 @@ use super::{
     layer::{Decode, Encoding, Layer},
     net::{Net, Version},
     schema::{ACTIVATION, DEFAULT_ACTIVATION, INPUT, Kind, NETWORK},
+    sizes::push_within_limit,
     wire::{Message, Value},
 };
 use crate::error::{Error, Result};
@@ -84,7 +85,7 @@ impl Effect {
             Self::None | Self::Refused => "",
             Self::Wrong => "; lc0 loads the net and computes something else",
             Self::Overrun => "; lc0 reads beyond its end",
-            Self::NotANumber => "; lc0 computes with what is no number",
+            Self::NotANumber => "; lc0 computes with NaN or infinity",
             Self::Crash => "; lc0 crashes on the net",
         }
     }
@@ -113,21 +114,22 @@ impl Net {
     /// All faults that lc0 does not look for when it reads the file: of the whole net, then in the order of lc0's layers.
     pub fn findings(&self, decode: Decode) -> Vec<Finding> {
         let mut found = Vec::new();
-        let mut add = |fault, effect, what| found.push(Finding { fault, effect, what });
+        let mut add = |fault, effect, what| push_within_limit(&mut found, Finding { fault, effect, what });
         if let Some(words) = self.refusal_to_play(decode) {
             add(Fault::Refusal, Effect::Refused, format!("lc0 refuses to play the net: {words}"));
         }
         // lc0 itself compares the version with its own alone.
-        match (self.check_version(), self.check_features()) {
-            (Err(error), _) | (Ok(()), Err(error)) => add(Fault::Version, Effect::None, error.to_string()),
-            (Ok(()), Ok(())) => {}
+        for error in [self.check_version(), self.check_features()].into_iter().filter_map(Result::err) {
+            let help = error.help_text().map_or_else(String::new, |help| format!("; {help}"));
+            add(Fault::Version, Effect::None, format!("{error}{help}"));
         }
-        found.extend(self.structure(decode).faults);
-        let mut add = |fault, effect, what| found.push(Finding { fault, effect, what });
+        let structure = self.structure(decode);
+        structure.faults.into_iter().for_each(|fault| push_within_limit(&mut found, fault));
+        let mut add = |fault, effect, what| push_within_limit(&mut found, Finding { fault, effect, what });
         if let Some(weights) = self.weights() {
             each_layer(weights, "", &mut |path, layer| {
                 if let Some((what, effect)) = odd_values(layer, decode) {
-                    let effect = if self.is_played(path) { effect } else { Effect::None };
+                    let effect = if structure.played.contains(path) { effect } else { Effect::None };
                     add(Fault::Value, effect, format!("`{path}` {what}"));
                 }
             });
@@ -237,7 +239,7 @@ fn odd_values(layer: Layer<'_>, decode: Decode) -> Option<(String, Effect)> {
     if encoding == Encoding::Linear16 {
         let (min, max) = (layer.min(), layer.max());
         let finite = min.is_finite() && max.is_finite() && !layer.is_too_wide(decode);
-        return (!finite).then(|| (format!("ranges from {min} to {max}: its values are not all numbers"), Effect::NotANumber));
+        return (!finite).then(|| (format!("ranges from {min} to {max}: not all values are finite"), Effect::NotANumber));
     }
     let mut at = 0;
     let mut bad = None;

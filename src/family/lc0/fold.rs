@@ -1,7 +1,7 @@
 //! Batch norms folded into their convolutions, as lc0 does at load: all in single precision, each operation rounded.
 
 use super::{
-    layer::{Decode, Layer},
+    layer::{Decode, Encoding, Layer},
     wire::Message,
 };
 use crate::error::{Error, Result};
@@ -96,32 +96,49 @@ impl<'a> Folded<'a> {
     /// The folded values of a part.
     ///
     /// # Errors
-    /// When the memory does not suffice, and when numbers become something that is none: lc0 would compute with NaN or infinities.
+    /// When the memory does not suffice, and when finite numbers become NaN or infinite, with which lc0 would compute.
     pub fn values(&self, part: Part) -> Result<Vec<f32>> {
         let vectors = self.vectors()?;
         let values = match part {
             Part::Biases => vectors.biases,
-            Part::Weights => {
-                let mut weights = self.layer("weights")?;
-                let inputs = weights.len() / self.biases.max(1);
-                if inputs > 0 {
-                    for (row, gamma) in weights.chunks_exact_mut(inputs).zip(&vectors.gammas).take(self.biases) {
-                        row.iter_mut().for_each(|weight| *weight *= gamma);
-                    }
-                }
-                weights
-            }
+            Part::Weights => self.scaled(&vectors.gammas)?,
         };
         match odd(&values) {
             Some((at, value)) if self.is_of_numbers()? => {
+                let is_root = self.layer("bn_stddivs")?.into_iter().any(Self::is_without_root);
+                let why = if is_root { "a variance is below zero" } else { "a product is too large for single precision" };
                 Err(Error::new(format!("folding its batch norm makes {value} of element {at} of `{}`", part.name()))
-                    .because("a variance is below zero, or a product too large for single precision"))
+                    .because(why)
+                    .help("repair the layer; `--view raw` writes what is stored"))
             }
             _ => Ok(values),
         }
     }
 
-    /// What folding makes of the vectors that is no number, although all in the block are; `None` where nothing is.
+    /// The weights, each multiplied with the factor of its output.
+    fn scaled(&self, gammas: &[f32]) -> Result<Vec<f32>> {
+        let mut weights = self.layer("weights")?;
+        let inputs = weights.len() / self.biases.max(1);
+        if inputs > 0 {
+            for (row, gamma) in weights.chunks_exact_mut(inputs).zip(gammas).take(self.biases) {
+                row.iter_mut().for_each(|weight| *weight *= gamma);
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Whether a weight may be too large for its factor: most are so far from it that they need not be looked at.
+    fn may_be_too_large(&self, gammas: &[f32]) -> bool {
+        let Some(layer) = Layer::find(self.block, "weights") else { return false };
+        let greatest = match layer.encoding_for(self.decode) {
+            Ok(Encoding::Linear16) => layer.min().abs().max(layer.max().abs()),
+            Ok(Encoding::Float16) => 65504.0,
+            _ => f32::MAX,
+        };
+        gammas.iter().any(|gamma| !(gamma * greatest * 2.0).is_finite())
+    }
+
+    /// What folding makes NaN or infinite, although all numbers of the block are finite; `None` where there is nothing.
     ///
     /// # Errors
     /// When the memory does not suffice.
@@ -130,9 +147,15 @@ impl<'a> Folded<'a> {
             return Ok(None);
         }
         let vectors = self.vectors()?;
-        let found = odd(&vectors.gammas).map(|found| ("factor", found)).or_else(|| odd(&vectors.biases).map(|found| ("bias", found)));
-        let Some((what, (at, value))) = found else { return Ok(None) };
-        Ok(self.is_of_numbers()?.then(|| format!("makes {value} the {what} of output {at}")))
+        let mut found = odd(&vectors.gammas).map(|(at, value)| format!("makes the scale of output {at} {value}"));
+        found = found.or_else(|| odd(&vectors.biases).map(|(at, value)| format!("makes the bias of output {at} {value}")));
+        if found.is_none() && self.may_be_too_large(&vectors.gammas) {
+            found = odd(&self.scaled(&vectors.gammas)?).map(|(at, value)| format!("makes element {at} of `weights` {value}"));
+        }
+        if found.is_some() && !self.is_of_numbers()? {
+            found = None;
+        }
+        Ok(found)
     }
 
     /// Whether all values of the block are numbers.

@@ -57,7 +57,7 @@ pub use fixup::Change;
 pub use layer::{Decode, Encoded, Encoding, Layer, encode, is_linear16_stable};
 pub use net::{Net, Version};
 pub use onnx::{OnnxOptions, write_onnx};
-pub use open::{Form, check_encoding, open};
+pub use open::{Form, check_encoding, open, until_written};
 pub use pictures::sections;
 pub(crate) use plan::is_meant;
 pub use sizes::Sized;

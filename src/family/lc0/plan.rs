@@ -3,7 +3,7 @@
 use petgraph::graph::NodeIndex;
 
 use super::layer::Decode;
-use super::open::check_encoding;
+use super::open::{check_encoding, until_written};
 use crate::error::{Error, Kind, Result};
 use crate::family::{Planned, SourceFacts, Steps};
 use crate::format::sources::FileKind;
@@ -33,9 +33,12 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
             manifest.diagnostic(encoding.span, error.message(), "this encoding", &cause, &help).kind_is(Kind::Usage)
         })?;
     }
-    // Floats that someone changed are rounded once, to what the net asks for. Other files have none, and are read once for all nets.
-    let changed = encoding.filter(|_| facts.content.is_some_and(FileKind::holds_floats));
-    let mut flow = load(&net.source, decode, changed, steps);
+    // Floats that someone changed are rounded once, to what the net asks for. Other files have none, and are read once for all nets; what
+    // the sources of a blend are is not known here.
+    let is_averaged = edits.blend.as_ref().is_some_and(|blend| !blend.value.with.is_empty());
+    let changed = until_written(encoding, is_averaged || edits.fold.as_ref().is_some_and(|fold| fold.value), decode);
+    let of_tensors = changed.filter(|_| facts.content.is_some_and(FileKind::holds_floats));
+    let mut flow = load(&net.source, decode, of_tensors, steps);
     if let Some(blend) = &edits.blend {
         let blend = &blend.value;
         for source in blend.with.iter().chain(blend.graft.iter().map(|(_, source)| source)) {
@@ -43,10 +46,10 @@ pub(super) fn plan(manifest: &Manifest, net: &ResolvedNet, facts: SourceFacts, s
         }
         let mut inputs = vec![(Role::Network, flow)];
         for source in &blend.with {
-            add_input(&mut inputs, load(source, decode, encoding, steps));
+            add_input(&mut inputs, load(source, decode, changed, steps));
         }
         let grafts = blend.graft.iter().map(|(part, source)| {
-            let network = load(source, decode, encoding, steps);
+            let network = load(source, decode, changed, steps);
             (part.value.clone(), add_input(&mut inputs, network))
         });
         let mut grafts: Vec<(String, u32)> = grafts.collect();

@@ -1,7 +1,7 @@
 //! What lc0 takes for granted of a net's layers: that they are there, and which shapes they have, as its header, biases and counts tell.
 //! lc0 itself compares no size with another and looks for few layers: one that is missing or too short makes it read what is no weight.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     findings::{Effect, Fault, Finding, each_layer},
@@ -59,8 +59,22 @@ const WDL: i32 = 2;
 /// Number of `moves_left`.
 const PLIES: i32 = 1;
 
-/// Faults of a net's structure that are told.
+/// Faults of a net that are told.
 const MOST_FAULTS: usize = 1000;
+
+/// Adds a fault to those that are told. A file of empty blocks has more of them than anyone reads: of those beyond the limit the worst takes
+/// the last place.
+pub(super) fn push_within_limit(faults: &mut Vec<Finding>, fault: Finding) {
+    let is_last = faults.len() + 1 >= MOST_FAULTS;
+    if faults.len() >= MOST_FAULTS {
+        if faults.last().is_some_and(|last| fault.effect <= last.effect) {
+            return;
+        }
+        faults.pop();
+    }
+    let what = if is_last { format!("{}, and there are more faults than are listed", fault.what) } else { fault.what };
+    faults.push(Finding { what, ..fault });
+}
 
 /// Fields of the top level that make a policy head where there is no group of them.
 pub(super) const TOP_POLICY: [&str; 3] = ["policy", "policy1", "ip_pol_w"];
@@ -73,6 +87,8 @@ const MOVES_LEFT_FIELDS: [&str; 7] = ["moves_left", "ip_mov_w", "ip_mov_b", "ip1
 pub(super) struct Structure {
     /// The layers that there are, of those that lc0 knows.
     pub(super) layers: Vec<Sized>,
+    /// Paths of those that lc0 computes with when no other heads are chosen than those that it takes by itself.
+    pub(super) played: HashSet<String>,
     /// Layers that are missing or have another size, and what the header says of them that is not so.
     pub(super) faults: Vec<Finding>,
 }
@@ -99,22 +115,6 @@ impl Net {
         walk.tower();
         walk.heads();
         walk.out
-    }
-
-    /// Whether lc0 computes with a layer when no other heads are chosen than those that it takes by itself.
-    pub(super) fn is_played(&self, path: &str) -> bool {
-        let Some(weights) = self.weights() else { return false };
-        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
-        if let Some(head) = path.strip_prefix("policy_heads.") {
-            return head.starts_with("vanilla.") || head.starts_with("ip_pol_");
-        }
-        if let Some(head) = path.strip_prefix("value_heads.") {
-            return head.starts_with("winner.") && !head.contains("ip_val_err_") && !head.contains("ip_val_cat_");
-        }
-        let elsewhere = weights.has("policy_heads") && begins(&["policy", "ip2_pol_", "ip3_pol_", "ip4_pol_", "pol_encoder."])
-            || weights.has("value_heads") && begins(&["value.", "ip_val_", "ip1_val_", "ip2_val_"]);
-        let off = self.format_number("moves_left") != PLIES && begins(&["moves_left.", "ip_mov_", "ip1_mov_", "ip2_mov_"]);
-        !elsewhere && !off && path != "smolgen_b"
     }
 }
 
@@ -183,14 +183,7 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, fault: Fault, effect: Effect, what: String) {
         let effect = if self.played { effect } else { Effect::None };
-        match self.out.faults.len() {
-            // A file of empty blocks has more of them than anyone reads.
-            MOST_FAULTS.. => {}
-            count if count + 1 == MOST_FAULTS => {
-                self.out.faults.push(Finding { fault, effect, what: format!("{what}, and there are more faults than are listed") });
-            }
-            _ => self.out.faults.push(Finding { fault, effect, what }),
-        }
+        push_within_limit(&mut self.out.faults, Finding { fault, effect, what });
     }
 
     fn missing(&mut self, message: &Message, path: &str, name: &str, effect: Effect) {
@@ -211,10 +204,20 @@ impl<'a> Walk<'a> {
             (_, Some(layer)) if !layer.fits() => {
                 let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
                 let what = format!("`{}` has {len} elements, the net makes it {}", layer.path, shape.join("×"));
-                let effect = if layer.needed().is_some_and(|needed| len > needed) { Effect::Wrong } else { Effect::Overrun };
+                let effect = match layer.needed() {
+                    // lc0 folds as many outputs as there are variances, in place.
+                    Some(needed) if len > needed && name == "bn_stddivs" => Effect::Crash,
+                    Some(needed) if len > needed => Effect::Wrong,
+                    _ => Effect::Overrun,
+                };
                 self.fault(Fault::Size, effect, what);
             }
             _ => {}
+        }
+        if self.played
+            && let Some(layer) = &layer
+        {
+            self.out.played.insert(layer.path.clone());
         }
         self.out.layers.extend(layer);
     }
@@ -249,9 +252,14 @@ impl<'a> Walk<'a> {
             (true, true, false) => {}
             (true, _, true) if betas && !gammas => self.missing(block, path, "bn_gammas", Effect::Crash),
             // Folding takes the other vectors then. It is nothing that a writer makes, and it is what lc0 makes of such a net.
-            (true, _, true) if !variances => self.missing(block, path, "bn_stddivs", Effect::None),
-            (true, _, true) if gammas && !betas => self.missing(block, path, "bn_betas", Effect::None),
-            (true, _, true) => self.check_variances(block, path),
+            (true, _, true) => {
+                if !variances {
+                    self.missing(block, path, "bn_stddivs", Effect::None);
+                } else if gammas && !betas {
+                    self.missing(block, path, "bn_betas", Effect::None);
+                }
+                self.check_variances(block, path);
+            }
         }
     }
 
@@ -449,6 +457,9 @@ impl<'a> Walk<'a> {
             None => self.policy(weights, ""),
             Some(group) => {
                 let inputs = self.head_inputs();
+                // Each is taken where what stands before it in this order has none: the head, the group, the top level.
+                let own = group.message(POLICY_HEADS[0].1).is_some_and(|head| self.count(head, "ip_pol_w") > 0);
+                self.played = played && !own;
                 self.dense_if_any(group, "policy_heads.", "ip_pol", inputs);
                 for (name, field) in POLICY_HEADS {
                     self.played = played && field == POLICY_HEADS[0].1;
@@ -457,8 +468,9 @@ impl<'a> Walk<'a> {
                         None => self.no_head("policy", name, "lc0 takes all moves for equally good"),
                     }
                 }
-                self.played = played;
+                self.played = played && !own && !group.has("ip_pol_w");
                 self.dense_if_any(weights, "", "ip_pol", inputs);
+                self.played = played;
             }
         }
         match weights.message("value_heads") {

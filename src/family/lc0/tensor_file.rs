@@ -19,7 +19,7 @@ use super::{
     layer::{Decode, Encoding, Layer, encode},
     net::Net,
     schema::{Kind, LAYER, NET},
-    view::{Tensor, Tensors, View},
+    view::{Tensors, View},
     wire::{Message, Slice, Value},
 };
 use crate::{
@@ -58,8 +58,10 @@ pub fn write_tensors(out: &mut dyn Write, net: &Net, view: View, decode: Decode,
     net.check_has_layers()?;
     let tensors = net.tensors(view, decode)?;
     // What the release really computes with, infinities and all, is what a view shows.
-    if let Some(Err(wide)) = tensors.tensors.iter().map(Tensor::check_range).find(Result::is_err) {
-        ctx.warn(format!("{}, and makes infinities of numbers", wide.message()));
+    let wide: Vec<Error> = tensors.tensors.iter().filter_map(|tensor| tensor.check_range().err()).collect();
+    if let [first, others @ ..] = &wide[..] {
+        let more = if others.is_empty() { String::new() } else { format!(" ({} more of the kind)", others.len()) };
+        ctx.warn(format!("{}, which makes infinities of its numbers{more}", first.message()));
     }
     let shapes = net.shapes(decode);
     let metadata = metadata(net, &tensors, view, decode, ctx)?;
@@ -292,7 +294,8 @@ pub fn read_tensors(bytes: &Bytes, changed: Option<Encoding>, ctx: &Ctx) -> Resu
     let message = Message::parse(&NET, &Bytes::from_vec(skeleton)).map_err(|error| error.context("the skeleton is damaged"))?;
     let mut net = Net::from_message(message);
     let is_folded = entry(VIEW) != Some(View::Raw.name());
-    let outgrew = decode == Decode::Lc0V032 && (changed.is_some() || is_folded && net.first_new_encoding().is_some());
+    let is_wider = changed.is_some_and(|encoding| encoding != Encoding::Linear16);
+    let outgrew = decode == Decode::Lc0V032 && (is_wider || is_folded && net.first_new_encoding().is_some());
     let rule = Restored { decode, outgrew, changed };
     let paths: HashMap<String, String> = entry(PATHS)
         .map_or(Ok(HashMap::new()), serde_json::from_str)

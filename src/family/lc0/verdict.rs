@@ -1,12 +1,11 @@
 //! What a release of lc0 does with a net, said before anyone loads it there.
 
 use super::{
-    edit::find,
-    findings::{Effect, Finding},
-    layer::{Decode, Layer},
+    findings::{Effect, Finding, each_layer},
+    layer::{Decode, Encoding},
     net::Net,
     onnx,
-    schema::{NETWORK, POLICY, VALUE},
+    schema::{DEFAULT_ACTIVATION, INPUT_EMBEDDING, MOVES_LEFT, NETWORK, POLICY, VALUE},
     wire::Message,
 };
 
@@ -38,13 +37,14 @@ impl Net {
             return Verdict { effect: Effect::Refused, why: Some(words), converter: None };
         }
         let converter = onnx::refusal(self, release);
+        // Of faults that are as bad, the first.
+        let worst = findings.iter().rev().max_by_key(|finding| finding.effect).filter(|worst| worst.effect != Effect::None);
         if release == Decode::Lc0V032
+            && worst.is_none_or(|worst| worst.effect <= Effect::Wrong)
             && let Some(words) = self.read_as_linear16()
         {
             return Verdict { effect: Effect::Wrong, why: Some(words), converter };
         }
-        // Of faults that are as bad, the first.
-        let worst = findings.iter().rev().max_by_key(|finding| finding.effect).filter(|worst| worst.effect != Effect::None);
         Verdict { effect: worst.map_or(Effect::None, |worst| worst.effect), why: worst.map(|worst| worst.what.clone()), converter }
     }
 
@@ -55,7 +55,7 @@ impl Net {
         if number("network") == NETWORK_ONNX && self.message.has("onnx_model") {
             return None;
         }
-        if let Some(format) = unknown_format(&format) {
+        if let Some(format) = unknown_format(&format, Backend::Blas) {
             return Some(format!("{format} is not supported by the BLAS backend."));
         }
         let tensors = self.refusal_of_tensors(release);
@@ -66,18 +66,33 @@ impl Net {
 
     /// What a release that knows no encodings makes of layers that have one; `None` where there are none.
     fn read_as_linear16(&self) -> Option<String> {
-        let (path, encoding) = self.first_new_encoding()?;
-        let layer = self.weights().and_then(|weights| find(weights, &path));
-        let made = match layer.map(Layer::of).map(|layer| (layer.min(), layer.max())) {
-            Some((0.0, 0.0)) | None => "zeros",
-            Some(_) => "linear16",
-        };
+        let mut first = None;
+        each_layer(self.weights()?, "", &mut |path, layer| {
+            let is_other = !matches!(layer.encoding(), Ok(Encoding::Linear16)) && !layer.params().is_empty();
+            if first.is_none() && is_other && path != UNREAD {
+                first = Some((path.to_owned(), layer.shown_encoding(), layer.min() == 0.0 && layer.max() == 0.0));
+            }
+        });
+        let (path, encoding, is_zero) = first?;
+        let made = if is_zero { "zeros" } else { "linear16" };
         Some(format!("it would load `{path}` ({encoding}) and its like as {made}"))
     }
 }
 
-/// The first format of a header, after the fix-up, that no backend plays, as lc0 begins to say it: `Network format NETWORK_UNKNOWN`.
-pub(super) fn unknown_format(format: &Message) -> Option<String> {
+/// The layer that is in the schema and that lc0 never reads.
+const UNREAD: &str = "smolgen_b";
+
+/// What plays a net, or makes something of it that plays it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// The one on processors; others look for the same.
+    Blas,
+    /// The converter to ONNX, which leaves a moves-left head that it does not know away.
+    Onnx,
+}
+
+/// The first format of a header, after the fix-up, that lc0 does not play, as it begins to say it: `Network format NETWORK_UNKNOWN`.
+pub(super) fn unknown_format(format: &Message, backend: Backend) -> Option<String> {
     let number = |name: &str| format.enumerated(name).unwrap_or(0);
     let (network, policy, value) = (number("network"), number("policy"), number("value"));
     let formats = [
@@ -85,5 +100,12 @@ pub(super) fn unknown_format(format: &Message) -> Option<String> {
         (matches!(policy, 1..=3), "Policy", POLICY.show(policy)),
         (matches!(value, 1 | 2), "Value", VALUE.show(value)),
     ];
-    formats.into_iter().find(|format| !format.0).map(|(_, what, name)| format!("{what} format {name}"))
+    let (moves_left, activation, embedding) = (number("moves_left"), number("default_activation"), number("input_embedding"));
+    let others = [
+        (matches!(moves_left, 0 | 1) || backend == Backend::Onnx, "Moves left head format", MOVES_LEFT.show(moves_left)),
+        (matches!(activation, 0 | 1), "Default activation", DEFAULT_ACTIVATION.show(activation)),
+        (matches!(embedding, 0..=2), "Input embedding", INPUT_EMBEDDING.show(embedding)),
+    ];
+    let unknown = formats.into_iter().find(|format| !format.0).map(|(_, what, name)| format!("{what} format {name}"));
+    unknown.or_else(|| others.into_iter().find(|format| !format.0).map(|(_, what, name)| format!("{what} {name}")))
 }

@@ -50,10 +50,15 @@ fn what_becomes_no_number_is_refused() {
     let ([weights, biases], words) = odd(-0.5, 1.0, 0.5);
     assert_eq!(weights.unwrap(), "folding its batch norm makes NaN of element 2 of `weights`");
     assert_eq!(biases.unwrap(), "folding its batch norm makes NaN of element 1 of `biases`");
-    assert_eq!(words.unwrap(), "makes NaN the factor of output 1");
+    assert_eq!(words.unwrap(), "makes the scale of output 1 NaN");
     let ([weights, biases], words) = odd(1.0, 2e20, 2e20);
-    assert_eq!((weights, words.unwrap()), (None, "makes -inf the bias of output 1".to_owned()));
+    assert_eq!((weights, words.unwrap()), (None, "makes the bias of output 1 -inf".to_owned()));
     assert!(biases.unwrap().contains("-inf of element 1"));
+    // Only the product is too large.
+    let large: [(&str, &[f32]); 4] =
+        [("weights", &[3e38, 0.0, 1.0, 1.0]), ("bn_means", &[0.0; 2]), ("bn_stddivs", &[1.0; 2]), ("bn_gammas", &[9.0; 2])];
+    let words = Folded::of(&block(&large), Decode::Lc0V033).unwrap().odd_vector().unwrap();
+    assert_eq!(words.unwrap(), "makes element 0 of `weights` inf");
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use super::{
     layer::Decode,
     net::Net,
     schema::DATA_TYPE,
-    verdict::unknown_format,
+    verdict::{Backend, unknown_format},
     view::{Tensor, Tensors, View},
     wire::Message,
 };
@@ -69,9 +69,18 @@ pub(super) fn refusal(net: &Net, decode: Decode) -> Option<String> {
     if net.message().has("onnx_model") {
         return None;
     }
+    if let Some(format) = unknown_format(&net.format(), Backend::Onnx) {
+        return Some(not_supported(&format));
+    }
     let options = OnnxOptions::default();
-    let checked = Graph::of(net, &options, decode).and_then(|graph| graph.check_heads().and_then(|()| graph.check_embedding()));
+    // What else stops us stops us alone.
+    let graph = Graph::of(net, &options, decode).ok()?;
+    let checked = graph.check_heads().and_then(|()| graph.check_embedding());
     checked.err().map(|error| error.message().to_owned())
+}
+
+fn not_supported(format: &str) -> String {
+    format!("{format} is not supported by the ONNX converter.")
 }
 
 /// Refuses to give a model as it is where another one was asked for.
@@ -148,8 +157,8 @@ impl<'a> Graph<'a> {
         let weights = net.weights().ok_or_else(|| Error::new("The network doesn't have weights."))?;
         let format = net.format();
         let number = |name: &str| format.enumerated(name).unwrap_or(0);
-        if let Some(format) = unknown_format(&format) {
-            return Err(Error::new(format!("{format} is not supported by the ONNX converter.")));
+        if let Some(format) = unknown_format(&format, Backend::Onnx) {
+            return Err(Error::new(not_supported(&format)));
         }
         let tensors = net.tensors(View::Multi, decode)?;
         let activation = if number("default_activation") == 1 { Activation::Mish } else { Activation::Relu };
