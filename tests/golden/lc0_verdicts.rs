@@ -173,6 +173,18 @@ fn a_net_of_empty_blocks_has_as_many_faults_as_can_be_read() {
     assert_eq!(found.len(), 1000);
     assert!(found[999].what.ends_with("there are more faults than are listed"), "{}", found[999].what);
     assert_eq!(net.verdict(OLD).effect, Effect::Crash);
+    // Of faults beyond the limit the worst is told.
+    let mut net = broken::without(&read(&golden.join("public"), "se-conv-wdl-mlh.pb.gz"), "ip1_val_w");
+    let weights = net.message_mut().message_mut("weights").unwrap();
+    let mut block = weights.messages("residual").next().unwrap().clone();
+    for conv in ["conv1", "conv2"] {
+        block.message_mut(conv).unwrap().remove("bn_stddivs");
+    }
+    (0..600).for_each(|_| weights.push("residual", Value::Message(block.clone())));
+    let found = net.findings(OLD);
+    assert_eq!((found.len(), found[998].effect), (1000, Effect::None));
+    assert!(found[999].what.starts_with("`ip1_val_w` is missing"), "{}", found[999].what);
+    assert_eq!(net.verdict(OLD).effect, Effect::Crash);
 }
 
 #[test]
@@ -201,6 +213,9 @@ fn a_header_that_says_something_else_is_found() {
         ("policy", 0, "Policy format POLICY_UNKNOWN is not supported by the BLAS backend."),
         ("value", 3, "Value format VALUE_PARAM is not supported by the BLAS backend."),
         ("input", 77, "Unsupported input plane encoding 77"),
+        ("moves_left", 2, "Moves left head format MovesLeftFormat(2) is not supported by the BLAS backend."),
+        ("default_activation", 2, "Default activation DefaultActivation(2) is not supported by the BLAS backend."),
+        ("input_embedding", 3, "Input embedding InputEmbeddingFormat(3) is not supported by the BLAS backend."),
     ] {
         let net = broken::saying(&read(&folder, "se-conv-wdl-mlh.pb.gz"), field, number);
         assert_eq!(net.verdict(OLD).why.as_deref(), Some(words));
@@ -262,6 +277,31 @@ fn variances_below_zero_are_found_and_never_folded() {
     }
     let error = write_onnx(&mut Vec::new(), &extreme, &OnnxOptions::default(), OLD, &ctx).unwrap_err();
     assert!(error.to_string().contains("`value.bn_"), "{error}");
+}
+
+/// What lc0 does not compute with may hold anything.
+#[test]
+fn layers_that_lc0_does_not_read_make_no_verdict() {
+    let Some(golden) = common::golden_lc0() else { return };
+    let folder = golden.join("public");
+    let whole = read(&folder, "multihead-shared.pb.gz");
+    for (path, effect) in [
+        ("policy_heads.soft.ip2_pol_w", Effect::None),
+        ("value_heads.q.ip1_val_w", Effect::None),
+        ("encoder.0.mha.q_w", Effect::NotANumber),
+    ] {
+        let net = broken::ranged(&whole, path, f32::NAN, 1.0);
+        let found = finding(&net, &format!("`{path}` ranges from NaN"));
+        assert_eq!((found.effect, net.verdict(OLD).effect), (effect, effect), "{path}");
+    }
+    // More variances than outputs: lc0 writes beyond the ends of the others.
+    let net = broken::doubled(&read(&folder, "se-conv-wdl-mlh.pb.gz"), "residual.0.conv1.bn_stddivs");
+    assert_eq!(finding(&net, "`residual.0.conv1.bn_stddivs` has").effect, Effect::Crash);
+    // A release that knows no encodings crashes all the same.
+    let mut net = broken::without(&read(&folder, "se-conv-wdl-mlh.pb.gz"), "residual.0.conv2");
+    net.encode(Encoding::Float16, NEW, &Ctx::silent()).unwrap();
+    net.set_min_version(Version(0, 33, 0)).unwrap();
+    assert_eq!(net.verdict(NEW).effect, Effect::Crash);
 }
 
 #[test]

@@ -74,9 +74,9 @@ impl Net {
 }
 
 /// How floats that someone changed are stored until the net is: as it will be, or, where other numbers are made of them first, as they are.
-pub fn until_written(encoding: Option<Encoding>, is_reckoned_with: bool, decode: Decode) -> Option<Encoding> {
+pub fn until_written(encoding: Option<Encoding>, is_computed_with: bool, decode: Decode) -> Option<Encoding> {
     // The release of the older formula takes everything for linear16.
-    encoding.map(|encoding| if is_reckoned_with && decode == Decode::Lc0V033 { Encoding::Float32 } else { encoding })
+    encoding.map(|encoding| if is_computed_with && decode == Decode::Lc0V033 { Encoding::Float32 } else { encoding })
 }
 
 /// Refuses an encoding that the formula's release cannot decode.
