@@ -1,14 +1,14 @@
 //! What is wrong with a net that lc0 loads without a word: layers that are missing or of another size, values, a header that says something
 //! else, features that its stated version does not know.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{
     layer::{Decode, Encoding, Layer},
     net::{Net, Version},
     schema::{ACTIVATION, DEFAULT_ACTIVATION, INPUT, Kind, NETWORK},
     sizes::push_within_limit,
-    wire::{Message, Value},
+    wire::{Message, Slice, Value, field_of},
 };
 use crate::error::{Error, Result};
 
@@ -134,9 +134,11 @@ impl Net {
                 }
             });
         }
-        count_unknown(&self.message, "", &mut |path, count, bytes| {
+        each_unknown(&self.message, "", &mut |path, records| {
             let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-            add(Fault::Unknown, Effect::None, format!("{place} has {count} records ({bytes} bytes) that lc0 skips"));
+            let bytes: usize = records.iter().map(|record| record.len()).sum();
+            let (count, fields) = (records.len(), fields_of(records));
+            add(Fault::Unknown, Effect::None, format!("{place} has {count} records ({bytes} bytes) that lc0 skips, of {fields}"));
         });
         found
     }
@@ -253,17 +255,26 @@ fn odd_values(layer: Layer<'_>, decode: Decode) -> Option<(String, Effect)> {
     scanned.ok().and(bad).map(|(at, value)| (format!("has {value} as element {at}"), Effect::NotANumber))
 }
 
-fn count_unknown(message: &Message, path: &str, sink: &mut dyn FnMut(&str, usize, usize)) {
-    let unknown = message.unknown();
-    if !unknown.is_empty() {
-        sink(path, unknown.len(), unknown.iter().map(|record| record.len()).sum());
+/// Numbers of the fields of records, the first few of them.
+fn fields_of(records: &[Slice]) -> String {
+    const SHOWN: usize = 8;
+    let numbers: BTreeSet<u64> = records.iter().map(|record| field_of(record)).collect();
+    let more = numbers.len().saturating_sub(SHOWN);
+    let listed = numbers.iter().take(SHOWN).map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let field = if numbers.len() == 1 { "field" } else { "fields" };
+    if more == 0 { format!("{field} {listed}") } else { format!("{field} {listed} and {more} more") }
+}
+
+fn each_unknown(message: &Message, path: &str, sink: &mut dyn FnMut(&str, &[Slice])) {
+    if !message.unknown().is_empty() {
+        sink(path, message.unknown());
     }
     for (field, values) in message.fields() {
         for (at, value) in values.iter().enumerate() {
             let Value::Message(inner) = value else { continue };
             let dot = if path.is_empty() { "" } else { "." };
             let path = if field.repeated { format!("{path}{dot}{}.{at}", field.name) } else { format!("{path}{dot}{}", field.name) };
-            count_unknown(inner, &path, sink);
+            each_unknown(inner, &path, sink);
         }
     }
 }

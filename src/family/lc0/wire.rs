@@ -343,6 +343,18 @@ pub fn write_varint(out: &mut (impl Write + ?Sized), mut value: u64) -> std::io:
     out.write_all(&[value as u8])
 }
 
+/// The number of the field that a record, its tag included, is of; as lc0 reads it, of a varint of any length the lowest bits.
+pub(super) fn field_of(record: &[u8]) -> u64 {
+    let mut tag = 0u64;
+    for (at, byte) in record.iter().enumerate().take(10) {
+        tag |= u64::from(byte & 0x7F) << (7 * at as u32).min(63);
+        if *byte < 0x80 {
+            break;
+        }
+    }
+    tag >> 3
+}
+
 /// A number that lc0 cannot read to its end.
 const CUT_VARINT: &str = "The file seems truncated.";
 /// A value that goes on past the end.

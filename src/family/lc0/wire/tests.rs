@@ -34,6 +34,14 @@ fn merging_order_and_unknown_records_follow_lc0() {
 }
 
 #[test]
+fn records_tell_their_fields() {
+    // Also of a tag that is longer than it need be.
+    for (record, field) in [(&b"\x78\x01"[..], 15), (b"\xfa\x01\x00", 31), (b"\xf8\x80\x00\x01", 15), (b"\xff", 15), (b"", 0)] {
+        assert_eq!(field_of(record), field, "{record:?}");
+    }
+}
+
+#[test]
 fn faults_have_lc0s_words() {
     for (bytes, words) in [
         (&b"\xd2"[..], CUT_VARINT),
