@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::{
+    and_more,
     fold::{Folded, Part},
     layer::{Decode, Encoding, Layer, encode, is_linear16_stable},
     net::{Net, Version},
@@ -246,20 +247,7 @@ fn encode_layers(weights: &mut Message, memory: &mut [u8], encoding: Encoding, d
     let mut layers = Vec::new();
     collect(weights, &LAYER, "", &mut layers);
     let close = Mutex::new(Vec::new());
-    let place = |layer: &Message| layer.bytes("params").and_then(Slice::place);
-    layers.sort_by_key(|(_, layer)| place(layer).map_or(0, |place| place.start));
-    let (mut rest, mut at) = (memory, 0);
-    let mut with_places = Vec::new();
-    for (path, layer) in layers {
-        let own = place(layer).map(|place| {
-            let (_, from) = std::mem::take(&mut rest).split_at_mut(place.start - at);
-            let (own, after) = from.split_at_mut(place.len());
-            (rest, at) = (after, place.end);
-            own
-        });
-        with_places.push((path, layer, own));
-    }
-    let encoded = with_places.into_par_iter().try_for_each(|(path, layer, place)| {
+    let encoded = with_places(layers, memory).into_par_iter().try_for_each(|(path, layer, place)| {
         ctx.check()?;
         let view = Layer::of(layer);
         if view.encoding_for(decode)? == encoding {
@@ -281,15 +269,40 @@ fn encode_layers(weights: &mut Message, memory: &mut [u8], encoding: Encoding, d
         }
         Ok(())
     });
-    let mut close = close.into_inner().unwrap_or_else(PoisonError::into_inner);
+    warn_of_close(close.into_inner().unwrap_or_else(PoisonError::into_inner), ctx);
+    encoded
+}
+
+/// Layers in the order of their places in `memory`, each with its own.
+fn with_places<'a, 'm>(
+    mut layers: Vec<(String, &'a mut Message)>,
+    memory: &'m mut [u8],
+) -> Vec<(String, &'a mut Message, Option<&'m mut [u8]>)> {
+    let place = |layer: &Message| layer.bytes("params").and_then(Slice::place);
+    layers.sort_by_key(|(_, layer)| place(layer).map_or(0, |place| place.start));
+    let (mut rest, mut at) = (memory, 0);
+    let mut placed = Vec::with_capacity(layers.len());
+    for (path, layer) in layers {
+        let own = place(layer).map(|place| {
+            let (_, from) = std::mem::take(&mut rest).split_at_mut(place.start - at);
+            let (own, after) = from.split_at_mut(place.len());
+            (rest, at) = (after, place.end);
+            own
+        });
+        placed.push((path, layer, own));
+    }
+    placed
+}
+
+/// Warns of layers whose numbers, between these ends, linear16 cannot tell apart.
+fn warn_of_close(mut close: Vec<(String, f32, f32)>, ctx: &Ctx) {
     close.sort_by(|a, b| a.0.cmp(&b.0));
     if let [(path, min, max), others @ ..] = &close[..] {
-        let more = if others.is_empty() { String::new() } else { format!(" ({} more of the kind)", others.len()) };
+        let more = and_more(others.len());
         ctx.warn(format!(
             "`{path}` loses precision as linear16: from {min} to {max} single precision has fewer numbers than there are codes{more}"
         ));
     }
-    encoded
 }
 
 fn collect<'a>(message: &'a mut Message, wanted: &'static MessageType, path: &str, found: &mut Vec<(String, &'a mut Message)>) {

@@ -94,7 +94,7 @@ pub fn keep_heads(net: &mut Net, heads: &Heads) -> Result<()> {
 
 /// As [`keep_heads`]; warns where the heads that lc0 plays are not among them.
 fn keep_heads_with_warning(net: &mut Net, heads: &Heads, ctx: &Ctx) -> Result<()> {
-    let before = net.structure(Decode::default()).faults;
+    let before = net.structure(Decode::default()).faults.told();
     keep_heads(net, heads)?;
     warn_of_changed(net, &before, ctx);
     Ok(())
@@ -114,7 +114,7 @@ fn mix(params: &Blend, inputs: &dyn Inputs, ctx: &Ctx) -> Result<Product> {
         let nets = std::iter::once(&first).chain(&others).map(|net| &**net);
         blend(&nets.zip(params.shares.iter().copied()).collect::<Vec<_>>(), params.encoding, params.decode, ctx)?
     };
-    let before = net.structure(Decode::default()).faults;
+    let before = net.structure(Decode::default()).faults.told();
     for (part, number) in &params.grafts {
         let from = others.get(*number as usize - 1).ok_or_else(|| Error::new("a graft has no network: this is a bug in nnue"))?;
         net.graft(from, part)?;

@@ -7,7 +7,6 @@ use super::{
     layer::{Decode, Encoding, Layer},
     net::{Net, Version},
     schema::{ACTIVATION, DEFAULT_ACTIVATION, INPUT, Kind, NETWORK},
-    sizes::push_within_limit,
     wire::{Message, Slice, Value, field_of},
 };
 use crate::error::{Error, Result};
@@ -110,11 +109,49 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The faults that are told. A file of empty blocks has more of them than anyone reads: of those beyond the limit the worst takes the last
+/// place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults {
+    told: Vec<Finding>,
+    /// Whether there are others.
+    has_more: bool,
+}
+
+impl Faults {
+    const MOST: usize = 1000;
+
+    /// Adds one.
+    pub(super) fn push(&mut self, fault: Finding) {
+        if self.told.len() < Self::MOST {
+            return self.told.push(fault);
+        }
+        self.has_more = true;
+        if let Some(last) = self.told.last_mut().filter(|last| fault.effect > last.effect) {
+            *last = fault;
+        }
+    }
+
+    /// Adds those of a part.
+    fn append(&mut self, part: Self) {
+        part.told.into_iter().for_each(|fault| self.push(fault));
+        self.has_more |= part.has_more;
+    }
+
+    /// The faults; the last one says whether there are more.
+    pub(super) fn told(mut self) -> Vec<Finding> {
+        if let Some(last) = self.told.last_mut().filter(|_| self.has_more) {
+            last.what.push_str(", and there are more faults than are listed");
+        }
+        self.told
+    }
+}
+
 impl Net {
     /// All faults that lc0 does not look for when it reads the file: of the whole net, then in the order of lc0's layers.
     pub fn findings(&self, decode: Decode) -> Vec<Finding> {
-        let mut found = Vec::new();
-        let mut add = |fault, effect, what| push_within_limit(&mut found, Finding { fault, effect, what });
+        let mut found = Faults::default();
+        let mut add = |fault, effect, what| found.push(Finding { fault, effect, what });
         if let Some(words) = self.refusal_to_play(decode) {
             add(Fault::Refusal, Effect::Refused, format!("lc0 refuses to play the net: {words}"));
         }
@@ -124,8 +161,8 @@ impl Net {
             add(Fault::Version, Effect::None, format!("{error}{help}"));
         }
         let structure = self.structure(decode);
-        structure.faults.into_iter().for_each(|fault| push_within_limit(&mut found, fault));
-        let mut add = |fault, effect, what| push_within_limit(&mut found, Finding { fault, effect, what });
+        found.append(structure.faults);
+        let mut add = |fault, effect, what| found.push(Finding { fault, effect, what });
         if let Some(weights) = self.weights() {
             each_layer(weights, "", &mut |path, layer| {
                 if let Some((what, effect)) = odd_values(layer, decode) {
@@ -140,7 +177,7 @@ impl Net {
             let (count, fields) = (records.len(), fields_of(records));
             add(Fault::Unknown, Effect::None, format!("{place} has {count} records ({bytes} bytes) that lc0 skips, of {fields}"));
         });
-        found
+        found.told()
     }
 
     /// Refuses a net whose layers have encodings that the version in its header does not know: older lc0 would load zeros.

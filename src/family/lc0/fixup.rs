@@ -1,7 +1,7 @@
 //! What lc0 changes in the header of an older file when it loads it.
 
 use super::{
-    schema::NETWORK_FORMAT,
+    schema::{NETWORK_FORMAT, PE_DENSE, PE_MAP},
     wire::{Message, Value},
 };
 
@@ -25,8 +25,6 @@ const ATTENTION_MULTI: i32 = 7;
 const LEGACY_MULTI: i32 = 134;
 const SWISH: i32 = 7;
 const RELU_2: i32 = 8;
-const PE_MAP: i32 = 1;
-const PE_DENSE: i32 = 2;
 
 /// The header that lc0 works with: `network_format` after the fix-up.
 pub fn fixed_format(net: &Message) -> Message {

@@ -2,6 +2,7 @@
 
 use super::{
     layer::{Decode, Encoding, Layer},
+    schema::CONV_BLOCK,
     wire::Message,
 };
 use crate::error::{Error, Result};
@@ -35,8 +36,6 @@ pub struct Folded<'a> {
     plain: bool,
 }
 
-/// Fields of a block.
-const LAYERS: [&str; 6] = ["weights", "biases", "bn_means", "bn_stddivs", "bn_gammas", "bn_betas"];
 const EPSILON: f32 = 1e-5;
 
 impl<'a> Folded<'a> {
@@ -81,7 +80,7 @@ impl<'a> Folded<'a> {
 
     /// What the block holds, with the names of the fields.
     pub fn layers(&self) -> impl Iterator<Item = (&'static str, Layer<'a>)> {
-        LAYERS.iter().filter_map(|name| Some((*name, Layer::find(self.block, name)?)))
+        CONV_BLOCK.fields.iter().filter_map(|field| Some((field.name, Layer::find(self.block, field.name)?)))
     }
 
     fn layer(&self, name: &str) -> Result<Vec<f32>> {

@@ -80,9 +80,14 @@ pub fn warn_of_findings(net: &Net, decode: Decode, ctx: &Ctx) {
 
 /// Warns of what has become missing or false in a network that was changed: `before` are the faults of its structure that it had.
 fn warn_of_changed(net: &Net, before: &[Finding], ctx: &Ctx) {
-    let mut findings = net.structure(Decode::default()).faults;
+    let mut findings = net.structure(Decode::default()).faults.told();
     findings.retain(|finding| !before.contains(finding));
     warn_of(findings, ctx);
+}
+
+/// What a warning says after the first of its kind.
+fn and_more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" ({others} more of the kind)") }
 }
 
 fn warn_of(mut findings: Vec<Finding>, ctx: &Ctx) {

@@ -434,15 +434,30 @@ pub static NETWORK: EnumType = EnumType {
     ],
 };
 
+/// Of [`NETWORK`]: a model in place of layers.
+pub(super) const NETWORK_ONNX: i32 = 5;
+
 /// Values of `PolicyFormat`.
 pub static POLICY: EnumType = EnumType {
     name: "PolicyFormat",
     values: &[("POLICY_UNKNOWN", 0), ("POLICY_CLASSICAL", 1), ("POLICY_CONVOLUTION", 2), ("POLICY_ATTENTION", 3)],
 };
 
+/// Of [`POLICY`]: a dense layer.
+pub(super) const POLICY_CLASSICAL: i32 = 1;
+/// Of [`POLICY`].
+pub(super) const POLICY_CONVOLUTION: i32 = 2;
+/// Of [`POLICY`].
+pub(super) const POLICY_ATTENTION: i32 = 3;
+
 /// Values of `ValueFormat`.
 pub static VALUE: EnumType =
     EnumType { name: "ValueFormat", values: &[("VALUE_UNKNOWN", 0), ("VALUE_CLASSICAL", 1), ("VALUE_WDL", 2), ("VALUE_PARAM", 3)] };
+
+/// Of [`VALUE`]: one number.
+pub(super) const VALUE_CLASSICAL: i32 = 1;
+/// Of [`VALUE`]: win, draw, loss.
+pub(super) const VALUE_WDL: i32 = 2;
 
 /// Values of `MovesLeftFormat`.
 pub static MOVES_LEFT: EnumType = EnumType { name: "MovesLeftFormat", values: &[("MOVES_LEFT_NONE", 0), ("MOVES_LEFT_V1", 1)] };
@@ -473,6 +488,11 @@ pub static INPUT_EMBEDDING: EnumType = EnumType {
     name: "InputEmbeddingFormat",
     values: &[("INPUT_EMBEDDING_NONE", 0), ("INPUT_EMBEDDING_PE_MAP", 1), ("INPUT_EMBEDDING_PE_DENSE", 2)],
 };
+
+/// Of [`INPUT_EMBEDDING`]: a fixed table of positions.
+pub(super) const PE_MAP: i32 = 1;
+/// Of [`INPUT_EMBEDDING`]: dense layers.
+pub(super) const PE_DENSE: i32 = 2;
 
 /// Values of `DataType`.
 pub static DATA_TYPE: EnumType =

@@ -4,11 +4,14 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    findings::{Effect, Fault, Finding, each_layer},
+    findings::{Effect, Fault, Faults, Finding, each_layer},
     fold::Folded,
     layer::{Decode, Layer},
     net::Net,
-    schema::{INPUT_EMBEDDING, MOVES_LEFT, NETWORK, POLICY, VALUE},
+    schema::{
+        INPUT_EMBEDDING, MOVES_LEFT, NETWORK, PE_DENSE, POLICY, POLICY_ATTENTION, POLICY_CLASSICAL, POLICY_CONVOLUTION, VALUE,
+        VALUE_CLASSICAL, VALUE_WDL,
+    },
     view::{POLICY_HEADS, VALUE_HEADS},
     wire::Message,
 };
@@ -45,36 +48,10 @@ pub(super) const MOVES: usize = 1858;
 const POLICY_PLANES: usize = 80;
 /// Planes of it that stand for moves.
 pub(super) const USED_POLICY_PLANES: usize = 73;
-const PE_DENSE: i32 = 2;
-const NETWORK_ONNX: i32 = 5;
 const ATTENTION_BODIES: [i32; 2] = [6, 7];
 const TOWERS: [i32; 2] = [3, 4];
-/// Numbers of `policy`.
-const DENSE: i32 = 1;
-const CONVOLUTION: i32 = 2;
-const ATTENTION: i32 = 3;
-/// Numbers of `value`.
-const CLASSICAL: i32 = 1;
-const WDL: i32 = 2;
 /// Number of `moves_left`.
 const PLIES: i32 = 1;
-
-/// Faults of a net that are told.
-const MOST_FAULTS: usize = 1000;
-
-/// Adds a fault to those that are told. A file of empty blocks has more of them than anyone reads: of those beyond the limit the worst takes
-/// the last place.
-pub(super) fn push_within_limit(faults: &mut Vec<Finding>, fault: Finding) {
-    let is_last = faults.len() + 1 >= MOST_FAULTS;
-    if faults.len() >= MOST_FAULTS {
-        if faults.last().is_some_and(|last| fault.effect <= last.effect) {
-            return;
-        }
-        faults.pop();
-    }
-    let what = if is_last { format!("{}, and there are more faults than are listed", fault.what) } else { fault.what };
-    faults.push(Finding { what, ..fault });
-}
 
 /// Fields of the top level that make a policy head where there is no group of them.
 pub(super) const TOP_POLICY: [&str; 3] = ["policy", "policy1", "ip_pol_w"];
@@ -90,7 +67,7 @@ pub(super) struct Structure {
     /// Paths of those that lc0 computes with when no other heads are chosen than those that it takes by itself.
     pub(super) played: HashSet<String>,
     /// Layers that are missing or have another size, and what the header says of them that is not so.
-    pub(super) faults: Vec<Finding>,
+    pub(super) faults: Faults,
 }
 
 impl Net {
@@ -109,7 +86,7 @@ impl Net {
         let Some(weights) = self.weights() else { return Structure::default() };
         let mut walk = Walk::new(weights, self.format(), decode);
         // Of a net that carries a model lc0 reads no layer.
-        walk.needed = !(walk.header("network") == NETWORK_ONNX && self.message.has("onnx_model"));
+        walk.needed = !self.plays_model();
         walk.played = walk.needed;
         walk.kind_of_body();
         walk.tower();
@@ -183,7 +160,7 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, fault: Fault, effect: Effect, what: String) {
         let effect = if self.played { effect } else { Effect::None };
-        push_within_limit(&mut self.out.faults, Finding { fault, effect, what });
+        self.out.faults.push(Finding { fault, effect, what });
     }
 
     fn missing(&mut self, message: &Message, path: &str, name: &str, effect: Effect) {
@@ -516,18 +493,22 @@ impl<'a> Walk<'a> {
     fn kind_of_policy(&mut self, head: &Message, path: &str) -> i32 {
         let has = |names: &[&str]| names.iter().any(|name| head.has(name));
         let kinds = [
-            (ATTENTION, has(&["ip2_pol_w", "ip2_pol_b", "ip3_pol_w", "ip3_pol_b", "ip4_pol_w", "pol_encoder"]), "an attention policy"),
-            (CONVOLUTION, has(&["policy1"]), "a convolution"),
-            (DENSE, head.has("policy") && head.has("ip_pol_w"), "a dense layer"),
+            (
+                POLICY_ATTENTION,
+                has(&["ip2_pol_w", "ip2_pol_b", "ip3_pol_w", "ip3_pol_b", "ip4_pol_w", "pol_encoder"]),
+                "an attention policy",
+            ),
+            (POLICY_CONVOLUTION, has(&["policy1"]), "a convolution"),
+            (POLICY_CLASSICAL, head.has("policy") && head.has("ip_pol_w"), "a dense layer"),
         ];
         let said = self.header("policy");
         let found = kinds.into_iter().find(|kind| kind.1).map(|(number, _, words)| (number, words));
         let is_so = kinds.iter().any(|(number, is_there, _)| *number == said && *is_there);
         let (Some((number, words)), false) = (found, is_so) else { return said };
         // A format that lc0 does not know is refused, which is told elsewhere.
-        if self.needed && (DENSE..=ATTENTION).contains(&said) {
+        if self.needed && (POLICY_CLASSICAL..=POLICY_ATTENTION).contains(&said) {
             let effect = match (number, said) {
-                (CONVOLUTION, ATTENTION) | (ATTENTION, DENSE) => Effect::Wrong,
+                (POLICY_CONVOLUTION, POLICY_ATTENTION) | (POLICY_ATTENTION, POLICY_CLASSICAL) => Effect::Wrong,
                 _ => Effect::Crash,
             };
             let head = if path.is_empty() { "the policy head".to_owned() } else { format!("`{}`", path.trim_end_matches('.')) };
@@ -539,12 +520,12 @@ impl<'a> Walk<'a> {
     fn policy(&mut self, head: &Message, path: &str) {
         let filters = self.filters;
         match self.kind_of_policy(head, path) {
-            DENSE => {
+            POLICY_CLASSICAL => {
                 let channels = self.conv(head, path, "policy", filters, 1, Role::Free);
                 self.put(head, path, "ip_pol_w", &[MOVES, SQUARES * channels], Some(Effect::Crash));
                 self.put(head, path, "ip_pol_b", &[MOVES], Some(Effect::Wrong));
             }
-            CONVOLUTION => {
+            POLICY_CONVOLUTION => {
                 self.conv(head, path, "policy1", filters, 3, Role::Filters);
                 let planes = self.conv(head, path, "policy", filters, 3, Role::Free);
                 if planes != POLICY_PLANES && planes > 0 {
@@ -552,7 +533,7 @@ impl<'a> Walk<'a> {
                     self.fault(Fault::Size, effect, format!("`{path}policy` has {planes} planes, lc0 has {POLICY_PLANES}"));
                 }
             }
-            ATTENTION => self.attention_policy(head, path),
+            POLICY_ATTENTION => self.attention_policy(head, path),
             _ => {}
         }
     }
@@ -640,19 +621,19 @@ impl<'a> Walk<'a> {
         let said = self.header("value");
         let layer = format!("`{path}ip2_val_b`");
         match (outputs, said) {
-            (0, _) | (3, WDL) | (1, CLASSICAL) => {}
-            (1 | 3, WDL | CLASSICAL) if self.needed => {
+            (0, _) | (3, VALUE_WDL) | (1, VALUE_CLASSICAL) => {}
+            (1 | 3, VALUE_WDL | VALUE_CLASSICAL) if self.needed => {
                 let numbers = if outputs == 1 { "one element" } else { "3 elements" };
                 let effect = if outputs == 1 { Effect::Overrun } else { Effect::Wrong };
                 self.fault(Fault::Header, effect, format!("the header says {}, but {layer} has {numbers}", VALUE.show(said)));
             }
             (1 | 3, _) => {}
             _ => {
-                let effect = if said == WDL && outputs < 3 { Effect::Overrun } else { Effect::Wrong };
+                let effect = if said == VALUE_WDL && outputs < 3 { Effect::Overrun } else { Effect::Wrong };
                 self.fault(Fault::Size, effect, format!("{layer} has {outputs} elements, a value has 3 (win, draw, loss) or 1"));
             }
         }
-        if said == CLASSICAL { Effect::Crash } else { Effect::Wrong }
+        if said == VALUE_CLASSICAL { Effect::Crash } else { Effect::Wrong }
     }
 
     fn check_moves_left(&mut self, path: &str, outputs: usize) -> Effect {

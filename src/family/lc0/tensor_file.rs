@@ -15,6 +15,7 @@ use std::{
 use half::{bf16, f16};
 
 use super::{
+    and_more,
     edit::each_of_type,
     layer::{Decode, Encoding, Layer, encode},
     net::Net,
@@ -60,8 +61,7 @@ pub fn write_tensors(out: &mut dyn Write, net: &Net, view: View, decode: Decode,
     // What the release really computes with, infinities and all, is what a view shows.
     let wide: Vec<Error> = tensors.tensors.iter().filter_map(|tensor| tensor.check_range().err()).collect();
     if let [first, others @ ..] = &wide[..] {
-        let more = if others.is_empty() { String::new() } else { format!(" ({} more of the kind)", others.len()) };
-        ctx.warn(format!("{}, which makes infinities of its numbers{more}", first.message()));
+        ctx.warn(format!("{}, which makes infinities of its numbers{}", first.message(), and_more(others.len())));
     }
     let shapes = net.shapes(decode);
     let metadata = metadata(net, &tensors, view, decode, ctx)?;

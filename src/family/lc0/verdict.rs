@@ -5,7 +5,7 @@ use super::{
     layer::{Decode, Encoding},
     net::Net,
     onnx,
-    schema::{DEFAULT_ACTIVATION, INPUT_EMBEDDING, MOVES_LEFT, NETWORK, POLICY, VALUE},
+    schema::{DEFAULT_ACTIVATION, INPUT_EMBEDDING, MOVES_LEFT, NETWORK, NETWORK_ONNX, POLICY, VALUE},
     wire::Message,
 };
 
@@ -20,7 +20,6 @@ pub struct Verdict {
     pub converter: Option<String>,
 }
 
-const NETWORK_ONNX: i32 = 5;
 /// Numbers of `input` whose planes lc0 can fill.
 const INPUTS: [i32; 7] = [1, 2, 3, 4, 5, 132, 133];
 
@@ -48,11 +47,16 @@ impl Net {
         Verdict { effect: worst.map_or(Effect::None, |worst| worst.effect), why: worst.map(|worst| worst.what.clone()), converter }
     }
 
+    /// Whether lc0 plays the model that the net carries, and reads no layer.
+    pub(super) fn plays_model(&self) -> bool {
+        self.format_number("network") == NETWORK_ONNX && self.message.has("onnx_model")
+    }
+
     /// Why a release cannot play a net that it reads, in its words: formats and layers that no backend takes.
     pub(super) fn refusal_to_play(&self, release: Decode) -> Option<String> {
         let format = self.format();
         let number = |name: &str| format.enumerated(name).unwrap_or(0);
-        if number("network") == NETWORK_ONNX && self.message.has("onnx_model") {
+        if self.plays_model() {
             return None;
         }
         if let Some(format) = unknown_format(&format, Backend::Blas) {

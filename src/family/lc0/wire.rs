@@ -343,16 +343,25 @@ pub fn write_varint(out: &mut (impl Write + ?Sized), mut value: u64) -> std::io:
     out.write_all(&[value as u8])
 }
 
-/// The number of the field that a record, its tag included, is of; as lc0 reads it, of a varint of any length the lowest bits.
-pub(super) fn field_of(record: &[u8]) -> u64 {
-    let mut tag = 0u64;
-    for (at, byte) in record.iter().enumerate().take(10) {
-        tag |= u64::from(byte & 0x7F) << (7 * at as u32).min(63);
+/// The number that bytes begin with, of one of any length the lowest 64 bits as lc0 has it, and how long it is; `None` where it is cut.
+fn varint(bytes: &[u8]) -> (u64, Option<usize>) {
+    let mut value = 0u64;
+    let mut shift = 0u32;
+    for (at, byte) in bytes.iter().enumerate() {
+        if shift < 64 {
+            value |= u64::from(byte & 0x7F) << shift;
+            shift += 7;
+        }
         if *byte < 0x80 {
-            break;
+            return (value, Some(at + 1));
         }
     }
-    tag >> 3
+    (value, None)
+}
+
+/// The number of the field that a record, its tag included, is of.
+pub(super) fn field_of(record: &[u8]) -> u64 {
+    varint(record).0 >> 3
 }
 
 /// A number that lc0 cannot read to its end.
@@ -374,20 +383,9 @@ impl Reader<'_> {
     }
 
     fn varint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        let mut shift = 0u32;
-        while self.at < self.end {
-            let byte = *self.bytes.get(self.at)?;
-            self.at += 1;
-            if shift < 64 {
-                value |= u64::from(byte & 0x7F) << shift;
-                shift += 7;
-            }
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
+        let (value, len) = varint(self.bytes.get(self.at..self.end)?);
+        self.at += len?;
+        Some(value)
     }
 
     fn skip(&mut self, len: u64) -> Option<Range<usize>> {

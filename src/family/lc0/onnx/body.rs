@@ -1,10 +1,11 @@
 //! The body of a model: residual tower, embedding, encoders.
 
 use super::{Activation, Graph, proto::Attribute, tables};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    family::lc0::schema::{PE_DENSE, PE_MAP},
+};
 
-const PE_MAP: i32 = 1;
-const PE_DENSE: i32 = 2;
 /// The end of a slice that takes all.
 const ALL: i32 = i32::MAX;
 

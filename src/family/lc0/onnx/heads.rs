@@ -3,12 +3,12 @@
 use super::{Activation, Graph, body::Body, proto::Attribute, tables};
 use crate::{
     error::{Error, Result},
-    family::lc0::sizes::{MOVES, USED_POLICY_PLANES},
+    family::lc0::{
+        schema::{POLICY_CLASSICAL, POLICY_CONVOLUTION, VALUE_WDL},
+        sizes::{MOVES, USED_POLICY_PLANES},
+    },
 };
 
-const CLASSICAL: i32 = 1;
-const CONVOLUTION: i32 = 2;
-const WDL: i32 = 2;
 const ALL: i32 = i32::MAX;
 
 impl Graph<'_> {
@@ -23,8 +23,8 @@ impl Graph<'_> {
         }
         let policy = self.policy_prefix();
         let needed = match self.format_number("policy") {
-            CLASSICAL => "ip_pol_b",
-            CONVOLUTION => "policy.weights",
+            POLICY_CLASSICAL => "ip_pol_b",
+            POLICY_CONVOLUTION => "policy.weights",
             _ => "ip2_pol_b",
         };
         if !self.has(&format!("{policy}{needed}")) {
@@ -48,7 +48,7 @@ impl Graph<'_> {
         let prefix = self.policy_prefix();
         self.model.interface(true, "/output/policy", &[MOVES as u64]);
         match self.format_number("policy") {
-            CLASSICAL => {
+            POLICY_CLASSICAL => {
                 let (flow, channels) = self.conv("/policy/conv", &body.flow, &format!("{prefix}policy"), body.channels, 1)?;
                 let flow = self.activate("/policy/conv", &flow, self.activation);
                 let wide = 64 * channels;
@@ -56,7 +56,7 @@ impl Graph<'_> {
                 let flow = self.matmul("/policy/dense/matmul", &flow, &format!("{prefix}ip_pol_w"), wide, MOVES)?;
                 self.add_bias("/output/policy", &flow, &format!("{prefix}ip_pol_b"), MOVES)?;
             }
-            CONVOLUTION => {
+            POLICY_CONVOLUTION => {
                 let (flow, channels) = self.conv("/policy/conv1", &body.flow, &format!("{prefix}policy1"), body.channels, 3)?;
                 let flow = self.activate("/policy/conv1", &flow, self.activation);
                 let (flow, planes) = self.conv("/policy/conv2", &flow, &format!("{prefix}policy"), channels, 3)?;
@@ -141,7 +141,7 @@ impl Graph<'_> {
     pub(super) fn value(&mut self, body: &Body) -> Result<()> {
         let prefix = self.value_prefix();
         let flow = self.hidden("/value", body, &format!("{prefix}value"), &format!("{prefix}ip_val"), &format!("{prefix}ip1_val"))?;
-        let outputs = if self.format_number("value") == WDL { 3 } else { 1 };
+        let outputs = if self.format_number("value") == VALUE_WDL { 3 } else { 1 };
         let hidden = self.len(&format!("{prefix}ip1_val_b"));
         let flow = self.matmul("/value/dense2/matmul", &flow, &format!("{prefix}ip2_val_w"), hidden, outputs)?;
         let flow = self.add_bias("/value/dense2/add", &flow, &format!("{prefix}ip2_val_b"), outputs)?;

@@ -13,7 +13,7 @@ use std::io::Write;
 use super::{
     layer::Decode,
     net::Net,
-    schema::DATA_TYPE,
+    schema::{DATA_TYPE, PE_DENSE},
     verdict::{Backend, unknown_format},
     view::{Tensor, Tensors, View},
     wire::Message,
@@ -48,7 +48,7 @@ impl Default for OnnxOptions {
 /// lc0's words where it has some: no weights, a format that has no model, no such head, an empty head. When the sizes of layers do not fit
 /// together (lc0 reads beyond their ends there); those of `out`; on cancellation.
 pub fn write_onnx(out: &mut dyn Write, net: &Net, options: &OnnxOptions, decode: Decode, ctx: &Ctx) -> Result<()> {
-    if net.format_number("network") == 5
+    if net.plays_model()
         && let Some(model) = net.onnx_model()
     {
         check_carried(net, options)?;
@@ -149,8 +149,6 @@ struct Graph<'a> {
     /// What layer norms add to the variance.
     epsilon: f32,
 }
-
-const PE_DENSE: i32 = 2;
 
 impl<'a> Graph<'a> {
     fn of(net: &'a Net, options: &'a OnnxOptions, decode: Decode) -> Result<Self> {
